@@ -1,0 +1,87 @@
+"""Read TensorFlow checkpoints without TensorFlow.
+
+Rank 12: the public names. They are imported when first used, so that ``tfckpt ls`` starts fast.
+
+    import tfckpt_reader as tfckpt
+
+    with tfckpt.open("runs/bert/model.ckpt-20000") as ckpt:
+        kernel = ckpt["bert/pooler/dense/kernel"]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tfckpt_reader.checkpoint import Checkpoint, open  # noqa: A004
+    from tfckpt_reader.dtypes import DataType
+    from tfckpt_reader.errors import (
+        CheckpointError,
+        CheckpointNotFoundError,
+        ChecksumError,
+        CorruptCheckpointError,
+        TensorNotFoundError,
+        TruncatedError,
+        UnsupportedError,
+    )
+    from tfckpt_reader.export import convert
+    from tfckpt_reader.locate import latest_checkpoint
+    from tfckpt_reader.spec import TensorSlice, TensorSpec
+    from tfckpt_reader.variant import Variant
+    from tfckpt_reader.verification import Problem, Report, verify
+
+__version__ = "0.1.0"
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "CheckpointNotFoundError",
+    "ChecksumError",
+    "CorruptCheckpointError",
+    "DataType",
+    "Problem",
+    "Report",
+    "TensorNotFoundError",
+    "TensorSlice",
+    "TensorSpec",
+    "TruncatedError",
+    "UnsupportedError",
+    "Variant",
+    "convert",
+    "latest_checkpoint",
+    "open",
+    "verify",
+]
+
+_HOME = {
+    "checkpoint": ("Checkpoint", "open"),
+    "dtypes": ("DataType",),
+    "errors": (
+        "CheckpointError",
+        "CheckpointNotFoundError",
+        "ChecksumError",
+        "CorruptCheckpointError",
+        "TensorNotFoundError",
+        "TruncatedError",
+        "UnsupportedError",
+    ),
+    "export": ("convert",),
+    "spec": ("TensorSlice", "TensorSpec"),
+    "locate": ("latest_checkpoint",),
+    "variant": ("Variant",),
+    "verification": ("Problem", "Report", "verify"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,11 @@
+"""``python -m tfckpt_reader``: the command `tfckpt`.
+
+Rank 16: nothing but that.
+"""
+
+import sys
+
+from tfckpt_reader.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""Parts of protobuf messages that several formats share, as plain values, checked.
+
+Rank 3: knows our messages, and no file.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from tfckpt_reader.dtypes import BY_NUMBER, DataType
+from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
+
+_CONSUMER_VERSION = 1
+"""The version of both formats that we read, as TensorFlow counts."""
+_MOST_ELEMENTS = (1 << 63) - 1
+_HIGHEST_RANK = 254
+
+
+def data_type(number: int) -> DataType:
+    """Return the element type with TensorFlow's `number`; one that is unknown can be listed."""
+    return BY_NUMBER.get(number) or DataType.unknown(number)
+
+
+def dims(shape: Any) -> tuple[int, ...]:
+    """Return the sizes of a Shape message; unknown rank counts as a scalar, as in TensorFlow."""
+    sizes = tuple([dim.size for dim in shape.dim])
+    if sizes and (min(sizes) < 0 or len(sizes) > _HIGHEST_RANK or prod(sizes) > _MOST_ELEMENTS):
+        raise CorruptCheckpointError(
+            "shape cannot be",
+            structure="shape",
+            expected=f"at most {_HIGHEST_RANK} sizes >= 0 whose product is below 2^63",
+            got=f"rank {len(sizes)}: {list(sizes[:8])}{'…' if len(sizes) > 8 else ''}",
+        )
+    return sizes
+
+
+def extents(slice_message: Any) -> tuple[tuple[int, int], ...]:
+    """Return (start, length) per axis of a Slice message, as stored; (0, -1) is a whole axis."""
+    found = tuple(
+        (extent.start, extent.length if extent.HasField("length") else -1)
+        for extent in slice_message.extent
+    )
+    for (start, length), extent in zip(found, slice_message.extent, strict=True):
+        whole = start == 0 and not extent.HasField("length")
+        if not whole and (start < 0 or length <= 0 or start + length > _MOST_ELEMENTS):
+            raise CorruptCheckpointError(
+                "extent of a slice cannot be",
+                structure="slice",
+                expected="a start >= 0 and a length > 0, or neither",
+                got=f"start {start}, length {length}",
+            )
+    return found
+
+
+def check_version(version: Any) -> None:
+    """Refuse what was written for readers newer than this one; an absent version is version 0.
+
+    Raises:
+        UnsupportedError: the file says that readers of version 1 cannot read it.
+        CorruptCheckpointError: its version is negative.
+    """
+    if version.producer < 0:
+        raise CorruptCheckpointError(
+            "version is below 0", structure="version", got=f"producer {version.producer}"
+        )
+    if version.min_consumer > _CONSUMER_VERSION:
+        raise UnsupportedError(
+            "was written for newer readers",
+            structure="version",
+            expected=f"min_consumer at most {_CONSUMER_VERSION}",
+            got=version.min_consumer,
+        )
+    if _CONSUMER_VERSION in version.bad_consumers:
+        raise UnsupportedError(
+            f"forbids readers of version {_CONSUMER_VERSION}",
+            structure="version",
+        )

@@ -1,0 +1,217 @@
+"""The checkpoint as a mapping from names to arrays.
+
+Rank 9: knows no exporter and no command line. It joins what lies below: `state` finds the files,
+`bundle` and `v1` read them, and both look the same from here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from tfckpt_reader.dtypes import to_numpy
+from tfckpt_reader.errors import count_of, enough_memory, too_little_memory
+from tfckpt_reader.locate import locate
+from tfckpt_reader.reader import Specs
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from tfckpt_reader.folder import Location
+    from tfckpt_reader.reader import Reader
+    from tfckpt_reader.spec import TensorSpec
+
+
+class Checkpoint(Mapping[str, "NDArray[Any]"]):
+    """A checkpoint: name -> array, read when asked for. Made by `open`.
+
+    ``ckpt[name]`` is a read-only array, C-contiguous, aligned and native: a view of the mapped
+    file where the bytes allow it, else a copy. Its crc is compared once, at the first access. It
+    stays valid after `close`. Strings are object arrays of bytes, scalars are arrays of rank 0.
+
+    Two checkpoints are equal only if they are the same object. Safe to use from several threads.
+
+    Attributes:
+        notes: What was assumed to find and read it, a line each.
+        version: "V1" or "V2".
+    """
+
+    def __init__(self, reader: Reader, notes: tuple[str, ...] = (), *, check: bool = True) -> None:
+        self._open_reader: Reader | None = reader
+        self._specs = Specs(reader)
+        self._check = check
+        self._checked: set[str] = set()
+        self._notes = notes
+        self.version = reader.version
+        self._label = os.path.basename(reader.prefix) or reader.prefix
+        self._shards = count_of(reader.shard_count, "shard")
+
+    @property
+    def reader(self) -> Reader:
+        """The reader of the format, for exporters.
+
+        Raises:
+            ValueError: the checkpoint is closed.
+        """
+        if self._open_reader is None:
+            raise ValueError(f"checkpoint {self._label!r} is closed")
+        return self._open_reader
+
+    @property
+    def specs(self) -> Specs:
+        """What the index says: name -> TensorSpec. Touches no data."""
+        _ = self.reader
+        return self._specs
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed to find and read it."""
+        return (*self._notes, *(self._open_reader.notes if self._open_reader else ()))
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        reader = self.reader
+        check = self._check and name not in self._checked
+        try:
+            array = reader.array(self._specs[name], check=check)
+        except MemoryError as error:
+            raise too_little_memory(reader.path) from error
+        if check:
+            self._checked.add(name)
+        return array
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.specs
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.specs)
+
+    def __len__(self) -> int:
+        return len(self.specs)
+
+    def read(
+        self,
+        name: str,
+        *,
+        rows: slice | None = None,
+        check: bool | None = None,
+        out: NDArray[Any] | None = None,
+    ) -> NDArray[Any]:
+        """Read a tensor, or some of its rows, into memory of its own: owned and writable.
+
+        Args:
+            name: The tensor.
+            rows: Which rows along axis 0: step 1, bounds as Python's. Only their bytes are read.
+            check: Compare the crc; a crc covers the whole tensor, so with `rows` all of it is
+                read once. Default: as the checkpoint was opened, but not with `rows`.
+            out: Array to fill and return; of the very dtype and shape.
+
+        Raises:
+            TensorNotFoundError: there is no such tensor.
+            ValueError: `rows` of a scalar or with a step, or an `out` that does not fit.
+            CheckpointError: as for ``ckpt[name]``.
+        """
+        spec = self.specs[name]
+        wanted = _row_range(spec, rows)
+        if check is None:
+            check = self._check and rows is None
+        if out is None:
+            with enough_memory(self.reader.path):
+                return self.reader.read(spec, wanted, check=check)
+        _require_fit(out, spec, wanted)
+        if out.flags.c_contiguous and out.flags.aligned:
+            return self.reader.read(spec, wanted, check=check, out=out)
+        out[...] = self.reader.read(spec, wanted, check=check)
+        return out
+
+    def close(self) -> None:
+        """Drop the files. Arrays handed out stay valid: they keep their map alive."""
+        self._open_reader = None
+        self._specs.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # Mapping compares contents, which would read every tensor.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        state = "" if self._open_reader else " (closed)"
+        known = self._specs.known
+        totals = ""
+        if known is not None:
+            totals = f", {count_of(len(known), 'tensor')}"
+        return f"<Checkpoint {self._label!r} {self.version}, {self._shards}{totals}>{state}"
+
+
+def open(  # noqa: A001 - the module's one verb; callers write tfckpt.open
+    path: str | os.PathLike[str] | bytes, *, check: bool = True, mmap: bool = True
+) -> Checkpoint:
+    """Open a checkpoint of any kind.
+
+    Args:
+        path: A prefix, any file of a checkpoint, a `checkpoint` state file, a folder with one, a
+            SavedModel. Never a glob.
+        check: Compare each tensor's crc at its first access.
+        mmap: Map the data files; with False they are read, and every access copies.
+
+    Raises:
+        CheckpointNotFoundError: nothing is there; says what is.
+        CorruptCheckpointError: what is there is damaged, or something else; says what.
+        UnsupportedError: it was written for newer readers only.
+    """
+    return open_location(locate(path), check=check, mmap=mmap)
+
+
+def open_location(location: Location, *, check: bool = True, mmap: bool = True) -> Checkpoint:
+    """Open a checkpoint that has been located."""
+    with enough_memory(location.prefix):
+        return Checkpoint(read_location(location, mmap=mmap), location.notes, check=check)
+
+
+def read_location(location: Location, *, mmap: bool) -> Reader:
+    """Return the reader for the format of a checkpoint that has been located."""
+    if location.version == "V1":
+        from tfckpt_reader.v1 import V1
+
+        return V1(location.prefix, location.files, mapped=mmap)
+    from tfckpt_reader.bundle import Bundle
+
+    return Bundle(location.prefix, mapped=mmap)
+
+
+def _row_range(spec: TensorSpec, rows: slice | None) -> range:
+    if not spec.shape:
+        if rows is not None:
+            raise ValueError(f"tensor {spec.name!r} is a scalar and has no rows")
+        return range(1)
+    if rows is None:
+        return range(spec.shape[0])
+    start, stop, step = rows.indices(spec.shape[0])
+    if step != 1:
+        raise ValueError(f"rows must have step 1, not {step}")
+    return range(start, max(start, stop))
+
+
+def _require_fit(out: NDArray[Any], spec: TensorSpec, rows: range) -> None:
+    dtype = to_numpy(spec.dtype)
+    shape = (len(rows), *spec.shape[1:]) if spec.shape else ()
+    if out.dtype == dtype and out.shape == shape and out.flags.writeable:
+        return
+    kind = "a writable" if out.flags.writeable else "a read-only"
+    raise ValueError(
+        f"out must be a writable array of {dtype} {list(shape)}, "
+        f"not {kind} one of {out.dtype} {list(out.shape)}"
+    )

@@ -1,0 +1,135 @@
+"""The command ``tfckpt``.
+
+Rank 15: arguments and exit codes; no logic worth testing without it.
+
+Exit codes: 0 good; 1 findings or damage; 2 nothing there, not readable, or a wrong call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import traceback
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from tfckpt_reader import __version__
+from tfckpt_reader.cli import output
+from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_PATH = "checkpoint: its prefix, any of its files, a folder, or a SavedModel"
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    output.prepare()
+    parsed = _parse(arguments)
+    try:
+        run = getattr(import_module("tfckpt_reader.cli.commands"), parsed.command)
+        return int(run(parsed))
+    except KeyboardInterrupt:
+        output.remark("interrupted; nothing was left half written")
+        return _INTERRUPTED
+    except (CheckpointError, OSError, ValueError) as error:
+        if parsed.debug:
+            traceback.print_exc()
+        output.remark(_text(error))
+        bad = isinstance(error, CorruptCheckpointError | UnsupportedError)
+        return 1 if bad else 2
+    finally:
+        output.finish()
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        what = "output" if error.filename is None else os.fsdecode(error.filename)
+        return f"{what}: {error.strerror}"
+    return str(error)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the arguments; globs may stand behind options too, which argparse would not have."""
+    parser = _parser()
+    parsed, rest = parser.parse_known_args(arguments)
+    if rest and (parsed.command != "ls" or any(argument.startswith("-") for argument in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        parsed.glob = [*parsed.glob, *rest]
+    return parsed
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tfckpt", description="Read TensorFlow checkpoints without TensorFlow."
+    )
+    parser.add_argument("--version", action="version", version=f"tfckpt {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, (what, add_arguments) in COMMANDS.items():
+        command = commands.add_parser(name, help=what, description=what)
+        command.add_argument("path", metavar="PATH", help=_PATH)
+        add_arguments(command)
+        command.add_argument(
+            "--latest",
+            action="store_true",
+            help="in a folder with several checkpoints and no state file, take the newest",
+        )
+        command.add_argument("--json", action="store_true", help="print JSON")
+        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        command.set_defaults(command=name)
+    return parser
+
+
+def _ls(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "glob", metavar="GLOB", nargs="*", default=[], help="only names that match"
+    )
+    command.add_argument("--sort", choices=("name", "size"), default="name", help="order of lines")
+
+
+def _show(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name", metavar="NAME", help="the tensor")
+    command.add_argument("--rows", type=_rows, metavar="A:B", help="print these rows")
+
+
+def _verify(_command: argparse.ArgumentParser) -> None:
+    pass
+
+
+def _convert(command: argparse.ArgumentParser) -> None:
+    command.add_argument("out", metavar="OUT.npz", help="the file to write")
+    for option, what in (("--include", "only names that match"), ("--exclude", "leave these out")):
+        command.add_argument(option, action="append", default=[], metavar="GLOB", help=what)
+    command.add_argument("--force", action="store_true", help="replace OUT if it exists")
+    command.add_argument(
+        "--skip-unsupported",
+        action="store_true",
+        help="leave out what the format cannot hold (exit code 1 if anything was)",
+    )
+    command.add_argument(
+        "--raw",
+        action="store_true",
+        help="keep the bits of bfloat16, float8, float4, int4 and int2, as uint16 or uint8",
+    )
+
+
+COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "ls": ("List the tensors: dtype, shape, size, name.", _ls),
+    "show": ("Describe one tensor and its values.", _show),
+    "verify": ("Check every block, entry and tensor.", _verify),
+    "convert": ("Write the tensors to an .npz file.", _convert),
+}
+"""Name -> what it does, and what adds its arguments. commands.py has a function for each."""
+
+
+def _rows(text: str) -> slice:
+    first, colon, last = text.partition(":")
+    try:
+        if colon:
+            return slice(int(first) if first else None, int(last) if last else None)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"rows are given as A:B, not {text!r}")

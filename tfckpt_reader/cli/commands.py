@@ -1,0 +1,242 @@
+"""The commands, a function each: arguments in, lines out, exit code back.
+
+Rank 14: prints what the layers below say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from tfckpt_reader.checkpoint import open_location
+from tfckpt_reader.cli import output
+from tfckpt_reader.errors import TensorNotFoundError, count_of, printable
+from tfckpt_reader.locate import locate
+from tfckpt_reader.selection import select
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from tfckpt_reader.folder import Location
+    from tfckpt_reader.report import Report
+    from tfckpt_reader.spec import TensorSpec
+
+_FIRST = 8
+"""Values that `show` prints."""
+_MOST_PROBLEMS = 50
+"""Problems that `verify` prints; JSON has all."""
+
+
+def ls(arguments: Namespace) -> int:
+    """List the tensors of a checkpoint."""
+    with open_location(locate(arguments.path, latest=arguments.latest)) as ckpt:
+        names = select(ckpt.specs, arguments.glob)
+        if arguments.glob and not names:
+            raise TensorNotFoundError(
+                f"no tensor matches {' '.join(arguments.glob)}", file=ckpt.reader.path
+            )
+        specs = [ckpt.specs[name] for name in names]
+        notes = ckpt.notes
+        version, shards, path = ckpt.version, ckpt.reader.shard_count, ckpt.reader.prefix
+    output.notes(notes)
+    if arguments.sort == "size":
+        specs.sort(key=lambda spec: -(spec.nbytes or 0))
+    total = sum(spec.nbytes or 0 for spec in specs)
+    if arguments.json:
+        tensors = [spec_json(spec) for spec in specs]
+        head = {"path": path, "version": version, "shards": shards, "bytes": total}
+        output.say_json({**head, "notes": list(notes), "tensors": tensors})
+        return 0
+    output.say(*_table(specs))
+    unknown = sum(spec.nbytes is None for spec in specs)
+    output.say(
+        f"{count_of(len(specs), 'tensor')}, {output.size_text(total)} ({total:,} bytes), "
+        + (f"and {count_of(unknown, 'tensor')} of unknown size, " if unknown else "")
+        + f"{version}, {count_of(shards, 'shard')}"
+    )
+    return 0
+
+
+def _table(specs: list[TensorSpec]) -> list[str]:
+    """Return a line per tensor; the name comes last, so that a long one disturbs no column."""
+    columns = [
+        (str(spec.dtype), output.shape_text(spec.shape), output.size_text(spec.nbytes))
+        for spec in specs
+    ]
+    widths = [max(map(len, column)) for column in zip(*columns, strict=True)]
+    return [
+        f"{dtype:<{widths[0]}}  {shape:<{widths[1]}}  {size:>{widths[2]}}  {printable(spec.name)}"
+        + (f"  (in {count_of(len(spec.slices), 'slice')})" if spec.slices else "")
+        for (dtype, shape, size), spec in zip(columns, specs, strict=True)
+    ]
+
+
+def spec_json(spec: TensorSpec) -> dict[str, Any]:
+    """Return a spec as JSON has it."""
+    found: dict[str, Any] = {
+        "name": spec.name,
+        "dtype": str(spec.dtype),
+        "shape": list(spec.shape),
+        "bytes": spec.nbytes,
+        "shard": spec.shard,
+        "offset": spec.offset,
+        "crc32c": spec.crc32c,
+    }
+    if spec.slices:
+        found["slices"] = [
+            {
+                "start": list(piece.start),
+                "shape": list(piece.shape),
+                "shard": piece.shard,
+                "offset": piece.offset,
+                "bytes": piece.nbytes,
+            }
+            for piece in spec.slices
+        ]
+    return found
+
+
+def show(arguments: Namespace) -> int:
+    """Describe one tensor and its values."""
+    from tfckpt_reader.cli.values import summarise
+
+    rows = arguments.rows
+    with open_location(locate(arguments.path, latest=arguments.latest)) as ckpt:
+        spec = ckpt.specs[arguments.name]
+        if rows is not None and not spec.shape:
+            raise ValueError(f"{spec.name} is a scalar and has no rows")
+        array = ckpt[spec.name] if rows is None else ckpt.read(spec.name, rows=rows, check=True)
+        notes = ckpt.notes
+    output.notes(notes)
+    facts = summarise(array, spec.dtype)
+    flat = array.reshape(-1)
+    shown = flat.tolist() if rows is not None else flat[:_FIRST].tolist()
+    if arguments.json:
+        key = "values" if rows is not None else "first"
+        values = {name: _json_value(value) for name, value in facts.items()}
+        shown = [_json_value(value) for value in shown]
+        output.say_json({**spec_json(spec), "notes": list(notes), **values, key: shown})
+        return 0
+    output.say(*_description(spec))
+    if rows is not None:
+        first = rows.indices(spec.shape[0])[0]
+        output.say(f"rows    {first}:{first + array.shape[0]}")
+    output.say(*(f"{name:<7} {_fact_text(value)}" for name, value in facts.items()))
+    if rows is not None:
+        output.say(*(printable(_row_text(row)) for row in array))
+    elif array.size:
+        more = " …" if array.size > _FIRST else ""
+        output.say(f"first   {printable(' '.join(map(_value_text, shown)))}{more}")
+    return 0
+
+
+def _description(spec: TensorSpec) -> list[str]:
+    lines = [
+        f"name    {printable(spec.name)}",
+        f"dtype   {spec.dtype}",
+        f"shape   {output.shape_text(spec.shape)}",
+        f"bytes   {'?' if spec.nbytes is None else f'{spec.nbytes:,}'}",
+    ]
+    if spec.offset is not None:
+        lines.append(f"stored  shard {spec.shard}, offset {spec.offset:,}, crc {spec.crc32c:#010x}")
+    lines += [
+        f"slice   {piece}" + ("" if piece.shard is None else f" in shard {piece.shard}")
+        for piece in spec.slices
+    ]
+    return lines
+
+
+def _row_text(row: Any) -> str:
+    values = row.reshape(-1).tolist() if hasattr(row, "reshape") else [row]
+    return " ".join(map(_value_text, values))
+
+
+def _value_text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return repr(value) if isinstance(value, bytes) else str(value)
+
+
+def _fact_text(value: object) -> str:
+    return "none" if value is None else printable(str(value))
+
+
+def _json_value(value: object) -> object:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, float) and value - value != 0:
+        return str(value)  # NaN and infinities are not JSON
+    return value if isinstance(value, bool | int | float | None) else str(value)
+
+
+def verify(arguments: Namespace) -> int:
+    """Check a checkpoint: 0 if it is sound, 1 if not."""
+    from tfckpt_reader.verification import verify as check
+
+    with output.Progress("verify") as progress:
+        report = check(_location(arguments), on_progress=progress)
+    output.notes(report.notes)
+    code = 0 if report.ok else 1
+    if arguments.json:
+        output.say_json(
+            {
+                "path": report.path,
+                "version": report.version,
+                "ok": report.ok,
+                "notes": list(report.notes),
+                "tensors": report.tensors,
+                "bytes": report.nbytes,
+                "problems": [asdict(problem) for problem in report.problems],
+            }
+        )
+        return code
+    output.say(*(str(problem) for problem in report.problems[:_MOST_PROBLEMS]))
+    if len(report.problems) > _MOST_PROBLEMS:
+        output.say(f"… and {len(report.problems) - _MOST_PROBLEMS:,} more: --json has them all")
+    output.say(*_meanings(report))
+    output.say(str(report))
+    return code
+
+
+def _meanings(report: Report) -> list[str]:
+    """Return a line per kind of problem: what it means, and what to do."""
+    from tfckpt_reader.report import CODES
+
+    found = dict.fromkeys(problem.code for problem in report.problems)
+    return [f"{code}: {CODES[code].meaning} {CODES[code].cure}" for code in found]
+
+
+def convert(arguments: Namespace) -> int:
+    """Convert a checkpoint: 0 if all that was selected was written, 1 if some was skipped."""
+    from tfckpt_reader.export import convert as write
+
+    with output.Progress("convert") as progress:
+        done = write(
+            _location(arguments),
+            arguments.out,
+            include=arguments.include,
+            exclude=arguments.exclude,
+            force=arguments.force,
+            skip_unsupported=arguments.skip_unsupported,
+            raw=arguments.raw,
+            on_progress=progress,
+        )
+    if arguments.json:
+        document = asdict(done)
+        output.say_json({"path": document.pop("path"), "bytes": document.pop("nbytes"), **document})
+        return 1 if done.skipped else 0
+    output.notes(done.notes)
+    output.say(*(printable(f"skipped {name}: {why}") for name, why in done.skipped.items()))
+    output.say(
+        printable(
+            f"wrote {done.path}: {count_of(len(done.written), 'tensor')}, "
+            f"{output.size_text(done.nbytes)}"
+        )
+    )
+    return 1 if done.skipped else 0
+
+
+def _location(arguments: Namespace) -> str | Location:
+    """Return the path as given, or with --latest the checkpoint that it picks."""
+    path: str = arguments.path
+    return locate(path, latest=True) if arguments.latest else path

@@ -1,0 +1,142 @@
+"""Printing: results on stdout, everything else on stderr.
+
+Rank 13: knows how things look, not what they mean.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from tfckpt_reader.errors import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from typing_extensions import Self
+
+SCHEMA = 1
+"""Version of every JSON document; raised when a field changes its meaning or goes away."""
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_PATIENCE = 1.0
+"""Seconds before progress is shown."""
+
+
+def prepare() -> None:
+    """Make stdout and stderr take any character, as an escape where the terminal has not got it."""
+    if sys.stdout is None or sys.stderr is None:  # closed by the shell: print nowhere
+        null = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+        sys.stdout, sys.stderr = sys.stdout or null, sys.stderr or null
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def say(*lines: str) -> None:
+    """Print lines of a result. A reader that closed the pipe has seen enough: no complaint."""
+    try:
+        for line in lines:
+            sys.stdout.write(line + "\n")
+    except BrokenPipeError:
+        _drop_stdout()
+
+
+def finish() -> None:
+    """Flush stdout."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_stdout()
+
+
+def _drop_stdout() -> None:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
+def say_json(document: dict[str, Any]) -> None:
+    """Print a JSON document, its schema version first. Lone surrogates come as escapes."""
+    say(json.dumps({"schema": SCHEMA, **document}, indent=1))
+
+
+def remark(text: str) -> None:
+    """Print a line to stderr."""
+    with suppress(OSError):  # stderr may be closed: nobody listens
+        sys.stderr.write(f"tfckpt: {printable(text)}\n")
+        sys.stderr.flush()
+
+
+def notes(lines: Iterable[str]) -> None:
+    """Print what was assumed to stderr."""
+    for line in lines:
+        remark(f"note: {line}")
+
+
+def size_text(nbytes: int | None) -> str:
+    """Return "612.5 KiB"; "?" where the size is not known."""
+    if nbytes is None:
+        return "?"
+    amount, unit = float(nbytes), 0
+    while round(amount, 1) >= 1024 and unit < len(_UNITS) - 1:
+        amount /= 1024
+        unit += 1
+    return f"{amount:.1f} {_UNITS[unit]}" if unit else f"{nbytes} B"
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """Return "[784, 200]"; "scalar" for rank 0."""
+    return str(list(shape)) if shape else "scalar"
+
+
+class Progress:
+    """A bar on stderr, for work that takes over a second, on a terminal, where rich is there."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._began = time.monotonic()
+        self._bar: Any = None
+        self._task: Any = None
+        self._wanted = sys.stderr.isatty()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show how far it is, in bytes."""
+        if not self._wanted:
+            return
+        if self._bar is None:
+            if time.monotonic() - self._began < _PATIENCE:
+                return
+            self._start(total)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total)
+
+    def _start(self, total: int) -> None:
+        try:
+            from rich import progress
+            from rich.console import Console
+        except ImportError:
+            self._wanted = False
+            return
+        self._bar = progress.Progress(
+            progress.TextColumn(self._what),
+            progress.BarColumn(),
+            progress.DownloadColumn(binary_units=True),
+            progress.TransferSpeedColumn(),
+            progress.TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task(self._what, total=total)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

@@ -1,0 +1,176 @@
+"""Everything that can go wrong, as one family of exceptions.
+
+Rank 0: knows no format and no numpy.
+
+An error says where (file, byte offset), what was being read (structure), what was expected and
+what was found, and what to do next. Those are attributes; ``str()`` joins them into one line.
+Parsers of bytes do not know which file they look at: they raise with an offset counted from the
+start of their buffer, and `located`, wrapped around them by whoever holds the file, adds the file
+name and shifts the offset.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+DAMAGED = "The data file is damaged, or belongs to another save"
+"""Advice that goes with a checksum that differs."""
+
+
+class CheckpointError(Exception):
+    """Something about a checkpoint that keeps it from being read. Base of all our errors.
+
+    Attributes:
+        problem: What is wrong, in a few words.
+        file: Path of the file it was found in, or None.
+        offset: Where in that file, in bytes, or None.
+        tensor: Name of the tensor concerned, or None.
+        structure: What was being read there ("footer", "data block", "shape"), or None.
+        expected: What should have been there, or None.
+        got: What was there, or None.
+        advice: What to do next, or None.
+    """
+
+    def __init__(  # noqa: PLR0913 - one argument per attribute, all but one by keyword
+        self,
+        problem: str,
+        *,
+        file: str | None = None,
+        offset: int | None = None,
+        tensor: str | None = None,
+        structure: str | None = None,
+        expected: object = None,
+        got: object = None,
+        advice: str | None = None,
+    ) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.file = file
+        self.offset = offset
+        self.tensor = tensor
+        self.structure = structure
+        self.expected = expected
+        self.got = got
+        self.advice = advice
+
+    def __str__(self) -> str:
+        offset = None if self.offset is None else f"byte {self.offset}"
+        tensor = None if self.tensor is None else f"tensor {self.tensor!r}"
+        file = None if self.file is None else self.file or "''"
+        parts = (file, offset, tensor, self.structure)
+        where = [printable(part) for part in parts if part is not None]
+        text = ": ".join([*where, printable(self.problem)])
+        found = [
+            f"{word} {printable(shortened(str(value)))}"
+            for word, value in (("expected", self.expected), ("found", self.got))
+            if value is not None
+        ]
+        if found:
+            text += f" ({', '.join(found)})"
+        return text if self.advice is None else f"{text}. {printable(self.advice)}"
+
+
+class CorruptCheckpointError(CheckpointError, ValueError):
+    """The bytes are there but cannot be right."""
+
+
+class ChecksumError(CorruptCheckpointError):
+    """A stored checksum does not match the bytes it covers."""
+
+
+class TruncatedError(CorruptCheckpointError):
+    """A file ends before the bytes that something in it, or in the index, points at."""
+
+
+class UnsupportedError(CheckpointError, NotImplementedError):
+    """Sound as far as one can tell, but more than this reader, or this machine, can give."""
+
+
+class TensorNotFoundError(CheckpointError, KeyError):
+    """The checkpoint holds no tensor of that name."""
+
+    # KeyError would print the message in quotes.
+    __str__ = CheckpointError.__str__
+
+
+class CheckpointNotFoundError(CheckpointError, FileNotFoundError):
+    """There is no checkpoint, or one of its files is missing."""
+
+
+def printable(text: str) -> str:
+    """Return the text on one line: control characters and lone surrogates escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
+def shortened(text: str) -> str:
+    """Return a text of any length, such as a name out of a file, as one that can be read."""
+    return (
+        text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}… ({len(text):,} letters)"
+    )
+
+
+def count_of(number: int, noun: str) -> str:
+    """Return "1 shard", "2 shards"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+_MOST_COMPARED = 1000
+_LONGEST_TEXT = 300
+
+
+def nearest(name: str, names: Sequence[str], most: int = 3) -> list[str]:
+    """Return the few of `names` that look most like `name`.
+
+    Names that share the last path component come first: the usual mistake is a missing scope.
+    The rest is left to difflib, on a bounded number of names, since it is slow.
+    """
+    from difflib import get_close_matches
+
+    last = name.removesuffix(":0").rsplit("/", 1)[-1]
+    alike = [n for n in names if n == name.removesuffix(":0") or n.rsplit("/", 1)[-1] == last]
+    close = get_close_matches(name, (alike or names)[:_MOST_COMPARED], n=most)
+    return close or alike[:most]
+
+
+def locate(error: CheckpointError, file: str, base: int = 0, tensor: str | None = None) -> None:
+    """Add the file to an error that names none, shift its offset by `base`; add the tensor."""
+    if error.tensor is None:
+        error.tensor = tensor
+    if error.file is None:
+        error.file = file
+        if error.offset is not None:
+            error.offset += base
+
+
+def too_little_memory(file: str) -> UnsupportedError:
+    """Return the error that stands for a MemoryError."""
+    problem = "more memory is needed than this machine, or a limit, gives"
+    return UnsupportedError(problem, file=file)
+
+
+@contextmanager
+def enough_memory(file: str) -> Iterator[None]:
+    """Turn a MemoryError raised inside into one of ours, which names the file that asked for it."""
+    try:
+        yield
+    except MemoryError as error:
+        raise too_little_memory(file) from error
+
+
+@contextmanager
+def located(file: str, base: int = 0, tensor: str | None = None) -> Iterator[None]:
+    """Say of errors raised inside where they are: see `locate`. The innermost place wins."""
+    try:
+        yield
+    except CheckpointError as error:
+        locate(error, file, base, tensor)
+        raise

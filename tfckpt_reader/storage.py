@@ -1,0 +1,224 @@
+"""Where bytes come from: a file that is mapped, or read piece by piece.
+
+Rank 1: knows no TensorFlow name and no format.
+
+* A view handed out by `File.read` of a mapped file keeps the map alive, whatever happens to the
+  File; the map goes when its last view goes. ``np.memmap`` is not used because a view into it,
+  touched after the map is closed, kills the process.
+* A File has no ``close()``: its descriptor is closed when the last reference goes, so a thread
+  that still reads can never meet a descriptor that was closed and given to another file.
+* A mapped file that somebody truncates kills the process that touches the lost page (SIGBUS).
+  Whoever must not die reads instead: `File.readinto`, or ``mapped=False``.
+* Reads into memory that begins on a page were five times as fast here as into a bytearray,
+  hence `page_buffer`.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from tfckpt_reader.errors import (
+    CheckpointError,
+    CheckpointNotFoundError,
+    TruncatedError,
+    UnsupportedError,
+    count_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SMALL = 1 << 16
+_LARGEST_READ = 1 << 30
+CHUNK = 1 << 20
+"""Bytes read at a time when a range is streamed."""
+_PAGE = mmap.PAGESIZE
+
+
+class ByteSource(Protocol):
+    """A run of bytes with a name, of which any part can be had."""
+
+    @property
+    def name(self) -> str:
+        """What errors call it: the path."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in it when it was opened."""
+
+    def read(self, offset: int, size: int) -> memoryview:
+        """Return `size` bytes at `offset`, read-only: a view where possible, else a copy."""
+
+    def readinto(self, offset: int, buffer: memoryview) -> None:
+        """Fill a writable buffer of bytes with the bytes at `offset`."""
+
+
+class File:
+    """A regular file as a ByteSource.
+
+    Args:
+        path: The file. Anything but a regular file (pipe, device, directory) is refused.
+        mapped: Let `read` return views of a memory map instead of copies. The map is made at the
+            first read; where the system cannot give one, reads are copies.
+
+    Raises:
+        CheckpointNotFoundError: there is no such file.
+        CheckpointError: it cannot be opened.
+    """
+
+    def __init__(self, path: str, *, mapped: bool = False) -> None:
+        self._fd = -1
+        self.name = path
+        self._fd = _open_regular(path)
+        self.size = os.fstat(self._fd).st_size
+        self._wants_map = mapped and self.size > 0
+        self._map: memoryview | None = None
+        self._lock = threading.Lock()
+
+    def read(self, offset: int, size: int) -> memoryview:
+        """Return `size` bytes at `offset`, read-only: a view of the map, or a copy."""
+        self._require(offset, size)
+        if self._wants_map:
+            view = self._mapped()
+            if view is not None:
+                return view[offset : offset + size]
+        buffer = page_buffer(size)
+        self.readinto(offset, buffer)
+        return buffer.toreadonly()
+
+    def readinto(self, offset: int, buffer: memoryview) -> None:
+        """Fill `buffer` with the bytes at `offset`; never touches the map.
+
+        Raises:
+            TruncatedError: the file ends, or has meanwhile been cut, before the buffer is full.
+        """
+        self._require(offset, len(buffer))
+        done = 0
+        while done < len(buffer):
+            try:
+                got = self._pread(offset + done, buffer[done : done + _LARGEST_READ])
+            except OSError as error:
+                raise CheckpointError(
+                    f"cannot be read: {error.strerror}", file=self.name, offset=offset + done
+                ) from error
+            if not got:
+                raise TruncatedError(
+                    "the file has become shorter while it was read",
+                    file=self.name,
+                    offset=offset + done,
+                    expected=count_of(self.size, "byte"),
+                    got=count_of(os.fstat(self._fd).st_size, "byte"),
+                )
+            done += got
+
+    def _require(self, offset: int, size: int) -> None:
+        if offset < 0 or size < 0 or offset + size > self.size:
+            raise TruncatedError(
+                f"{count_of(size, 'byte')} are wanted here, past the end of the file",
+                file=self.name,
+                offset=offset,
+                expected=f"a file of at least {count_of(offset + size, 'byte')}",
+                got=count_of(self.size, "byte"),
+            )
+
+    def _mapped(self) -> memoryview | None:
+        with self._lock:
+            if self._map is None:
+                try:
+                    self._map = memoryview(mmap.mmap(self._fd, 0, access=mmap.ACCESS_READ))
+                except (OSError, ValueError, OverflowError):
+                    self._wants_map = False
+                    return None
+        # The file may have been cut since its size was taken.
+        if len(self._map) < self.size:
+            raise TruncatedError(
+                "the file has become shorter since it was opened",
+                file=self.name,
+                expected=count_of(self.size, "byte"),
+                got=count_of(len(self._map), "byte"),
+            )
+        return self._map
+
+    if hasattr(os, "preadv"):
+
+        def _pread(self, offset: int, buffer: memoryview) -> int:
+            return os.preadv(self._fd, [buffer], offset)
+
+    else:
+
+        def _pread(self, offset: int, buffer: memoryview) -> int:
+            # No positioned read here (Windows, old macOS): one seek and read at a time.
+            with self._lock:
+                os.lseek(self._fd, offset, os.SEEK_SET)
+                data = os.read(self._fd, len(buffer))
+            buffer[: len(data)] = data
+            return len(data)
+
+    def __del__(self, _close=os.close) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+        if self._fd >= 0:
+            _close(self._fd)
+
+
+def page_buffer(size: int) -> memoryview:
+    """Return `size` writable bytes that begin on a page where that pays.
+
+    Raises:
+        UnsupportedError: the machine has not got that much memory.
+    """
+    try:
+        if size < _SMALL:
+            return memoryview(bytearray(size))
+        return memoryview(_anonymous_map(size))
+    except (MemoryError, OSError, OverflowError) as error:
+        raise UnsupportedError(
+            f"{count_of(size, 'byte')} are needed at once, more than this machine gives"
+        ) from error
+
+
+if hasattr(mmap, "MAP_PRIVATE"):
+
+    def _anonymous_map(size: int) -> mmap.mmap:
+        # The default would be shared with a forked child, which would write into it.
+        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+
+else:
+
+    def _anonymous_map(size: int) -> mmap.mmap:
+        return mmap.mmap(-1, size)
+
+
+def chunks(source: ByteSource, offset: int, size: int, item: int = 1) -> Iterator[memoryview]:
+    """Read a range piece by piece into one reused buffer.
+
+    A piece is overwritten when the next is asked for. Each holds a multiple of `item` bytes and at
+    most CHUNK. Within a page, a piece lies in the buffer as it lies in the file.
+    """
+    buffer = page_buffer(min(CHUNK, size) + _PAGE)
+    step = CHUNK - CHUNK % item
+    for done in range(0, size, step):
+        lead = (offset + done) % _PAGE
+        piece = buffer[lead : lead + min(step, size - done)]
+        source.readinto(offset + done, piece)
+        yield piece
+
+
+def _open_regular(path: str) -> int:
+    # Asked before it is opened: to open a pipe or a device can block, or do something.
+    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise CheckpointError("is not a regular file", file=path)
+        fd = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError as error:
+        raise CheckpointNotFoundError("no such file", file=path) from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise CheckpointError(f"cannot be opened: {reason}", file=path) from error
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise CheckpointError("is not a regular file", file=path)
+    return fd

@@ -1,0 +1,257 @@
+"""Bytes of one tensor to an array: numbers and strings.
+
+Rank 4: knows no file, shard or key. FORMAT 3.4, 3.5 and 3.8; TensorFlow
+``core/util/tensor_bundle/tensor_bundle.cc``.
+
+* Numbers lie row-major and little-endian (big-endian in a big-endian bundle). Any non-zero byte
+  of a bool is true. int4, uint4, int2, uint2 and float4 take a byte each, and only their low bits
+  count.
+* Strings: ``varint64 length * n, u32le masked crc of the lengths, bytes of the strings``. The
+  crc of the lengths takes each as u32 (as u64 from 2^32 on), never as the varint; the tensor's
+  crc goes on over the stored crc of the lengths and the bytes. In a big-endian bundle the lengths
+  go into the crc, and their crc is stored, big-endian.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from dataclasses import dataclass
+from itertools import accumulate, chain
+from sys import byteorder
+from typing import TYPE_CHECKING, Any
+
+from tfckpt_reader.checksum import crc32c, mask
+from tfckpt_reader.coding import decode_varint
+from tfckpt_reader.dtypes import DataType, to_numpy
+from tfckpt_reader.errors import (
+    DAMAGED,
+    CheckpointError,
+    ChecksumError,
+    CorruptCheckpointError,
+    TruncatedError,
+    UnsupportedError,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tfckpt_reader.spec import TensorSpec
+
+_CANONICAL_BYTE = {
+    DataType.BOOL: bytes([0] + [1] * 255),
+    **{d: bytes(i & ((1 << d.bits) - 1) for i in range(256)) for d in DataType if d.bits},
+}
+"""Byte to byte, for the types of which not every bit counts."""
+_NATIVE_IS_BIG = byteorder == "big"
+
+
+def empty(shape: tuple[int, ...], dtype: DataType) -> NDArray[Any]:
+    """Return an uninitialised array, C-contiguous, aligned, native.
+
+    Raises:
+        UnsupportedError: more than the machine or NumPy can hold.
+    """
+    import numpy as np
+
+    try:
+        return np.empty(shape, to_numpy(dtype))
+    except (MemoryError, ValueError) as error:
+        raise UnsupportedError(
+            f"an array of {dtype} {list(shape)} is more than this machine or NumPy can hold"
+        ) from error
+
+
+def empty_rows(spec: TensorSpec, rows: range) -> NDArray[Any]:
+    """Return an uninitialised array for some rows of a tensor; range(1) for a scalar."""
+    try:
+        return empty((len(rows), *spec.shape[1:]) if spec.shape else (), spec.dtype)
+    except CheckpointError as error:
+        error.tensor = spec.name
+        raise
+
+
+def empty_bits(shape: tuple[int, ...], dtype: DataType) -> NDArray[Any]:
+    """Return an uninitialised array for stored numbers: of integers where NumPy lacks the type."""
+    import numpy as np
+
+    return np.empty(shape, f"u{dtype.itemsize}") if dtype.needs_ml_dtypes else empty(shape, dtype)
+
+
+def shaped(flat: NDArray[Any], shape: tuple[int, ...], dtype: DataType) -> NDArray[Any]:
+    """Return elements in a shape, as a view.
+
+    Raises:
+        UnsupportedError: NumPy has no arrays of that shape.
+        CorruptCheckpointError: there are more or fewer elements than it has.
+    """
+    try:
+        return flat.reshape(shape)
+    except ValueError as error:
+        empty(shape, dtype)  # says so if NumPy cannot hold it
+        raise CorruptCheckpointError(
+            "elements do not fit the shape", expected=list(shape[:8]), got=flat.size
+        ) from error
+
+
+def dense(
+    data: memoryview, dtype: DataType, shape: tuple[int, ...], *, big_endian: bool = False
+) -> NDArray[Any]:
+    """Return numbers as a read-only array.
+
+    It is a view of `data` where the bytes are native, aligned and canonical; else a copy.
+    """
+    import numpy as np
+
+    numpy_type = to_numpy(dtype)
+    try:
+        stored = np.frombuffer(data, numpy_type) if len(data) else np.empty(0, numpy_type)
+    except ValueError as error:
+        raise CorruptCheckpointError("bytes do not make whole elements", got=len(data)) from error
+    if stored.shape != shape:
+        stored = shaped(stored, shape, dtype)
+    if not stored.flags.aligned or not is_canonical(stored, dtype, big_endian=big_endian):
+        stored = stored.copy()
+        canonicalise(stored, dtype, big_endian=big_endian)
+    stored.flags.writeable = False
+    return stored
+
+
+def is_canonical(array: NDArray[Any], dtype: DataType, *, big_endian: bool) -> bool:
+    """Tell whether stored bytes already are what the array type wants."""
+    if big_endian != _NATIVE_IS_BIG and dtype.itemsize > 1:
+        return False
+    if not array.size or not (dtype.bits or dtype is DataType.BOOL):
+        return True
+    return bool(array.view("u1").max() < 1 << (dtype.bits or 1))
+
+
+def canonicalise(array: NDArray[Any], dtype: DataType, *, big_endian: bool) -> None:
+    """Turn stored bytes in an owned array into what the array type wants, in place."""
+    import numpy as np
+
+    if big_endian != _NATIVE_IS_BIG and dtype.itemsize > 1:
+        array.reshape(-1).view(f"u{_number_size(dtype)}").byteswap(inplace=True)
+    elif dtype is DataType.BOOL:
+        raw = array.view(np.uint8)
+        np.not_equal(raw, 0, out=array) if array.size else None
+    elif dtype.bits:
+        raw = array.view(np.uint8)
+        raw &= (1 << dtype.bits) - 1
+
+
+def _number_size(dtype: DataType) -> int:
+    """Return the bytes of each number in an element: a complex one has two."""
+    return dtype.itemsize // (2 if dtype in (DataType.COMPLEX64, DataType.COMPLEX128) else 1)
+
+
+def canonical_bytes(data: memoryview, dtype: DataType, *, big_endian: bool) -> memoryview:
+    """Return stored numbers little-endian, and with no bit set that does not count."""
+    if big_endian and dtype.itemsize > 1:
+        import numpy as np
+
+        size = _number_size(dtype)
+        return np.frombuffer(data, f">u{size}").astype(f"<u{size}").view("u1").data
+    table = _CANONICAL_BYTE.get(dtype)
+    return data if table is None else memoryview(bytes(data).translate(table))
+
+
+@dataclass(frozen=True, slots=True)
+class StringLengths:
+    """The front part of a string tensor: how long each element is, and where the bytes begin."""
+
+    lengths: array[int]
+    """Bytes per element."""
+    begin: int
+    """Offset of the first string's bytes from the tensor's start."""
+    crc: int
+    """Crc so far: the lengths and their stored crc."""
+
+    @property
+    def end(self) -> int:
+        """Offset behind the last string's bytes from the tensor's start."""
+        return self.begin + sum(self.lengths)
+
+
+def require_room(dtype: DataType, count: int, nbytes: int) -> None:
+    """Refuse a count of strings or variants that no tensor of `nbytes` can hold.
+
+    Raises:
+        CorruptCheckpointError: it is too large.
+    """
+    least = {DataType.STRING: 1, DataType.VARIANT: 5}.get(dtype, 0) * count
+    if least > max(nbytes, 0):
+        raise CorruptCheckpointError(
+            f"too few bytes for {count} elements",
+            offset=0,
+            structure=f"{dtype} tensor",
+            expected=f"at least {least} bytes",
+            got=max(nbytes, 0),
+        )
+
+
+def string_lengths(
+    data: memoryview,
+    count: int,
+    size: int | None = None,
+    *,
+    check: bool = True,
+    big_endian: bool = False,
+) -> StringLengths:
+    """Decode the lengths of a string tensor of `count` elements, and their crc.
+
+    Args:
+        data: Bytes of the tensor, and at least the four behind `size`, if they are there.
+        count: Its elements.
+        size: Its size as the index has it, in which the lengths must end. Default: all of `data`.
+        check: Compare the stored crc of the lengths.
+        big_endian: Whether the bundle is.
+
+    Raises:
+        CorruptCheckpointError: `data` cannot hold that many.
+        ChecksumError: the crc of the lengths differs.
+    """
+    size = len(data) if size is None else size
+    if not count and not size:
+        return StringLengths(array("Q"), 0, 0)  # some writer's empty tensor, without its crc
+    require_room(DataType.STRING, count, size)
+    lengths, offset = array("Q", bytes(8)) * count, 0
+    for i in range(count):
+        lengths[i], offset = decode_varint(data, offset, size)
+    stored = data[offset : offset + 4]
+    if len(stored) < 4:
+        raise TruncatedError("the file ends in the checksum of the lengths", offset=offset)
+    crc = crc32c(_lengths_as_summed(lengths, big_endian=big_endian))
+    masked = int.from_bytes(stored, "big" if big_endian else "little")
+    if check and mask(crc) != masked:
+        raise ChecksumError(
+            "length checksum does not match",
+            offset=offset,
+            structure="string lengths",
+            expected=f"{masked:#010x}",
+            got=f"{mask(crc):#010x}",
+            advice=DAMAGED,
+        )
+    return StringLengths(lengths, offset + 4, crc32c(stored, crc))
+
+
+def _lengths_as_summed(lengths: array[int], *, big_endian: bool) -> bytes:
+    order = ">" if big_endian else "<"
+    if not lengths or max(lengths) <= 0xFFFFFFFF:
+        return struct.pack(f"{order}{len(lengths)}I", *lengths)
+    return b"".join(struct.pack(order + ("I" if n <= 0xFFFFFFFF else "Q"), n) for n in lengths)
+
+
+def strings(data: memoryview, front: StringLengths, first: int, count: int) -> NDArray[np.object_]:
+    """Return `count` elements from element `first` on, as a flat object array of bytes.
+
+    `data` is the whole tensor; of the strings, only those wanted are touched.
+    """
+    import numpy as np
+
+    begin = front.begin + sum(front.lengths[:first])
+    wanted = front.lengths[first : first + count]
+    ends = accumulate(chain((begin,), wanted))
+    spans = zip(ends, wanted, strict=False)  # ends has one more
+    return np.fromiter((bytes(data[a : a + n]) for a, n in spans), np.object_, count)

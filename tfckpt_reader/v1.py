@@ -1,0 +1,287 @@
+"""V1 checkpoints: one file, or a set of shards, each a table of slices.
+
+Rank 8: knows no V2 and no façade. FORMAT 4; TensorFlow ``core/util/tensor_slice_reader.cc``,
+``core/util/saved_tensor_slice.proto``::
+
+    ""                  SavedTensorSlices.meta: per tensor name, full shape, dtype and slices
+    key of a slice      SavedTensorSlices.data: name, slice, values as a TensorProto
+
+Every tensor is stored in slices; a whole one has a single slice. A shard's header lists just what
+lies in that shard. The values carry neither dtype nor shape, so both come from the header, and
+there must be exactly as many values as the slice has elements. There is no crc per tensor: the
+crc of the table block covers it, and is always checked.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from tfckpt_reader._protos import parse
+from tfckpt_reader._protos.values import check_version, data_type, dims, extents
+from tfckpt_reader.block import LARGEST_EXPANSION
+from tfckpt_reader.coding import fields
+from tfckpt_reader.dtypes import require_readable
+from tfckpt_reader.errors import CorruptCheckpointError, located
+from tfckpt_reader.slices import Cut, check_tiling, cuts, fill_cut, place, slice_key
+from tfckpt_reader.spec import TensorSlice, TensorSpec, all_rows, key_of, name_of
+from tfckpt_reader.storage import CHUNK, File
+from tfckpt_reader.table import Table
+from tfckpt_reader.tensor import empty, empty_rows, shaped
+from tfckpt_reader.tensor_proto import FIELD, decode_values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+_DATA, _NAME, _SLICE, _TENSOR = 2, 1, 2, 3
+"""Fields of SavedTensorSlices (data) and of SavedSlice (name, slice, data)."""
+
+
+class V1:
+    """A V1 checkpoint. Headers are read on opening, rows when their data is asked for.
+
+    Args:
+        prefix: What to call it: the path of the file, or the pattern of its shards.
+        files: Its shards; their order does not matter.
+        mapped: Map the files, so that large rows are not copied.
+
+    Raises:
+        CorruptCheckpointError: a file is no sound table, or has no V1 header.
+        UnsupportedError: it was written for newer readers only.
+    """
+
+    version = "V1"
+
+    def __init__(self, prefix: str, files: Sequence[str], *, mapped: bool = True) -> None:
+        self.prefix = prefix
+        self.notes: list[str] = []
+        self.tables = [Table(File(path, mapped=mapped)) for path in files]
+        self._metas: dict[bytes, list[tuple[int, Any]]] = {}
+        for shard, table in enumerate(self.tables):
+            for meta in _header(table).tensor:
+                self._metas.setdefault(meta.name, []).append((shard, meta))
+        self._pieces: dict[str, tuple[TensorSlice, ...]] = {}
+
+    @property
+    def path(self) -> str:
+        """Path of the first shard."""
+        return self.tables[0].source.name
+
+    @property
+    def shard_count(self) -> int:
+        """How many files there are."""
+        return len(self.tables)
+
+    # -- the headers ---------------------------------------------------------------------------
+
+    def lookup(self, name: str) -> TensorSpec | None:
+        """Return the spec of one tensor."""
+        metas = self._metas.get(key_of(name))
+        return self._spec(name, metas) if metas else None
+
+    def names(self) -> list[str]:
+        """Return the names of all tensors, sorted as bytes."""
+        return [name_of(key) for key in sorted(self._metas)]
+
+    def listing(self) -> dict[str, TensorSpec]:
+        """Return the specs of all tensors, sorted by name.
+
+        Raises:
+            CorruptCheckpointError: a header says what cannot be, or shards disagree.
+        """
+        found = ((name, self.lookup(name)) for name in self.names())
+        return {name: spec for name, spec in found if spec is not None}
+
+    def pieces(self, spec: TensorSpec) -> tuple[TensorSlice, ...]:
+        """Return the slices a tensor is stored in; a whole one has one."""
+        return self._pieces[spec.name]
+
+    def _spec(self, name: str, metas: list[tuple[int, Any]]) -> TensorSpec:
+        with located(self.tables[metas[0][0]].source.name, tensor=name):
+            dtype, shape = data_type(metas[0][1].type), dims(metas[0][1].shape)
+        pieces: list[TensorSlice] = []
+        for shard, meta in metas:
+            with located(self.tables[shard].source.name, tensor=name):
+                if (data_type(meta.type), dims(meta.shape)) != (dtype, shape):
+                    raise CorruptCheckpointError(
+                        "shards disagree about the tensor",
+                        expected=f"{dtype} {list(shape)}",
+                        got=f"{data_type(meta.type)} {list(dims(meta.shape))}",
+                    )
+                stored = [extents(piece) for piece in meta.slice]
+                pieces += [TensorSlice(pairs, *place(pairs, shape), shard) for pairs in stored]
+        self._pieces[name] = tuple(pieces)
+        nbytes = dtype.itemsize * prod(shape) if dtype.itemsize else None
+        if len(pieces) == 1 and pieces[0].shape == shape:
+            return TensorSpec(name, dtype, shape, nbytes, pieces[0].shard, None, None)
+        return TensorSpec(name, dtype, shape, nbytes, None, None, None, tuple(pieces))
+
+    # -- the data ------------------------------------------------------------------------------
+
+    def array(self, spec: TensorSpec, *, check: bool) -> NDArray[Any]:
+        """Return a whole tensor, read-only: a view of the mapped file where the bytes allow it."""
+        taken = self._tiling(spec, all_rows(spec))
+        if len(taken) == 1:
+            out = self._values(spec, taken[0].piece)
+            out = out if out.flags.aligned else out.copy()
+        else:
+            out = self.read(spec, all_rows(spec), check=check)
+        out.flags.writeable = False
+        return out
+
+    def read(
+        self,
+        spec: TensorSpec,
+        rows: range,
+        *,
+        check: bool,  # noqa: ARG002 - as in V2; here a block is never decoded without its crc
+        out: NDArray[Any] | None = None,
+    ) -> NDArray[Any]:
+        """Return some rows of a tensor, owned, or written into `out`: C-contiguous, of their shape.
+
+        Only slices that hold some of the rows are decoded.
+        """
+        taken = self._tiling(spec, rows)
+        self._require_room(spec)
+        out = empty_rows(spec, rows) if out is None else out
+        self._gather(spec, taken, out)
+        return out
+
+    def _gather(self, spec: TensorSpec, taken: list[Cut], out: NDArray[Any]) -> None:
+        for cut in taken:
+            values = self._values(spec, cut.piece)
+
+            def fill(within: range, part: NDArray[Any], values: NDArray[Any] = values) -> None:
+                part[...] = values[within.start : within.stop] if values.shape else values
+
+            fill_cut(out, cut, fill)
+
+    def _require_room(self, spec: TensorSpec) -> None:
+        """Refuse a shape that all rows together could not fill, before memory is set aside."""
+        size = sum(table.source.size for table in self.tables)
+        if spec.elements > LARGEST_EXPANSION * size:
+            raise CorruptCheckpointError(
+                "has more elements than its files could hold",
+                file=self.path,
+                tensor=spec.name,
+                structure="shape",
+                expected=f"at most {LARGEST_EXPANSION * size}",
+                got=spec.elements,
+            )
+
+    def check(self, spec: TensorSpec) -> None:
+        """Decode all rows of a tensor, one at a time."""
+        for cut in self._tiling(spec, all_rows(spec)):
+            self._values(spec, cut.piece)
+
+    def stream(self, spec: TensorSpec) -> Iterator[memoryview]:
+        """Yield a numeric tensor's bytes, C order and little-endian, in pieces of whole elements.
+
+        In memory at a time: about a chunk of rows that no slice boundary cuts, or one slice's.
+        """
+        taken = self._tiling(spec, all_rows(spec))
+        if len(taken) == 1:
+            yield from _in_chunks(self.array(spec, check=True))
+            return
+        self._require_room(spec)
+        for rows in _slabs(spec, taken):
+            slab = empty_rows(spec, rows)
+            self._gather(spec, cuts(self._pieces[spec.name], rows), slab)
+            yield from _in_chunks(slab)
+
+    def _tiling(self, spec: TensorSpec, rows: range) -> list[Cut]:
+        """Return what some rows take from the slices; these cover each element exactly once."""
+        taken = cuts(self._pieces[spec.name], rows)
+        with located(self.path, tensor=spec.name):
+            require_readable(spec.dtype)
+            if not self._pieces[spec.name]:
+                raise CorruptCheckpointError("the header lists none", structure="slices")
+            check_tiling(spec.shape, rows, taken)
+        return taken
+
+    def _values(self, spec: TensorSpec, piece: TensorSlice) -> NDArray[Any]:
+        """Return the elements of one slice, in its shape."""
+        table = self.tables[piece.shard or 0]
+        if not piece.elements:
+            return empty(piece.shape, spec.dtype)
+        with located(table.source.name, tensor=spec.name):
+            row = table.get(slice_key(spec.key, piece.extents))
+            if row is None:
+                whole = piece.shape == spec.shape
+                where = "slice, the only one" if whole else f"slice {piece}"
+                raise CorruptCheckpointError("the file has no row for it", structure=where)
+            field = FIELD.get(spec.dtype)
+            values = decode_values(_typed_field(memoryview(row), spec.key, field), spec.dtype)
+            if len(values) != piece.elements:
+                raise CorruptCheckpointError(
+                    "its row has another number of values than its shape has elements",
+                    structure=f"values of slice {piece}",
+                    expected=piece.elements,
+                    got=len(values),
+                )
+        with located(table.source.name, tensor=spec.name):
+            return shaped(values, piece.shape, spec.dtype)
+
+
+def _slabs(spec: TensorSpec, taken: list[Cut]) -> Iterator[range]:
+    """Cut the rows of a tensor where slices begin, in ranges of about a chunk of bytes or more."""
+    if not spec.shape:
+        yield range(1)
+        return
+    row = max(1, spec.dtype.itemsize * spec.elements // max(1, spec.shape[0]))
+    low = 0
+    for high in sorted({cut.start[0] + cut.shape[0] for cut in taken}):
+        if (high - low) * row >= CHUNK or high == spec.shape[0]:
+            yield range(low, high)
+            low = high
+
+
+def _in_chunks(array: NDArray[Any]) -> Iterator[memoryview]:
+    raw = array.reshape(-1).view("u1").data if array.size else memoryview(b"")
+    step = CHUNK - CHUNK % array.itemsize
+    for done in range(0, len(raw), step):
+        yield raw[done : done + step]
+
+
+def _header(table: Table) -> Any:
+    """Return the SlicesMeta message of a file, its version checked."""
+    path = table.source.name
+    value = table.get(b"")
+    with located(path):
+        if value is None:
+            raise CorruptCheckpointError("the file has none: no checkpoint", structure="header row")
+        header = parse("SlicesHeader", value)
+        if not header.HasField("meta"):
+            raise CorruptCheckpointError(
+                "this is the index of a V2 checkpoint, or no checkpoint",
+                structure="header",
+                advice="Give it a name that ends in .index, beside its .data files",
+            )
+        check_version(header.meta.versions)
+    return header.meta
+
+
+def _typed_field(
+    row: memoryview, name: bytes, wanted: int | None
+) -> list[tuple[int, int | memoryview]]:
+    """Return all occurrences of the field `wanted` of the TensorProto in a data row."""
+    found: list[tuple[int, int | memoryview]] = []
+    for saved in _delimited(row, _DATA):
+        for stored in _delimited(saved, _NAME):
+            if stored != name:
+                raise CorruptCheckpointError(
+                    "row holds values of another tensor",
+                    expected=repr(name),
+                    got=repr(bytes(stored[:100])),
+                )
+        for proto in _delimited(saved, _TENSOR):
+            found += [(kind, value) for field, kind, value in fields(proto) if field == wanted]
+    return found
+
+
+def _delimited(message: memoryview, wanted: int) -> Iterator[memoryview]:
+    for field, _, value in fields(message):
+        if field == wanted and not isinstance(value, int):
+            yield value

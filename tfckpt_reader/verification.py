@@ -1,0 +1,72 @@
+"""Is a checkpoint whole? Every block, every entry, every byte of data, and what lies between.
+
+Rank 10: parses nothing itself. The parsers are asked piece by piece, with a collector around each
+question, so that one defect does not hide the next. Data is read, never mapped, in bounded
+memory: a file that is cut meanwhile is an error and not the end of the process.
+
+Where TensorFlow is lenient, reading is too, and the defect is reported here: duplicate keys,
+overlapping ranges, bytes that belong to nobody, a missing header, a wrong size of strings. The
+footer and the metaindex, which no crc covers and TensorFlow never looks at, are checked as well.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from tfckpt_reader.errors import CorruptCheckpointError
+from tfckpt_reader.locate import locate
+from tfckpt_reader.report import Findings, Problem, Report
+from tfckpt_reader.verify_bundle import check_v2
+from tfckpt_reader.verify_v1 import check_v1
+
+__all__ = ["Problem", "Report", "verify"]
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tfckpt_reader.folder import Location
+
+    Progress = Callable[[int, int], None]
+
+
+def verify(
+    path: str | os.PathLike[str] | bytes | Location, *, on_progress: Progress | None = None
+) -> Report:
+    """Check a checkpoint and report all that is wrong with it. Never imports NumPy for V2 numbers.
+
+    Args:
+        path: As for `open`.
+        on_progress: Called now and then with the bytes of data checked and their total.
+
+    Raises:
+        CheckpointNotFoundError: there is nothing to verify.
+        CheckpointError: what is there cannot be read: no permission, a pipe. Bytes that can be
+            read, whatever they are, end in the report instead.
+    """
+    try:
+        location = locate(path)
+    except CorruptCheckpointError as error:
+        findings = Findings()
+        findings.add_error("TFC101", error)
+        return Report(error.file or "", "", 0, 0, tuple(findings.problems))
+    findings = Findings()
+    check = check_v1 if location.version == "V1" else check_v2
+    tensors = nbytes = 0
+    try:
+        tensors, nbytes = check(location, findings, on_progress or _no_progress)
+    except MemoryError:
+        what = "more memory is needed than this machine, or a limit, gives"
+        findings.add("TFC901", what, file=location.prefix)
+    return Report(
+        location.prefix,
+        location.version,
+        tensors,
+        nbytes,
+        tuple(findings.problems),
+        location.notes,
+    )
+
+
+def _no_progress(_done: int, _total: int) -> None:
+    pass

@@ -1,0 +1,76 @@
+"""Check a V1 checkpoint: its tables, its headers, and the values of every slice.
+
+Rank 9: parses nothing itself. Data is read, never mapped.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
+from tfckpt_reader.folder import missing_text
+from tfckpt_reader.report import ROWS_LOST, code_of
+from tfckpt_reader.slices import slice_key, slice_name
+from tfckpt_reader.spec import name_of
+from tfckpt_reader.v1 import V1
+from tfckpt_reader.verify_table import check_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tfckpt_reader.folder import Location
+    from tfckpt_reader.report import Findings
+    from tfckpt_reader.spec import TensorSpec
+
+    Progress = Callable[[int, int], None]
+
+
+def check_v1(location: Location, findings: Findings, progress: Progress) -> tuple[int, int]:
+    """Report what is wrong with a V1 set; return the tensors it has and the bytes checked."""
+    if location.missing:
+        count = len(location.missing) + len(location.files)
+        findings.add("TFC301", missing_text(location.missing, count), file=location.prefix)
+    files = [path for path in location.files if _is_sound(path, findings)]
+    if not files:
+        return 0, 0
+    reader = V1(location.prefix, files, mapped=False)
+    keys = [set(check_table(table, findings, values=False)) - {b""} for table in reader.tables]
+    specs = _v1_specs(reader, findings)
+    total, done = sum(spec.nbytes or 0 for spec in specs), 0
+    for spec in specs:
+        for piece in reader.pieces(spec):
+            keys[piece.shard or 0].discard(slice_key(spec.key, piece.extents))
+        try:
+            reader.check(spec)
+            done += spec.nbytes or 0
+            progress(done, total)
+        except CheckpointError as error:
+            is_slice = (error.structure or "").startswith("slice")
+            findings.add_error("TFC204" if is_slice else "TFC402", error)
+    if findings.has(*ROWS_LOST):
+        return len(specs), done
+    for table, stray in zip(reader.tables, keys, strict=True):
+        for key in sorted(stray):
+            what = "the header does not list this slice"
+            name = name_of(slice_name(key))
+            findings.add("TFC205", what, file=table.source.name, tensor=name)
+    return len(specs), done
+
+
+def _is_sound(path: str, findings: Findings) -> bool:
+    """Tell whether a file can be opened at all; one that cannot must not hide the others."""
+    try:
+        V1(path, [path], mapped=False)
+    except (CorruptCheckpointError, UnsupportedError) as error:
+        findings.add_error(code_of(error, "TFC101"), error)
+        return False
+    return True
+
+
+def _v1_specs(reader: V1, findings: Findings) -> list[TensorSpec]:
+    specs: list[TensorSpec] = []
+    for name in reader.names():
+        with findings.collect("TFC203"):
+            spec = reader.lookup(name)
+            specs += [spec] if spec else []
+    return specs
