@@ -1,0 +1,30 @@
+"""What all tests share: how hypothesis searches, and what is left out where TensorFlow is not."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+import hypothesis
+import pytest
+
+# No test measures time; examples are the same in every run unless FUZZ asks for new ones.
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=60, derandomize=True)
+hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=5000)
+hypothesis.settings.load_profile("fuzz" if os.environ.get("FUZZ") else "quick")
+
+# The hostile cases hold types that NumPy has only through ml_dtypes; what works without it is
+# tested elsewhere.
+collect_ignore = (
+    [] if importlib.util.find_spec("ml_dtypes") else ["test_hostile.py", "test_limits.py"]
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what compares with TensorFlow where TensorFlow is not installed."""
+    if importlib.util.find_spec("tensorflow") is not None:
+        return
+    skip = pytest.mark.skip(reason="TensorFlow is not installed")
+    for item in items:
+        if item.get_closest_marker("tensorflow"):
+            item.add_marker(skip)

@@ -1,0 +1,114 @@
+"""Rows of a V2 index: the short way of decoding them, and protobuf's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import writers as w
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfckpt_reader._protos import parse
+from tfckpt_reader._protos.values import data_type, dims, extents
+from tfckpt_reader.checksum import unmask
+from tfckpt_reader.entry import Entry, Header, decode_entry
+from tfckpt_reader.errors import CheckpointError
+
+INT = st.one_of(st.integers(0, 300), st.integers(-3, (1 << 63) - 1), st.just(1 << 31))
+SIZES = st.lists(st.integers(-1, 1 << 40), max_size=4)
+FIELDS = st.one_of(
+    st.tuples(st.just("dtype"), st.integers(-1, 140)),
+    st.tuples(st.just("shape"), SIZES),
+    st.tuples(st.just("shard"), INT),
+    st.tuples(st.just("offset"), INT),
+    st.tuples(st.just("size"), INT),
+    st.tuples(st.just("crc"), st.integers(0, (1 << 32) - 1)),
+    st.tuples(st.just("slices"), st.just([[(0, 2)]])),
+)
+
+
+def by_protobuf(value: bytes) -> Entry | type[CheckpointError]:
+    try:
+        message = parse("BundleEntry", value)
+        return Entry(
+            data_type(message.dtype),
+            dims(message.shape),
+            message.shard_id,
+            message.offset,
+            message.size,
+            unmask(message.crc32c),
+            tuple(extents(piece) for piece in message.slices),
+        )
+    except CheckpointError as error:
+        return type(error)
+
+
+def decoded(value: bytes) -> Entry | type[CheckpointError]:
+    """By a buffer of each kind, which must not matter."""
+    found = []
+    for buffer in (value, memoryview(value)):
+        try:
+            found.append(decode_entry(buffer))
+        except CheckpointError as error:
+            found.append(type(error))  # type: ignore[arg-type]
+    assert found[0] == found[1]
+    return found[0]
+
+
+def message_of(fields: list[tuple[str, Any]]) -> bytes:
+    return b"".join(w._entry_fields({name: value})[0][1] for name, value in fields)
+
+
+@given(st.lists(FIELDS, max_size=8))
+def test_any_fields_in_any_order(fields: list[tuple[str, Any]]) -> None:
+    value = message_of(fields)
+    assert decoded(value) == by_protobuf(value)
+
+
+@given(st.lists(FIELDS, max_size=8), st.integers(0, 60), st.integers(0, 255), st.booleans())
+def test_any_change(fields: list[tuple[str, Any]], at: int, byte: int, cut: bool) -> None:
+    ordered = sorted(fields, key=lambda field: w._ENTRY[field[0]][0])
+    value = message_of(ordered) + w.bytes_field(9, b"new")
+    value = value[:at] if cut else value[:at] + bytes([byte]) + value[at + 1 :]
+    assert decoded(value) == by_protobuf(value)
+
+
+@given(st.binary(max_size=30))
+def test_any_bytes(value: bytes) -> None:
+    assert decoded(value) == by_protobuf(value)
+
+
+@given(
+    st.integers(1, 33),
+    st.lists(st.integers(0, 1 << 20), max_size=4).map(tuple),
+    st.fixed_dictionaries(
+        {
+            "shard": st.integers(0, (1 << 31) - 1),
+            "offset": st.integers(0, (1 << 63) - 1),
+            "size": st.integers(0, (1 << 63) - 1),
+            "crc": st.integers(0, (1 << 32) - 1),
+        }
+    ),
+)
+def test_what_the_writer_writes(dtype: int, shape: tuple[int, ...], place: dict[str, int]) -> None:
+    found = decode_entry(w.entry(dtype, shape, **place))
+    crc = unmask(place["crc"])
+    assert found == (dtype, shape, place["shard"], place["offset"], place["size"], crc, ())
+
+
+def test_slices_as_stored() -> None:
+    stored = [[(0, 2), (0, -1)], [(2, 1), (0, 3)]]
+    found = decode_entry(w.entry(1, (3, 3), slices=stored, shard=7))
+    assert found.slices == tuple(tuple(each) for each in stored)
+    assert found.shard == 7
+
+
+def test_header() -> None:
+    assert Header.decode(bytes.fromhex("08 01 1a 02 08 01")) == Header(1, 0)
+    assert Header.decode(w.header(12, endianness=1)) == Header(12, 1)
+    assert Header.decode(b"") == Header(0, 0)
+    assert Header.decode(w.header(3) + w.bytes_field(15, b"new")) == Header(3, 0)
+    for junk in (b"\xff", b"\x08", b"\x1a\x05"):
+        with pytest.raises(CheckpointError):
+            Header.decode(junk)

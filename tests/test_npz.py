@@ -1,0 +1,365 @@
+"""The .npz writer by itself: what it refuses, how it stores strings, and the archive it makes."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+import struct
+import zipfile
+from collections.abc import Iterable, Iterator
+from math import prod
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tfckpt_reader.dtypes import DataType
+from tfckpt_reader.export import npz
+from tfckpt_reader.spec import TensorSpec
+
+STRING, FLOAT = DataType.STRING, DataType.FLOAT32
+NUMPY_HAS = [d for d in DataType if d.itemsize and not d.needs_ml_dtypes]
+
+
+def spec(name: str, dtype: DataType = FLOAT, shape: tuple[int, ...] = (2,)) -> TensorSpec:
+    nbytes = prod(shape) * dtype.itemsize
+    return TensorSpec(name, dtype, shape, nbytes, 0, 0, 0)
+
+
+def refused(*specs: TensorSpec) -> dict[str, str]:
+    return npz.refusals({s.name: s for s in specs})
+
+
+def objects(elements: Iterable[bytes], shape: tuple[int, ...] | None = None) -> NDArray[np.object_]:
+    flat = list(elements)
+    array = np.empty(len(flat), object)
+    array[:] = flat
+    return array if shape is None else array.reshape(shape)
+
+
+def written(*members: npz.Member) -> bytes:
+    file = io.BytesIO()
+    npz.write(file, members, lambda _: None)
+    return file.getvalue()
+
+
+def loaded(archive: bytes) -> dict[str, NDArray[Any]]:
+    """Every array by its key, through a loader that may not unpickle."""
+    with np.load(io.BytesIO(archive), allow_pickle=False) as found:
+        return {name: found[name] for name in found.files}
+
+
+def strings(elements: Iterable[bytes], shape: tuple[int, ...] | None = None) -> list[npz.Member]:
+    array = objects(elements, shape)
+    return npz.string_members(spec("s", STRING, array.shape), array)
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("a\0", "NUL"),
+        ("\0", "NUL"),
+        ("..", r"\.\."),
+        ("../a", r"\.\."),
+        ("a/..", r"\.\."),
+        ("a/../b", r"\.\."),
+        ("a\\..\\b", r"\.\."),
+        ("..\\a", r"\.\."),
+        ("/a", "absolute"),
+        ("//a", "absolute"),
+        ("\\a", "absolute"),
+        ("C:\\a", "absolute"),
+        ("c:a", "absolute"),
+        ("\udcff", "UTF-8"),
+        ("a" * 65536, "65535"),
+        ("é" * 32768, "65535"),
+    ],
+)
+def test_name_is_refused(name: str, why: str) -> None:
+    found = refused(spec(name), spec("good"))
+    assert list(found) == [name]
+    assert re.search(why, found[name])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "file",
+            "allow_pickle",
+            "self",
+            "__metadata__",
+            "a/b.c",
+            "...",
+            "a..b",
+            ".hidden",
+            "a/.b",
+        ),
+        *("CON", "a\nb", "\x1b[31m", "é", "名前", "a b", "ab:c", "a\\b", "a.npy", "a/b/", "", "~"),
+    ],
+)
+def test_name_is_taken(name: str) -> None:
+    assert refused(spec(name), spec("good")) == {}
+    values = np.array([1.5, -2], np.float32)
+    member = npz.Member(name, "<f4", (2,), 8, iter([values.tobytes()]))
+    other = npz.Member("good", "|u1", (1,), 1, iter([b"\7"]))
+    found = loaded(written(member, other))
+    assert set(found) == {name, "good"}
+    np.testing.assert_array_equal(found[name], values)
+
+
+def test_longest_names() -> None:
+    """2 bytes tell the length of a file name in a zip: a number's is the name and `.npy`."""
+    fits, too_long = "n" * (65535 - len(".npy")), "n" * (65536 - len(".npy"))
+    assert list(refused(spec(fits), spec(too_long))) == [too_long]
+    member = npz.Member(fits, "|u1", (1,), 1, iter([b"\7"]))
+    assert loaded(written(member))[fits].tolist() == [7]
+    behind = len("/__offsets__.npy")
+    fits, too_long = "s" * (65535 - behind), "s" * (65536 - behind)
+    assert list(refused(spec(fits, STRING), spec(too_long, STRING))) == [too_long]
+
+
+def test_what_numpy_cannot_tell_apart() -> None:
+    assert list(refused(spec("a"), spec("a.npy"))) == ["a.npy"]
+    chain = refused(spec("a"), spec("a.npy"), spec("a.npy.npy"))
+    assert list(chain) == ["a.npy", "a.npy.npy"]
+    assert refused(spec("a.npy"), spec("b")) == {}
+
+
+@pytest.mark.parametrize("end", ["/__bytes__", "/__offsets__"])
+@pytest.mark.parametrize("more", ["", ".npy"])
+def test_names_that_strings_may_need(end: str, more: str) -> None:
+    assert list(refused(spec("s", STRING), spec(f"s{end}{more}"))) == ["s"]
+    assert refused(spec("s", FLOAT), spec(f"s{end}{more}")) == {}
+    assert refused(spec("s", STRING), spec(f"t{end}{more}")) == {}
+
+
+def test_types_without_a_form() -> None:
+    found = refused(spec("v", DataType.VARIANT), spec("r", DataType.RESOURCE), spec("s", STRING))
+    assert set(found) == {"v", "r"}
+    assert "variant" in found["v"]
+
+
+def test_more_axes_than_numpy_has() -> None:
+    most = 64
+    try:
+        np.empty((1,) * most)
+    except ValueError:
+        most = 32
+    assert list(refused(spec("t", FLOAT, (1,) * most), spec("u", FLOAT, (1,) * (most + 1)))) == [
+        "u"
+    ]
+    member = npz.Member("t", "<f4", (1,) * most, 4, iter([bytes(4)]))
+    assert loaded(written(member))["t"].ndim == most
+
+
+def test_all_are_refused_at_once() -> None:
+    found = refused(spec("a"), spec("a.npy"), spec("/b"), spec("c\0"), spec("d", DataType.VARIANT))
+    assert set(found) == {"a.npy", "/b", "c\0", "d"}
+    assert len(set(found.values())) == 4
+
+
+# Strings.
+
+
+@pytest.mark.parametrize(
+    ("elements", "width"),
+    [
+        ([b"ab", b"c"], 2),
+        ([b"a\0b"], 3),
+        ([b"\0a"], 2),
+        ([b""], 1),
+        ([], 1),
+        ([b"", b""], 1),
+        ([b"abcd", b"", b"ab", b"ab"], 4),  # 16 for 8: twice, no more
+    ],
+)
+def test_strings_of_one_width(elements: list[bytes], width: int) -> None:
+    (member,) = strings(elements)
+    assert (member.name, member.descr) == ("s", f"|S{width}")
+    assert member.nbytes == width * len(elements)
+    found = loaded(written(member))["s"]
+    assert found.dtype == np.dtype(f"S{width}")
+    assert found.tolist() == elements
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        [b"a\0"],
+        [b"\0"],
+        [b"a\0", b"bbbbbb"],
+        [b"abcd", b"", b"ab", b"a"],  # 16 for 7: more than twice
+        [b"x" * 1000, b"", b"", b"y"],
+    ],
+)
+def test_strings_as_bytes_and_offsets(elements: list[bytes]) -> None:
+    found = loaded(written(*strings(elements)))
+    assert set(found) == {"s/__bytes__", "s/__offsets__"}
+    joined, offsets = found["s/__bytes__"], found["s/__offsets__"]
+    assert (joined.dtype.name, offsets.dtype.name) == ("uint8", "int64")
+    assert offsets.shape == (len(elements) + 1,)
+    pairs = itertools.pairwise(offsets)
+    assert [joined[a:b].tobytes() for a, b in pairs] == elements
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (2, 3), (0,), (2, 0, 3)])
+def test_shape_of_strings(shape: tuple[int, ...]) -> None:
+    elements = [bytes([97 + i]) for i in range(prod(shape))]
+    found = loaded(written(*strings(elements, shape)))["s"]
+    assert found.shape == shape
+    assert found.reshape(-1).tolist() == elements
+
+
+@given(st.lists(st.binary(max_size=6), max_size=8))
+def test_strings_come_back(elements: list[bytes]) -> None:
+    members = strings(elements)
+    found = loaded(written(*members))
+    longest, payload = max(map(len, elements), default=0), sum(map(len, elements))
+    ends_in_nul = any(element.endswith(b"\0") for element in elements)
+    if ends_in_nul or longest * len(elements) > 2 * payload:
+        offsets, joined = found["s/__offsets__"], found["s/__bytes__"].tobytes()
+        pairs = itertools.pairwise(offsets)
+        assert [joined[a:b] for a, b in pairs] == elements
+    else:
+        assert found["s"].tolist() == elements
+    for member in members:
+        assert found[member.name].nbytes == member.nbytes
+
+
+# Numbers.
+
+
+@pytest.mark.parametrize("dtype", NUMPY_HAS, ids=str)
+@pytest.mark.parametrize("raw", [False, True])
+def test_numbers_stay_what_they_are(dtype: DataType, raw: bool) -> None:
+    plain = np.dtype(dtype.numpy_name)
+    data = bytes([0, 1] * 2 * plain.itemsize)[: 2 * plain.itemsize]
+    if dtype is DataType.BOOL:
+        data = b"\0\1"
+    member = npz.numeric_member(spec("t", dtype), iter([memoryview(data)]), raw=raw)
+    found = loaded(written(member))["t"]
+    assert found.dtype == plain.newbyteorder("<")
+    assert found.tobytes() == data
+
+
+@pytest.mark.parametrize(
+    ("dtype", "wide", "raw"),
+    [
+        (DataType.BFLOAT16, "<f4", "<u2"),
+        (DataType.FLOAT8_E5M2, "<f4", "|u1"),
+        (DataType.FLOAT8_E4M3FNUZ, "<f4", "|u1"),
+        (DataType.FLOAT4_E2M1FN, "<f4", "|u1"),
+        (DataType.INT4, "|i1", "|u1"),
+        (DataType.INT2, "|i1", "|u1"),
+        (DataType.UINT4, "|u1", "|u1"),
+        (DataType.UINT2, "|u1", "|u1"),
+    ],
+    ids=str,
+)
+def test_numbers_that_numpy_lacks(dtype: DataType, wide: str, raw: str) -> None:
+    data = bytes([1, 0, 3, 2])[: 2 * dtype.itemsize]
+    for is_raw, descr in ((False, wide), (True, raw)):
+        member = npz.numeric_member(spec("t", dtype), iter([memoryview(data)]), raw=is_raw)
+        found = loaded(written(member))["t"]
+        assert found.dtype == np.dtype(descr)
+        assert found.shape == (2,)
+        assert found.nbytes == member.nbytes == npz.stored_size(spec("t", dtype), raw=is_raw)
+        if is_raw:
+            assert found.tobytes() == data
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3, 0), (2, 3, 4), (1,) * 20, (100000,)])
+def test_shape_of_numbers(shape: tuple[int, ...]) -> None:
+    values = np.arange(prod(shape), dtype="<i4").reshape(shape)
+    pieces = (memoryview(values.tobytes())[i : i + 1000] for i in range(0, values.nbytes, 1000))
+    found = loaded(written(npz.numeric_member(spec("t", DataType.INT32, shape), pieces, raw=False)))
+    assert found["t"].shape == shape
+    np.testing.assert_array_equal(found["t"], values)
+
+
+# The archive.
+
+
+def many() -> Iterator[npz.Member]:
+    for i in range(5):
+        yield npz.Member(f"d/t{i}", "<i8", (2,), 16, iter([bytes(8), bytes([i]) * 8]))
+
+
+def test_archive_is_a_plain_zip() -> None:
+    archive = written(*many())
+    with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
+        assert zipped.testzip() is None
+        members = zipped.infolist()
+    assert [m.filename for m in members] == [f"d/t{i}.npy" for i in range(5)]
+    for member in members:
+        assert member.compress_type == zipfile.ZIP_STORED
+        assert member.file_size == member.compress_size
+        assert member.date_time == (1980, 1, 1, 0, 0, 0)
+        assert not member.flag_bits & 0x08, "sizes belong in front of the data"
+
+
+def test_archive_is_the_same_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = written(*many())
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    assert written(*many()) == first
+
+
+def test_names_are_marked_as_utf8() -> None:
+    member = npz.Member("é", "|u1", (1,), 1, iter([b"\7"]))
+    with zipfile.ZipFile(io.BytesIO(written(member))) as zipped:
+        (info,) = zipped.infolist()
+    assert info.flag_bits & 0x800
+    assert info.filename == "é.npy"
+
+
+def test_empty_archive_loads() -> None:
+    assert loaded(written()) == {}
+
+
+def test_every_byte_is_told() -> None:
+    told: list[int] = []
+    npz.write(io.BytesIO(), many(), told.append)
+    assert told == [8] * 10
+
+
+def test_no_member_is_written_without_its_bytes() -> None:
+    """The writer asks for a member when the one before is complete."""
+    order: list[str] = []
+
+    def pieces(name: str) -> Iterator[bytes]:
+        order.append(f"bytes of {name}")
+        yield b"\7"
+
+    def members() -> Iterator[npz.Member]:
+        for name in "ab":
+            order.append(f"member {name}")
+            yield npz.Member(name, "|u1", (1,), 1, pieces(name))
+
+    npz.write(io.BytesIO(), members(), lambda _: None)
+    assert order == ["member a", "bytes of a", "member b", "bytes of b"]
+
+
+def test_size_is_known_before_the_data() -> None:
+    """A zip tells the size in front, too: 4 bytes at 22 of the local header."""
+    archive = written(npz.Member("t", "|u1", (3,), 3, iter([b"abc"])))
+    compressed, plain = struct.unpack("<2I", archive[18:26])
+    assert compressed == plain == len(archive[30 + len("t.npy") :].split(b"PK\1\2")[0])
+
+
+@pytest.mark.slow
+def test_more_members_than_two_bytes_can_count() -> None:
+    count = (1 << 16) + 3
+    numbers = (struct.pack("<I", i) for i in range(count))
+    members = (npz.Member(f"t{i}", "<u4", (), 4, iter([n])) for i, n in enumerate(numbers))
+    archive = written(*members)
+    with np.load(io.BytesIO(archive)) as found:
+        assert len(found.files) == count
+        assert [int(found[f"t{i}"]) for i in (0, 65535, count - 1)] == [0, 65535, count - 1]

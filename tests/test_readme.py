@@ -1,0 +1,48 @@
+"""The README's code runs, and its commands are the ones that .ci/run calls."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_blocks_run(code: str, tmp_path: Path) -> None:
+    (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "<Checkpoint 'model.ckpt-1' V2, 1 shard>" in done.stdout
+    assert "['global_step', 'v1', 'v2', 'v3']" in done.stdout
+    assert (tmp_path / "weights.npz").exists()
+
+
+@pytest.mark.parametrize("marker", ["install-and-convert", "install-and-test"])
+def test_commands_are_marked(marker: str) -> None:
+    found = re.search(rf"<!-- {marker} -->\n```console\n(.+)\n```", README)
+    assert found is not None
+    assert "\n" not in found[1], "one command, to be pasted"
+    assert marker in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
+def test_shell_usage_names_every_command() -> None:
+    from tfckpt_reader import cli
+
+    usage = "".join(blocks("console"))
+    assert all(f"$ tfckpt {name} " in usage for name in cli.COMMANDS)

@@ -1,0 +1,208 @@
+"""Tensors written out as protobuf: FORMAT 4.3 and 5.6."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+import writers as w
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from tfckpt_reader.coding import fields
+from tfckpt_reader.dtypes import BY_NUMBER
+from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
+from tfckpt_reader.tensor_proto import FIELD, decode_tensor_proto, decode_values
+
+# FORMAT 4.3 and 5.6: field by dtype number.
+FIELDS = {1: 5, 2: 6, 7: 8, 8: 9, 18: 12, 9: 10, 10: 11, 14: 13, 19: 13, 22: 16, 23: 17}
+FIELDS |= dict.fromkeys((3, 4, 5, 6, 11, 12, 13, 15, 16, 17, 29, 30, 31, 32), 7)
+FIELDS |= dict.fromkeys((24, 25, 26, 27, 28, 33), 18)
+NAMES = {number: name for name, number in w.DTYPES.items()}
+QUANTISED = {11: "int8", 12: "uint8", 13: "int32", 15: "int16", 16: "uint16"}
+NUMERIC = sorted(set(FIELDS) - {7})
+
+
+def values(number: int) -> w.Typed:
+    """Six values of a dtype, the extremes among them."""
+    if number == 14 or number >= 24:
+        pytest.importorskip("ml_dtypes")
+    dtype = np.dtype(QUANTISED.get(number, NAMES.get(number, "")))
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        numbers: list[Any] = [limits.min, limits.max, 0, 1, limits.max // 2, limits.min]
+    elif number in (29, 30, 31, 32):
+        numbers = [0, 1, -1 if number in (29, 31) else 2, 1, 0, 1]
+    else:
+        numbers = [0, 1, -1, 1.5, -0.0, 2]
+    return w.Typed(number, np.array(numbers, dtype))
+
+
+def test_fields() -> None:
+    assert {int(dtype): field for dtype, field in FIELD.items()} == FIELDS
+
+
+@pytest.mark.parametrize("number", NUMERIC)
+@pytest.mark.parametrize("packed", [True, False])
+def test_every_dtype(number: int, packed: bool) -> None:
+    tensor = values(number)
+    proto = w.tensor_proto(w.Typed(number, tensor.array.reshape(2, 3)), packed=packed, label=True)
+    found = decode_tensor_proto(memoryview(proto))
+    assert found.dtype == tensor.array.dtype
+    assert found.shape == (2, 3)
+    assert found.flags.aligned
+    assert found.tobytes() == tensor.array.tobytes()
+
+
+@pytest.mark.parametrize("number", NUMERIC)
+def test_packed_and_single_in_turn(number: int) -> None:
+    tensor = values(number)
+    runs = [(slice(0, 2), True), (slice(2, 3), False), (slice(3, 6), True)]
+    data = b"".join(
+        w.tensor_proto(w.Typed(number, tensor.array[part]), packed=packed) for part, packed in runs
+    )
+    parts = [(kind, value) for _, kind, value in fields(memoryview(data))]
+    found = decode_values(parts, BY_NUMBER[number])
+    assert found.tobytes() == tensor.array.tobytes()
+
+
+@pytest.mark.parametrize("number", NUMERIC)
+def test_content(number: int) -> None:
+    tensor = values(number)
+    content = w.dense_payload(tensor.array)
+    proto = label(number, (3, 2)) + w.bytes_field(4, content)
+    found = decode_tensor_proto(memoryview(proto))
+    assert found.dtype == tensor.array.dtype
+    assert found.shape == (3, 2)
+    assert found.tobytes() == tensor.array.tobytes()
+    for wrong in (content[:-1], content + b"\0", content * 2):
+        with pytest.raises(CorruptCheckpointError, match="content"):
+            decode_tensor_proto(memoryview(label(number, (3, 2)) + w.bytes_field(4, wrong)))
+
+
+def label(number: int, shape: tuple[int, ...]) -> bytes:
+    return w.int_field(1, number) + w.bytes_field(2, w.shape_proto(shape))
+
+
+def test_content_of_which_not_every_bit_counts() -> None:
+    """As in a data file (FORMAT 3.4): any byte but 0 is true, upper bits are ignored."""
+    proto = label(10, (3,)) + w.bytes_field(4, b"\x00\x02\xff")
+    found = decode_tensor_proto(memoryview(proto))
+    assert found.view(np.uint8).tolist() == [0, 1, 1]
+    pytest.importorskip("ml_dtypes")
+    proto = label(29, (4,)) + w.bytes_field(4, b"\xf8\x1f\x20\x07")
+    found = decode_tensor_proto(memoryview(proto))
+    assert found.astype(int).tolist() == [-8, -1, 0, 7]
+    assert found.tobytes() == b"\x08\x0f\x00\x07"
+
+
+def test_strings() -> None:
+    proto = w.tensor_proto(w.Strings([b"a\0", b"", b"\xff\0\0"], (3, 1)), label=True)
+    found = decode_tensor_proto(memoryview(proto))
+    assert found.dtype == object
+    assert found.tolist() == [[b"a\0"], [b""], [b"\xff\0\0"]]
+    short = label(7, (3,)) + w.bytes_field(8, b"x\0")
+    assert decode_tensor_proto(memoryview(short)).tolist() == [b"x\0"] * 3
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (2, 0, 3)])
+def test_scalars_and_nothing(shape: tuple[int, ...]) -> None:
+    array = np.ones(shape, np.float32)
+    found = decode_tensor_proto(memoryview(w.tensor_proto(array, label=True)))
+    assert_array_equal(found, array, strict=True)
+
+
+def test_last_value_repeats() -> None:
+    few = label(3, (5,)) + w.bytes_field(7, b"\x01\x02")
+    assert decode_tensor_proto(memoryview(few)).tolist() == [1, 2, 2, 2, 2]
+    none = label(10, (2, 2))
+    assert decode_tensor_proto(memoryview(none)).tolist() == [[False] * 2] * 2
+    many = label(3, (1,)) + w.bytes_field(7, b"\x01\x02")
+    with pytest.raises(CorruptCheckpointError, match="more values"):
+        decode_tensor_proto(memoryview(many))
+
+
+def test_a_value_that_stands_for_very_many() -> None:
+    """A few bytes may not fill the memory."""
+    one = label(1, (1 << 40,)) + w.bytes_field(5, struct.pack("<f", 1.5))
+    found = decode_tensor_proto(memoryview(one))
+    assert found.shape == (1 << 40,)
+    assert found[12345] == 1.5
+    assert not found.flags.writeable
+    nothing = decode_tensor_proto(memoryview(label(9, (1 << 20, 1 << 20))))
+    assert nothing[7, 7] == 0
+    two = label(1, (1 << 40,)) + w.bytes_field(5, struct.pack("<2f", 1.5, 2))
+    with pytest.raises(UnsupportedError):
+        decode_tensor_proto(memoryview(two))
+    texts = decode_tensor_proto(memoryview(label(7, (1 << 40,)) + w.bytes_field(8, b"a\0")))
+    assert texts[1 << 39] == b"a\0"
+
+
+@given(st.lists(st.integers(-(1 << 31), (1 << 31) - 1), max_size=300))
+def test_integers(numbers: list[int]) -> None:
+    array = np.array(numbers, np.int32)
+    for packed in (True, False):
+        proto = w.tensor_proto(array, packed=packed, label=True)
+        assert_array_equal(decode_tensor_proto(memoryview(proto)), array, strict=True)
+
+
+@given(st.lists(st.integers(0, (1 << 64) - 1), min_size=1, max_size=100))
+def test_low_bits_count(numbers: list[int]) -> None:
+    packed = b"".join(map(w.varint, numbers))
+    for number in (4, 5, 6, 17, 9):
+        dtype = np.dtype(NAMES[number])
+        found = decode_values([(2, memoryview(packed))], BY_NUMBER[number])
+        expected = np.array(numbers, np.uint64).astype(f"u{dtype.itemsize}").view(dtype)
+        assert_array_equal(found, expected, strict=True)
+
+
+def test_varints_across_windows() -> None:
+    """Packed integers are decoded a MiB at a time; one may lie on the border."""
+    random = np.random.default_rng(0)
+    array = (random.integers(0, 1 << 62, 300_000) >> random.integers(0, 62, 300_000)).astype("i8")
+    proto = w.tensor_proto(array, label=True)
+    assert len(proto) > 1 << 20
+    assert_array_equal(decode_tensor_proto(memoryview(proto)), array, strict=True)
+
+
+@pytest.mark.parametrize(
+    "proto",
+    [
+        b"",  # dtype 0
+        label(0, (1,)),
+        label(101, (1,)),
+        label(1, (-1,)),
+        label(1, (1 << 40, 1 << 40)),
+        label(1, (2,)) + w.bytes_field(5, bytes(7)),
+        label(8, (2,)) + w.bytes_field(9, bytes(12)),
+        label(1, (2,)) + w.int_field(5, 1),
+        label(3, (2,)) + w.bytes_field(7, b"\x80\x80"),
+        label(3, (2,)) + w.bytes_field(7, b"\x80" * 11 + b"\x01"),
+        label(3, (2,)) + w.fixed32_field(7, 1),
+        label(7, (2,)) + w.int_field(8, 1),
+        label(1, (2,)) + b"\x2a\x7f",
+        b"\x12\x02\xff\xff",
+        label(24, (2,)) + w.int_field(18, 3),
+    ],
+)
+def test_bad_protos(proto: bytes) -> None:
+    with pytest.raises(CheckpointError):
+        decode_tensor_proto(memoryview(proto))
+
+
+@pytest.mark.parametrize("number", [20, 21, 99, 127])
+def test_what_is_not_read(number: int) -> None:
+    with pytest.raises(CheckpointError):
+        decode_tensor_proto(memoryview(label(number, (1,))))
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes(data: bytes) -> None:
+    try:
+        found = decode_tensor_proto(memoryview(data))
+    except CheckpointError:
+        return
+    assert isinstance(found, np.ndarray)
