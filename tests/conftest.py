@@ -13,12 +13,6 @@ hypothesis.settings.register_profile("quick", deadline=None, max_examples=60, de
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=5000)
 hypothesis.settings.load_profile("fuzz" if os.environ.get("FUZZ") else "quick")
 
-# The hostile cases hold types that NumPy has only through ml_dtypes; what works without it is
-# tested elsewhere.
-collect_ignore = (
-    [] if importlib.util.find_spec("ml_dtypes") else ["test_hostile.py", "test_limits.py"]
-)
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what compares with TensorFlow where TensorFlow is not installed."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+import pytest
 import writers as w
 
 from tfckpt_reader.errors import (
@@ -32,6 +33,8 @@ from tfckpt_reader.errors import (
     TruncatedError,
     UnsupportedError,
 )
+
+ml_dtypes = pytest.importorskip("ml_dtypes", reason="some cases hold types that NumPy lacks")
 
 Files: TypeAlias = dict[str, bytes]
 Edit: TypeAlias = Callable[[w.Rows], w.Rows]
@@ -1394,8 +1397,6 @@ def _odd_values() -> Iterator[Case]:
         np.array([False, True, True, True]),
     )
     yield raw("bool-one-odd", "a bool scalar stored as 128", 10, b"\x80", (), np.array(True))
-    import ml_dtypes
-
     nibbles = bytes([0xF8, 0x1F, 0x20, 0x07])
     yield raw(
         "int4-high-bits", "int4 with high bits set", 29, nibbles, (4,),

@@ -69,6 +69,11 @@ FOUND: list[tuple[str, bytes, str]] = [
         b"\x01\x00\x02\xff\xff\xff\xff\xf5\x00",
         "a TensorProto without elements whose shape NumPy cannot hold: ValueError",
     ),
+    (
+        "v1",
+        b"\x7f\x00\x00\xff\xfb\xca\x00",
+        "one value stood for more bytes than NumPy counts: ValueError",
+    ),
 ]
 
 

@@ -83,6 +83,28 @@ class ReaderContract:
         for name in ("", "matri", "matrix ", "matrix\0", "zzz", "\ud800", "\0"):
             assert ckpt.reader.lookup(name) is None
 
+    def test_one_lookup_for_many_rows(
+        self, ckpt: tfckpt.Checkpoint, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A lookup decodes all slices of a tensor: one must do for row after row."""
+        asked: list[str] = []
+        lookup = ckpt.reader.lookup
+
+        def counted(name: str) -> Any:
+            asked.append(name)
+            return lookup(name)
+
+        monkeypatch.setattr(ckpt.reader, "lookup", counted)
+        right = MATRIX.astype(np.int32)
+        for row in range(len(right)):
+            assert_same(ckpt.read("sliced", rows=slice(row, row + 1)), right[row : row + 1])
+        assert_same(ckpt["matrix"], MATRIX)
+        assert_same(ckpt["sliced"], right)
+        assert asked == ["sliced", "matrix", "sliced"]
+        ckpt.close()
+        with pytest.raises(ValueError, match="closed"):
+            ckpt.specs["sliced"]
+
     def test_specs(self, ckpt: tfckpt.Checkpoint) -> None:
         for name, spec in ckpt.specs.items():
             expected = array_of(tensors()[name])

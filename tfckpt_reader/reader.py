@@ -15,6 +15,7 @@ from tfckpt_reader.errors import (
     count_of,
     enough_memory,
     nearest,
+    too_little_memory,
 )
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Specs(Mapping[str, "TensorSpec"]):
         self._open_reader: Reader | None = reader
         self._label = os.path.basename(reader.prefix) or reader.prefix
         self._all: dict[str, TensorSpec] | None = None
+        self._last: TensorSpec | None = None
 
     @property
     def _reader(self) -> Reader:
@@ -75,7 +77,7 @@ class Specs(Mapping[str, "TensorSpec"]):
 
     def close(self) -> None:
         """Drop the reader; what has been listed stays."""
-        self._open_reader = None
+        self._open_reader = self._last = None
 
     @property
     def listed(self) -> dict[str, TensorSpec]:
@@ -116,7 +118,18 @@ class Specs(Mapping[str, "TensorSpec"]):
     def _find(self, name: object) -> TensorSpec | None:
         if not isinstance(name, str):
             raise TensorNotFoundError(f"names are str, not {type(name).__name__}")
-        return self._reader.lookup(name) if self._all is None else self._all.get(name)
+        if self._all is not None:
+            return self._all.get(name)
+        last = (
+            self._last
+        )  # rows of one tensor are asked for again and again: decode its slices once
+        if last is not None and last.name == name:
+            return last
+        try:
+            self._last = spec = self._reader.lookup(name)
+        except MemoryError as error:
+            raise too_little_memory(self._reader.path) from error
+        return spec
 
     def _not_found(self, name: str) -> TensorNotFoundError:
         try:

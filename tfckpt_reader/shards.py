@@ -24,6 +24,7 @@ from tfckpt_reader.errors import (
     CorruptCheckpointError,
     TruncatedError,
     count_of,
+    enough_memory,
     locate,
     located,
 )
@@ -123,8 +124,7 @@ class Shards:
             with located(self.prefix + ".index", tensor=run.name):
                 require_readable(run.dtype)
         elif run.nbytes != itemsize * prod(run.shape):
-            size = itemsize * run.elements
-            wanted = count_of(size, "byte")
+            wanted = count_of(itemsize * run.elements, "byte")
             raise self._bad_entry(run, "size does not fit dtype and shape", wanted, run.nbytes)
         if run.shard < 0 or run.offset < 0 or run.nbytes < 0:
             place = f"shard {run.shard}, offset {run.offset}, size {run.nbytes}"
@@ -250,7 +250,7 @@ class Shards:
         An entry's size need not be what the strings take: TensorFlow goes by the lengths.
         """
         source, offset = self.source(run), run.offset
-        with located(source.name, offset, run.name):
+        with located(source.name, offset, run.name), enough_memory(source.name):
             data = source.read(offset, min(run.nbytes + 4, source.size - offset))
             front = string_lengths(
                 data, run.elements, run.nbytes, check=check, big_endian=self.big_endian
@@ -264,7 +264,7 @@ class Shards:
     def variants(self, run: Run, *, check: bool) -> tuple[list[memoryview], int]:
         """Return the messages of a variant tensor, and the bytes they take."""
         source, offset = self.source(run), run.offset
-        with located(source.name, offset, run.name):
+        with located(source.name, offset, run.name), enough_memory(source.name):
             data = source.read(offset, run.nbytes)
             messages, end, crc = variant_messages(data, run.elements, check=check)
         if check:

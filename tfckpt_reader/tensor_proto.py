@@ -115,7 +115,13 @@ def _repeated(
     nbytes = (dtype.itemsize or 8) * count
     if len(values) <= 1 and nbytes > SMALL_REPEAT:
         empty((0,) * len(shape), dtype)  # says so if NumPy has no such rank
-        return np.broadcast_to(values[:1].reshape(()) if len(values) else _zero(dtype), shape)
+        try:
+            return np.broadcast_to(values[:1].reshape(()) if len(values) else _zero(dtype), shape)
+        except ValueError as error:  # NumPy counts bytes even where none are stored
+            raise UnsupportedError(
+                f"an array of {dtype} {list(shape)} is more than NumPy can hold",
+                structure="TensorProto",
+            ) from error
     if len(values) < count and nbytes > most:
         raise UnsupportedError(
             f"{len(values)} stored values stand for {count} elements, more than is expanded here",
