@@ -74,6 +74,24 @@ FOUND: list[tuple[str, bytes, str]] = [
         b"\x7f\x00\x00\xff\xfb\xca\x00",
         "one value stood for more bytes than NumPy counts: ValueError",
     ),
+    (
+        "v1",
+        (
+            b"N\x85\x85"
+            + b"\xb3" * 22
+            + b"\xff" * 4
+            + b"\xb3" * 41
+            + b"\x01\x00"
+            + b"\xb3" * 16
+            + b"N"
+        ),
+        "a float that began in one packed run and ended in the next was put together",
+    ),
+    (
+        "bundle",
+        b"8\x00\x00\x80?\xb8%/z)\n",
+        "the slice of a tensor without rows was missed by verify, and not by reading",
+    ),
 ]
 
 

@@ -100,7 +100,7 @@ def cuts(pieces: Sequence[TensorSlice], rows: range) -> list[Cut]:
             continue
         first, count = piece.start[0], piece.shape[0]
         low, high = max(rows.start, first), min(rows.stop, first + count)
-        if low < high:
+        if low < high or not count:  # a piece without rows must be there all the same
             start = (low - rows.start, *piece.start[1:])
             shape = (high - low, *piece.shape[1:])
             found.append(Cut(piece, range(low - first, high - first), start, shape))

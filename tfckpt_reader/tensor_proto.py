@@ -194,7 +194,8 @@ def _fixed(
     kinds = (single, LENGTH_DELIMITED)
     views = [value for kind, value in parts if kind in kinds and not isinstance(value, int)]
     data = views[0] if len(views) == 1 else b"".join(views)
-    if len(views) != len(parts) or len(data) % dtype.itemsize:
+    split = any(len(view) % int(stored[2]) for view in views)  # a float across two occurrences
+    if len(views) != len(parts) or split or len(data) % dtype.itemsize:
         raise CorruptCheckpointError(
             "packed values do not come out even",
             structure="TensorProto",
