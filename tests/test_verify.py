@@ -1154,3 +1154,16 @@ def test_the_sparse_writer_writes_what_it_says(tmp_path: Path) -> None:
         assert {name: (spec.nbytes, spec.shape) for name, spec in ckpt.specs.items()} == {
             f"t{i}": (1_000_000, (1_000_000,)) for i in range(3)
         }
+
+
+def test_the_search_ends_at_some_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of ten tensors is damaged; three are named, and it is said that there are more."""
+    prefix = bundle(tmp_path, {f"t{i}": FLOATS for i in range(10)})
+    data = Path(f"{prefix}{DATA}")
+    data.write_bytes(bytes(byte ^ 1 for byte in data.read_bytes()))
+    assert codes(verify(prefix)) == ["TFC401"] * 10
+    monkeypatch.setattr(reports, "MOST_PROBLEMS", 3)
+    report = verify(prefix)
+    assert codes(report) == ["TFC401"] * 3 + ["TFC901"]
+    assert "more than 3 problems" in report.problems[-1].what
+    assert not report.ok

@@ -78,7 +78,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         try:
             array = reader.array(self._specs[name], check=check)
         except MemoryError as error:
-            raise too_little_memory(reader.path) from error
+            raise too_little_memory(reader.path) from error.with_traceback(None)
         if check:
             self._checked.add(name)
         return array

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from types import TracebackType
 
 
 DAMAGED = "The data file is damaged, or belongs to another save"
@@ -157,13 +158,31 @@ def too_little_memory(file: str) -> UnsupportedError:
     return UnsupportedError(problem, file=file)
 
 
-@contextmanager
-def enough_memory(file: str) -> Iterator[None]:
+class _EnoughMemory:
+    def __init__(self, file: str) -> None:
+        self._file = file
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, MemoryError):
+            # The frames hold what filled the memory; without them the caller has room to go on.
+            del trace
+            held: BaseException | None = error
+            while held is not None:
+                held.__traceback__, held = None, held.__context__
+            raise too_little_memory(self._file) from error
+
+
+def enough_memory(file: str) -> _EnoughMemory:
     """Turn a MemoryError raised inside into one of ours, which names the file that asked for it."""
-    try:
-        yield
-    except MemoryError as error:
-        raise too_little_memory(file) from error
+    return _EnoughMemory(file)
 
 
 @contextmanager

@@ -128,7 +128,7 @@ class Specs(Mapping[str, "TensorSpec"]):
         try:
             self._last = spec = self._reader.lookup(name)
         except MemoryError as error:
-            raise too_little_memory(self._reader.path) from error
+            raise too_little_memory(self._reader.path) from error.with_traceback(None)
         return spec
 
     def _not_found(self, name: str) -> TensorNotFoundError:

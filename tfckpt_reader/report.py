@@ -73,6 +73,8 @@ CODES: dict[str, Code] = {
 """Code -> what it means. Codes are stable: a number is never given another meaning."""
 ROWS_LOST = ("TFC104", "TFC203", "TFC204", "TFC901")
 """After these nobody knows whose the remaining rows, or the bytes between tensors, are."""
+MOST_PROBLEMS = 100_000
+"""Found in one checkpoint before the search ends: a million would fill the memory, unread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ class Findings:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.most = MOST_PROBLEMS
 
     def add(  # noqa: PLR0913 - the columns of a problem
         self,
@@ -154,7 +157,13 @@ class Findings:
         expected: object = None,
         got: object = None,
     ) -> None:
-        """Add a problem; its severity is the code's."""
+        """Add a problem; its severity is the code's.
+
+        Raises:
+            UnsupportedError: there are as many as are listed: the search shall end.
+        """
+        if len(self.problems) >= self.most:
+            raise UnsupportedError(f"more than {self.most:,} problems; the search ended there")
         texts = (None if value is None else str(value) for value in (expected, got))
         severity = CODES[code].severity
         self.problems.append(Problem(code, severity, file, offset, tensor, what, *texts))

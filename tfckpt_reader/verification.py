@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.errors import CorruptCheckpointError
+from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enough_memory
 from tfckpt_reader.locate import locate
 from tfckpt_reader.report import Findings, Problem, Report
 from tfckpt_reader.verify_bundle import check_v2
@@ -54,10 +54,11 @@ def verify(
     check = check_v1 if location.version == "V1" else check_v2
     tensors = nbytes = 0
     try:
-        tensors, nbytes = check(location, findings, on_progress or _no_progress)
-    except MemoryError:
-        what = "more memory is needed than this machine, or a limit, gives"
-        findings.add("TFC901", what, file=location.prefix)
+        with enough_memory(location.prefix):
+            tensors, nbytes = check(location, findings, on_progress or _no_progress)
+    except UnsupportedError as error:
+        findings.most += 1  # room to say so
+        findings.add_error("TFC901", error)
     return Report(
         location.prefix,
         location.version,
