@@ -1900,8 +1900,11 @@ def main() -> None:
         return
     import tempfile
 
+    here = os.getcwd()
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = compared(Path(folder))
+        os.chdir(folder)  # paths in messages begin with the name of the case
+        outcomes = compared(Path())
+        os.chdir(here)
     print(as_table(outcomes))  # noqa: T201 - what was asked for
     for outcome in outcomes:
         for wrong in outcome.wrong:

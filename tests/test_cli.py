@@ -538,6 +538,35 @@ def test_verify_of_padding(run: Run, filler: bytes, code: int, tmp_path: Path) -
     assert [p["code"] for p in document["problems"]] == ["TFC304" if code else "TFC305"]
 
 
+def test_verify_strictly(run: Run, tmp_path: Path) -> None:
+    """A warning is no error, unless asked for; a remark never is."""
+    warned = bundle(tmp_path, header=w.header(1 << 30))
+    assert run("verify", warned).code == 0
+    assert run("verify", warned, "--strict").code == 1
+    assert run("verify", warned, "--strict", "--json").json["ok"] is True
+    padded = bundle(tmp_path, {"a": np.array([1], np.int8), "b": FLOATS}, alignment=16)
+    assert run("verify", padded, "--strict").code == 0
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_explain(run: Run, code: str) -> None:
+    done = run("verify", "--explain", code.lower())
+    assert (done.code, done.err) == (0, "")
+    (line,) = done.lines
+    kind = CODES[code]
+    assert line.startswith(f"{code} {kind.name}, {kind.severity}: ")
+    assert kind.meaning in line
+    assert kind.cure in line
+
+
+def test_explain_all_and_none(run: Run) -> None:
+    assert [line.split()[0] for line in run("verify", "--explain").lines] == list(CODES)
+    done = run("verify", "--explain", "TFC000")
+    assert (done.code, done.out) == (2, "")
+    assert "TFC000" in done.err
+    assert "TFC101" in done.err
+
+
 def test_verify_of_very_much_damage(run: Run, tmp_path: Path) -> None:
     prefix = bundle(tmp_path, {f"t{i:03d}": FLOATS for i in range(200)})
     Path(f"{prefix}{DATA}").write_bytes(bytes(200 * 16))

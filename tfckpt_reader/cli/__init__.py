@@ -95,8 +95,40 @@ def _show(command: argparse.ArgumentParser) -> None:
     command.add_argument("--rows", type=_rows, metavar="A:B", help="print these rows")
 
 
-def _verify(_command: argparse.ArgumentParser) -> None:
-    pass
+def _verify(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--strict", action="store_true", help="let warnings fail, too")
+    command.add_argument(
+        "--explain",
+        action=_Explain,
+        nargs="?",
+        metavar="CODE",
+        help="say what a code means, or what all do, and end",
+    )
+
+
+class _Explain(argparse.Action):
+    """Needs no PATH, as --version needs none."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        _namespace: argparse.Namespace,
+        code: object,
+        _option: str | None = None,
+    ) -> None:
+        from tfckpt_reader.report import CODES
+
+        wanted = "" if code is None else str(code).upper()
+        if wanted and wanted not in CODES:
+            parser.error(f"no problem has the code {code!r}; there are {', '.join(CODES)}")
+        output.say(
+            *(
+                f"{number} {kind.name}, {kind.severity}: {kind.meaning} {kind.cure}"
+                for number, kind in CODES.items()
+                if wanted in ("", number)
+            )
+        )
+        parser.exit()
 
 
 def _convert(command: argparse.ArgumentParser) -> None:
