@@ -1811,7 +1811,7 @@ def compared(folder: Path) -> list[Outcome]:
         """One that says by which signal it died."""
 
         def _bury(self) -> tf_oracle.Refusal:
-            self._process.join()
+            self._process.join(60)
             code = self._process.exitcode
             died = super()._bury()
             name = signal.Signals(-code).name if code and code < 0 else f"exit {code}"
