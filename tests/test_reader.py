@@ -208,6 +208,17 @@ class ReaderContract:
                     streamed = b"".join(bytes(p) for p in ckpt.reader.stream(ckpt.specs[name]))
                     assert streamed == array.tobytes()
 
+    @pytest.mark.parametrize(("shape", "piece"), [((2, 0), (0, 1)), ((0, 2), (0, -1))])
+    def test_no_elements_in_one_piece(
+        self, tmp_path: Path, shape: tuple[int, int], piece: tuple[int, int]
+    ) -> None:
+        """Such a piece tiles nothing, and everything: the tensor keeps its own shape."""
+        extents = [piece, (0, -1)] if piece[1] > 0 else [piece, (1, 1)]
+        right = np.zeros(shape, np.float32)
+        with tfckpt.open(self.write(tmp_path, {"p": w.Sliced(right, [extents])})) as ckpt:
+            assert_same(ckpt["p"], right)
+            assert_same(ckpt.read("p"), right)
+
     def test_overlap_and_hole(self, tmp_path: Path) -> None:
         stored = {
             "hole": w.Sliced(MATRIX, [[(0, 2), (0, -1)], [(3, 3), (0, -1)]]),

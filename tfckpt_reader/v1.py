@@ -123,7 +123,7 @@ class V1:
     def array(self, spec: TensorSpec, *, check: bool) -> NDArray[Any]:
         """Return a whole tensor, read-only: a view of the mapped file where the bytes allow it."""
         taken = self._tiling(spec, all_rows(spec))
-        if len(taken) == 1:
+        if len(taken) == 1 and taken[0].shape == spec.shape:  # pieces of no elements tile anything
             out = self._values(spec, taken[0].piece)
             out = out if out.flags.aligned else out.copy()
         else:
