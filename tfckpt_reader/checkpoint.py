@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.dtypes import to_numpy
-from tfckpt_reader.errors import count_of, enough_memory, too_little_memory
+from tfckpt_reader.errors import count_of, enough_memory
 from tfckpt_reader.locate import locate
 from tfckpt_reader.reader import Specs
 
@@ -75,10 +75,8 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     def __getitem__(self, name: str) -> NDArray[Any]:
         reader = self.reader
         check = self._check and name not in self._checked
-        try:
+        with enough_memory(reader.path):
             array = reader.array(self._specs[name], check=check)
-        except MemoryError as error:
-            raise too_little_memory(reader.path) from error.with_traceback(None)
         if check:
             self._checked.add(name)
         return array

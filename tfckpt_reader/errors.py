@@ -152,12 +152,6 @@ def locate(error: CheckpointError, file: str, base: int = 0, tensor: str | None 
             error.offset += base
 
 
-def too_little_memory(file: str) -> UnsupportedError:
-    """Return the error that stands for a MemoryError."""
-    problem = "more memory is needed than this machine, or a limit, gives"
-    return UnsupportedError(problem, file=file)
-
-
 class _EnoughMemory:
     def __init__(self, file: str) -> None:
         self._file = file
@@ -177,7 +171,8 @@ class _EnoughMemory:
             held: BaseException | None = error
             while held is not None:
                 held.__traceback__, held = None, held.__context__
-            raise too_little_memory(self._file) from error
+            problem = "more memory is needed than this machine, or a limit, gives"
+            raise UnsupportedError(problem, file=self._file) from error
 
 
 def enough_memory(file: str) -> _EnoughMemory:

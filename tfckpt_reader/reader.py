@@ -15,7 +15,6 @@ from tfckpt_reader.errors import (
     count_of,
     enough_memory,
     nearest,
-    too_little_memory,
 )
 
 if TYPE_CHECKING:
@@ -120,15 +119,11 @@ class Specs(Mapping[str, "TensorSpec"]):
             raise TensorNotFoundError(f"names are str, not {type(name).__name__}")
         if self._all is not None:
             return self._all.get(name)
-        last = (
-            self._last
-        )  # rows of one tensor are asked for again and again: decode its slices once
-        if last is not None and last.name == name:
-            return last
-        try:
-            self._last = spec = self._reader.lookup(name)
-        except MemoryError as error:
-            raise too_little_memory(self._reader.path) from error.with_traceback(None)
+        # Rows of one tensor are asked for again and again: its slices are decoded once.
+        spec = self._last
+        if spec is None or spec.name != name:
+            with enough_memory(self._reader.path):
+                self._last = spec = self._reader.lookup(name)
         return spec
 
     def _not_found(self, name: str) -> TensorNotFoundError:

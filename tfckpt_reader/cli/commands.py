@@ -171,12 +171,13 @@ def _json_value(value: object) -> object:
 
 def verify(arguments: Namespace) -> int:
     """Check a checkpoint: 0 if it is sound, 1 if not, or with --strict if there are warnings."""
+    from tfckpt_reader.report import WARNING
     from tfckpt_reader.verification import verify as check
 
     with output.Progress("verify") as progress:
         report = check(_location(arguments), on_progress=progress)
     output.notes(report.notes)
-    warned = any(problem.severity == "warning" for problem in report.problems)
+    warned = any(problem.severity == WARNING for problem in report.problems)
     code = 1 if not report.ok or (arguments.strict and warned) else 0
     if arguments.json:
         output.say_json(
