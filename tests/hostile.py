@@ -1271,6 +1271,10 @@ def values() -> Iterator[Case]:  # noqa: PLR0915 - a list of cases
         "size-past-file", "size past the file", good, Fails(TruncatedError, "ends before"),
         good_crc, size=5000,
     )
+    yield string(
+        "size-2-40", "size 2^40", good, Fails(TruncatedError, "ends before"), good_crc,
+        size=1 << 40, stricter="TensorFlow refuses sizes past the file only up to some MiB",
+    )
     yield string("count-4", "shape [4] for 3 strings", good, lengths_crc, good_crc, shape=(4,))
     yield string("count-2", "shape [2] for 3 strings", good, lengths_crc, good_crc, shape=(2,))
     for power in (20, 31, 40, 62):
