@@ -29,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output.prepare()
     parsed = _parse(arguments)
     try:
-        run = getattr(import_module("tfckpt_reader.cli.commands"), parsed.command)
+        module = import_module(f"tfckpt_reader.cli.{HOMES[parsed.command]}")
+        run = getattr(module, parsed.command)
         return int(run(parsed))
     except KeyboardInterrupt:
         output.remark("interrupted; nothing was left half written")
@@ -154,7 +155,9 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "verify": ("Check every block, entry and tensor.", _verify),
     "convert": ("Write the tensors to an .npz file.", _convert),
 }
-"""Name -> what it does, and what adds its arguments. commands.py has a function for each."""
+"""Name -> what it does, and what adds its arguments."""
+HOMES = {"ls": "commands", "show": "commands", "verify": "verify", "convert": "convert"}
+"""Name -> module that has a function of that name for it; only that one is imported."""
 
 
 def _rows(text: str) -> slice:

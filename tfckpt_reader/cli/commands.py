@@ -1,11 +1,10 @@
-"""The commands, a function each: arguments in, lines out, exit code back.
+"""The commands that list and show: arguments in, lines out, exit code back.
 
 Rank 14: prints what the layers below say.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.checkpoint import open_location
@@ -17,14 +16,10 @@ from tfckpt_reader.selection import select
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from tfckpt_reader.folder import Location
-    from tfckpt_reader.report import Report
     from tfckpt_reader.spec import TensorSpec
 
 _FIRST = 8
 """Values that `show` prints."""
-_MOST_PROBLEMS = 50
-"""Problems that `verify` prints; JSON has all."""
 
 
 def ls(arguments: Namespace) -> int:
@@ -167,78 +162,3 @@ def _json_value(value: object) -> object:
     if isinstance(value, float) and value - value != 0:
         return str(value)  # NaN and infinities are not JSON
     return value if isinstance(value, bool | int | float | None) else str(value)
-
-
-def verify(arguments: Namespace) -> int:
-    """Check a checkpoint: 0 if it is sound, 1 if not, or with --strict if there are warnings."""
-    from tfckpt_reader.report import WARNING
-    from tfckpt_reader.verification import verify as check
-
-    with output.Progress("verify") as progress:
-        report = check(_location(arguments), on_progress=progress)
-    output.notes(report.notes)
-    warned = any(problem.severity == WARNING for problem in report.problems)
-    code = 1 if not report.ok or (arguments.strict and warned) else 0
-    if arguments.json:
-        output.say_json(
-            {
-                "path": report.path,
-                "version": report.version,
-                "ok": report.ok,
-                "notes": list(report.notes),
-                "tensors": report.tensors,
-                "bytes": report.nbytes,
-                "problems": [asdict(problem) for problem in report.problems],
-            }
-        )
-        return code
-    output.say(*(str(problem) for problem in report.problems[:_MOST_PROBLEMS]))
-    if len(report.problems) > _MOST_PROBLEMS:
-        output.say(f"… and {len(report.problems) - _MOST_PROBLEMS:,} more: --json has them all")
-    output.say(*_meanings(report))
-    output.say(str(report))
-    return code
-
-
-def _meanings(report: Report) -> list[str]:
-    """Return a line per kind of problem: what it means, and what to do."""
-    from tfckpt_reader.report import CODES
-
-    found = dict.fromkeys(problem.code for problem in report.problems)
-    return [f"{code}: {CODES[code].meaning} {CODES[code].cure}" for code in found]
-
-
-def convert(arguments: Namespace) -> int:
-    """Convert a checkpoint: 0 if all that was selected was written, 1 if some was skipped."""
-    from tfckpt_reader.export import convert as write
-
-    with output.Progress("convert") as progress:
-        done = write(
-            _location(arguments),
-            arguments.out,
-            include=arguments.include,
-            exclude=arguments.exclude,
-            force=arguments.force,
-            skip_unsupported=arguments.skip_unsupported,
-            raw=arguments.raw,
-            on_progress=progress,
-        )
-    if arguments.json:
-        document = asdict(done)
-        output.say_json({"path": document.pop("path"), "bytes": document.pop("nbytes"), **document})
-        return 1 if done.skipped else 0
-    output.notes(done.notes)
-    output.say(*(printable(f"skipped {name}: {why}") for name, why in done.skipped.items()))
-    output.say(
-        printable(
-            f"wrote {done.path}: {count_of(len(done.written), 'tensor')}, "
-            f"{output.size_text(done.nbytes)}"
-        )
-    )
-    return 1 if done.skipped else 0
-
-
-def _location(arguments: Namespace) -> str | Location:
-    """Return the path as given, or with --latest the checkpoint that it picks."""
-    path: str = arguments.path
-    return locate(path, latest=True) if arguments.latest else path
