@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfckpt_reader.checksum import crc32c, mask, unmask
+from tfckpt_reader.checksum import IEEE, combine, crc32c, mask, unmask
 
 # RFC 3720, B.4, whose hex is in the order of transmission; and FORMAT 2.6.
 READ_COMMAND = bytes.fromhex(
@@ -74,3 +76,19 @@ def test_any_buffer() -> None:
         assert crc32c(buffer) == expected
     assert crc32c(np.frombuffer(data, np.uint8).data) == expected
     assert crc32c(memoryview(data)[10:20]) == bit_by_bit(data[10:20])
+
+
+@given(st.binary(max_size=300), st.binary(max_size=300))
+def test_combine_is_the_crc_of_both(first: bytes, second: bytes) -> None:
+    both = first + second
+    assert combine(crc32c(first), crc32c(second), len(second)) == crc32c(both)
+    zipped = combine(zlib.crc32(first), zlib.crc32(second), len(second), IEEE)
+    assert zipped == zlib.crc32(both)
+
+
+def test_combine_over_lengths_that_no_test_can_hold() -> None:
+    crc, gigabyte = 0x12345678, 1 << 30
+    by_steps = crc
+    for _ in range(1 << 10):
+        by_steps = combine(by_steps, 0, gigabyte)
+    assert combine(crc, 0, gigabyte << 10) == by_steps

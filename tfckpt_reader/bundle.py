@@ -20,18 +20,20 @@ from tfckpt_reader.entry import Header, decode_entry
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, count_of, locate, located
 from tfckpt_reader.folder import guessed_shard_count
 from tfckpt_reader.shards import Shards
-from tfckpt_reader.slices import Cut, check_tiling, cuts, fill_cut, place, slice_key, stream
-from tfckpt_reader.spec import Run, TensorSlice, TensorSpec, all_rows, key_of, name_of
+from tfckpt_reader.slices import Cut, check_tiling, cuts, fill_cut, place, slice_key
+from tfckpt_reader.spec import Run, TensorSlice, TensorSpec, all_rows, key_of, name_of, run_of
 from tfckpt_reader.storage import File
+from tfckpt_reader.streams import assembled, pour
 from tfckpt_reader.table import Table
-from tfckpt_reader.tensor import empty_bits, empty_rows
+from tfckpt_reader.tensor import empty_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from tfckpt_reader.dtypes import DataType
+    from tfckpt_reader.streams import OnRead, Take
 
     Find = Callable[[bytes], "bytes | memoryview | None"]
 
@@ -176,7 +178,7 @@ class Bundle:
     def runs(self, spec: TensorSpec) -> list[Run]:
         """Return the runs of bytes that a tensor is stored in; most have just one."""
         if not spec.slices:
-            return [_run_of(spec)]
+            return [run_of(spec)]
         self.require_tiling(spec, all_rows(spec))
         return [self.part(spec, piece) for piece in spec.slices]
 
@@ -223,7 +225,7 @@ class Bundle:
         """
         self._require_byte_order(spec)
         if not spec.slices and spec.dtype.itemsize:
-            return self.shards.array(_run_of(spec), check=check)
+            return self.shards.array(run_of(spec), check=check)
         out = self.read(spec, all_rows(spec), check=check)
         out.flags.writeable = False
         return out
@@ -238,7 +240,7 @@ class Bundle:
         """
         self._require_byte_order(spec)
         if not spec.slices:
-            run = _run_of(spec)
+            run = run_of(spec)
             self.shards.require(run)
             out = empty_rows(spec, rows) if out is None else out
             self.shards.fill(run, rows, out, check=check)
@@ -270,31 +272,16 @@ class Bundle:
         """
         self._require_byte_order(spec)
         if not spec.slices:
-            yield from self.shards.stream(_run_of(spec))
+            yield from self.shards.stream(run_of(spec))
         elif spec.shape:
-            yield from self._stream_slices(spec)
+            yield from assembled(self, spec)
         else:
             yield self.read(spec, range(1), check=True).reshape(1).view("u1").data
 
-    def _stream_slices(self, spec: TensorSpec) -> Iterator[memoryview]:
-        runs = self.runs(spec)
-        crcs: list[int | None] = [0] * len(runs)
-        for run in runs:
-            self.shards.require(run)
-
-        def make(shape: tuple[int, ...]) -> NDArray[Any]:
-            return empty_bits(shape, spec.dtype)
-
-        def copy(index: int, first: int, out: NDArray[Any]) -> None:
-            crcs[index] = self.shards.copy(runs[index], first, out, crcs[index])
-
-        for array in stream(spec.slices, spec.shape, spec.dtype.itemsize, make, copy):
-            yield array.reshape(-1).view("u1").data
-        for run, crc in zip(runs, crcs, strict=True):
-            self.shards.require_crc(run, crc or 0)
-
-
-def _run_of(spec: TensorSpec) -> Run:
-    """Return the run of a tensor that is stored whole."""
-    place = spec.shard or 0, spec.offset or 0, spec.nbytes or 0, spec.crc32c or 0
-    return Run(spec.name, spec.dtype, spec.shape, *place)
+    def pour(
+        self, specs: Sequence[TensorSpec], take: Take, on_read: OnRead | None = None
+    ) -> Generator[tuple[int, list[Any]], None, None]:
+        """Give all bytes of numeric tensors to `take`, on threads: see `Reader.pour`."""
+        for spec in specs:
+            self._require_byte_order(spec)
+        return pour(self, specs, take, on_read)

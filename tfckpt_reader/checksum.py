@@ -9,12 +9,14 @@ their own crc is a constant, which would hide damage. FORMAT 2.6; TensorFlow
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+CASTAGNOLI, IEEE = 0x82F63B78, 0xEDB88320
+"""The polynomials of CRC-32C, and of the CRC-32 of zip files; bit 31 is the constant term."""
 _MASK_DELTA = 0xA282EAD8
 _U32 = 0xFFFFFFFF
 
@@ -41,3 +43,37 @@ def unmask(masked: int) -> int:
     """Return the crc that is stored as `masked`."""
     rotated = (masked - _MASK_DELTA) & _U32
     return ((rotated >> 17) | (rotated << 15)) & _U32
+
+
+def combine(crc: int, more: int, size: int, polynomial: int = CASTAGNOLI) -> int:
+    """Return the crc of two runs of bytes, one behind the other, from the crc of each.
+
+    Args:
+        crc: Of the first.
+        more: Of the second.
+        size: Bytes in the second.
+        polynomial: `CASTAGNOLI`, or `IEEE` for the crc of zip files.
+    """
+    return _times(crc, _zeros(size, polynomial), polynomial) ^ more
+
+
+@lru_cache(maxsize=1024)
+def _zeros(size: int, polynomial: int) -> int:
+    """Return what a crc is multiplied by when `size` zero bytes follow: x to the 8 * size."""
+    power, square = 1 << 31, 1 << 23
+    while size:
+        if size & 1:
+            power = _times(power, square, polynomial)
+        square = _times(square, square, polynomial)
+        size >>= 1
+    return power
+
+
+def _times(a: int, b: int, polynomial: int) -> int:
+    """Multiply polynomials over two elements, modulo `polynomial`; bit 31 is the constant term."""
+    product = 0
+    for bit in range(31, -1, -1):
+        if a >> bit & 1:
+            product ^= b
+        b = b >> 1 ^ polynomial if b & 1 else b >> 1
+    return product

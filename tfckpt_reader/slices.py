@@ -174,6 +174,19 @@ def _bad_tiling(
     )
 
 
+def flat_starts(pieces: Sequence[TensorSlice], shape: tuple[int, ...]) -> list[int] | None:
+    """Return the element of the tensor at which each piece begins, if each is one run of elements.
+
+    [0] for a tensor without pieces; None if the elements of a piece do not adjoin.
+    """
+    if not pieces:
+        return [0]
+    if any(piece.shape[1:] != shape[1:] for piece in pieces):
+        return None
+    row = prod(shape[1:])
+    return [piece.start[0] * row if shape else 0 for piece in pieces]
+
+
 def fill_cut(out: NDArray[Any], cut: Cut, fill: Callable[[range, NDArray[Any]], None]) -> None:
     """Let `fill` write the rows of a cut where they belong in `out`.
 

@@ -115,6 +115,12 @@ class TensorSpec(NamedTuple):
         return key_of(self.name)
 
 
+def run_of(spec: TensorSpec) -> Run:
+    """Return the run of a tensor that is stored whole."""
+    place = spec.shard or 0, spec.offset or 0, spec.nbytes or 0, spec.crc32c or 0
+    return Run(spec.name, spec.dtype, spec.shape, *place)
+
+
 def all_rows(spec: TensorSpec) -> range:
     """Return the rows of a whole tensor along axis 0; range(1) for a scalar."""
     return range(spec.shape[0] if spec.shape else 1)

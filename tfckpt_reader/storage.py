@@ -36,7 +36,8 @@ _SMALL = 1 << 16
 _LARGEST_READ = 1 << 30
 CHUNK = 1 << 20
 """Bytes read at a time when a range is streamed."""
-_PAGE = mmap.PAGESIZE
+PAGE = mmap.PAGESIZE
+"""Bytes of a page of memory."""
 
 
 class ByteSource(Protocol):
@@ -197,10 +198,10 @@ def chunks(source: ByteSource, offset: int, size: int, item: int = 1) -> Iterato
     A piece is overwritten when the next is asked for. Each holds a multiple of `item` bytes and at
     most CHUNK. Within a page, a piece lies in the buffer as it lies in the file.
     """
-    buffer = page_buffer(min(CHUNK, size) + _PAGE)
+    buffer = page_buffer(min(CHUNK, size) + PAGE)
     step = CHUNK - CHUNK % item
     for done in range(0, size, step):
-        lead = (offset + done) % _PAGE
+        lead = (offset + done) % PAGE
         piece = buffer[lead : lead + min(step, size - done)]
         source.readinto(offset + done, piece)
         yield piece

@@ -26,14 +26,17 @@ from tfckpt_reader.errors import CorruptCheckpointError, located
 from tfckpt_reader.slices import Cut, check_tiling, cuts, fill_cut, place, slice_key
 from tfckpt_reader.spec import TensorSlice, TensorSpec, all_rows, key_of, name_of
 from tfckpt_reader.storage import CHUNK, File
+from tfckpt_reader.streams import pour_in_order
 from tfckpt_reader.table import Table
 from tfckpt_reader.tensor import empty, empty_rows, shaped
 from tfckpt_reader.tensor_proto import FIELD, decode_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from tfckpt_reader.streams import OnRead, Take
 
 _DATA, _NAME, _SLICE, _TENSOR = 2, 1, 2, 3
 """Fields of SavedTensorSlices (data) and of SavedSlice (name, slice, data)."""
@@ -190,6 +193,12 @@ class V1:
             slab = empty_rows(spec, rows)
             self._gather(spec, cuts(self._pieces[spec.name], rows), slab)
             yield from _in_chunks(slab)
+
+    def pour(
+        self, specs: Sequence[TensorSpec], take: Take, on_read: OnRead | None = None
+    ) -> Generator[tuple[int, list[Any]], None, None]:
+        """Give all bytes of numeric tensors to `take`, one after another: see `Reader.pour`."""
+        return pour_in_order(self, enumerate(specs), take, on_read)
 
     def _tiling(self, spec: TensorSpec, rows: range) -> list[Cut]:
         """Return what some rows take from the slices; these cover each element exactly once."""

@@ -1,0 +1,107 @@
+"""Threads that share tasks: all is done, errors and Ctrl-C come through, no thread is left."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from tfckpt_reader import crew
+from tfckpt_reader.crew import BUFFER, each
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    assert set(threading.enumerate()) == before
+
+
+def fill(task: int, buffer: memoryview) -> tuple[int, bool]:
+    """Write a byte over the whole buffer and see that nobody else writes into it meanwhile."""
+    buffer[:] = bytes([task % 256]) * len(buffer)
+    time.sleep(0)
+    return len(buffer), bytes(buffer) == bytes([task % 256]) * len(buffer)
+
+
+@pytest.mark.parametrize("threads", [0, 1, 2, 5])
+def test_every_task_is_done_once_with_a_buffer_of_its_own(threads: int) -> None:
+    done = dict(each(range(40), fill, threads))
+    assert sorted(done) == list(range(40))
+    assert set(done.values()) == {(BUFFER, True)}
+
+
+def test_no_tasks() -> None:
+    assert list(each([], fill, 3)) == []
+
+
+def test_work_is_done_on_other_threads_and_several_at_once() -> None:
+    both = threading.Barrier(2, timeout=60)
+
+    def meet(_task: int, _buffer: memoryview) -> int:
+        both.wait()
+        return threading.get_ident()
+
+    idents = {ident for _, ident in each(range(2), meet, 2)}
+    assert len(idents) == 2
+    assert threading.get_ident() not in idents
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_of_the_work_ends_it(threads: int) -> None:
+    begun = []
+
+    def fail(task: int, _buffer: memoryview) -> None:
+        begun.append(task)
+        if task == 5:
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        list(each(range(100_000), fail, threads))
+    assert len(begun) < 100_000
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_of_the_tasks_ends_it(threads: int) -> None:
+    def tasks() -> Iterator[int]:
+        yield 1
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        list(each(tasks(), fill, threads))
+
+
+def test_whoever_stops_early_leaves_no_thread() -> None:
+    with closing(each(range(10**9), lambda task, _: task, 3)) as results:
+        assert next(results)[0] < 10**9
+
+
+def test_an_interrupt_leaves_no_thread() -> None:
+    def interrupted() -> None:
+        with closing(each(range(10**9), lambda task, _: task, 3)) as results:
+            for _ in results:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+
+@pytest.mark.parametrize("given", [0, 1])
+def test_a_system_that_gives_few_threads(monkeypatch: pytest.MonkeyPatch, given: int) -> None:
+    start, left = threading.Thread.start, [given]
+
+    def start_some(thread: threading.Thread) -> None:
+        if not left[0]:
+            raise RuntimeError("can't start new thread")
+        left[0] -= 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_some)
+    assert sorted(dict(each(range(50), lambda task, _: task, 4))) == list(range(50))
+
+
+def test_there_is_a_processor() -> None:
+    assert 1 <= crew.processors() <= 8

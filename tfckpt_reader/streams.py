@@ -1,0 +1,256 @@
+"""Bytes of tensors on their way out: put together, or read on threads; their crcs compared.
+
+Rank 5: knows no index; is told runs of bytes and asks for the files they lie in.
+
+What is read at once is a window: a chunk of a long run, or as many short runs as lie side by side
+in one chunk. Windows are done in any order, several at a time; the crc of a long run is put
+together from those of its chunks.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tfckpt_reader.checksum import combine, crc32c
+from tfckpt_reader.crew import each
+from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.slices import flat_starts, stream
+from tfckpt_reader.storage import CHUNK, PAGE
+from tfckpt_reader.tensor import canonical_bytes, empty_bits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from tfckpt_reader.bundle import Bundle
+    from tfckpt_reader.reader import Reader
+    from tfckpt_reader.shards import Shards
+    from tfckpt_reader.spec import Run, TensorSpec
+    from tfckpt_reader.storage import File
+
+    Take = Callable[[int, int, memoryview], Any]
+    """Called on any thread with a number, how many bytes came before, and some whole elements,
+    little-endian and canonical, which are overwritten when it returns. Its result should be small.
+    """
+    OnRead = Callable[[int], None]
+    """Called on the caller's thread, now and then, with how many bytes more were read."""
+
+
+class Piece(NamedTuple):
+    """The part of a run that lies in a window."""
+
+    number: int
+    """Of the run."""
+    first: int
+    """Bytes of the run before it."""
+    size: int
+
+
+class Window(NamedTuple):
+    """Bytes that are read at once, and whose they are, without gaps."""
+
+    source: File
+    offset: int
+    size: int
+    pieces: list[Piece]
+
+
+class Part(NamedTuple):
+    """What came of a piece; sorts by its place in the run."""
+
+    first: int
+    size: int
+    crc: int
+    taken: Any
+    error: CheckpointError | None = None
+
+
+class Scanned(NamedTuple):
+    """What came of a run, once all its bytes were read."""
+
+    number: int
+    """Of the run."""
+    error: CheckpointError | None
+    """What is wrong with its place or its bytes."""
+    taken: list[Any]
+    """What `take` returned for its pieces, in order."""
+
+
+def windows(places: Iterable[tuple[int, Run, File]]) -> Iterator[Window]:
+    """Cut runs, each with its number and file, into windows of at most `CHUNK` bytes."""
+    pieces: list[Piece] = []
+    file: File | None = None
+    begin = end = 0
+    for number, run, source in places:
+        joins = source is file and run.offset == end and end - begin + run.nbytes <= CHUNK
+        for first in range(0, run.nbytes or 1, CHUNK):
+            if not joins:
+                if file is not None:
+                    yield Window(file, begin, end - begin, pieces)
+                file, pieces = source, []
+                begin = end = run.offset + first
+            size = min(CHUNK, run.nbytes - first)
+            pieces.append(Piece(number, first, size))
+            end += size
+    if file is not None:
+        yield Window(file, begin, end - begin, pieces)
+
+
+def scan(
+    shards: Shards,
+    runs: Sequence[Run],
+    take: Take | None = None,
+    on_read: OnRead | None = None,
+) -> Generator[Scanned, None, None]:
+    """Read all bytes of runs of numbers, on threads, and compare their crcs. To be closed.
+
+    What is wrong with a run is in its `Scanned`, and stops no other; what `take` raises stops all.
+
+    Args:
+        shards: Where the runs lie.
+        runs: Best in the order in which they lie.
+        take: Given the number of a run and a piece of its bytes, before their crc is known.
+        on_read: Called for each window.
+    """
+    places: list[tuple[int, Run, File]] = []
+    for number, run in enumerate(runs):
+        try:
+            places.append((number, run, shards.source(run)))
+        except CheckpointError as error:
+            yield Scanned(number, error, [])
+
+    def work(window: Window, buffer: memoryview) -> list[Part]:
+        return _parts(window, buffer, runs, take, shards.big_endian)
+
+    unfinished: dict[int, list[Part]] = {}
+    with closing(each(windows(places), work)) as done:
+        for window, parts in done:
+            if on_read is not None:
+                on_read(window.size)
+            for piece, part in zip(window.pieces, parts, strict=True):
+                run, its_parts = runs[piece.number], [part]
+                if piece.size != run.nbytes:
+                    its_parts = unfinished.setdefault(piece.number, [])
+                    its_parts.append(part)
+                    if len(its_parts) * CHUNK < run.nbytes:
+                        continue
+                    del unfinished[piece.number]
+                yield _scanned(shards, piece.number, run, sorted(its_parts))
+
+
+def _parts(
+    window: Window,
+    buffer: memoryview,
+    runs: Sequence[Run],
+    take: Take | None,
+    big_endian: bool,  # noqa: FBT001 - private
+) -> list[Part]:
+    """Read a window; as it lies in its pages, so it lies in the buffer's."""
+    lead = window.offset % PAGE
+    data = buffer[lead : lead + window.size]
+    try:
+        window.source.readinto(window.offset, data)
+    except CheckpointError as error:
+        if len(window.pieces) == 1:
+            return [Part(*window.pieces[0][1:], 0, None, error)]
+        alone = _alone(window)
+        return [part for w in alone for part in _parts(w, buffer, runs, take, big_endian)]
+    parts, begin = [], 0
+    for number, first, size in window.pieces:
+        raw = data[begin : begin + size]
+        begin += size
+        crc = crc32c(raw)
+        taken = None
+        if take is not None:
+            dtype = runs[number].dtype
+            taken = take(number, first, canonical_bytes(raw, dtype, big_endian=big_endian))
+        parts.append(Part(first, size, crc, taken))
+    return parts
+
+
+def _alone(window: Window) -> Iterator[Window]:
+    """Yield a window for each piece, to find out which of them cannot be read."""
+    offset = window.offset
+    for piece in window.pieces:
+        yield Window(window.source, offset, piece.size, [piece])
+        offset += piece.size
+
+
+def _scanned(shards: Shards, number: int, run: Run, parts: list[Part]) -> Scanned:
+    crc = 0
+    try:
+        for part in parts:
+            if part.error is not None:
+                raise part.error
+            crc = combine(crc, part.crc, part.size) if part.first else part.crc
+        shards.require_crc(run, crc)
+    except CheckpointError as error:
+        error.tensor = error.tensor or run.name
+        return Scanned(number, error, [])
+    return Scanned(number, None, [part.taken for part in parts])
+
+
+def pour(
+    bundle: Bundle, specs: Sequence[TensorSpec], take: Take, on_read: OnRead | None
+) -> Generator[tuple[int, list[Any]], None, None]:
+    """Do for a bundle what `Reader.pour` says."""
+    direct: list[tuple[Run, int, int]] = []
+    others: list[tuple[int, TensorSpec]] = []
+    for number, spec in enumerate(specs):
+        starts = flat_starts(spec.slices, spec.shape)
+        if starts is None:
+            others.append((number, spec))
+            continue
+        for run, start in zip(bundle.runs(spec), starts, strict=True):
+            direct.append((run, number, start * spec.dtype.itemsize))
+    direct.sort(key=lambda found: (found[0].shard, found[0].offset))
+
+    def take_run(index: int, first: int, piece: memoryview) -> object:
+        _, number, start = direct[index]
+        return take(number, start + first, piece)
+
+    runs = [run for run, _, _ in direct]
+    with closing(scan(bundle.shards, runs, take_run, on_read)) as scanned:
+        for index, error, taken in scanned:
+            if error is not None:
+                raise error
+            yield direct[index][1], taken
+    yield from pour_in_order(bundle, others, take, on_read)
+
+
+def pour_in_order(
+    reader: Reader,
+    specs: Iterable[tuple[int, TensorSpec]],
+    take: Take,
+    on_read: OnRead | None,
+) -> Generator[tuple[int, list[Any]], None, None]:
+    """Do what `Reader.pour` says for tensors that must be put together, one after another."""
+    for number, spec in specs:
+        taken, done = [], 0
+        for piece in reader.stream(spec):
+            taken.append(take(number, done, piece))
+            done += len(piece)
+            if on_read is not None:
+                on_read(len(piece))
+        yield number, taken
+
+
+def assembled(bundle: Bundle, spec: TensorSpec) -> Iterator[memoryview]:
+    """Yield the bytes of a tensor that is stored in slices, in order; see `Reader.stream`."""
+    runs = bundle.runs(spec)
+    crcs: list[int | None] = [0] * len(runs)
+    for run in runs:
+        bundle.shards.require(run)
+
+    def make(shape: tuple[int, ...]) -> NDArray[Any]:
+        return empty_bits(shape, spec.dtype)
+
+    def copy(index: int, first: int, out: NDArray[Any]) -> None:
+        crcs[index] = bundle.shards.copy(runs[index], first, out, crcs[index])
+
+    for array in stream(spec.slices, spec.shape, spec.dtype.itemsize, make, copy):
+        yield array.reshape(-1).view("u1").data
+    for run, crc in zip(runs, crcs, strict=True):
+        bundle.shards.require_crc(run, crc or 0)
