@@ -62,7 +62,7 @@ def test_windows_hold_each_byte_of_each_run_once(
     for number, (file, gap, size) in enumerate(layout):
         offset = ends[file] + gap
         ends[file] = offset + size
-        run = Run(str(number), DataType.UINT8, (size,), file, offset, size, 0)
+        run = Run(str(number), DataType.UINT8, (size,), size, file, offset, 0)
         places.append((number, run, files[file]))
     found: list[Window] = list(windows(places))
     seen: dict[int, int] = defaultdict(int)

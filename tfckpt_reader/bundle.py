@@ -189,7 +189,7 @@ class Bundle:
             CorruptCheckpointError: it has no row in the index, or one that is another tensor's.
         """
         if piece.shard is not None:
-            place = piece.shard, piece.offset or 0, piece.nbytes or 0, piece.crc32c or 0
+            place = piece.nbytes or 0, piece.shard, piece.offset or 0, piece.crc32c or 0
             return Run(spec.name, spec.dtype, piece.shape, *place)
         row = self._find(slice_key(spec.key, piece.extents))
         with located(self.path, tensor=spec.name):

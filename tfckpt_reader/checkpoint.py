@@ -75,8 +75,12 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     def __getitem__(self, name: str) -> NDArray[Any]:
         reader = self.reader
         check = self._check and name not in self._checked
-        with enough_memory(reader.path):
-            array = reader.array(self._specs[name], check=check)
+        spec = self._specs[name]
+        try:
+            array = reader.array(spec, check=check)
+        except MemoryError:
+            with enough_memory(reader.path):
+                raise
         if check:
             self._checked.add(name)
         return array

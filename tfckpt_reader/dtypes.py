@@ -85,6 +85,8 @@ class DataType(enum.IntEnum):
         member.itemsize, member.numpy_name, member.bits = 0, "", 0
         return member
 
+    __hash__ = int.__hash__  # the enum's own is slow, and every array made asks for it
+
     def __str__(self) -> str:
         return self.name.lower()
 

@@ -68,11 +68,11 @@ class Run(NamedTuple):
     dtype: DataType
     shape: tuple[int, ...]
     """Elements per axis: the slice's, if it is one."""
+    nbytes: int
+    """Bytes stored."""
     shard: int
     offset: int
     """Bytes from the start of the shard."""
-    nbytes: int
-    """Bytes stored."""
     crc32c: int
     """Unmasked crc of the stored bytes."""
 
@@ -116,9 +116,8 @@ class TensorSpec(NamedTuple):
 
 
 def run_of(spec: TensorSpec) -> Run:
-    """Return the run of a tensor that is stored whole."""
-    place = spec.shard or 0, spec.offset or 0, spec.nbytes or 0, spec.crc32c or 0
-    return Run(spec.name, spec.dtype, spec.shape, *place)
+    """Return the run of a tensor that is stored whole: its spec up to the slices."""
+    return Run._make(spec[:-1])
 
 
 def all_rows(spec: TensorSpec) -> range:

@@ -84,7 +84,7 @@ class File:
         """Return `size` bytes at `offset`, read-only: a view of the map, or a copy."""
         self._require(offset, size)
         if self._wants_map:
-            view = self._mapped()
+            view = self._map or self._mapped()
             if view is not None:
                 return view[offset : offset + size]
         buffer = page_buffer(size)
@@ -128,21 +128,23 @@ class File:
 
     def _mapped(self) -> memoryview | None:
         with self._lock:
-            if self._map is None:
-                try:
-                    self._map = memoryview(mmap.mmap(self._fd, 0, access=mmap.ACCESS_READ))
-                except (OSError, ValueError, OverflowError):
-                    self._wants_map = False
-                    return None
-        # The file may have been cut since its size was taken.
-        if len(self._map) < self.size:
-            raise TruncatedError(
-                "the file has become shorter since it was opened",
-                file=self.name,
-                expected=count_of(self.size, "byte"),
-                got=count_of(len(self._map), "byte"),
-            )
-        return self._map
+            if self._map is not None:
+                return self._map
+            try:
+                view = memoryview(mmap.mmap(self._fd, 0, access=mmap.ACCESS_READ))
+            except (OSError, ValueError, OverflowError):
+                self._wants_map = False
+                return None
+            # The file may have been cut since its size was taken.
+            if len(view) < self.size:
+                raise TruncatedError(
+                    "the file has become shorter since it was opened",
+                    file=self.name,
+                    expected=count_of(self.size, "byte"),
+                    got=count_of(len(view), "byte"),
+                )
+            self._map = view
+            return view
 
     if hasattr(os, "preadv"):
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import struct
 from array import array
 from dataclasses import dataclass
+from functools import cache, partial
 from itertools import accumulate, chain
 from sys import byteorder
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ from tfckpt_reader.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -102,11 +105,8 @@ def dense(
 
     It is a view of `data` where the bytes are native, aligned and canonical; else a copy.
     """
-    import numpy as np
-
-    numpy_type = to_numpy(dtype)
     try:
-        stored = np.frombuffer(data, numpy_type) if len(data) else np.empty(0, numpy_type)
+        stored = _from_bytes(dtype)(data.toreadonly())
     except ValueError as error:
         raise CorruptCheckpointError("bytes do not make whole elements", got=len(data)) from error
     if stored.shape != shape:
@@ -114,15 +114,23 @@ def dense(
     if not stored.flags.aligned or not is_canonical(stored, dtype, big_endian=big_endian):
         stored = stored.copy()
         canonicalise(stored, dtype, big_endian=big_endian)
-    stored.flags.writeable = False
+        stored.flags.writeable = False
     return stored
+
+
+@cache
+def _from_bytes(dtype: DataType) -> Callable[[memoryview], NDArray[Any]]:
+    """Return what makes a view of bytes as elements of a type."""
+    import numpy as np
+
+    return partial(np.frombuffer, dtype=to_numpy(dtype))
 
 
 def is_canonical(array: NDArray[Any], dtype: DataType, *, big_endian: bool) -> bool:
     """Tell whether stored bytes already are what the array type wants."""
-    if big_endian != _NATIVE_IS_BIG and dtype.itemsize > 1:
-        return False
-    if not array.size or not (dtype.bits or dtype is DataType.BOOL):
+    if dtype.itemsize > 1:
+        return big_endian == _NATIVE_IS_BIG
+    if not (dtype.bits or dtype is DataType.BOOL) or not array.size:
         return True
     return bool(array.view("u1").max() < 1 << (dtype.bits or 1))
 
