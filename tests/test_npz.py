@@ -6,10 +6,11 @@ import io
 import itertools
 import re
 import struct
+import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,7 +19,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tfckpt_reader.dtypes import DataType
-from tfckpt_reader.export import npz
+from tfckpt_reader.errors import CorruptCheckpointError
+from tfckpt_reader.export import npy, npz
+from tfckpt_reader.export.stored import Stored, numeric
+from tfckpt_reader.reader import Reader
 from tfckpt_reader.spec import TensorSpec
 
 STRING, FLOAT = DataType.STRING, DataType.FLOAT32
@@ -41,10 +45,52 @@ def objects(elements: Iterable[bytes], shape: tuple[int, ...] | None = None) -> 
     return array if shape is None else array.reshape(shape)
 
 
-def written(*members: npz.Member) -> bytes:
-    file = io.BytesIO()
-    npz.write(file, members, lambda _: None)
-    return file.getvalue()
+class Bytes:
+    """Gives the bytes of tensors by their names, in pieces, as a reader does."""
+
+    def __init__(self, data: dict[str, list[bytes]]) -> None:
+        self.data = data
+
+    def pour(
+        self,
+        specs: Sequence[TensorSpec],
+        take: Callable[[int, int, memoryview], Any],
+        on_read: Callable[[int], None],
+    ) -> Generator[tuple[int, list[Any]], None, None]:
+        for number, spec in enumerate(specs):
+            done, taken = 0, []
+            for piece in self.data[spec.name]:
+                taken.append(take(number, done, memoryview(piece)))
+                done += len(piece)
+                on_read(len(piece))
+            yield number, taken
+
+
+def archive_of(
+    arrays: Iterable[Stored],
+    data: dict[str, list[bytes]] | None = None,
+    wrote: Callable[[int], None] = lambda _: None,
+) -> bytes:
+    with tempfile.TemporaryFile() as file:
+        npz.write(file, cast("Reader", Bytes(data or {})), list(arrays), wrote)
+        file.seek(0)
+        return file.read()
+
+
+def written(*arrays: Stored) -> bytes:
+    return archive_of(arrays)
+
+
+def made(name: str, descr: str, shape: tuple[int, ...], *pieces: bytes) -> Stored:
+    """An array whose bytes are made apart, as those of strings are."""
+    size = np.dtype(descr).itemsize
+    return Stored(name, descr, shape, size, spec(name), pieces=lambda: iter(pieces))
+
+
+def of_numbers(spec: TensorSpec, *, raw: bool) -> Stored:
+    form = npy.form(spec.dtype, raw=raw)
+    assert form is not None
+    return numeric(spec.name, spec, form)
 
 
 def loaded(archive: bytes) -> dict[str, NDArray[Any]]:
@@ -53,9 +99,9 @@ def loaded(archive: bytes) -> dict[str, NDArray[Any]]:
         return {name: found[name] for name in found.files}
 
 
-def strings(elements: Iterable[bytes], shape: tuple[int, ...] | None = None) -> list[npz.Member]:
+def strings(elements: Iterable[bytes], shape: tuple[int, ...] | None = None) -> tuple[Stored, ...]:
     array = objects(elements, shape)
-    return npz.string_members(spec("s", STRING, array.shape), array)
+    return npy.strings("s", spec("s", STRING, array.shape), lambda: array)
 
 
 # What is refused.
@@ -108,8 +154,8 @@ def test_name_is_refused(name: str, why: str) -> None:
 def test_name_is_taken(name: str) -> None:
     assert refused(spec(name), spec("good")) == {}
     values = np.array([1.5, -2], np.float32)
-    member = npz.Member(name, "<f4", (2,), 8, iter([values.tobytes()]))
-    other = npz.Member("good", "|u1", (1,), 1, iter([b"\7"]))
+    member = made(name, "<f4", (2,), values.tobytes())
+    other = made("good", "|u1", (1,), b"\7")
     found = loaded(written(member, other))
     assert set(found) == {name, "good"}
     np.testing.assert_array_equal(found[name], values)
@@ -119,7 +165,7 @@ def test_longest_names() -> None:
     """2 bytes tell the length of a file name in a zip: a number's is the name and `.npy`."""
     fits, too_long = "n" * (65535 - len(".npy")), "n" * (65536 - len(".npy"))
     assert list(refused(spec(fits), spec(too_long))) == [too_long]
-    member = npz.Member(fits, "|u1", (1,), 1, iter([b"\7"]))
+    member = made(fits, "|u1", (1,), b"\7")
     assert loaded(written(member))[fits].tolist() == [7]
     behind = len("/__offsets__.npy")
     fits, too_long = "s" * (65535 - behind), "s" * (65536 - behind)
@@ -156,7 +202,7 @@ def test_more_axes_than_numpy_has() -> None:
     assert list(refused(spec("t", FLOAT, (1,) * most), spec("u", FLOAT, (1,) * (most + 1)))) == [
         "u"
     ]
-    member = npz.Member("t", "<f4", (1,) * most, 4, iter([bytes(4)]))
+    member = made("t", "<f4", (1,) * most, bytes(4))
     assert loaded(written(member))["t"].ndim == most
 
 
@@ -183,7 +229,7 @@ def test_all_are_refused_at_once() -> None:
 )
 def test_strings_of_one_width(elements: list[bytes], width: int) -> None:
     (member,) = strings(elements)
-    assert (member.name, member.descr) == ("s", f"|S{width}")
+    assert (member.name, member.kind) == ("s", f"|S{width}")
     assert member.nbytes == width * len(elements)
     found = loaded(written(member))["s"]
     assert found.dtype == np.dtype(f"S{width}")
@@ -244,8 +290,8 @@ def test_numbers_stay_what_they_are(dtype: DataType, raw: bool) -> None:
     data = bytes([0, 1] * 2 * plain.itemsize)[: 2 * plain.itemsize]
     if dtype is DataType.BOOL:
         data = b"\0\1"
-    member = npz.numeric_member(spec("t", dtype), iter([memoryview(data)]), raw=raw)
-    found = loaded(written(member))["t"]
+    member = of_numbers(spec("t", dtype), raw=raw)
+    found = loaded(archive_of([member], {"t": [data]}))["t"]
     assert found.dtype == plain.newbyteorder("<")
     assert found.tobytes() == data
 
@@ -267,11 +313,11 @@ def test_numbers_stay_what_they_are(dtype: DataType, raw: bool) -> None:
 def test_numbers_that_numpy_lacks(dtype: DataType, wide: str, raw: str) -> None:
     data = bytes([1, 0, 3, 2])[: 2 * dtype.itemsize]
     for is_raw, descr in ((False, wide), (True, raw)):
-        member = npz.numeric_member(spec("t", dtype), iter([memoryview(data)]), raw=is_raw)
-        found = loaded(written(member))["t"]
+        member = of_numbers(spec("t", dtype), raw=is_raw)
+        found = loaded(archive_of([member], {"t": [data]}))["t"]
         assert found.dtype == np.dtype(descr)
         assert found.shape == (2,)
-        assert found.nbytes == member.nbytes == npz.stored_size(spec("t", dtype), raw=is_raw)
+        assert found.nbytes == member.nbytes
         if is_raw:
             assert found.tobytes() == data
 
@@ -279,8 +325,9 @@ def test_numbers_that_numpy_lacks(dtype: DataType, wide: str, raw: str) -> None:
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0), (2, 3, 4), (1,) * 20, (100000,)])
 def test_shape_of_numbers(shape: tuple[int, ...]) -> None:
     values = np.arange(prod(shape), dtype="<i4").reshape(shape)
-    pieces = (memoryview(values.tobytes())[i : i + 1000] for i in range(0, values.nbytes, 1000))
-    found = loaded(written(npz.numeric_member(spec("t", DataType.INT32, shape), pieces, raw=False)))
+    pieces = [values.tobytes()[i : i + 1000] for i in range(0, values.nbytes, 1000)]
+    member = of_numbers(spec("t", DataType.INT32, shape), raw=False)
+    found = loaded(archive_of([member], {"t": pieces}))
     assert found["t"].shape == shape
     np.testing.assert_array_equal(found["t"], values)
 
@@ -288,9 +335,9 @@ def test_shape_of_numbers(shape: tuple[int, ...]) -> None:
 # The archive.
 
 
-def many() -> Iterator[npz.Member]:
+def many() -> Iterator[Stored]:
     for i in range(5):
-        yield npz.Member(f"d/t{i}", "<i8", (2,), 16, iter([bytes(8), bytes([i]) * 8]))
+        yield made(f"d/t{i}", "<i8", (2,), bytes(8), bytes([i]) * 8)
 
 
 def test_archive_is_a_plain_zip() -> None:
@@ -313,7 +360,7 @@ def test_archive_is_the_same_every_time(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_names_are_marked_as_utf8() -> None:
-    member = npz.Member("é", "|u1", (1,), 1, iter([b"\7"]))
+    member = made("é", "|u1", (1,), b"\7")
     with zipfile.ZipFile(io.BytesIO(written(member))) as zipped:
         (info,) = zipped.infolist()
     assert info.flag_bits & 0x800
@@ -326,30 +373,21 @@ def test_empty_archive_loads() -> None:
 
 def test_every_byte_is_told() -> None:
     told: list[int] = []
-    npz.write(io.BytesIO(), many(), told.append)
+    archive_of(many(), wrote=told.append)
     assert told == [8] * 10
 
 
-def test_no_member_is_written_without_its_bytes() -> None:
-    """The writer asks for a member when the one before is complete."""
-    order: list[str] = []
-
-    def pieces(name: str) -> Iterator[bytes]:
-        order.append(f"bytes of {name}")
-        yield b"\7"
-
-    def members() -> Iterator[npz.Member]:
-        for name in "ab":
-            order.append(f"member {name}")
-            yield npz.Member(name, "|u1", (1,), 1, pieces(name))
-
-    npz.write(io.BytesIO(), members(), lambda _: None)
-    assert order == ["member a", "bytes of a", "member b", "bytes of b"]
+@pytest.mark.parametrize("pieces", [[], [b"ab"], [b"abcd"]])
+def test_a_tensor_of_another_size_is_refused(pieces: list[bytes]) -> None:
+    """Its place was kept by its size: too few bytes or too many would be a wrong archive."""
+    with pytest.raises(CorruptCheckpointError, match="changed while it was read") as caught:
+        archive_of([of_numbers(spec("t", DataType.UINT8, (3,)), raw=False)], {"t": pieces})
+    assert caught.value.tensor == "t"
 
 
 def test_size_is_known_before_the_data() -> None:
     """A zip tells the size in front, too: 4 bytes at 22 of the local header."""
-    archive = written(npz.Member("t", "|u1", (3,), 3, iter([b"abc"])))
+    archive = written(made("t", "|u1", (3,), b"abc"))
     compressed, plain = struct.unpack("<2I", archive[18:26])
     assert compressed == plain == len(archive[30 + len("t.npy") :].split(b"PK\1\2")[0])
 
@@ -358,7 +396,7 @@ def test_size_is_known_before_the_data() -> None:
 def test_more_members_than_two_bytes_can_count() -> None:
     count = (1 << 16) + 3
     numbers = (struct.pack("<I", i) for i in range(count))
-    members = (npz.Member(f"t{i}", "<u4", (), 4, iter([n])) for i, n in enumerate(numbers))
+    members = (made(f"t{i}", "<u4", (), n) for i, n in enumerate(numbers))
     archive = written(*members)
     with np.load(io.BytesIO(archive)) as found:
         assert len(found.files) == count

@@ -22,8 +22,8 @@ import pytest
 import writers as w
 
 import tfckpt_reader as tfckpt
+from tfckpt_reader import crew, storage, verify
 from tfckpt_reader import report as reports
-from tfckpt_reader import storage, verify
 from tfckpt_reader.report import CODES, Problem, Report
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
@@ -998,6 +998,7 @@ def changing(prefix: Path, size: int, monkeypatch: pytest.MonkeyPatch, *, after:
     path = f"{prefix}{DATA}"
     reads = []
     really = storage.File._pread
+    monkeypatch.setattr(crew, "processors", lambda: 1)  # so that reads have an order
 
     def pread(self: storage.File, offset: int, buffer: memoryview) -> int:
         if self.name == path:
@@ -1027,7 +1028,7 @@ def test_file_is_cut_while_a_tensor_is_read(
 def test_file_is_cut_between_tensors(
     after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prefix = bundle(tmp_path, {f"t{i}": FLOATS for i in range(3)})
+    prefix = bundle(tmp_path, {f"t{i}": np.full(1 << 20, i, np.uint8) for i in range(3)})
     report = changing(prefix, 1, monkeypatch, after=after)
     assert [(p.code, p.tensor) for p in report.problems] == [
         ("TFC302", f"t{i}") for i in range(after, 3)
@@ -1047,7 +1048,8 @@ def test_cut_for_real_while_it_runs(tmp_path: Path) -> None:
     """In a process of its own: were the file mapped, a signal would end it."""
     prefix = bundle(tmp_path, {f"t{i}": np.zeros(3 << 20, np.uint8) for i in range(3)})
     script = (
-        "import os, sys\nimport tfckpt_reader as t\npath = sys.argv[1]\n"
+        "import os, sys\nimport tfckpt_reader as t\nfrom tfckpt_reader import crew\n"
+        "crew.processors = lambda: 1\npath = sys.argv[1]\n"
         "report = t.verify(path, on_progress=lambda done, _:"
         " os.truncate(path + '.data-00000-of-00001', 1 << 20))\n"
         "print(*(f'{p.code} {p.tensor}' for p in report.problems), sep=',')\n"

@@ -5,6 +5,7 @@ Rank 9: parses nothing itself. Data is read, never mapped.
 
 from __future__ import annotations
 
+from contextlib import closing
 from math import gcd
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from tfckpt_reader.report import ROWS_LOST, code_of, code_of_data
 from tfckpt_reader.slices import slice_key, slice_name
 from tfckpt_reader.spec import all_rows, name_of
 from tfckpt_reader.storage import File, chunks
+from tfckpt_reader.streams import scan
 from tfckpt_reader.table import Table
 from tfckpt_reader.verify_table import check_table
 
@@ -171,10 +173,20 @@ def _add_lost_shard(error: CheckpointError, runs: list[Run], findings: Findings)
 def _check_runs(
     bundle: Bundle, runs: list[Run], findings: Findings, report: Callable[[int], None]
 ) -> int:
+    """Check the bytes of runs, numbers on threads; return how many are sound."""
+    errors: dict[int, CheckpointError] = {}
+    numbers = [i for i, run in enumerate(runs) if run.dtype.itemsize]
+    with closing(scan(bundle.shards, [runs[i] for i in numbers], on_read=report)) as scanned:
+        for done in scanned:
+            if done.error is not None and len(errors) <= findings.most:
+                errors[numbers[done.number]] = done.error
     sound = 0
-    for run in runs:
+    for i, run in enumerate(runs):
         try:
-            _check_run(bundle, run, findings, report)
+            if i in errors:
+                raise errors[i]
+            if not run.dtype.itemsize:
+                _check_objects(bundle, run, findings, report)
         except CheckpointError as error:
             findings.add_error(code_of_data(error), error)
         else:
@@ -182,11 +194,10 @@ def _check_runs(
     return sound
 
 
-def _check_run(bundle: Bundle, run: Run, findings: Findings, report: Callable[[int], None]) -> None:
-    if run.dtype.itemsize:
-        for piece in bundle.shards.stored(run, check=True):
-            report(len(piece))
-        return
+def _check_objects(
+    bundle: Bundle, run: Run, findings: Findings, report: Callable[[int], None]
+) -> None:
+    """Check strings or variants, which are decoded."""
     used = bundle.shards.check(run)
     report(run.nbytes)
     if used != run.nbytes:

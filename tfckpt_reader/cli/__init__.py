@@ -133,7 +133,7 @@ class _Explain(argparse.Action):
 
 
 def _convert(command: argparse.ArgumentParser) -> None:
-    command.add_argument("out", metavar="OUT.npz", help="the file to write")
+    command.add_argument("out", metavar="OUT", help="the file to write: .npz or .safetensors")
     for option, what in (("--include", "only names that match"), ("--exclude", "leave these out")):
         command.add_argument(option, action="append", default=[], metavar="GLOB", help=what)
     command.add_argument("--force", action="store_true", help="replace OUT if it exists")
@@ -153,7 +153,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "ls": ("List the tensors: dtype, shape, size, name.", _ls),
     "show": ("Describe one tensor and its values.", _show),
     "verify": ("Check every block, entry and tensor.", _verify),
-    "convert": ("Write the tensors to an .npz file.", _convert),
+    "convert": ("Write the tensors to an .npz or .safetensors file.", _convert),
 }
 """Name -> what it does, and what adds its arguments."""
 HOMES = {"ls": "commands", "show": "commands", "verify": "verify", "convert": "convert"}

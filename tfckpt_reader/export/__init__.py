@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.checkpoint import open_location
 from tfckpt_reader.dtypes import DataType
 from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError, count_of
-from tfckpt_reader.export import npz
+from tfckpt_reader.export import npy, npz, safetensors
 from tfckpt_reader.export.aside import written_aside
+from tfckpt_reader.export.stored import Form, Stored, numeric
 from tfckpt_reader.locate import locate
 from tfckpt_reader.selection import select
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tfckpt_reader.checkpoint import Checkpoint
     from tfckpt_reader.folder import Location
+    from tfckpt_reader.reader import Reader
     from tfckpt_reader.spec import TensorSpec
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -56,7 +59,7 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
     raw: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Conversion:
-    """Write the tensors of a checkpoint to a file. The end of its name tells the format: .npz.
+    """Write the tensors of a checkpoint to an .npz or a .safetensors file, as its name ends.
 
     Memory stays bounded, whatever the size of the checkpoint: numbers are streamed; a string
     tensor, or a slab of a V1 tensor, is in memory whole.
@@ -69,7 +72,7 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         force: Replace `dst` if it exists.
         skip_unsupported: Leave out what the format cannot hold, instead of refusing.
         raw: Store the bits of types that NumPy lacks, instead of the next wider type.
-        on_progress: Called now and then with the bytes written and their total.
+        on_progress: Called now and then with the bytes read and their total.
 
     Raises:
         ValueError: the name of `dst` ends in no known format.
@@ -81,16 +84,21 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         OSError: `dst` cannot be written.
     """
     target = os.fspath(dst)
-    _require_target(target, force=force)
+    kind = _require_target(target, force=force)
     location = locate(src)
     with open_location(location, mmap=False) as ckpt:
         specs, notes = _selected(ckpt, include, exclude)
-        refused = npz.refusals(specs)
+        refused = FORMATS[kind].refusals(specs)
         if refused and not skip_unsupported:
             raise _refused(target, refused)
         specs = {name: spec for name, spec in specs.items() if name not in refused}
-        total = sum(npz.stored_size(spec, raw=raw) for spec in specs.values())
-        done = 0
+        arrays = [
+            stored
+            for spec in specs.values()
+            for stored in _stored(ckpt, spec, FORMATS[kind], raw=raw)
+        ]
+        notes += _in_two(arrays)
+        done, total = 0, sum(stored.spec.nbytes or 0 for stored in arrays)
 
         def wrote(size: int) -> None:
             nonlocal done
@@ -99,20 +107,46 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
                 on_progress(done, max(total, done))
 
         with written_aside(target) as file:
-            npz.write(file, _members(ckpt, specs, notes, raw=raw), wrote)
-        return Conversion(target, tuple(specs), refused, done, (*ckpt.notes, *notes))
+            FORMATS[kind].write(file, ckpt.reader, arrays, wrote)
+        nbytes = sum(stored.nbytes for stored in arrays)
+        return Conversion(target, tuple(specs), refused, nbytes, (*ckpt.notes, *notes))
 
 
-def _require_target(target: str, *, force: bool) -> None:
+class Format(NamedTuple):
+    """What a format does with the tensors that were chosen."""
+
+    refusals: Callable[[Mapping[str, TensorSpec]], dict[str, str]]
+    """Which it cannot hold: name -> why."""
+    form: Callable[..., Form | None]
+    """How it stores numbers of a dtype."""
+    write: Callable[[IO[bytes], Reader, Sequence[Stored], Callable[[int], None]], None]
+
+
+FORMATS = {
+    ".npz": Format(npz.refusals, npy.form, npz.write),
+    ".safetensors": Format(
+        safetensors.refusals,
+        safetensors.form,
+        partial(safetensors.write, metadata={"format": "tf", "tool": "tfckpt_reader"}),
+    ),
+}
+"""End of a file's name -> its format."""
+
+
+def _require_target(target: str, *, force: bool) -> str:
+    """Return the key in `FORMATS` of a target that may be written."""
     folder = os.path.dirname(target)
-    if not target.endswith(".npz"):
-        raise ValueError(f"{target}: unknown format; name a file that ends in .npz")
+    kind = next((end for end in FORMATS if target.endswith(end)), None)
+    if kind is None:
+        ends = " or ".join(FORMATS)
+        raise ValueError(f"{target}: unknown format; name a file that ends in {ends}")
     if folder and not os.path.isdir(folder):
         raise FileNotFoundError(f"{target}: there is no folder {folder}")
     if os.path.isdir(target):
         raise IsADirectoryError(f"{target} is a folder; name a file")
     if os.path.exists(target) and not force:
         raise FileExistsError(f"{target} exists already; --force (force=True) replaces it")
+    return kind
 
 
 def _selected(
@@ -134,18 +168,24 @@ def _selected(
     return {name: ckpt.specs[name] for name in names}, notes
 
 
-def _members(
-    ckpt: Checkpoint, specs: dict[str, TensorSpec], notes: list[str], *, raw: bool
-) -> Iterator[npz.Member]:
-    for name, spec in specs.items():
-        if spec.dtype is not DataType.STRING:
-            yield npz.numeric_member(spec, ckpt.reader.stream(spec), raw=raw)
-            continue
-        members = npz.string_members(spec, ckpt.read(name, check=True))
-        if len(members) > 1:
-            stored = " and ".join(member.name for member in members)
-            notes.append(f"{name}: strings of shape {list(spec.shape)}, stored as {stored}")
-        yield from members
+def _stored(ckpt: Checkpoint, spec: TensorSpec, to: Format, *, raw: bool) -> tuple[Stored, ...]:
+    if spec.dtype is DataType.STRING:
+        return npy.strings(spec.name, spec, partial(ckpt.read, spec.name, check=True))
+    form = to.form(spec.dtype, raw=raw)
+    return () if form is None else (numeric(spec.name, spec, form),)
+
+
+def _in_two(arrays: Sequence[Stored]) -> list[str]:
+    """Return a line for each tensor of strings that is stored in two arrays."""
+    names: dict[str, list[str]] = {}
+    for stored in arrays:
+        names.setdefault(stored.spec.name, []).append(stored.name)
+    shapes = {stored.spec.name: list(stored.spec.shape) for stored in arrays}
+    return [
+        f"{name}: strings of shape {shapes[name]}, stored as {' and '.join(both)}"
+        for name, both in names.items()
+        if len(both) > 1
+    ]
 
 
 def _refused(target: str, refused: dict[str, str]) -> UnsupportedError:

@@ -1,0 +1,124 @@
+"""Arrays as NumPy stores them: which type holds which dtype, the header, and strings.
+
+Rank 5: sees specs and bytes, never a checkpoint file. Nothing is ever pickled.
+
+How a dtype is stored in an .npy file, alone or in an .npz archive:
+
+==============================  =====================================  ====================
+TensorFlow                      in the file                            with ``raw``
+==============================  =====================================  ====================
+what NumPy has, bool included   the same                               the same
+quantised                       their integers                         the same
+bfloat16                        float32                                uint16, the bits
+float8 kinds, float4            float32                                uint8, the bits
+int4, int2 / uint4, uint2       int8 / uint8                           uint8, the bits
+string                          ``S<n>`` if no element ends in NUL and padding at most doubles
+                                the size; else two arrays: ``name/__bytes__`` (uint8, all
+                                strings joined) and ``name/__offsets__`` (int64, count + 1)
+variant, resource               refused
+==============================  =====================================  ====================
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from tfckpt_reader.dtypes import DataType, to_numpy
+from tfckpt_reader.export.stored import Form, Stored
+from tfckpt_reader.export.widen import widened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tfckpt_reader.spec import TensorSpec
+
+BYTES, OFFSETS = "/__bytes__", "/__offsets__"
+"""Ends the names of the two arrays that strings may need."""
+
+
+def form(dtype: DataType, *, raw: bool) -> Form | None:
+    """Return how numbers of a dtype are stored; None for what has no form."""
+    if not dtype.itemsize:
+        return None
+    wider = widened(dtype)
+    if wider is None:
+        return Form(to_numpy(dtype).newbyteorder("<").str, dtype.itemsize)
+    if raw:
+        return Form(f"<u{dtype.itemsize}" if dtype.itemsize > 1 else "|u1", dtype.itemsize)
+    target, change = wider
+    return Form(to_numpy(target).newbyteorder("<").str, target.itemsize, change)
+
+
+def why_not_held(spec: TensorSpec) -> str | None:
+    """Say why NumPy cannot hold a tensor; None if it can."""
+    if not spec.dtype.itemsize and spec.dtype is not DataType.STRING:
+        return f"{spec.dtype} tensors have no form in an .npy"
+    if not _holds_shape(spec.shape):
+        return (
+            f"its shape is more than NumPy holds: {len(spec.shape)} axes, {spec.elements} elements"
+        )
+    return None
+
+
+def _holds_shape(shape: tuple[int, ...]) -> bool:
+    """Tell whether the NumPy at hand has arrays of a shape; it limits axes, and strides too."""
+    import numpy as np
+
+    try:
+        np.empty(shape if 0 in shape else (0,) * len(shape), "c16")
+    except ValueError:
+        return False
+    return True
+
+
+def strings(
+    name: str, spec: TensorSpec, read: Callable[[], NDArray[np.object_]]
+) -> tuple[Stored, ...]:
+    """Return the one or two arrays for strings.
+
+    Args:
+        name: In the target.
+        spec: The tensor.
+        read: Returns its elements; called once here, and again for each array that is written, so
+            that no more than one tensor's strings are in memory.
+    """
+    import numpy as np
+
+    elements: list[bytes] = read().reshape(-1).tolist()
+    lengths = [len(element) for element in elements]
+    longest, payload = max(lengths, default=0), sum(lengths)
+    padded = longest * len(lengths) <= 2 * payload
+    if padded and not any(element.endswith(b"\0") for element in elements):
+        width = max(longest, 1)
+
+        def fixed() -> Iterator[bytes]:
+            return (element.ljust(width, b"\0") for element in read().reshape(-1).tolist())
+
+        return (Stored(name, f"|S{width}", spec.shape, width, spec, pieces=fixed),)
+    offsets = np.zeros(len(lengths) + 1, "<i8")
+    np.cumsum(lengths, out=offsets[1:])
+    places = offsets.tobytes()
+    return (
+        Stored(
+            *(name + BYTES, "|u1", (payload,), 1, spec),
+            pieces=lambda: iter(read().reshape(-1).tolist()),
+        ),
+        Stored(
+            *(name + OFFSETS, "<i8", offsets.shape, 8, spec),
+            pieces=lambda: iter([places]),
+        ),
+    )
+
+
+def header(stored: Stored) -> bytes:
+    """Return what stands before the elements in an .npy file."""
+    from numpy.lib.format import write_array_header_1_0
+
+    file = io.BytesIO()
+    fields = {"descr": stored.kind, "fortran_order": False, "shape": stored.shape}
+    write_array_header_1_0(file, fields)
+    return file.getvalue()

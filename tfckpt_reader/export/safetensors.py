@@ -1,0 +1,141 @@
+"""Write arrays as a .safetensors file: a JSON header, then the bytes, without gaps.
+
+Rank 8: sees specs and bytes, never a checkpoint file. The format's own README tells it: 8 bytes
+of header size, the header, the data; ``{"name": {"dtype", "shape", "data_offsets"}}``.
+
+Arrays are ordered by the size of their elements, largest first, then by name: so each begins at a
+multiple of its element's size, since the header ends at a multiple of 8.
+
+How a dtype is stored:
+
+==============================  ==============================  ====================
+TensorFlow                      in the file                     with ``raw``
+==============================  ==============================  ====================
+bool, integers, float16/32/64   the same                        the same
+complex64                       C64                             the same
+quantised                       their integers                  the same
+bfloat16                        BF16                            U16, the bits
+float8_e5m2, float8_e4m3fn,     F8_E5M2, F8_E4M3,               U8, the bits
+and their fnuz kinds            F8_E5M2FNUZ, F8_E4M3FNUZ
+float8_e4m3b11fnuz, float4      F32                             U8, the bits
+int4, int2 / uint4, uint2       I8 / U8                         U8, the bits
+complex128, string, variant,    refused
+resource
+==============================  ==============================  ====================
+"""
+
+from __future__ import annotations
+
+import json
+from typing import IO, TYPE_CHECKING
+
+from tfckpt_reader.dtypes import DataType
+from tfckpt_reader.export.stored import Form, Payload, Stored
+from tfckpt_reader.export.transport import write as transport
+from tfckpt_reader.export.transport import write_at
+from tfckpt_reader.export.widen import widened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tfckpt_reader.reader import Reader
+    from tfckpt_reader.spec import TensorSpec
+
+_KINDS = {
+    "bool": "BOOL",
+    "int8": "I8",
+    "int16": "I16",
+    "int32": "I32",
+    "int64": "I64",
+    "uint8": "U8",
+    "uint16": "U16",
+    "uint32": "U32",
+    "uint64": "U64",
+    "float16": "F16",
+    "float32": "F32",
+    "float64": "F64",
+    "bfloat16": "BF16",
+    "complex64": "C64",
+    "float8_e5m2": "F8_E5M2",
+    "float8_e4m3fn": "F8_E4M3",
+    "float8_e5m2fnuz": "F8_E5M2FNUZ",
+    "float8_e4m3fnuz": "F8_E4M3FNUZ",
+}
+"""NumPy's or ml_dtypes' name of a type -> the format's."""
+_METADATA = "__metadata__"
+_LONGEST_HEADER = 100_000_000
+"""Bytes; the safetensors library reads no longer one."""
+
+
+def form(dtype: DataType, *, raw: bool) -> Form | None:
+    """Return how numbers of a dtype are stored; None for what has no form."""
+    wider = widened(dtype)
+    if raw and wider is not None:
+        return Form(f"U{8 * dtype.itemsize}", dtype.itemsize)
+    if dtype.itemsize and dtype.numpy_name in _KINDS:
+        return Form(_KINDS[dtype.numpy_name], dtype.itemsize)
+    if wider is None:
+        return None
+    target, change = wider
+    return Form(_KINDS[target.numpy_name], target.itemsize, change)
+
+
+def refusals(specs: Mapping[str, TensorSpec]) -> dict[str, str]:
+    """Return what a file cannot hold: target name -> why."""
+    found = {name: _why_refused(name, spec) for name, spec in specs.items()}
+    return {name: why for name, why in found.items() if why}
+
+
+def _why_refused(name: str, spec: TensorSpec) -> str | None:
+    if form(spec.dtype, raw=False) is None:
+        return f"{spec.dtype} tensors have no form in a .safetensors"
+    if name == _METADATA:
+        return "the format keeps that name for itself"
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return "its name is not UTF-8"
+    return None
+
+
+def write(
+    file: IO[bytes],
+    reader: Reader,
+    arrays: Sequence[Stored],
+    wrote: Callable[[int], None],
+    metadata: Mapping[str, str],
+) -> None:
+    """Write the file; `wrote` is told the bytes read.
+
+    Raises:
+        ValueError: the header would be longer than the format allows.
+    """
+    ordered = sorted(arrays, key=lambda stored: (-stored.itemsize, stored.name))
+    places, end = [], 0
+    for stored in ordered:
+        places.append(end)
+        end += stored.nbytes
+    head = _header(ordered, places, metadata)
+    payloads = [
+        Payload(len(head) + place, stored) for place, stored in zip(places, ordered, strict=True)
+    ]
+    write_at(file.fileno(), head, 0)
+    transport(file, reader, payloads, wrote)
+
+
+def _header(ordered: Sequence[Stored], places: Sequence[int], metadata: Mapping[str, str]) -> bytes:
+    fields: dict[str, object] = {_METADATA: dict(metadata)}
+    for stored, place in zip(ordered, places, strict=True):
+        fields[stored.name] = {
+            "dtype": stored.kind,
+            "shape": list(stored.shape),
+            "data_offsets": [place, place + stored.nbytes],
+        }
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    text += b" " * (-len(text) % 8)
+    if len(text) > _LONGEST_HEADER:
+        raise ValueError(
+            f"the names and shapes of {len(ordered):,} tensors are more than a .safetensors header "
+            f"holds: {len(text):,} bytes, at most {_LONGEST_HEADER:,}; leave some out"
+        )
+    return len(text).to_bytes(8, "little") + text

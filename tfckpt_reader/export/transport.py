@@ -1,0 +1,133 @@
+"""The bytes of arrays into a file, each where it belongs: read, checked and written on threads.
+
+Rank 7: knows no format. All places are known beforehand, so that the order does not matter.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import zlib
+from contextlib import closing
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from tfckpt_reader.checksum import IEEE, combine
+from tfckpt_reader.errors import CorruptCheckpointError, count_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from tfckpt_reader.export.stored import Payload, Stored
+    from tfckpt_reader.reader import Reader
+
+_one_at_a_time = threading.Lock()
+
+
+class _Part(NamedTuple):
+    """Some bytes of an array that were written; sorts by its place."""
+
+    first: int
+    """Bytes of the array before it."""
+    size: int
+    crc32: int
+
+
+def write(
+    file: IO[bytes],
+    reader: Reader,
+    payloads: Sequence[Payload],
+    wrote: Callable[[int], None],
+    *,
+    crc32: bool = False,
+) -> list[int]:
+    """Write each payload at its place; return their crc-32 as zip files have it, if asked for.
+
+    Every tensor's own crc is compared on the way: until this returns nothing may be trusted.
+
+    Args:
+        file: Open for writing, and a file of the system: it is written by its descriptor.
+        reader: Where the tensors are.
+        payloads: In any order, not overlapping.
+        wrote: Told, on the caller's thread, of the bytes read.
+        crc32: Whether to sum what is written.
+
+    Raises:
+        CheckpointError: a tensor cannot be read, or is damaged.
+        OSError: the file cannot be written.
+    """
+    file.flush()
+    fd = file.fileno()
+    parts: list[list[_Part]] = [[] for _ in payloads]
+    streamed = [i for i, payload in enumerate(payloads) if payload.stored.pieces is None]
+
+    def put(offset: int, first: int, piece: bytes | memoryview) -> _Part:
+        write_at(fd, piece, offset + first)
+        return _Part(first, len(piece), zlib.crc32(piece) if crc32 else 0)
+
+    def take(number: int, first: int, piece: memoryview) -> _Part:
+        offset, stored = payloads[streamed[number]]
+        if stored.change is not None:
+            first = first // stored.spec.dtype.itemsize * stored.itemsize
+            piece = stored.change(piece)
+        return put(offset, first, piece)
+
+    specs = [payloads[i].stored.spec for i in streamed]
+    with closing(reader.pour(specs, take, wrote)) as poured:
+        for number, taken in poured:
+            parts[streamed[number]] += taken
+    for i, (offset, stored) in enumerate(payloads):
+        done = 0
+        for piece in contents(reader, stored, wrote) if stored.pieces is not None else ():
+            parts[i].append(put(offset, done, piece))
+            done += len(piece)
+    return [_sum(payload, found) for payload, found in zip(payloads, parts, strict=True)]
+
+
+def contents(
+    reader: Reader, stored: Stored, wrote: Callable[[int], None]
+) -> Iterator[bytes | memoryview]:
+    """Yield the bytes of one array in order; a piece is overwritten when the next is asked for."""
+    if stored.pieces is not None:
+        for made in stored.pieces():
+            wrote(len(made))
+            yield made
+        return
+    for piece in reader.stream(stored.spec):
+        wrote(len(piece))
+        yield piece if stored.change is None else stored.change(piece)
+
+
+def _sum(payload: Payload, parts: list[_Part]) -> int:
+    """Return the crc-32 of an array, made sure that its parts are the whole of it."""
+    crc = done = 0
+    for part in sorted(parts):
+        if part.first != done:
+            break
+        crc, done = combine(crc, part.crc32, part.size, IEEE), done + part.size
+    if done != payload.stored.nbytes:
+        raise CorruptCheckpointError(
+            "the tensor has changed while it was read",
+            tensor=payload.stored.spec.name,
+            expected=count_of(payload.stored.nbytes, "byte"),
+            got=count_of(done, "byte"),
+        )
+    return crc
+
+
+if hasattr(os, "pwrite"):
+
+    def write_at(fd: int, data: bytes | memoryview, offset: int) -> None:
+        """Write all of `data` at `offset` of a file."""
+        done = 0
+        while done < len(data):
+            done += os.pwrite(fd, data[done:] if done else data, offset + done)
+
+else:
+
+    def write_at(fd: int, data: bytes | memoryview, offset: int) -> None:
+        """Write all of `data` at `offset` of a file; here the position of a file is shared."""
+        with _one_at_a_time:
+            os.lseek(fd, offset, os.SEEK_SET)
+            done = 0
+            while done < len(data):
+                done += os.write(fd, data[done:])
