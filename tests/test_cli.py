@@ -26,7 +26,8 @@ from test_verify import DATA, FIXTURES, FLOATS, INDEX, bundle, poke
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.cli import main, output
-from tfckpt_reader.export import OBJECT_GRAPH, Conversion
+from tfckpt_reader.export import Conversion
+from tfckpt_reader.export.plan import OBJECT_GRAPH
 from tfckpt_reader.report import CODES
 
 NASTY = ["a\x1b[31mred", "b\nnew line", "c\rback", "d\u202eright to left", "e\u200fmark", "f\x7f"]

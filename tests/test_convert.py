@@ -29,9 +29,10 @@ from test_verify import DATA, bundle, linux_only, poke, put, sparse_bundle
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader import storage
-from tfckpt_reader.export import OBJECT_GRAPH, Conversion
+from tfckpt_reader.export import Conversion
 from tfckpt_reader.export import convert as write
 from tfckpt_reader.export.aside import SUFFIX
+from tfckpt_reader.export.plan import OBJECT_GRAPH
 
 FLOATS = np.array([1.5, -2.0, 3.0, 4.0], np.float32)
 MIB = 1 << 20

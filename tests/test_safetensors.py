@@ -14,7 +14,8 @@ from test_fixtures import FIXTURES
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.dtypes import DataType
-from tfckpt_reader.export import FORMATS, safetensors
+from tfckpt_reader.export import safetensors
+from tfckpt_reader.export.plan import FORMATS
 from tfckpt_reader.spec import TensorSpec
 
 RNG = np.random.default_rng(3)

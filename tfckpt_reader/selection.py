@@ -13,13 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 
+_REGEX = "re:"
+
+
 def select(
     names: Iterable[str], include: Sequence[str] = (), exclude: Sequence[str] = ()
 ) -> list[str]:
     """Return the names that match any of `include` (or all, if there is none) and no `exclude`.
 
-    Patterns are globs over the whole name, case counts, and ``*`` matches ``/`` too. A pattern
-    that is itself the name of a tensor matches it, whatever characters are in it.
+    Patterns are globs over the whole name, case counts, and ``*`` matches ``/`` too; or, behind
+    ``re:``, regular expressions over the whole name. A pattern that is itself the name of a tensor
+    matches it, whatever characters are in it.
+
+    Raises:
+        ValueError: a pattern is no regular expression.
     """
     wanted, unwanted = _matcher(include), _matcher(exclude)
     literal = frozenset(include), frozenset(exclude)
@@ -32,5 +39,18 @@ def select(
 
 
 def _matcher(patterns: Sequence[str]) -> Callable[[str], object]:
-    joined = "|".join(f"(?:{translate(pattern)})" for pattern in patterns)
-    return re.compile(joined or r"(?!)").match
+    globs = [translate(pattern) for pattern in patterns if not pattern.startswith(_REGEX)]
+    joined = re.compile("|".join(f"(?:{glob})" for glob in globs) or r"(?!)")
+    regexes = [_compiled(pattern) for pattern in patterns if pattern.startswith(_REGEX)]
+
+    def matches(name: str) -> bool:
+        return bool(joined.match(name)) or any(regex.fullmatch(name) for regex in regexes)
+
+    return matches
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern.removeprefix(_REGEX))
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"{pattern!r} holds no regular expression: {error}") from error

@@ -136,6 +136,25 @@ def _convert(command: argparse.ArgumentParser) -> None:
     command.add_argument("out", metavar="OUT", help="the file to write: .npz or .safetensors")
     for option, what in (("--include", "only names that match"), ("--exclude", "leave these out")):
         command.add_argument(option, action="append", default=[], metavar="GLOB", help=what)
+    command.add_argument(
+        "--strip-prefix", default="", metavar="TEXT", help="take this off the front of names"
+    )
+    command.add_argument(
+        "--rename",
+        action="append",
+        default=[],
+        metavar="'REGEX=>TEXT'",
+        help="replace in names; several go one after another",
+    )
+    command.add_argument("--map", metavar="FILE", help=".json or .toml: name -> name in OUT")
+    command.add_argument(
+        "--cast",
+        choices=("float32", "float16", "bfloat16"),
+        help="store all floating-point numbers as this type",
+    )
+    command.add_argument(
+        "--dry-run", action="store_true", help="print what would be written, and write nothing"
+    )
     command.add_argument("--force", action="store_true", help="replace OUT if it exists")
     command.add_argument(
         "--skip-unsupported",

@@ -12,9 +12,12 @@ from tfckpt_reader.cli import output
 from tfckpt_reader.cli.path import location
 from tfckpt_reader.errors import count_of, printable
 from tfckpt_reader.export import convert as write
+from tfckpt_reader.export.naming import read_list
 
 if TYPE_CHECKING:
     from argparse import Namespace
+
+    from tfckpt_reader.export import Array
 
 
 def convert(arguments: Namespace) -> int:
@@ -28,6 +31,11 @@ def convert(arguments: Namespace) -> int:
             force=arguments.force,
             skip_unsupported=arguments.skip_unsupported,
             raw=arguments.raw,
+            strip_prefix=arguments.strip_prefix,
+            rename=arguments.rename,
+            names=read_list(arguments.map) if arguments.map else None,
+            cast=arguments.cast,
+            dry_run=arguments.dry_run,
             on_progress=progress,
         )
     if arguments.json:
@@ -36,10 +44,16 @@ def convert(arguments: Namespace) -> int:
         return 1 if done.skipped else 0
     output.notes(done.notes)
     output.say(*(printable(f"skipped {name}: {why}") for name, why in done.skipped.items()))
-    output.say(
-        printable(
-            f"wrote {done.path}: {count_of(len(done.written), 'tensor')}, "
-            f"{output.size_text(done.nbytes)}"
-        )
-    )
+    if arguments.dry_run:
+        output.say(*map(_plan_line, done.arrays))
+    did = "would write" if arguments.dry_run else "wrote"
+    amount = f"{count_of(len(done.written), 'tensor')}, {output.size_text(done.nbytes)}"
+    output.say(printable(f"{did} {done.path}: {amount}"))
     return 1 if done.skipped else 0
+
+
+def _plan_line(array: Array) -> str:
+    """Return what becomes of a tensor; the names come last, so that long ones disturb no column."""
+    size = output.size_text(array.nbytes)
+    renamed = f"{array.tensor} => {array.name}" if array.tensor != array.name else array.name
+    return printable(f"{array.dtype:<11}  {output.shape_text(array.shape)}  {size:>9}  {renamed}")

@@ -1,35 +1,40 @@
 """Convert a checkpoint to a format that other programs load.
 
-Rank 11: chooses the tensors, refuses what the format cannot hold, and hands the writer specs and
-bytes. Each tensor's crc is checked on the way; a file takes its name only when it is whole.
+Rank 11: plans first, then writes. Each tensor's crc is checked on the way; a file takes its name
+only when it is whole.
 """
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import partial
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tfckpt_reader.checkpoint import open_location
-from tfckpt_reader.dtypes import DataType
-from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError, count_of
-from tfckpt_reader.export import npy, npz, safetensors
+from tfckpt_reader.errors import count_of
 from tfckpt_reader.export.aside import written_aside
-from tfckpt_reader.export.stored import Form, Stored, numeric
+from tfckpt_reader.export.plan import FORMATS, Format, Options, Plan, make_plan
 from tfckpt_reader.locate import locate
-from tfckpt_reader.selection import select
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tfckpt_reader.checkpoint import Checkpoint
     from tfckpt_reader.folder import Location
-    from tfckpt_reader.reader import Reader
-    from tfckpt_reader.spec import TensorSpec
 
-OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
-"""Not a weight: the wiring of the Python objects that saved the checkpoint. Left out."""
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """One array of the target."""
+
+    tensor: str
+    """Name of the tensor that it comes from."""
+    name: str
+    """Its own name."""
+    dtype: str
+    """Its type, as the format spells it."""
+    shape: tuple[int, ...]
+    nbytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class Conversion:
     """Bytes of their values, as stored in the file."""
     notes: tuple[str, ...]
     """What is stored otherwise than one would expect, and what was left out, a line each."""
+    arrays: tuple[Array, ...] = ()
+    """What is in the file, in the order in which the checkpoint lists the tensors."""
 
 
 def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its own
@@ -54,9 +61,14 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
     *,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    strip_prefix: str = "",
+    rename: Sequence[str] = (),
+    names: Mapping[str, str] | None = None,
+    cast: str | None = None,
+    raw: bool = False,
     force: bool = False,
     skip_unsupported: bool = False,
-    raw: bool = False,
+    dry_run: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Conversion:
     """Write the tensors of a checkpoint to an .npz or a .safetensors file, as its name ends.
@@ -67,16 +79,23 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
     Args:
         src: The checkpoint, as for `open`.
         dst: The file to write.
-        include: Globs; only tensors that match one are written. Default: all.
-        exclude: Globs; tensors that match one are not written.
+        include: Globs, or regular expressions behind ``re:``, over whole names; only tensors that
+            match one are written. Default: all.
+        exclude: The same; tensors that match one are not written.
+        strip_prefix: Taken off the names that begin with it.
+        rename: Rules ``REGEX=>REPLACEMENT``, applied one after another to what is left.
+        names: Name -> name in the target; wins over both.
+        cast: "float32", "float16" or "bfloat16": store all floating-point numbers as that.
+        raw: Store the bits of types that the format lacks, instead of the next wider type.
         force: Replace `dst` if it exists.
         skip_unsupported: Leave out what the format cannot hold, instead of refusing.
-        raw: Store the bits of types that NumPy lacks, instead of the next wider type.
+        dry_run: Write nothing; return what would be written.
         on_progress: Called now and then with the bytes read and their total.
 
     Raises:
-        ValueError: the name of `dst` ends in no known format.
-        UnsupportedError: the format cannot hold some of them; all are named, nothing is written.
+        ValueError: the name of `dst` ends in no known format, or an option makes no sense.
+        UnsupportedError: the format cannot hold some of them, or two would have one name; all are
+            named, nothing is written.
         TensorNotFoundError: no tensor is left to write.
         FileExistsError: `dst` exists, and not `force`.
         ChecksumError: a tensor is damaged; nothing is left of `dst`.
@@ -84,53 +103,48 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         OSError: `dst` cannot be written.
     """
     target = os.fspath(dst)
-    kind = _require_target(target, force=force)
+    kind = _require_target(target, force=force or dry_run)
+    options = Options(include, exclude, strip_prefix, rename, names, cast, raw, skip_unsupported)
     location = locate(src)
     with open_location(location, mmap=False) as ckpt:
-        specs, notes = _selected(ckpt, include, exclude)
-        refused = FORMATS[kind].refusals(specs)
-        if refused and not skip_unsupported:
-            raise _refused(target, refused)
-        specs = {name: spec for name, spec in specs.items() if name not in refused}
-        arrays = [
-            stored
-            for spec in specs.values()
-            for stored in _stored(ckpt, spec, FORMATS[kind], raw=raw)
-        ]
-        notes += _in_two(arrays)
-        done, total = 0, sum(stored.spec.nbytes or 0 for stored in arrays)
-
-        def wrote(size: int) -> None:
-            nonlocal done
-            done += size
-            if on_progress is not None:
-                on_progress(done, max(total, done))
-
-        with written_aside(target) as file:
-            FORMATS[kind].write(file, ckpt.reader, arrays, wrote)
-        nbytes = sum(stored.nbytes for stored in arrays)
-        return Conversion(target, tuple(specs), refused, nbytes, (*ckpt.notes, *notes))
+        plan = make_plan(ckpt, target, FORMATS[kind], options)
+        if not dry_run:
+            _write(ckpt, target, FORMATS[kind], plan, on_progress)
+        return _conversion(target, plan, ckpt.notes)
 
 
-class Format(NamedTuple):
-    """What a format does with the tensors that were chosen."""
+def _write(
+    ckpt: Checkpoint,
+    target: str,
+    to: Format,
+    plan: Plan,
+    on_progress: Callable[[int, int], None] | None,
+) -> None:
+    done, total = 0, sum(stored.spec.nbytes or 0 for stored in plan.arrays)
 
-    refusals: Callable[[Mapping[str, TensorSpec]], dict[str, str]]
-    """Which it cannot hold: name -> why."""
-    form: Callable[..., Form | None]
-    """How it stores numbers of a dtype."""
-    write: Callable[[IO[bytes], Reader, Sequence[Stored], Callable[[int], None]], None]
+    def wrote(size: int) -> None:
+        nonlocal done
+        done += size
+        if on_progress is not None:
+            on_progress(done, max(total, done))
+
+    with written_aside(target) as file:
+        to.write(file, ckpt.reader, plan.arrays, wrote)
 
 
-FORMATS = {
-    ".npz": Format(npz.refusals, npy.form, npz.write),
-    ".safetensors": Format(
-        safetensors.refusals,
-        safetensors.form,
-        partial(safetensors.write, metadata={"format": "tf", "tool": "tfckpt_reader"}),
-    ),
-}
-"""End of a file's name -> its format."""
+def _conversion(target: str, plan: Plan, notes: tuple[str, ...]) -> Conversion:
+    overflows = [
+        f"{name}: {count_of(cast.overflows, 'number')} too large for the type became infinite"
+        for name, cast in plan.casts.items()
+        if cast.overflows
+    ]
+    arrays = tuple(
+        Array(stored.spec.name, stored.name, stored.kind, stored.shape, stored.nbytes)
+        for stored in plan.arrays
+    )
+    nbytes = sum(array.nbytes for array in arrays)
+    all_notes = (*notes, *plan.notes, *overflows)
+    return Conversion(target, tuple(plan.targets), plan.skipped, nbytes, all_notes, arrays)
 
 
 def _require_target(target: str, *, force: bool) -> str:
@@ -147,51 +161,3 @@ def _require_target(target: str, *, force: bool) -> str:
     if os.path.exists(target) and not force:
         raise FileExistsError(f"{target} exists already; --force (force=True) replaces it")
     return kind
-
-
-def _selected(
-    ckpt: Checkpoint, include: Sequence[str], exclude: Sequence[str]
-) -> tuple[dict[str, TensorSpec], list[str]]:
-    names = select(ckpt.specs, include, exclude)
-    notes = []
-    if OBJECT_GRAPH in names and OBJECT_GRAPH not in include:
-        names.remove(OBJECT_GRAPH)
-        notes.append(f"1 tensor left out: {OBJECT_GRAPH}, which holds no weights")
-    unmatched = [pattern for pattern in include if not select(ckpt.specs, [pattern])]
-    notes += [f"no tensor matches {pattern!r}" for pattern in unmatched]
-    if not names:
-        raise TensorNotFoundError(
-            f"of {count_of(len(ckpt.specs), 'tensor')} none is left to write",
-            file=ckpt.reader.path,
-            advice="; ".join([*notes, "list them with: tfckpt ls"]),
-        )
-    return {name: ckpt.specs[name] for name in names}, notes
-
-
-def _stored(ckpt: Checkpoint, spec: TensorSpec, to: Format, *, raw: bool) -> tuple[Stored, ...]:
-    if spec.dtype is DataType.STRING:
-        return npy.strings(spec.name, spec, partial(ckpt.read, spec.name, check=True))
-    form = to.form(spec.dtype, raw=raw)
-    return () if form is None else (numeric(spec.name, spec, form),)
-
-
-def _in_two(arrays: Sequence[Stored]) -> list[str]:
-    """Return a line for each tensor of strings that is stored in two arrays."""
-    names: dict[str, list[str]] = {}
-    for stored in arrays:
-        names.setdefault(stored.spec.name, []).append(stored.name)
-    shapes = {stored.spec.name: list(stored.spec.shape) for stored in arrays}
-    return [
-        f"{name}: strings of shape {shapes[name]}, stored as {' and '.join(both)}"
-        for name, both in names.items()
-        if len(both) > 1
-    ]
-
-
-def _refused(target: str, refused: dict[str, str]) -> UnsupportedError:
-    each = "; ".join(f"{name!r}: {why}" for name, why in refused.items())
-    return UnsupportedError(
-        f"{count_of(len(refused), 'tensor')} cannot be stored: {each}",
-        file=target,
-        advice="Leave them out with --exclude or --skip-unsupported; nothing was written",
-    )

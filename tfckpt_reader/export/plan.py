@@ -1,0 +1,178 @@
+"""What a conversion is going to write: which tensors, under which names, in which form.
+
+Rank 10: reads no numbers and writes nothing. All that cannot be done is said here, at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from tfckpt_reader.dtypes import DataType
+from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError, count_of
+from tfckpt_reader.export import npy, npz, safetensors
+from tfckpt_reader.export.cast import TARGETS, Cast, is_floating
+from tfckpt_reader.export.naming import Rule, collisions, target_names
+from tfckpt_reader.export.stored import Form, Stored, numeric
+from tfckpt_reader.selection import select
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tfckpt_reader.checkpoint import Checkpoint
+    from tfckpt_reader.reader import Reader
+    from tfckpt_reader.spec import TensorSpec
+
+OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+"""Not a weight: the wiring of the Python objects that saved the checkpoint. Left out."""
+
+
+class Format(NamedTuple):
+    """What a format does with the tensors that were chosen."""
+
+    refusals: Callable[[Mapping[str, TensorSpec]], dict[str, str]]
+    """Which it cannot hold: name -> why."""
+    form: Callable[..., Form | None]
+    """How it stores numbers of a dtype."""
+    write: Callable[[IO[bytes], Reader, Sequence[Stored], Callable[[int], None]], None]
+
+
+FORMATS = {
+    ".npz": Format(npz.refusals, npy.form, npz.write),
+    ".safetensors": Format(
+        safetensors.refusals,
+        safetensors.form,
+        partial(safetensors.write, metadata={"format": "tf", "tool": "tfckpt_reader"}),
+    ),
+}
+"""End of a file's name -> its format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for; see `convert`."""
+
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    strip_prefix: str = ""
+    rename: Sequence[str] = ()
+    names: Mapping[str, str] | None = None
+    cast: str | None = None
+    raw: bool = False
+    skip_unsupported: bool = False
+
+    def __post_init__(self) -> None:
+        if self.cast is not None and self.cast not in TARGETS:
+            raise ValueError(f"cannot cast to {self.cast!r}, only to {', '.join(TARGETS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is going to be written."""
+
+    targets: dict[str, str]
+    """Name of each tensor -> what it is called in the target."""
+    arrays: tuple[Stored, ...]
+    skipped: dict[str, str]
+    """Name -> why it is left out."""
+    notes: tuple[str, ...]
+    casts: dict[str, Cast]
+    """Name -> what counts its overflows."""
+
+
+def make_plan(ckpt: Checkpoint, target: str, to: Format, options: Options) -> Plan:
+    """Choose and name the tensors, and find each one's form.
+
+    Raises:
+        TensorNotFoundError: no tensor is left.
+        UnsupportedError: some cannot be stored, or would share a name; all are named.
+        ValueError: an option makes no sense.
+    """
+    specs, notes = _selected(ckpt, options.include, options.exclude)
+    rules = [Rule.parse(text) for text in options.rename]
+    listed = options.names or {}
+    notes += [f"there is no tensor {name!r} to rename" for name in listed if name not in specs]
+    targets = target_names(
+        specs, strip_prefix=options.strip_prefix, rules=rules, listed=options.names
+    )
+    clashing = collisions(targets)
+    refused = to.refusals({targets[name]: spec for name, spec in specs.items()})
+    skipped = {name: refused[targets[name]] for name in specs if targets[name] in refused}
+    if clashing or (skipped and not options.skip_unsupported):
+        raise _refused(target, skipped | clashing)
+    casts: dict[str, Cast] = {}
+    arrays: list[Stored] = []
+    for name, spec in specs.items():
+        if name not in skipped:
+            arrays += _stored(ckpt, spec, targets[name], to, options, casts)
+    written = {name: targets[name] for name in specs if name not in skipped}
+    return Plan(written, tuple(arrays), skipped, (*notes, *_in_two(arrays)), casts)
+
+
+def _selected(
+    ckpt: Checkpoint, include: Sequence[str], exclude: Sequence[str]
+) -> tuple[dict[str, TensorSpec], list[str]]:
+    names = select(ckpt.specs, include, exclude)
+    notes = []
+    if OBJECT_GRAPH in names and OBJECT_GRAPH not in include:
+        names.remove(OBJECT_GRAPH)
+        notes.append(f"1 tensor left out: {OBJECT_GRAPH}, which holds no weights")
+    unmatched = [pattern for pattern in include if not select(ckpt.specs, [pattern])]
+    notes += [f"no tensor matches {pattern!r}" for pattern in unmatched]
+    if not names:
+        raise TensorNotFoundError(
+            f"of {count_of(len(ckpt.specs), 'tensor')} none is left to write",
+            file=ckpt.reader.path,
+            advice="; ".join([*notes, "list them with: tfckpt ls"]),
+        )
+    return {name: ckpt.specs[name] for name in names}, notes
+
+
+def _stored(
+    ckpt: Checkpoint,
+    spec: TensorSpec,
+    name: str,
+    to: Format,
+    options: Options,
+    casts: dict[str, Cast],
+) -> tuple[Stored, ...]:
+    if spec.dtype is DataType.STRING:
+        return npy.strings(name, spec, partial(ckpt.read, spec.name, check=True))
+    wanted = TARGETS.get(options.cast or "")
+    if wanted is None or wanted is spec.dtype or not is_floating(spec.dtype):
+        form = to.form(spec.dtype, raw=options.raw)
+        return () if form is None else (numeric(name, spec, form),)
+    casts[spec.name] = cast = Cast(spec.dtype, wanted)
+    form = to.form(wanted, raw=options.raw)
+    if form is None:
+        return ()
+    change = cast if form.change is None else _chain(cast, form.change)
+    return (numeric(name, spec, form._replace(change=change)),)
+
+
+def _chain(first: Cast, then: Callable[[memoryview], memoryview]) -> Callable[..., memoryview]:
+    return lambda piece: then(first(piece))
+
+
+def _in_two(arrays: Sequence[Stored]) -> list[str]:
+    """Return a line for each tensor of strings that is stored in two arrays."""
+    names: dict[str, list[str]] = {}
+    for stored in arrays:
+        names.setdefault(stored.spec.name, []).append(stored.name)
+    shapes = {stored.spec.name: list(stored.spec.shape) for stored in arrays}
+    return [
+        f"{name}: strings of shape {shapes[name]}, stored as {' and '.join(both)}"
+        for name, both in names.items()
+        if len(both) > 1
+    ]
+
+
+def _refused(target: str, refused: dict[str, str]) -> UnsupportedError:
+    each = "; ".join(f"{name!r}: {why}" for name, why in refused.items())
+    return UnsupportedError(
+        f"{count_of(len(refused), 'tensor')} cannot be stored: {each}",
+        file=target,
+        advice="Leave them out with --exclude or --skip-unsupported, or name those that clash "
+        "otherwise with --rename or --map; nothing was written",
+    )
