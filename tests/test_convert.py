@@ -745,6 +745,20 @@ def test_target_exists(tmp_path: Path) -> None:
     assert "f" in load(target)
 
 
+@pytest.mark.parametrize("link", [False, True])
+def test_the_checkpoint_itself_is_never_the_target(link: bool, tmp_path: Path) -> None:
+    """A V1 file may be called anything."""
+    source = target = tmp_path / "weights.npz"
+    w.write_v1(source, {"a": np.arange(3, dtype="f4")})
+    before = source.read_bytes()
+    if link:
+        target = tmp_path / "link.npz"
+        os.link(source, target)
+    with pytest.raises(FileExistsError, match="the checkpoint itself"):
+        write(source, target, force=True)
+    assert source.read_bytes() == target.read_bytes() == before
+
+
 def test_target_exists_is_said_before_anything_is_read(tmp_path: Path) -> None:
     target = tmp_path / "out.npz"
     target.write_bytes(b"before")

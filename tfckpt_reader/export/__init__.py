@@ -97,7 +97,7 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         UnsupportedError: the format cannot hold some of them, or two would have one name; all are
             named, nothing is written.
         TensorNotFoundError: no tensor is left to write.
-        FileExistsError: `dst` exists, and not `force`.
+        FileExistsError: `dst` exists, and not `force`; or it is the checkpoint itself.
         ChecksumError: a tensor is damaged; nothing is left of `dst`.
         CheckpointError: as for `open`.
         OSError: `dst` cannot be written.
@@ -107,6 +107,8 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
     options = Options(include, exclude, strip_prefix, rename, names, cast, raw, skip_unsupported)
     location = locate(src)
     with open_location(location, mmap=False) as ckpt:
+        if os.path.exists(target) and os.path.samefile(target, ckpt.reader.path):
+            raise FileExistsError(f"{target} is the checkpoint itself; name another file")
         plan = make_plan(ckpt, target, FORMATS[kind], options)
         if not dry_run:
             _write(ckpt, target, FORMATS[kind], plan, on_progress)
