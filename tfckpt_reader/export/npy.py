@@ -21,10 +21,10 @@ variant, resource               refused
 
 from __future__ import annotations
 
-import io
+from math import prod
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.dtypes import DataType, to_numpy
+from tfckpt_reader.dtypes import DataType
 from tfckpt_reader.export.stored import Form, Stored
 from tfckpt_reader.export.widen import widened
 
@@ -39,6 +39,11 @@ if TYPE_CHECKING:
 BYTES, OFFSETS = "/__bytes__", "/__offsets__"
 """Ends the names of the two arrays that strings may need."""
 
+_BEFORE_TEXT, _ALIGNMENT = 10, 64
+"""Bytes before the text of a header, and what its end is a multiple of."""
+_FEW_AXES, _FEW_ELEMENTS = 32, 1 << 56
+"""Every NumPy has arrays of so many: it need not be asked, or imported."""
+
 
 def form(dtype: DataType, *, raw: bool) -> Form | None:
     """Return how numbers of a dtype are stored; None for what has no form."""
@@ -46,11 +51,16 @@ def form(dtype: DataType, *, raw: bool) -> Form | None:
         return None
     wider = widened(dtype)
     if wider is None:
-        return Form(to_numpy(dtype).newbyteorder("<").str, dtype.itemsize)
+        return Form(_descr(dtype.numpy_name, dtype.itemsize), dtype.itemsize)
     if raw:
-        return Form(f"<u{dtype.itemsize}" if dtype.itemsize > 1 else "|u1", dtype.itemsize)
+        return Form(_descr("uint", dtype.itemsize), dtype.itemsize)
     target, change = wider
-    return Form(to_numpy(target).newbyteorder("<").str, target.itemsize, change)
+    return Form(_descr(target.numpy_name, target.itemsize), target.itemsize, change)
+
+
+def _descr(numpy_name: str, itemsize: int) -> str:
+    """Return NumPy's type string, ``<f4``; a type of one byte has no byte order."""
+    return f"{'<' if itemsize > 1 else '|'}{numpy_name[0]}{itemsize}"
 
 
 def why_not_held(spec: TensorSpec) -> str | None:
@@ -66,6 +76,8 @@ def why_not_held(spec: TensorSpec) -> str | None:
 
 def _holds_shape(shape: tuple[int, ...]) -> bool:
     """Tell whether the NumPy at hand has arrays of a shape; it limits axes, and strides too."""
+    if len(shape) <= _FEW_AXES and prod(filter(None, shape)) <= _FEW_ELEMENTS:
+        return True
     import numpy as np
 
     try:
@@ -115,10 +127,8 @@ def strings(
 
 
 def header(stored: Stored) -> bytes:
-    """Return what stands before the elements in an .npy file."""
-    from numpy.lib.format import write_array_header_1_0
-
-    file = io.BytesIO()
-    fields = {"descr": stored.kind, "fortran_order": False, "shape": stored.shape}
-    write_array_header_1_0(file, fields)
-    return file.getvalue()
+    """Return what stands before the elements in an .npy file, version 1.0 of NumPy's format."""
+    fields = {"descr": stored.kind, "fortran_order": False, "shape": tuple(stored.shape)}
+    text = repr(fields).encode("ascii")
+    text += b" " * (-(_BEFORE_TEXT + len(text) + 1) % _ALIGNMENT) + b"\n"
+    return b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text
