@@ -140,13 +140,14 @@ def _stored(
     if spec.dtype is DataType.STRING:
         return npy.strings(name, spec, partial(ckpt.read, spec.name, check=True))
     wanted = TARGETS.get(options.cast or "")
-    if wanted is None or wanted is spec.dtype or not is_floating(spec.dtype):
-        form = to.form(spec.dtype, raw=options.raw)
-        return () if form is None else (numeric(name, spec, form),)
-    casts[spec.name] = cast = Cast(spec.dtype, wanted)
-    form = to.form(wanted, raw=options.raw)
+    cast = None
+    if wanted not in (None, spec.dtype) and is_floating(spec.dtype):
+        casts[spec.name] = cast = Cast(spec.dtype, wanted)
+    form = to.form(spec.dtype if cast is None else wanted, raw=options.raw)
     if form is None:
-        return ()
+        raise UnsupportedError(f"the format has no form for {spec.dtype}", tensor=spec.name)
+    if cast is None:
+        return (numeric(name, spec, form),)
     change = cast if form.change is None else _chain(cast, form.change)
     return (numeric(name, spec, form._replace(change=change)),)
 
