@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from test_fixtures import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader import crew
+from tfckpt_reader import crew, streams
 from tfckpt_reader.bundle import Bundle
 from tfckpt_reader.dtypes import DataType
 from tfckpt_reader.spec import Run, TensorSpec
@@ -35,6 +35,7 @@ def runs_of(bundle: Bundle) -> list[Run]:
 def several(monkeypatch: pytest.MonkeyPatch) -> None:
     """More threads than this machine may have processors."""
     monkeypatch.setattr(crew, "processors", lambda: 4)
+    monkeypatch.setattr(streams, "WORTH_THREADS", 0)
 
 
 # -- windows ---------------------------------------------------------------------------------------

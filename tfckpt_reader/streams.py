@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     """Called on the caller's thread, now and then, with how many bytes more were read."""
 
 
+WORTH_THREADS = 4 << 20
+"""Bytes from which on reading them on threads pays; below, threads only wait for each other."""
+
+
 class Piece(NamedTuple):
     """The part of a run that lies in a window."""
 
@@ -125,7 +129,8 @@ def scan(
         return _parts(window, buffer, runs, take, shards.big_endian)
 
     unfinished: dict[int, list[Part]] = {}
-    with closing(each(windows(places), work)) as done:
+    threads = None if sum(run.nbytes for _, run, _ in places) >= WORTH_THREADS else 1
+    with closing(each(windows(places), work, threads)) as done:
         for window, parts in done:
             if on_read is not None:
                 on_read(window.size)
