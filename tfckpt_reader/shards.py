@@ -222,9 +222,9 @@ class Shards:
                 for message in messages:
                     decode_variant(message)
             return end
-        return sum(map(len, self.stored(run, check=True)))
+        return sum(map(len, self.stored(run)))
 
-    def stored(self, run: Run, *, check: bool) -> Iterator[memoryview]:
+    def stored(self, run: Run) -> Iterator[memoryview]:
         """Yield the bytes of a run as they lie, whole elements at a time, in a reused buffer.
 
         The crc is compared at the end.
@@ -233,15 +233,13 @@ class Shards:
         source = self.source(run)
         with located(source.name, tensor=run.name):
             for piece in chunks(source, run.offset, run.nbytes, item):
-                if check:
-                    crc = crc32c(piece, crc)
+                crc = crc32c(piece, crc)
                 yield piece
-            if check:
-                self.require_crc(run, crc)
+            self.require_crc(run, crc)
 
     def stream(self, run: Run) -> Iterator[memoryview]:
         """Yield what `stored` does, little-endian, and with no bit set that does not count."""
-        for piece in self.stored(run, check=True):
+        for piece in self.stored(run):
             yield canonical_bytes(piece, run.dtype, big_endian=self.big_endian)
 
     def strings(self, run: Run, *, check: bool) -> tuple[memoryview, StringLengths]:
