@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def target_names(
     *,
     strip_prefix: str = "",
     rules: Sequence[Rule] = (),
-    listed: Mapping[str, str] | None = None,
+    listed: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Return what each tensor is called in the target.
 
@@ -61,7 +62,7 @@ def target_names(
         for pattern, replacement in rules:
             target = pattern.sub(replacement, target)
         found[name] = target
-    return found | {name: found_as for name, found_as in (listed or {}).items() if name in found}
+    return found | {name: found_as for name, found_as in listed.items() if name in found}
 
 
 def collisions(targets: Mapping[str, str]) -> dict[str, str]:
