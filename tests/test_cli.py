@@ -586,8 +586,8 @@ def test_verify_says_once_what_a_code_means(run: Run, tmp_path: Path) -> None:
     prefix = bundle(tmp_path, tail=b"?")
     poke(prefix, DATA, 1)
     poke(prefix, DATA, 17)
-    *problems, damage, tail, _ = run("verify", prefix).lines
-    assert [line.split()[1] for line in problems] == ["TFC401", "TFC401", "TFC306"]
+    *problems, tail, damage, _ = run("verify", prefix).lines
+    assert [line.split()[1] for line in problems] == ["TFC306", "TFC401", "TFC401"]
     for line, code in ((damage, "TFC401"), (tail, "TFC306")):
         assert line.startswith(code)
         assert CODES[code].meaning in line

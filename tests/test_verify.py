@@ -23,8 +23,10 @@ import writers as w
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader import crew, storage, verify
+from tfckpt_reader import crew, storage, verify
 from tfckpt_reader import report as reports
-from tfckpt_reader.report import CODES, Problem, Report
+from tfckpt_reader.codes import CODES, LEVELS, reaches
+from tfckpt_reader.report import Problem, Report
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 INDEX, DATA = ".index", ".data-00000-of-00001"
@@ -701,9 +703,9 @@ def test_a_wrong_size_of_strings_moves_its_neighbour_too(tmp_path: Path) -> None
         report = verify(bundle(
             tmp_path, tensors, edit_rows=lambda rows, size=size: w.edit_entry(rows, b"s", size=size)
         ))  # fmt: skip
-        assert codes(report) == ["TFC403", implied], shown(report)
-        assert (report.problems[0].expected, report.problems[0].got) == ("12", str(size))
-    for size, expected in ((15, ["TFC302"]), (9, ["TFC403", "TFC306"])):
+        assert codes(report) == [implied, "TFC403"], shown(report)
+        assert (report.problems[1].expected, report.problems[1].got) == ("12", str(size))
+    for size, expected in ((15, ["TFC302"]), (9, ["TFC306", "TFC403"])):
         report = verify(bundle(
             tmp_path, {"s": WORDS},
             edit_rows=lambda rows, size=size: w.edit_entry(rows, b"s", size=size),
@@ -1039,8 +1041,8 @@ def test_file_is_cut_before_a_hole_is_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prefix = bundle(tmp_path, {"a": FLOATS, "b": FLOATS}, alignment=64)
-    # Reads 1 and 2 are the tensors, 3 is what lies between them.
-    report = changing(prefix, 1, monkeypatch, after=2)
+    # The first two reads are of what lies between and behind the tensors.
+    report = changing(prefix, 1, monkeypatch, after=0)
     assert "TFC302" in codes(report), shown(report)
 
 
@@ -1169,3 +1171,56 @@ def test_the_search_ends_at_some_number(tmp_path: Path, monkeypatch: pytest.Monk
     assert codes(report) == ["TFC401"] * 3 + ["TFC901"]
     assert "more than 3 problems" in report.problems[-1].what
     assert not report.ok
+
+
+# Levels.
+
+
+@pytest.mark.parametrize(
+    ("code", "build"), [pytest.param(c, b, id=f"{c}: {what}") for c, what, b in CASES]
+)
+def test_the_level_of_a_code_is_the_first_that_finds_it(
+    code: str, build: Build, tmp_path: Path
+) -> None:
+    prefix = build(tmp_path)
+    for level in LEVELS:
+        report = verify(prefix, level=level)
+        assert report.level == level
+        if reaches(level, CODES[code].level):
+            assert codes(report) == [code], f"{level}: {shown(report)}"
+        else:  # a V1 file is its own index
+            early = [[], [code]] if report.version == "V1" else [[]]
+            assert codes(report) in early, f"{level}: {shown(report)}"
+
+
+def test_no_level_but_data_reads_what_a_tensor_claims(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = bundle(tmp_path)
+    monkeypatch.setattr(storage.File, "_pread", refuse_data(storage.File._pread))
+    for level in ("index", "sizes"):
+        report = verify(prefix, level=level)
+        assert (report.ok, report.tensors, report.nbytes) == (True, len(good()), 0)
+    with pytest.raises(AssertionError, match="data was read"):
+        verify(prefix, level="data")
+
+
+def refuse_data(really: Any) -> Any:
+    def pread(self: storage.File, offset: int, buffer: memoryview) -> int:
+        assert not self.name.endswith(DATA), "data was read"
+        return int(really(self, offset, buffer))
+
+    return pread
+
+
+def test_there_are_no_other_levels(tmp_path: Path) -> None:
+    prefix = bundle(tmp_path)
+    for level in ("", "all", "DATA"):
+        with pytest.raises(ValueError, match="index, sizes, data, values"):
+            verify(prefix, level=level)
+
+
+def test_the_level_is_told(tmp_path: Path) -> None:
+    prefix = bundle(tmp_path)
+    assert str(verify(prefix)).endswith("(4 tensors, 40 bytes checked)")
+    assert str(verify(prefix, level="index")).endswith("checked at level index)")

@@ -174,6 +174,10 @@ class V1:
                 got=spec.elements,
             )
 
+    def require_tiling(self, spec: TensorSpec) -> None:
+        """Make sure that slices cover each element of a tensor exactly once."""
+        self._tiling(spec, all_rows(spec))
+
     def check(self, spec: TensorSpec) -> None:
         """Decode all rows of a tensor, one at a time."""
         for cut in self._tiling(spec, all_rows(spec)):

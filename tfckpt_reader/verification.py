@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from tfckpt_reader.codes import LEVELS
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enough_memory
 from tfckpt_reader.locate import locate
 from tfckpt_reader.report import Findings, Problem, Report
@@ -31,31 +32,41 @@ if TYPE_CHECKING:
 
 
 def verify(
-    path: str | os.PathLike[str] | bytes | Location, *, on_progress: Progress | None = None
+    path: str | os.PathLike[str] | bytes | Location,
+    *,
+    level: str = "data",
+    on_progress: Progress | None = None,
 ) -> Report:
-    """Check a checkpoint and report all that is wrong with it. Never imports NumPy for V2 numbers.
+    """Check a checkpoint and report all that is wrong with it.
+
+    NumPy is imported for V1 data, and at level values only.
 
     Args:
         path: As for `open`.
+        level: How far to go; each includes those before. "index": what the index says. "sizes":
+            that the data files are there and fit. "data": every byte. "values": warn of NaN,
+            infinities, and weights that hold nothing.
         on_progress: Called now and then with the bytes of data checked and their total.
 
     Raises:
+        ValueError: there is no such level.
         CheckpointNotFoundError: there is nothing to verify.
         CheckpointError: what is there cannot be read: no permission, a pipe. Bytes that can be
             read, whatever they are, end in the report instead.
     """
+    if level not in LEVELS:
+        raise ValueError(f"there is no level {level!r}: it is one of {', '.join(LEVELS)}")
+    findings = Findings()
     try:
         location = locate(path)
     except CorruptCheckpointError as error:
-        findings = Findings()
         findings.add_error("TFC101", error)
-        return Report(error.file or "", "", 0, 0, tuple(findings.problems))
-    findings = Findings()
+        return Report(error.file or "", "", 0, 0, tuple(findings.problems), level=level)
     check = check_v1 if location.version == "V1" else check_v2
     tensors = nbytes = 0
     try:
         with enough_memory(location.prefix):
-            tensors, nbytes = check(location, findings, on_progress or _no_progress)
+            tensors, nbytes = check(location, findings, on_progress or _no_progress, level)
     except UnsupportedError as error:
         findings.most += 1  # room to say so
         findings.add_error("TFC901", error)
@@ -66,6 +77,7 @@ def verify(
         nbytes,
         tuple(findings.problems),
         location.notes,
+        level=level,
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader import __version__
 from tfckpt_reader.cli import output
+from tfckpt_reader.codes import LEVELS
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -97,6 +98,12 @@ def _show(command: argparse.ArgumentParser) -> None:
 
 
 def _verify(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--level",
+        choices=LEVELS,
+        default="data",
+        help="how far to go; each level includes those before it (default: data)",
+    )
     command.add_argument("--strict", action="store_true", help="let warnings fail, too")
     command.add_argument(
         "--explain",
@@ -117,7 +124,7 @@ class _Explain(argparse.Action):
         code: object,
         _option: str | None = None,
     ) -> None:
-        from tfckpt_reader.report import CODES
+        from tfckpt_reader.codes import CODES
 
         wanted = "" if code is None else str(code).upper()
         if wanted and wanted not in CODES:
@@ -125,6 +132,7 @@ class _Explain(argparse.Action):
         output.say(
             *(
                 f"{number} {kind.name}, {kind.severity}: {kind.meaning} {kind.cure}"
+                f" Found at level {kind.level}."
                 for number, kind in CODES.items()
                 if wanted in ("", number)
             )

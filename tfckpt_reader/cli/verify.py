@@ -25,7 +25,7 @@ _MOST_PROBLEMS = 50
 def verify(arguments: Namespace) -> int:
     """Check a checkpoint: 0 if it is sound, 1 if not, or with --strict if there are warnings."""
     with output.Progress("verify") as progress:
-        report = check(location(arguments), on_progress=progress)
+        report = check(location(arguments), level=arguments.level, on_progress=progress)
     output.notes(report.notes)
     warned = any(problem.severity == WARNING for problem in report.problems)
     code = 1 if not report.ok or (arguments.strict and warned) else 0
@@ -34,10 +34,12 @@ def verify(arguments: Namespace) -> int:
             {
                 "path": report.path,
                 "version": report.version,
+                "level": report.level,
                 "ok": report.ok,
                 "notes": list(report.notes),
                 "tensors": report.tensors,
                 "bytes": report.nbytes,
+                "diagnosis": list(report.diagnosis),
                 "problems": [asdict(problem) for problem in report.problems],
             }
         )
@@ -46,6 +48,7 @@ def verify(arguments: Namespace) -> int:
     if len(report.problems) > _MOST_PROBLEMS:
         output.say(f"… and {len(report.problems) - _MOST_PROBLEMS:,} more: --json has them all")
     output.say(*_meanings(report))
+    output.say(*(f"diagnosis: {line}" for line in report.diagnosis))
     output.say(str(report))
     return code
 
