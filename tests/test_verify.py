@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -319,6 +320,51 @@ def v1_without_shard(folder: Path) -> Path:
     return prefix
 
 
+def saved_model(folder: Path, fingerprint: bytes) -> Path:
+    """A SavedModel's variables, and beside them a fingerprint: by default it is right."""
+    (folder / "variables").mkdir()
+    (folder / "fingerprint.pb").write_bytes(fingerprint)
+    for suffix, contents in w.bundle_files(good()).items():
+        (folder / "variables" / f"variables{suffix}").write_bytes(contents)
+    return folder / "variables" / "variables"
+
+
+def real_model(folder: Path, *, edit: Callable[[bytes], bytes] = bytes) -> Path:
+    """A SavedModel that TensorFlow wrote, its fingerprint edited."""
+    shutil.copytree(FIXTURES / "saved_model", folder / "model")
+    path = folder / "model" / "fingerprint.pb"
+    path.write_bytes(edit(path.read_bytes()))
+    return folder / "model"
+
+
+def folder_for_fingerprint(folder: Path) -> Path:
+    model = real_model(folder)
+    (model / "fingerprint.pb").unlink()
+    (model / "fingerprint.pb").mkdir()
+    return model
+
+
+def with_hash(change: int) -> Callable[[bytes], bytes]:
+    """Flip bits of the hash of the index: field 5 is a varint of ten bytes at most."""
+
+    def edit(contents: bytes) -> bytes:
+        at = contents.index(b"\x28") + 1
+        return contents[:at] + bytes([contents[at] ^ change]) + contents[at + 1 :]
+
+    return edit
+
+
+def numbers(*values: float) -> Build:
+    """A grid of floats, the first of them these."""
+    grid = np.linspace(1, 2, 12, dtype=np.float32)
+    grid[: len(values)] = values
+    return lambda folder: bundle(folder, {"g": grid.reshape(3, 4), "i": INTS})
+
+
+def filled(value: float, dtype: Any = np.float32) -> Build:
+    return lambda folder: bundle(folder, {"g": np.full((3, 4), value, dtype), "i": INTS})
+
+
 WHOLE = [(0, -1)]
 F_META = w.v1_tensor(b"f", (4,), 1, [WHOLE])
 I_META = w.v1_tensor(b"i", (3,), 3, [WHOLE])
@@ -408,6 +454,27 @@ CASES: list[tuple[str, str, Build]] = [
     ("TFC403", "padding counted with the strings", longer_strings),
     ("TFC403", "two bytes behind a variant", longer_variant),
     ("TFC403", "two bytes behind no strings", longer_nothing),
+    ("TFC501", "a fingerprint that is no message",
+     lambda d: saved_model(d, b"\xff")),
+    ("TFC501", "a fingerprint of a million bytes",
+     lambda d: saved_model(d, bytes(1_000_000))),
+    ("TFC501", "a fingerprint that stayed in Git LFS",
+     lambda d: saved_model(d, b"version https://git-lfs.github.com/spec/v1\n")),
+    ("TFC501", "a folder for a fingerprint",
+     folder_for_fingerprint),
+    ("TFC502", "a bit of the hash of the index", lambda d: real_model(d, edit=with_hash(1))),
+    ("TFC502", "another index", lambda d: saved_model(d, w.int_field(5, 1))),
+    ("TFC601", "a weight that is NaN", numbers(float("nan"))),
+    ("TFC601", "a V1 weight that is NaN",
+     lambda d: v1(d, {"f": np.array([1, float("nan")], np.float32), "i": INTS})),
+    ("TFC602", "a weight that is infinite", numbers(float("-inf"))),
+    ("TFC602", "the same in half precision",
+     lambda d: bundle(d, {"g": np.array([1, 2, float("inf")], np.float16)})),
+    ("TFC603", "a grid of zeros", filled(0)),
+    ("TFC603", "a grid of minus zeros", filled(-0.0)),
+    ("TFC603", "a V1 grid of zeros", lambda d: v1(d, {"g": np.zeros((3, 4), np.float64)})),
+    ("TFC604", "a grid of ones", filled(1, np.float64)),
+    ("TFC605", "all weights denormal", numbers(*(n * 1e-42 for n in range(12)))),
     ("TFC901", "dtype 50", zero_with(dtype=50)),
     ("TFC901", "for newer readers", with_header(w.header(min_consumer=2))),
     ("TFC901", "not for readers of version 1", with_header(w.header(bad_consumers=[1]))),
@@ -436,7 +503,7 @@ def shown(report: Report) -> str:
     ("code", "build"), [pytest.param(c, b, id=f"{c}: {what}") for c, what, b in CASES]
 )
 def test_defect_has_its_code_and_no_other(code: str, build: Build, tmp_path: Path) -> None:
-    report = verify(build(tmp_path))
+    report = verify(build(tmp_path), level="values")
     assert codes(report) == [code], shown(report)
     problem = report.problems[0]
     assert problem.severity == CODES[code].severity

@@ -40,6 +40,9 @@ class Code:
 
 _COPY = "Copy or download the file again, and compare checksums with the source."
 _SAVE = "Save the checkpoint again with a released TensorFlow."
+_EXPORT = "Export or copy the whole SavedModel again."
+_TRAINING = "Go back to an earlier checkpoint, and look at the training."
+_MODEL = "See whether this part of the model is used, and was trained or loaded."
 
 CODES: dict[str, Code] = {
     "TFC101": Code(
@@ -97,6 +100,25 @@ CODES: dict[str, Code] = {
         ERROR,
         "Strings or variants take other bytes than the entry says.",
         _SAVE,
+    ),
+    "TFC501": Code("fingerprint", "index", ERROR, "fingerprint.pb cannot be read.", _EXPORT),
+    "TFC502": Code(
+        "other-index",
+        "index",
+        ERROR,
+        "The index is not the one that was saved with this SavedModel.",
+        _EXPORT,
+    ),
+    "TFC601": Code("nan", "values", WARNING, "A tensor holds NaN.", _TRAINING),
+    "TFC602": Code("infinite", "values", WARNING, "A tensor holds infinities.", _TRAINING),
+    "TFC603": Code("all-zero", "values", WARNING, "Weights are zero throughout.", _MODEL),
+    "TFC604": Code("constant", "values", WARNING, "Weights are all the same number.", _MODEL),
+    "TFC605": Code(
+        "denormal",
+        "values",
+        WARNING,
+        "Of a tensor nothing is left but numbers that are nearly zero.",
+        _TRAINING,
     ),
     "TFC901": Code(
         "unsupported", "index", ERROR, "Sound perhaps, but not read by this version.", "Update."

@@ -12,8 +12,9 @@ from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, Unsupp
 from tfckpt_reader.folder import missing_text
 from tfckpt_reader.report import ROWS_LOST, code_of
 from tfckpt_reader.slices import slice_key, slice_name
-from tfckpt_reader.spec import name_of
+from tfckpt_reader.spec import all_rows, name_of
 from tfckpt_reader.v1 import V1
+from tfckpt_reader.values import FLOATS, look, remarks, together
 from tfckpt_reader.verify_table import check_table
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ def check_v1(
     keys = [set(check_table(table, findings, values=False)) - {b""} for table in reader.tables]
     specs = _v1_specs(reader, findings)
     sound = [spec for spec in specs if _is_whole(reader, spec, keys, findings)]
-    nbytes = _check_values(reader, sound, findings, progress) if reaches(level, "data") else 0
+    nbytes = 0
+    if reaches(level, "data"):
+        values = reaches(level, "values")
+        nbytes = _check_values(reader, sound, findings, progress, values=values)
     _check_strays(reader, specs, keys, findings)
     return len(specs), nbytes
 
@@ -51,7 +55,7 @@ def check_v1(
 def _is_whole(reader: V1, spec: TensorSpec, keys: list[set[bytes]], findings: Findings) -> bool:
     """Tell whether the slices of a tensor tile it, and all have a row."""
     try:
-        reader.require_tiling(spec)
+        reader.require_tiling(spec, all_rows(spec))
     except CheckpointError as error:
         findings.add_error(code_of(error, "TFC402"), error)
         return False
@@ -68,19 +72,35 @@ def _is_whole(reader: V1, spec: TensorSpec, keys: list[set[bytes]], findings: Fi
 
 
 def _check_values(
-    reader: V1, specs: list[TensorSpec], findings: Findings, progress: Progress
+    reader: V1,
+    specs: list[TensorSpec],
+    findings: Findings,
+    progress: Progress,
+    *,
+    values: bool,
 ) -> int:
-    """Decode all values; return the bytes of those that are sound."""
+    """Decode all values, and with `values` look at them; return the bytes of the sound ones."""
     total, done = sum(spec.nbytes or 0 for spec in specs), 0
     for spec in specs:
         try:
-            reader.check(spec)
+            if values and spec.dtype in FLOATS:
+                _look_at(reader, spec, findings)
+            else:
+                reader.check(spec)
             done += spec.nbytes or 0
             progress(done, total)
         except CheckpointError as error:
             is_slice = (error.structure or "").startswith("slice")
             findings.add_error("TFC204" if is_slice else "TFC402", error)
     return done
+
+
+def _look_at(reader: V1, spec: TensorSpec, findings: Findings) -> None:
+    raw = (part.reshape(-1).view("u1").data for part in reader.parts(spec) if part.size)
+    seen = together([look(piece, spec.dtype) for piece in raw])
+    file = reader.tables[reader.pieces(spec)[0].shard or 0].source.name
+    for code, what, got in remarks(spec.name, spec.dtype, spec.shape, seen):
+        findings.add(code, what, file=file, tensor=spec.name, got=got)
 
 
 def _check_strays(
