@@ -24,7 +24,6 @@ import writers as w
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader import crew, storage, verify
-from tfckpt_reader import crew, storage, verify
 from tfckpt_reader import report as reports
 from tfckpt_reader.codes import CODES, LEVELS, reaches
 from tfckpt_reader.report import Problem, Report

@@ -63,7 +63,7 @@ def check_v2(
     sound = [run for number, run in enumerate(runs) if number not in doubtful]
     # Without a header nobody knows the byte order, and so not one number.
     looks = reaches(level, "values") and header.present
-    values = Values(specs, findings) if looks else None
+    values = Values(specs) if looks else None
     nbytes = check_data(bundle, sound, findings, progress, values)
     return len(specs) - len(lost), nbytes
 

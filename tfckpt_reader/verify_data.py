@@ -6,13 +6,11 @@ Rank 8: parses nothing itself. Data is read, never mapped, in bounded memory.
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.report import code_of_data
-from tfckpt_reader.storage import CHUNK
-from tfckpt_reader.streams import Scanned
-from tfckpt_reader.tensor import canonical_bytes
+from tfckpt_reader.streams import Scanned, scan
 from tfckpt_reader.values import FLOATS, Look, look, remarks, together
 
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.bundle import Bundle
     from tfckpt_reader.report import Findings
     from tfckpt_reader.spec import Run, TensorSpec
-    from tfckpt_reader.streams import OnRead, Take
+    from tfckpt_reader.streams import OnRead
 
     Progress = Callable[[int, int], None]
 
@@ -44,47 +42,59 @@ def check_data(
         seen += nbytes
         progress(seen, total)
 
-    def take(number: int, first: int, piece: memoryview) -> Look | None:
-        dtype = runs[number].dtype
-        return look(piece, dtype, first) if dtype in FLOATS else None
-
-    with closing(_check_runs(bundle, runs, take if values else None, on_read)) as done:
+    errors: dict[int, CheckpointError] = {}
+    sizes: dict[int, int] = {}
+    with closing(_read_all(bundle, runs, values is not None, on_read)) as done:
         for number, error, taken in done:
             run = runs[number]
             if error is not None:
-                findings.add_error(code_of_data(error), error)
+                if len(errors) <= findings.most:
+                    errors[number] = error
                 continue
             sound += run.nbytes
             if not run.dtype.itemsize and taken[0] != run.nbytes:
-                _bad_size(bundle, run, taken[0], findings)
+                sizes[number] = taken[0]
             if values is not None and run.dtype in FLOATS:
-                values.add(run, bundle.shards.source(run).name, together(taken))
+                values.add(number, run, together(taken))
+    for number in sorted({*errors, *sizes}):
+        if number in errors:
+            findings.add_error(code_of_data(errors[number]), errors[number])
+        else:
+            _bad_size(bundle, runs[number], sizes[number], findings)
+    if values is not None:
+        values.report(bundle, findings)
     return sound
 
 
-def _check_runs(
-    bundle: Bundle, runs: Sequence[Run], take: Take | None, on_read: OnRead
+def _read_all(
+    bundle: Bundle,
+    runs: Sequence[Run],
+    looks: bool,  # noqa: FBT001 - private
+    on_read: OnRead,
 ) -> Generator[Scanned, None, None]:
-    """Read runs and compare their crcs: numbers as `streams.scan` does.
+    """Read all runs, in any order, numbers on threads.
 
-    Of strings and variants, `taken` is how many bytes they need.
+    `taken` is, of strings and variants, how many bytes they need; of floats, if `looks`, what they
+    are like, piece by piece.
     """
-    big_endian = bundle.shards.big_endian
+    numbers = [i for i, run in enumerate(runs) if run.dtype.itemsize]
+
+    def take(number: int, first: int, piece: memoryview) -> Look | None:
+        dtype = runs[numbers[number]].dtype
+        return look(piece, dtype, first) if dtype in FLOATS else None
+
+    numeric = [runs[i] for i in numbers]
+    with closing(scan(bundle.shards, numeric, take if looks else None, on_read)) as scanned:
+        for done in scanned:
+            yield done._replace(number=numbers[done.number])
     for number, run in enumerate(runs):
-        taken: list[Any] = []
-        try:
-            if not run.dtype.itemsize:
-                taken.append(bundle.shards.check(run))
+        if not run.dtype.itemsize:
+            try:
+                used = bundle.shards.check(run)
                 on_read(run.nbytes)
-            for piece in bundle.shards.stored(run, check=True) if run.dtype.itemsize else ():
-                on_read(len(piece))
-                if take is not None:
-                    plain = canonical_bytes(piece, run.dtype, big_endian=big_endian)
-                    taken.append(take(number, len(taken) * CHUNK, plain))
-        except CheckpointError as error:
-            yield Scanned(number, error, [])
-        else:
-            yield Scanned(number, None, taken)
+                yield Scanned(number, None, [used])
+            except CheckpointError as error:
+                yield Scanned(number, error, [])
 
 
 def _bad_size(bundle: Bundle, run: Run, used: int, findings: Findings) -> None:
@@ -99,26 +109,30 @@ def _bad_size(bundle: Bundle, run: Run, used: int, findings: Findings) -> None:
 
 
 class Values:
-    """Remarks on the numbers of tensors, as soon as all of a tensor has been looked at."""
+    """What the numbers of tensors are like, as soon as all of a tensor has been looked at."""
 
-    def __init__(self, specs: Iterable[TensorSpec], findings: Findings) -> None:
-        self._findings = findings
+    def __init__(self, specs: Iterable[TensorSpec]) -> None:
         self._sliced = {spec.name: spec for spec in specs if spec.slices}
-        self._parts: dict[str, list[tuple[Run, str, Look]]] = {}
+        self._parts: dict[str, list[tuple[int, Run, Look]]] = {}
+        self._odd: list[tuple[int, Run, int, str, str, str | None]] = []
 
-    def add(self, run: Run, file: str, seen: Look) -> None:
+    def add(self, number: int, run: Run, seen: Look) -> None:
         """Take what a run holds. A tensor with a damaged slice is never complete."""
-        spec = self._sliced.get(run.name)
-        parts = [(run, file, seen)]
+        spec, parts = self._sliced.get(run.name), [(number, run, seen)]
         if spec is not None:
             parts = self._parts.setdefault(run.name, [])
-            parts.append((run, file, seen))
+            parts.append((number, run, seen))
             if len(parts) < len(spec.slices):
                 return
-            del self._parts[run.name]
+            parts = sorted(self._parts.pop(run.name), key=lambda part: part[0])
         whole = together([part for _, _, part in parts])
-        odd = next((part for part in parts if part[2].first >= 0), parts[0])
-        offset = odd[0].offset + max(odd[2].first, 0)
         shape = run.shape if spec is None else spec.shape
+        number, run, seen = next((part for part in parts if part[2].first >= 0), parts[0])
         for code, what, got in remarks(run.name, run.dtype, shape, whole):
-            self._findings.add(code, what, file=odd[1], offset=offset, tensor=run.name, got=got)
+            self._odd.append((number, run, run.offset + max(seen.first, 0), code, what, got))
+
+    def report(self, bundle: Bundle, findings: Findings) -> None:
+        """Report what is odd, in the order in which it lies."""
+        for _, run, offset, code, what, got in sorted(self._odd, key=lambda odd: (odd[0], odd[3])):
+            file = bundle.shards.file(run.shard).name
+            findings.add(code, what, file=file, offset=offset, tensor=run.name, got=got)
