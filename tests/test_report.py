@@ -34,6 +34,7 @@ ERRORS = {
     *("separator", "no-header", "header", "entry", "slices", "shard-missing", "shard-short"),
     *("overlap", "hole", "trailing", "crc", "value", "string-size", "unsupported"),
     *("fingerprint", "other-index"),
+    *("state-newest", "index-missing", "unreadable"),
 }
 HARMLESS = {
     "padding": INFORMATION,
@@ -41,6 +42,8 @@ HARMLESS = {
     "stray-slice": WARNING,
     "shard-count": WARNING,
     **dict.fromkeys(("nan", "infinite", "all-zero", "constant", "denormal"), WARNING),
+    "state-kept": WARNING,
+    "unreadable-folder": WARNING,
 }
 
 

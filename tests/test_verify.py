@@ -512,8 +512,12 @@ def test_defect_has_its_code_and_no_other(code: str, build: Build, tmp_path: Pat
     assert str(problem).isprintable()
 
 
+OF_FOLDERS = {"TFC351", "TFC352", "TFC353", "TFC354", "TFC355"}
+"""What only a search through folders comes upon: test_verify_all.py shows those."""
+
+
 def test_every_code_is_shown() -> None:
-    assert {code for code, _, _ in CASES} == set(CODES)
+    assert {code for code, _, _ in CASES} == set(CODES) - OF_FOLDERS
 
 
 @pytest.mark.parametrize("count", [0, -1])

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.spec import TensorSlice, TensorSpec
     from tfckpt_reader.variant import Variant
     from tfckpt_reader.verification import Problem, Report, verify
+    from tfckpt_reader.verify_folder import verify_all
 
 __version__ = "0.1.0"
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "latest_checkpoint",
     "open",
     "verify",
+    "verify_all",
 ]
 
 _HOME = {
@@ -69,6 +71,7 @@ _HOME = {
     "locate": ("latest_checkpoint",),
     "variant": ("Variant",),
     "verification": ("Problem", "Report", "verify"),
+    "verify_folder": ("verify_all",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -43,6 +43,7 @@ _SAVE = "Save the checkpoint again with a released TensorFlow."
 _EXPORT = "Export or copy the whole SavedModel again."
 _TRAINING = "Go back to an earlier checkpoint, and look at the training."
 _MODEL = "See whether this part of the model is used, and was trained or loaded."
+_ALLOW = "Give whoever runs this the right to read it."
 
 CODES: dict[str, Code] = {
     "TFC101": Code(
@@ -89,6 +90,29 @@ CODES: dict[str, Code] = {
     ),
     "TFC308": Code(
         "stray-shard", "sizes", INFORMATION, "No tensor lies in this data file.", "Delete it?"
+    ),
+    "TFC351": Code(
+        "state-newest",
+        "index",
+        ERROR,
+        "The newest checkpoint of the state file is not there.",
+        "Copy it.",
+    ),
+    "TFC352": Code(
+        "state-kept",
+        "index",
+        WARNING,
+        "Older checkpoints of the state file are not there.",
+        "Copy them too, or take them out of the state file.",
+    ),
+    "TFC353": Code(
+        "index-missing", "index", ERROR, "Data files lie here without their index.", _COPY
+    ),
+    "TFC354": Code(
+        "unreadable", "index", ERROR, "A checkpoint was found but cannot be read.", _ALLOW
+    ),
+    "TFC355": Code(
+        "unreadable-folder", "index", WARNING, "A folder could not be searched.", _ALLOW
     ),
     "TFC401": Code(
         "crc", "data", ERROR, "The bytes of a tensor are not those that were saved.", _COPY

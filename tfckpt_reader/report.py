@@ -7,10 +7,11 @@ problems. What there is to find is in codes.py.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.codes import CODES, ERROR, INFORMATION, ROWS_LOST, WARNING, Code
+from tfckpt_reader.coverage import Coverage
 from tfckpt_reader.errors import (
     CheckpointError,
     CheckpointNotFoundError,
@@ -94,6 +95,8 @@ class Report:
     """How far it went: "index", "sizes", "data" or "values"."""
     diagnosis: tuple[str, ...] = ()
     """What all problems together say happened to the files, a line each; none of sound ones."""
+    coverage: Coverage = field(default_factory=Coverage)
+    """Which files and names were looked at."""
 
     @property
     def ok(self) -> bool:
@@ -120,6 +123,7 @@ class Findings:
         self.runs: dict[str, list[Run]] = {}
         """Data file -> what lies in it, in order: the diagnosis wants to know."""
         self.most = MOST_PROBLEMS
+        self.coverage = Coverage()
 
     def add(  # noqa: PLR0913 - the columns of a problem
         self,

@@ -78,6 +78,7 @@ def verify(
         tuple(findings.problems),
         location.notes,
         level=level,
+        coverage=findings.coverage,
     )
 
 

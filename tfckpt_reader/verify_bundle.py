@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.bundle import Bundle
 from tfckpt_reader.codes import reaches
+from tfckpt_reader.coverage import coverage_of
 from tfckpt_reader.entry import Header, require_possible
 from tfckpt_reader.errors import (
     CheckpointError,
@@ -16,7 +17,7 @@ from tfckpt_reader.errors import (
     UnsupportedError,
     located,
 )
-from tfckpt_reader.folder import guessed_shard_count
+from tfckpt_reader.folder import guessed_shard_count, shard_path
 from tfckpt_reader.report import ROWS_LOST, code_of
 from tfckpt_reader.slices import slice_key, slice_name
 from tfckpt_reader.spec import all_rows, name_of
@@ -54,6 +55,7 @@ def check_v2(
     bundle = Bundle(location.prefix, mapped=False, header=header, find=rows.get)
     specs = _check_entries(bundle, rows, findings)
     runs = _runs(bundle, specs, findings)
+    findings.coverage = coverage_of(_files(bundle, runs), (spec.name for spec in specs))
     doubtful = _check_places(bundle, runs, findings)
     if not reaches(level, "sizes"):
         return len(specs), 0
@@ -126,6 +128,12 @@ def _runs(bundle: Bundle, specs: Iterable[TensorSpec], findings: Findings) -> li
             with findings.collect("TFC204"):
                 runs.append(bundle.part(spec, piece))
     return sorted(runs, key=lambda run: (run.shard, run.offset))
+
+
+def _files(bundle: Bundle, runs: list[Run]) -> list[str]:
+    used = sorted({run.shard for run in runs if run.shard >= 0})
+    count = bundle.header.num_shards
+    return [bundle.path, *(shard_path(bundle.prefix, shard, count) for shard in used)]
 
 
 def _check_places(bundle: Bundle, runs: list[Run], findings: Findings) -> set[int]:

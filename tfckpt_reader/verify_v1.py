@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.codes import reaches
+from tfckpt_reader.coverage import coverage_of
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
 from tfckpt_reader.folder import missing_text
 from tfckpt_reader.report import ROWS_LOST, code_of
@@ -43,6 +44,7 @@ def check_v1(
     reader = V1(location.prefix, files, mapped=False)
     keys = [set(check_table(table, findings, values=False)) - {b""} for table in reader.tables]
     specs = _v1_specs(reader, findings)
+    findings.coverage = coverage_of(location.files, (spec.name for spec in specs))
     sound = [spec for spec in specs if _is_whole(reader, spec, keys, findings)]
     nbytes = 0
     if reaches(level, "data"):

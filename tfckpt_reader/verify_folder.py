@@ -1,0 +1,210 @@
+"""All checkpoints below a folder, verified; and what its state files promise.
+
+Rank 11: finds (search.py) and asks (verification.py); parses nothing itself.
+
+Large checkpoints are verified on threads, each at once with others: reading and the crc let go of
+the interpreter's lock. Small ones are mostly work of the interpreter, which threads only slow down
+(measured: 400 of 240 KB took half as long again), so those follow one by one.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tfckpt_reader.crew import each
+from tfckpt_reader.errors import (
+    CheckpointError,
+    CheckpointNotFoundError,
+    CorruptCheckpointError,
+    count_of,
+    shortened,
+)
+from tfckpt_reader.folder import V1_SHARD
+from tfckpt_reader.locate import places
+from tfckpt_reader.report import MOST_PROBLEMS, Findings, Report
+from tfckpt_reader.search import Found, search
+from tfckpt_reader.sniff import describe, is_state_file, read_head
+from tfckpt_reader.state import read_state
+from tfckpt_reader.verification import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tfckpt_reader.folder import Location
+
+    Progress = Callable[[int, int], None]
+
+_LARGE = 4 << 20
+"""Bytes of data from which on a checkpoint is worth a thread."""
+_LEAST_KEPT = 10
+"""Problems kept of each checkpoint, however many checkpoints there are."""
+
+
+def verify_all(
+    folder: str | os.PathLike[str] | bytes, *, on_progress: Progress | None = None
+) -> tuple[Report, ...]:
+    """Check every checkpoint in a folder and below it. Never imports NumPy for V2 numbers.
+
+    Found are V2 prefixes, V1 files and the variables of SavedModels. Links to folders are not
+    followed. What a ``checkpoint`` file names must be there.
+
+    Args:
+        folder: Where to search.
+        on_progress: Called now and then, from any thread but one at a time, with the bytes of
+            data checked and their total.
+
+    Returns:
+        The reports, by path. One of version "" and the folder's own path comes first if there is
+        something to say of the folder: state files, what was left aside.
+
+    Raises:
+        CheckpointNotFoundError: there is no such folder, or nothing to verify in it.
+    """
+    top = os.fsdecode(folder)
+    if not os.path.isdir(top):
+        what = "is no folder" if os.path.exists(top) else "there is no such folder"
+        raise CheckpointNotFoundError(what, file=top, advice="To verify one checkpoint, name it")
+    found = search(top)
+    about = _about_folder(top, found)
+    if not (found.checkpoints or found.lost or about.problems):
+        raise CheckpointNotFoundError(
+            "there is no checkpoint in this folder or below it",
+            file=top,
+            advice="; ".join(found.notes[:3]) or None,
+        )
+    reports = [*(_lost(prefix) for prefix in found.lost), *_verified(found, on_progress)]
+    reports.sort(key=lambda report: report.path)
+    first = [about] if about.problems or about.notes else []
+    return (*first, *reports)
+
+
+def _verified(found: Found, on_progress: Progress | None) -> list[Report]:
+    """Verify the large ones side by side, then the small ones."""
+    progress = _Progress(sum(size for _, size in found.checkpoints), on_progress)
+    large = [location for location, size in found.checkpoints if size >= _LARGE]
+    small = [location for location, size in found.checkpoints if size < _LARGE]
+    most = max(_LEAST_KEPT, MOST_PROBLEMS // max(1, len(found.checkpoints)))
+
+    def work(location: Location, _buffer: memoryview) -> Report:
+        return _one(location, progress, most)
+
+    reports: list[Report] = []
+    if large:
+        with closing(each(large, work)) as done:
+            try:
+                reports += [report for _, report in done]
+            except BaseException:
+                progress.stopped = True  # before the threads are waited for
+                raise
+    return reports + [_one(location, progress, most) for location in small]
+
+
+class _Stopped(BaseException):
+    """Raised inside a verification that nobody waits for any more."""
+
+
+class _Progress:
+    """Sums the progress of many; and is where threads notice that they shall end."""
+
+    def __init__(self, total: int, told: Progress | None) -> None:
+        self.done, self.total, self.told = 0, total, told
+        self.lock = threading.Lock()
+        self.stopped = False
+
+    def of_one(self) -> Progress:
+        """Return what is to be called for one checkpoint."""
+        before = 0
+
+        def progress(done: int, _total: int) -> None:
+            nonlocal before
+            if self.stopped:
+                raise _Stopped
+            if self.told is not None:
+                with self.lock:
+                    self.done += done - before
+                    self.told(min(self.done, self.total), self.total)
+            before = done
+
+        return progress
+
+
+def _one(location: Location, progress: _Progress, most: int) -> Report:
+    """Verify one; that it cannot be read must not hide the others."""
+    try:
+        report = verify(location, on_progress=progress.of_one())
+    except CheckpointError as error:
+        findings = Findings()
+        findings.add_error("TFC354", error)
+        return Report(location.prefix, location.version, 0, 0, tuple(findings.problems))
+    if len(report.problems) <= most:
+        return report
+    more = count_of(len(report.problems) - most, "more problem")
+    notes = (*report.notes, f"{more} not kept; verify it alone to have them all")
+    return replace(report, problems=report.problems[:most], notes=notes)
+
+
+def _lost(prefix: str) -> Report:
+    findings = Findings()
+    what = "data files are there, but not their index"
+    findings.add("TFC353", what, file=f"{prefix}.index")
+    return Report(prefix, "V2", 0, 0, tuple(findings.problems))
+
+
+def _about_folder(top: str, found: Found) -> Report:
+    """Report on the folder itself: what could not be searched, and what state files promise."""
+    findings = Findings()
+    for path, why in found.unreadable:
+        findings.add("TFC355", f"could not be searched: {why}", file=path)
+    known = {name for location, _ in found.checkpoints for name in _names_of(location)}
+    folders = {os.path.dirname(name) for name in known}
+    for path in found.states:
+        if os.path.abspath(path) not in known:
+            has_company = os.path.dirname(os.path.abspath(path)) in folders
+            if has_company or is_state_file(read_head(path)):  # else somebody else's file
+                _check_state(path, known, findings)
+    return Report(top, "", 0, 0, tuple(findings.problems), tuple(found.notes))
+
+
+def _names_of(location: Location) -> Iterator[str]:
+    """Yield the names under which a state file may know a checkpoint."""
+    path = _absolute(location.prefix)
+    yield path
+    match = V1_SHARD.fullmatch(path)
+    if location.version == "V1" and match:
+        yield match[1]
+
+
+def _check_state(path: str, known: set[str], findings: Findings) -> None:
+    """Report what a state file names that is not there."""
+    try:
+        state = read_state(path)
+    except CorruptCheckpointError as error:
+        if error.advice and describe(read_head(path)):
+            error.problem += f". {error.advice}"
+        findings.add_error("TFC351", error)
+        return
+    except CheckpointError as error:
+        findings.add_error("TFC354", error)
+        return
+    folder = os.path.dirname(path)
+    if not _is_known(folder, state.newest, known):
+        what = f"the newest checkpoint is not beside it: {shortened(state.newest)}"
+        findings.add("TFC351", what, file=path)
+    others = dict.fromkeys(name for name in state.kept if name != state.newest)
+    missing = [name for name in others if not _is_known(folder, name, known)]
+    if missing:
+        what = f"{count_of(len(missing), 'older checkpoint')} not beside it: "
+        findings.add("TFC352", what + shortened(", ".join(missing)), file=path)
+
+
+def _is_known(folder: str, written: str, known: set[str]) -> bool:
+    return any(_absolute(place) in known for place in places(folder, written))
+
+
+def _absolute(path: str) -> str:
+    """Return an absolute path that ends in a slash if `path` does: an empty base name counts."""
+    return os.path.join(os.path.abspath(path), "") if path.endswith("/") else os.path.abspath(path)
