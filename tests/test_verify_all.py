@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import writers as w
-from test_verify import CASES, DATA, FIXTURES, INDEX, OF_FOLDERS, bundle, codes, poke
+from test_verify import CASES, DATA, FIXTURES, INDEX, OF_FOLDERS, bundle, codes
 
-from tfckpt_reader import CheckpointNotFoundError, Report, search, verify, verify_all, verify_folder
+from tfckpt_reader import CheckpointNotFoundError, Report, verify, verify_all, verify_folder
 
 V1_FILE = (FIXTURES / "v1" / "model.ckpt").read_bytes()
 
@@ -168,7 +168,7 @@ def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.Monk
             raise PermissionError(13, "Permission denied", path)
         return really(path)
 
-    monkeypatch.setattr(search.os, "scandir", scandir)
+    monkeypatch.setattr(os, "scandir", scandir)
     first, second = verify_all(tmp_path)
     assert (first.path, codes(first), first.ok) == (str(tmp_path), ["TFC355"], True)
     assert first.problems[0].file == str(closed)
