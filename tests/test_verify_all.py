@@ -61,11 +61,7 @@ def test_every_fixture_is_found_once_and_told_as_it_is_alone() -> None:
     assert "temp_parts" in note
 
 
-@pytest.mark.parametrize("large", [0, 1 << 40], ids=["threads", "one by one"])
-def test_the_bad_ones_are_told_in_order(
-    large: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(verify_folder, "_LARGE", large)
+def test_the_bad_ones_are_told_in_order(tmp_path: Path) -> None:
     expected = []
     for number, (code, _, build) in enumerate(CASES):
         built = build(at(tmp_path / f"{number:03}"))
@@ -294,8 +290,7 @@ def test_problems_kept_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert "30 more problems" in report.notes[-1]
 
 
-def test_progress_adds_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify_folder, "_LARGE", 0)
+def test_progress_adds_up(tmp_path: Path) -> None:
     for name in "abcd":
         bundle(at(tmp_path / name), {"t": np.zeros(3 << 20, np.uint8)})
     told: list[tuple[int, int]] = []
@@ -305,10 +300,7 @@ def test_progress_adds_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert told[-1][0] == 4 * (3 << 20)
 
 
-def test_an_error_in_progress_leaves_no_thread(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(verify_folder, "_LARGE", 0)
+def test_an_error_in_progress_leaves_no_thread(tmp_path: Path) -> None:
     for name in "abcd":
         bundle(at(tmp_path / name), {"t": np.zeros(3 << 20, np.uint8)})
     before = set(threading.enumerate())

@@ -2,20 +2,17 @@
 
 Rank 11: finds (search.py) and asks (verification.py); parses nothing itself.
 
-Large checkpoints are verified on threads, each at once with others: reading and the crc let go of
-the interpreter's lock. Small ones are mostly work of the interpreter, which threads only slow down
-(measured: 400 of 240 KB took half as long again), so those follow one by one.
+They are verified one after the other, each on as many threads as there are processors. More at once
+were no faster (measured, on two): large ones keep all threads busy by themselves, and small ones are
+work of the interpreter, which threads cannot share.
 """
 
 from __future__ import annotations
 
 import os
-import threading
-from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.crew import each
 from tfckpt_reader.errors import (
     CheckpointError,
     CheckpointNotFoundError,
@@ -38,8 +35,6 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
-_LARGE = 4 << 20
-"""Bytes of data from which on a checkpoint is worth a thread."""
 _LEAST_KEPT = 10
 """Problems kept of each checkpoint, however many checkpoints there are."""
 
@@ -54,8 +49,7 @@ def verify_all(
 
     Args:
         folder: Where to search.
-        on_progress: Called now and then, from any thread but one at a time, with the bytes of
-            data checked and their total.
+        on_progress: Called now and then with the bytes of data checked and their total.
 
     Returns:
         The reports, by path. One of version "" and the folder's own path comes first if there is
@@ -82,60 +76,30 @@ def verify_all(
     return (*first, *reports)
 
 
-def _verified(found: Found, on_progress: Progress | None) -> list[Report]:
-    """Verify the large ones side by side, then the small ones."""
-    progress = _Progress(sum(size for _, size in found.checkpoints), on_progress)
-    large = [location for location, size in found.checkpoints if size >= _LARGE]
-    small = [location for location, size in found.checkpoints if size < _LARGE]
-    most = max(_LEAST_KEPT, MOST_PROBLEMS // max(1, len(found.checkpoints)))
-
-    def work(location: Location, _buffer: memoryview) -> Report:
-        return _one(location, progress, most)
-
-    reports: list[Report] = []
-    if large:
-        with closing(each(large, work)) as done:
-            try:
-                reports += [report for _, report in done]
-            except BaseException:
-                progress.stopped = True  # before the threads are waited for
-                raise
-    return reports + [_one(location, progress, most) for location in small]
-
-
-class _Stopped(BaseException):
-    """Raised inside a verification that nobody waits for any more."""
-
-
 class _Progress:
-    """Sums the progress of many; and is where threads notice that they shall end."""
+    """Sums the progress of many checkpoints."""
 
     def __init__(self, total: int, told: Progress | None) -> None:
         self.done, self.total, self.told = 0, total, told
-        self.lock = threading.Lock()
-        self.stopped = False
 
-    def of_one(self) -> Progress:
-        """Return what is to be called for one checkpoint."""
-        before = 0
+    def of_one(self, done: int, _total: int) -> None:
+        """Tell how far all are, when one is `done` bytes far."""
+        if self.told is not None:
+            self.told(min(self.done + done, self.total), self.total)
 
-        def progress(done: int, _total: int) -> None:
-            nonlocal before
-            if self.stopped:
-                raise _Stopped
-            if self.told is not None:
-                with self.lock:
-                    self.done += done - before
-                    self.told(min(self.done, self.total), self.total)
-            before = done
 
-        return progress
+def _verified(found: Found, on_progress: Progress | None) -> Iterator[Report]:
+    progress = _Progress(sum(size for _, size in found.checkpoints), on_progress)
+    most = max(_LEAST_KEPT, MOST_PROBLEMS // max(1, len(found.checkpoints)))
+    for location, size in found.checkpoints:
+        yield _one(location, progress, most)
+        progress.done += size
 
 
 def _one(location: Location, progress: _Progress, most: int) -> Report:
     """Verify one; that it cannot be read must not hide the others."""
     try:
-        report = verify(location, on_progress=progress.of_one())
+        report = verify(location, on_progress=progress.of_one)
     except CheckpointError as error:
         findings = Findings()
         findings.add_error("TFC354", error)
