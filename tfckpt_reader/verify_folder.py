@@ -2,9 +2,9 @@
 
 Rank 11: finds (search.py) and asks (verification.py); parses nothing itself.
 
-They are verified one after the other, each on as many threads as there are processors. More at once
-were no faster (measured, on two): large ones keep all threads busy by themselves, and small ones are
-work of the interpreter, which threads cannot share.
+They are verified one after the other, each on as many threads as there are processors. More at
+once were no faster (measured, on two): large ones keep all threads busy by themselves, and small
+ones are work of the interpreter, which threads cannot share.
 """
 
 from __future__ import annotations
