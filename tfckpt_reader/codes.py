@@ -23,6 +23,16 @@ def reaches(level: str, wanted: str) -> bool:
     return LEVELS.index(level) >= LEVELS.index(wanted)
 
 
+def require_level(level: str) -> None:
+    """Refuse what is no level.
+
+    Raises:
+        ValueError: names them.
+    """
+    if level not in LEVELS:
+        raise ValueError(f"there is no level {level!r}: it is one of {', '.join(LEVELS)}")
+
+
 @dataclass(frozen=True, slots=True)
 class Code:
     """One kind of problem."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.codes import LEVELS
+from tfckpt_reader.codes import require_level
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enough_memory
 from tfckpt_reader.locate import locate
 from tfckpt_reader.report import Findings, Problem, Report
@@ -54,8 +54,7 @@ def verify(
         CheckpointError: what is there cannot be read: no permission, a pipe. Bytes that can be
             read, whatever they are, end in the report instead.
     """
-    if level not in LEVELS:
-        raise ValueError(f"there is no level {level!r}: it is one of {', '.join(LEVELS)}")
+    require_level(level)
     findings = Findings()
     try:
         location = locate(path)

@@ -13,6 +13,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tfckpt_reader.codes import require_level
 from tfckpt_reader.errors import (
     CheckpointError,
     CheckpointNotFoundError,
@@ -40,15 +41,19 @@ _LEAST_KEPT = 10
 
 
 def verify_all(
-    folder: str | os.PathLike[str] | bytes, *, on_progress: Progress | None = None
+    folder: str | os.PathLike[str] | bytes,
+    *,
+    level: str = "data",
+    on_progress: Progress | None = None,
 ) -> tuple[Report, ...]:
-    """Check every checkpoint in a folder and below it. Never imports NumPy for V2 numbers.
+    """Check every checkpoint in a folder and below it.
 
     Found are V2 prefixes, V1 files and the variables of SavedModels. Links to folders are not
     followed. What a ``checkpoint`` file names must be there.
 
     Args:
         folder: Where to search.
+        level: How far to go with each: as for `verify`.
         on_progress: Called now and then with the bytes of data checked and their total.
 
     Returns:
@@ -56,21 +61,26 @@ def verify_all(
         something to say of the folder: state files, what was left aside.
 
     Raises:
+        ValueError: there is no such level.
         CheckpointNotFoundError: there is no such folder, or nothing to verify in it.
     """
+    require_level(level)
     top = os.fsdecode(folder)
     if not os.path.isdir(top):
         what = "is no folder" if os.path.exists(top) else "there is no such folder"
         raise CheckpointNotFoundError(what, file=top, advice="To verify one checkpoint, name it")
     found = search(top)
-    about = _about_folder(top, found)
+    about = _about_folder(top, found, level)
     if not (found.checkpoints or found.lost or about.problems):
         raise CheckpointNotFoundError(
             "there is no checkpoint in this folder or below it",
             file=top,
             advice="; ".join(found.notes[:3]) or None,
         )
-    reports = [*(_lost(prefix) for prefix in found.lost), *_verified(found, on_progress)]
+    reports = [
+        *(_lost(prefix, level) for prefix in found.lost),
+        *_verified(found, level, on_progress),
+    ]
     reports.sort(key=lambda report: report.path)
     first = [about] if about.problems or about.notes else []
     return (*first, *reports)
@@ -88,22 +98,23 @@ class _Progress:
             self.told(min(self.done + done, self.total), self.total)
 
 
-def _verified(found: Found, on_progress: Progress | None) -> Iterator[Report]:
+def _verified(found: Found, level: str, on_progress: Progress | None) -> Iterator[Report]:
     progress = _Progress(sum(size for _, size in found.checkpoints), on_progress)
     most = max(_LEAST_KEPT, MOST_PROBLEMS // max(1, len(found.checkpoints)))
     for location, size in found.checkpoints:
-        yield _one(location, progress, most)
+        yield _one(location, level, progress, most)
         progress.done += size
 
 
-def _one(location: Location, progress: _Progress, most: int) -> Report:
+def _one(location: Location, level: str, progress: _Progress, most: int) -> Report:
     """Verify one; that it cannot be read must not hide the others."""
     try:
-        report = verify(location, on_progress=progress.of_one)
+        report = verify(location, level=level, on_progress=progress.of_one)
     except CheckpointError as error:
         findings = Findings()
         findings.add_error("TFC354", error)
-        return Report(location.prefix, location.version, 0, 0, tuple(findings.problems))
+        problems = tuple(findings.problems)
+        return Report(location.prefix, location.version, 0, 0, problems, level=level)
     if len(report.problems) <= most:
         return report
     more = count_of(len(report.problems) - most, "more problem")
@@ -111,14 +122,14 @@ def _one(location: Location, progress: _Progress, most: int) -> Report:
     return replace(report, problems=report.problems[:most], notes=notes)
 
 
-def _lost(prefix: str) -> Report:
+def _lost(prefix: str, level: str) -> Report:
     findings = Findings()
     what = "data files are there, but not their index"
     findings.add("TFC353", what, file=f"{prefix}.index")
-    return Report(prefix, "V2", 0, 0, tuple(findings.problems))
+    return Report(prefix, "V2", 0, 0, tuple(findings.problems), level=level)
 
 
-def _about_folder(top: str, found: Found) -> Report:
+def _about_folder(top: str, found: Found, level: str) -> Report:
     """Report on the folder itself: what could not be searched, and what state files promise."""
     findings = Findings()
     for path, why in found.unreadable:
@@ -130,7 +141,8 @@ def _about_folder(top: str, found: Found) -> Report:
             has_company = os.path.dirname(os.path.abspath(path)) in folders
             if has_company or is_state_file(read_head(path)):  # else somebody else's file
                 _check_state(path, known, findings)
-    return Report(top, "", 0, 0, tuple(findings.problems), tuple(found.notes))
+    problems, notes = tuple(findings.problems), tuple(found.notes)
+    return Report(top, "", 0, 0, problems, notes, level=level)
 
 
 def _names_of(location: Location) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The command ``tfckpt``.
 
-Rank 15: arguments and exit codes; no logic worth testing without it.
+Rank 16: arguments and exit codes; no logic worth testing without it.
 
 Exit codes: 0 good; 1 findings or damage; 2 nothing there, not readable, or a wrong call.
 """
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 _PATH = "checkpoint: its prefix, any of its files, a folder, or a SavedModel"
 _INTERRUPTED = 130
+_REPORTS = {
+    "--junit": "JUnit XML, a case per file and per top scope of names",
+    "--sarif": "SARIF 2.1.0",
+    "--markdown": "a summary in Markdown",
+}
+"""Options of `verify` that write a file -> what into it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, (what, add_arguments) in COMMANDS.items():
         command = commands.add_parser(name, help=what, description=what)
-        command.add_argument("path", metavar="PATH", help=_PATH)
+        number = "+" if name == "verify" else None
+        command.add_argument("path", metavar="PATH", nargs=number, help=_PATH)
         add_arguments(command)
         command.add_argument(
             "--latest",
@@ -105,6 +112,16 @@ def _verify(command: argparse.ArgumentParser) -> None:
         help="how far to go; each level includes those before it (default: data)",
     )
     command.add_argument("--strict", action="store_true", help="let warnings fail, too")
+    command.add_argument(
+        "--all", action="store_true", help="PATH is a folder: every checkpoint in and below it"
+    )
+    for option, what in _REPORTS.items():
+        command.add_argument(option, metavar="FILE", help=f"write {what}")
+    command.add_argument(
+        "--github",
+        action=argparse.BooleanOptionalAction,
+        help="annotations and a summary for GitHub; by itself where GITHUB_ACTIONS is set",
+    )
     command.add_argument(
         "--explain",
         action=_Explain,

@@ -21,10 +21,12 @@ def document(report: Report) -> dict[str, Any]:
     return {
         "path": report.path,
         "version": report.version,
+        "level": report.level,
         "ok": report.ok,
         "notes": list(report.notes),
         "tensors": report.tensors,
         "bytes": report.nbytes,
+        "diagnosis": list(report.diagnosis),
         "problems": [asdict(problem) for problem in report.problems],
     }
 

@@ -113,7 +113,8 @@ def escaped(text: str) -> str:
 
 
 def _limited(lines: list[str], largest: int) -> str:
-    taken, size = [], len(_END.encode())
+    taken: list[str] = []
+    size = len(_END.encode())
     for line in lines:
         size += len(line.encode()) + 1
         if size > largest:
