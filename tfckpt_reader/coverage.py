@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-MOST = 1000
+MOST = 200
 """Files, and scopes, that are told apart: a report of a million cases serves nobody."""
 OTHER = "…"
 """Stands for the scopes beyond those."""

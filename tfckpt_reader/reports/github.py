@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.errors import printable
 from tfckpt_reader.report import CODES, ERROR, WARNING
-from tfckpt_reader.reports.places import inside, place
+from tfckpt_reader.reports.places import inside, place, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,12 @@ def annotated(
         top: Folder that paths are told from: the top of the repository.
         failed: Why something could not be verified at all; these come first.
     """
-    lines = [command("error", why, title="tfckpt: not verified") for why in failed]
+    shown = (
+        failed
+        if len(failed) < MOST
+        else [*failed[: MOST - 2], f"… and {len(failed) - MOST + 2:,} more"]
+    )
+    lines = [command("error", why, title="tfckpt: not verified") for why in shown]
     for severity in (ERROR, WARNING):
         groups = sorted(
             (group for report in reports for group in _groups(report, severity)),
@@ -77,7 +82,7 @@ def _groups(report: Report, severity: str) -> list[_Group]:
 
 def _annotation(severity: str, group: _Group, top: str) -> str:
     code = CODES[group.first.code]
-    text = [str(group.first)]
+    text = [words(group.first)]
     if group.number > 1:
         text.append(f"… and {group.number - 1:,} more of this kind in this file")
     title = f"{group.first.code} {code.name}"

@@ -6,6 +6,7 @@ that a name is shown as it is, and is never a link, a mention, a tag or another 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import count_of, printable, shortened
@@ -21,8 +22,10 @@ LARGEST = 1 << 20
 """Bytes that GitHub takes for a step; a longer summary is dropped as a whole."""
 _MOST_CHECKPOINTS = 200
 _MOST_PROBLEMS = 100
-_PLAIN = frozenset(" /-,;=…")
+_PLAIN = frozenset(" /-,;=.")
 """Characters besides letters and digits that mean nothing inside a line."""
+_INNER_UNDERSCORE = re.compile(r"(?<=[A-Za-z0-9])&#95;(?=[A-Za-z0-9])")
+"""Between letters it means nothing, and most names have some."""
 _ORDER = {ERROR: 0, WARNING: 1, INFORMATION: 2}
 _END = "\n… cut off here: the summary has a limit\n"
 
@@ -46,8 +49,7 @@ def markdown(
     problems.sort(key=lambda pair: _ORDER[pair[0].severity])
     checked = [report for report in reports if report.version or report.problems]
     bad = sum(not report.ok for report in checked) + len(failed)
-    title = f"{bad} of {len(checked) + len(failed)} bad" if bad else "sound"
-    lines = [f"## TensorFlow checkpoints: {title}", ""]
+    lines = [f"## TensorFlow checkpoints: {f'{bad:,} bad' if bad else 'all sound'}", ""]
     lines += [f"* **not verified**: {escaped(why)}" for why in failed]
     lines += _checkpoints(checked, top) if checked else []
     lines += _problems(problems, top) if problems else []
@@ -106,10 +108,11 @@ def _meanings(problems: Iterable[Problem]) -> list[str]:
 
 def escaped(text: str) -> str:
     """Return a text as Markdown for itself, on one line, and not of any length."""
-    return "".join(
+    found = "".join(
         c if c.isalnum() or c in _PLAIN or not c.isascii() else f"&#{ord(c)};"
         for c in printable(shortened(text))
     )
+    return _INNER_UNDERSCORE.sub("_", found).replace("www.", "www&#46;")
 
 
 def _limited(lines: list[str], largest: int) -> str:

@@ -1,4 +1,4 @@
-"""Paths as a service knows them: from the top of the repository, with slashes.
+"""Problems as a service shows them: where, seen from the top of the repository, and in words.
 
 Rank 3: opens nothing.
 """
@@ -6,6 +6,7 @@ Rank 3: opens nothing.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 def place(problem: Problem, report: Report) -> str:
     """Return the path that a problem is shown at: its file, or else the checkpoint's."""
     return problem.file or report.path
+
+
+def words(problem: Problem) -> str:
+    """Return a problem in one line, without its severity, code and file."""
+    return str(replace(problem, file=None)).partition(": ")[2]
 
 
 def inside(path: str, top: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import printable
 from tfckpt_reader.report import CODES, ERROR, INFORMATION, WARNING
-from tfckpt_reader.reports.places import place, uri
+from tfckpt_reader.reports.places import place, uri, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,9 +87,9 @@ def _result(
     problem: Problem, report: Report, rules: dict[str, int], top: str, seen: dict[str, int]
 ) -> dict[str, Any]:
     where = uri(place(problem, report), top)
-    physical: dict[str, Any] = {"artifactLocation": {"uri": where}}
-    if problem.offset is not None and problem.offset >= 0:
-        physical["region"] = {"byteOffset": problem.offset}
+    # Readers want a region even of a file as a whole.
+    region = {"byteOffset": max(0, problem.offset or 0)}
+    physical = {"artifactLocation": {"uri": where}, "region": region}
     location: dict[str, Any] = {"physicalLocation": physical}
     if problem.tensor is not None:
         name = printable(problem.tensor)
@@ -98,7 +98,7 @@ def _result(
         "ruleId": problem.code,
         "ruleIndex": rules[problem.code],
         "level": _LEVELS[problem.severity],
-        "message": {"text": str(problem)},
+        "message": {"text": words(problem)},
         "locations": [location],
         "partialFingerprints": {_FINGERPRINT: _fingerprint(problem, where, seen)},
     }
