@@ -99,4 +99,4 @@ def _tell_github(reports: Sequence[Report], failed: Sequence[str], arguments: Na
             text = markdown(reports, top=_top(), failed=failed, largest=max(0, room))
             file.write(text.encode("utf-8", "backslashreplace"))
     except OSError as error:  # nobody asked for it by name: no reason to fail the job
-        output.remark(f"the summary of the job was not written: {error}")
+        output.remark(f"the summary of the job was not written: {error.strerror}")
