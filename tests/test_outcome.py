@@ -67,6 +67,13 @@ def test_exit_codes_of_all(
     assert (": all sound (" in done.lines[-1]) == (kept == ["good"])
 
 
+def test_level(run: Run, folder: Path) -> None:
+    for many in (["--all"], [f"{folder}/good/p"]):
+        done = run("verify", folder / "bad", *many, "--level", "sizes", "--json")
+        assert done.code == 0
+        assert {report["level"] for report in done.json["reports"]} == {"sizes"}
+
+
 def test_nothing_in_a_folder(run: Run, tmp_path: Path) -> None:
     done = run("verify", tmp_path, "--all")
     assert (done.code, done.out) == (2, "")

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tfckpt_reader.codes import LEVELS
 from tfckpt_reader.coverage import MOST, OTHER, coverage_of
 from tfckpt_reader.errors import printable
 from tfckpt_reader.report import CODES, ERROR, INFORMATION, WARNING, Problem, Report
@@ -71,6 +72,8 @@ def hostile_reports(draw: st.DrawFn) -> list[Report]:
             path=draw(names),
             version=draw(st.sampled_from(["V1", "V2", ""])),
             notes=tuple(draw(st.lists(names, max_size=2))),
+            level=draw(st.sampled_from(LEVELS)),
+            diagnosis=tuple(draw(st.lists(names, max_size=2))),
             coverage=coverage_of(
                 draw(st.lists(names, max_size=3)), draw(st.lists(names, max_size=3))
             ),
@@ -139,7 +142,7 @@ def test_junit_says_which_case_fails() -> None:
     (failure,) = found["tensors a/"].result
     assert (failure.type, failure.text) == ("TFC401", str(bad))
     properties = {p.name: p.value for p in first.properties()}
-    assert properties == {"version": "V2", "tensors": "3", "bytes": "40"}
+    assert properties == {"version": "V2", "level": "data", "tensors": "3", "bytes": "40"}
 
 
 def test_junit_strictly() -> None:
@@ -306,6 +309,17 @@ def test_an_annotation() -> None:
     assert first == "byte 3: tensor '100%': w"
     assert "1 more" in more
     assert cure == f"{CODES['TFC401'].meaning} {CODES['TFC401'].cure}"
+
+
+def test_the_diagnosis_is_told_everywhere() -> None:
+    why = "the download was cut off"
+    bad = report(problem("TFC302"), problem(), diagnosis=(why,))
+    first, second = (command_of(line)[2] for line in annotated([bad]))
+    assert why in first
+    assert why not in second
+    assert f"diagnosis: {why}" in junit([bad])
+    assert f"* runs/m: {why}" in markdown.markdown([bad]).splitlines()
+    assert document(bad)["diagnosis"] == [why]
 
 
 def test_remarks_are_no_annotations() -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import writers as w
-from test_verify import CASES, DATA, FIXTURES, INDEX, OF_FOLDERS, bundle, codes
+from test_verify import CASES, DATA, FIXTURES, INDEX, OF_FOLDERS, bundle, codes, poke
 
 from tfckpt_reader import CheckpointNotFoundError, Report, verify, verify_all, verify_folder
+from tfckpt_reader.codes import LEVELS
 
 V1_FILE = (FIXTURES / "v1" / "model.ckpt").read_bytes()
 
@@ -62,14 +63,15 @@ def test_every_fixture_is_found_once_and_told_as_it_is_alone() -> None:
 
 
 def test_the_bad_ones_are_told_in_order(tmp_path: Path) -> None:
-    expected = []
-    for number, (code, _, build) in enumerate(CASES):
+    alone = []
+    for number, (_, _, build) in enumerate(CASES):
         built = build(at(tmp_path / f"{number:03}"))
-        if Path(f"{built}{INDEX}").exists():
-            expected.append((str(built), [code]))
-    found = [(r.path, codes(r)) for r in verify_all(tmp_path) if r.version == "V2"]
-    assert found == expected
-    assert len(expected) > 20
+        alone.append(verify(built, level="values"))
+    found = [report for report in verify_all(tmp_path, level="values") if report.version]
+    assert [(r.path, r.problems) for r in found] == [
+        (r.path, r.problems) for r in alone if r.version
+    ]
+    assert len(found) > 50
 
 
 def test_nothing_there(tmp_path: Path) -> None:
@@ -181,6 +183,19 @@ def test_a_checkpoint_that_cannot_be_read(tmp_path: Path) -> None:
     good, bad = verify_all(tmp_path)
     assert good.ok
     assert codes(bad) == ["TFC354"]
+
+
+def test_levels(tmp_path: Path) -> None:
+    poke(bundle(at(tmp_path / "bad")), DATA, 1)
+    Path(f"{bundle(at(tmp_path / 'lost'))}{INDEX}").unlink()
+    Path(tmp_path, "aside.index").write_bytes(b"x")
+    for level in LEVELS:
+        about_it, bad, lost = verify_all(tmp_path, level=level)
+        assert {about_it.level, bad.level, lost.level} == {level}
+        assert codes(bad) == (["TFC401"] if level in ("data", "values") else [])
+        assert codes(lost) == ["TFC353"]
+    with pytest.raises(ValueError, match="no level 'all'"):
+        verify_all(tmp_path, level="all")
 
 
 # The state file.

@@ -25,6 +25,8 @@ MOST = 10
 class _Group(NamedTuple):
     turn: int
     """Groups of its report before it."""
+    diagnosis: tuple[str, ...]
+    """That of its report, told with the first group."""
     first: Problem
     number: int
     """Of problems in it."""
@@ -75,7 +77,7 @@ def _groups(report: Report, severity: str) -> list[_Group]:
         if problem.severity == severity:
             found.setdefault((problem.code, place(problem, report)), []).append(problem)
     return [
-        _Group(turn, problems[0], len(problems), path)
+        _Group(turn, () if turn else report.diagnosis, problems[0], len(problems), path)
         for turn, ((_, path), problems) in enumerate(found.items())
     ]
 
@@ -88,7 +90,7 @@ def _annotation(severity: str, group: _Group, top: str) -> str:
     title = f"{group.first.code} {code.name}"
     return command(
         severity,
-        "\n".join([*text, f"{code.meaning} {code.cure}"]),
+        "\n".join([*text, *group.diagnosis, f"{code.meaning} {code.cure}"]),
         file=inside(group.path, top),
         title=title,
     )

@@ -60,7 +60,12 @@ def _suite(report: Report, its: list[Case], bad: tuple[str, ...]) -> Iterator[st
         f'<testsuite name={name} tests="{len(its)}" failures="{failures}" errors="0" skipped="0">'
     )
     yield "<properties>"
-    facts = {"version": report.version, "tensors": report.tensors, "bytes": report.nbytes}
+    facts = {
+        "version": report.version,
+        "level": report.level,
+        "tensors": report.tensors,
+        "bytes": report.nbytes,
+    }
     for key, value in facts.items():
         yield f'<property name="{key}" value={_attribute(str(value))}/>'
     yield "</properties>"
@@ -68,8 +73,9 @@ def _suite(report: Report, its: list[Case], bad: tuple[str, ...]) -> Iterator[st
         yield f"<testcase classname={name} name={_attribute(case.name)}>"
         yield from _outcome(case, bad)
         yield "</testcase>"
-    if report.notes:
-        yield f"<system-out>{_text(report.notes)}</system-out>"
+    told = [*(f"diagnosis: {line}" for line in report.diagnosis), *report.notes]
+    if told:
+        yield f"<system-out>{_text(told)}</system-out>"
     yield "</testsuite>"
 
 

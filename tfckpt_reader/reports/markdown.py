@@ -52,6 +52,7 @@ def markdown(
     lines = [f"## TensorFlow checkpoints: {f'{bad:,} bad' if bad else 'all sound'}", ""]
     lines += [f"* **not verified**: {escaped(why)}" for why in failed]
     lines += _checkpoints(checked, top) if checked else []
+    lines += _diagnoses(checked, top)
     lines += _problems(problems, top) if problems else []
     lines += _meanings(problem for problem, _ in problems)
     return _limited(lines, largest)
@@ -72,6 +73,12 @@ def _checkpoints(reports: Sequence[Report], top: str) -> list[str]:
         *rows,
         *(["", f"… and {count_of(more, 'checkpoint')} more"] if more else []),
     ]
+
+
+def _diagnoses(reports: Sequence[Report], top: str) -> list[str]:
+    told = [(report.path, line) for report in reports for line in report.diagnosis]
+    lines = [f"* {escaped(inside(path, top))}: {escaped(line)}" for path, line in told]
+    return ["", *lines[:_MOST_PROBLEMS]] if lines else []
 
 
 def _problems(problems: Sequence[tuple[Problem, Report]], top: str) -> list[str]:
