@@ -31,8 +31,8 @@ _NO_CHECKPOINTS = (".ldb", ".sst", ".index")
 """Tables of LevelDB and RocksDB; and V2 indexes, which are told by their names."""
 _PARTS_FOLDER = re.compile(r"(?s).*_temp(_[0-9a-f]{32})?")
 _PART = re.compile(r"part-\d{5,}-of-\d{5,}(\.index|\.data-\d{5,}-of-\d{5,})")
-_V1_HEADER_TAG = 0x0A
-"""First byte of a SavedTensorSlices with a meta; a BundleHeader has no such field."""
+_V2_HEADER_STARTS = (b"", b"\x08", b"\x10", b"\x1a")
+"""First byte of a BundleHeader: its fields are 1 to 3; a SavedTensorSlices begins with none."""
 _MOST_NOTES = 50
 
 
@@ -191,12 +191,12 @@ def _add_v1(folder: str, names: list[str], found: Found) -> None:
 
 
 def _is_foreign(path: str) -> bool:
-    """Tell whether a table is sound where it must say that it is V1, but does not.
+    """Tell whether a table is that of something else: it has no header, or that of a V2 index.
 
-    A damaged one may well be a checkpoint, and counts as one.
+    A damaged one may well be a V1 checkpoint, and counts as one.
     """
     try:
         header = Table(File(path)).get(b"")
     except CheckpointError:
         return False
-    return header is None or header[:1] != bytes([_V1_HEADER_TAG])
+    return header is None or bytes(header[:1]) in _V2_HEADER_STARTS
