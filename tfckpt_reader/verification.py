@@ -15,18 +15,19 @@ import os
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.codes import require_level
+from tfckpt_reader.diagnosis import diagnose
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enough_memory
+from tfckpt_reader.folder import Location
 from tfckpt_reader.locate import locate
 from tfckpt_reader.report import Findings, Problem, Report
 from tfckpt_reader.verify_bundle import check_v2
+from tfckpt_reader.verify_files import gather
 from tfckpt_reader.verify_v1 import check_v1
 
 __all__ = ["Problem", "Report", "verify"]
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tfckpt_reader.folder import Location
 
     Progress = Callable[[int, int], None]
 
@@ -56,13 +57,13 @@ def verify(
     """
     require_level(level)
     findings = Findings()
+    tensors = nbytes = 0
     try:
         location = locate(path)
     except CorruptCheckpointError as error:
         findings.add_error("TFC101", error)
-        return Report(error.file or "", "", 0, 0, tuple(findings.problems), level=level)
-    check = check_v1 if location.version == "V1" else check_v2
-    tensors = nbytes = 0
+        location = Location("", error.file or "")
+    check = _CHECKS.get(location.version, _check_nothing)
     try:
         with enough_memory(location.prefix):
             tensors, nbytes = check(location, findings, on_progress or _no_progress, level)
@@ -78,8 +79,24 @@ def verify(
         location.notes,
         level=level,
         coverage=findings.coverage,
+        diagnosis=_diagnosis(findings, location.prefix + ".index"),
     )
+
+
+def _diagnosis(findings: Findings, index: str) -> tuple[str, ...]:
+    try:
+        with enough_memory(index):
+            return diagnose(findings.problems, gather(findings, index))
+    except UnsupportedError:
+        return ()
+
+
+def _check_nothing(*_arguments: object) -> tuple[int, int]:
+    return 0, 0
 
 
 def _no_progress(_done: int, _total: int) -> None:
     pass
+
+
+_CHECKS = {"V1": check_v1, "V2": check_v2}
