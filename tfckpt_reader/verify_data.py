@@ -42,25 +42,22 @@ def check_data(
         seen += nbytes
         progress(seen, total)
 
-    errors: dict[int, CheckpointError] = {}
-    sizes: dict[int, int] = {}
+    begin, order = len(findings.problems), []
     with closing(_read_all(bundle, runs, values is not None, on_read)) as done:
         for number, error, taken in done:
             run = runs[number]
             if error is not None:
-                if len(errors) <= findings.most:
-                    errors[number] = error
+                order.append(number)
+                findings.add_error(code_of_data(error), error)
                 continue
             sound += run.nbytes
             if not run.dtype.itemsize and taken[0] != run.nbytes:
-                sizes[number] = taken[0]
+                order.append(number)
+                _bad_size(bundle, run, taken[0], findings)
             if values is not None and run.dtype in FLOATS:
                 values.add(number, run, together(taken))
-    for number in sorted({*errors, *sizes}):
-        if number in errors:
-            findings.add_error(code_of_data(errors[number]), errors[number])
-        else:
-            _bad_size(bundle, runs[number], sizes[number], findings)
+    found = zip(order, findings.problems[begin:], strict=True)
+    findings.problems[begin:] = [problem for _, problem in sorted(found, key=lambda pair: pair[0])]
     if values is not None:
         values.report(bundle, findings)
     return sound
