@@ -13,7 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 import writers as w
-from test_verify import DATA, INDEX, Build, bundle, checkpoints, cut, poke, put, shown, v1
+from test_verify import (
+    DATA,
+    INDEX,
+    Build,
+    bundle,
+    checkpoints,
+    cut,
+    poke,
+    put,
+    shown,
+    v1,
+    with_meta,
+)
 
 from tfckpt_reader import verify
 from tfckpt_reader.codes import CODES, ERROR
@@ -180,6 +192,10 @@ CASES: list[tuple[str, Build, str]] = [
     ("an index moved as text", index(to_crlf), "line feed .* text.* binary"),
     ("an index, the other way", index(lf_in_index), "carriage return .* text.* binary"),
     ("a V1 file moved as text", v1_file(to_crlf), "line feed .* text.* binary"),
+    ("a pointer for the graph", lambda d: with_meta(d, graph=LFS),
+     "Git LFS pointer.* git lfs pull"),
+    ("the graph of another model", lambda d: with_meta(d, "a"),
+     "restores 'global_step' and 3 more"),
     ("files of another count", of_the_count_before,
      r"counts 1 data files.* say 2\b.*different saves"),
     ("a file that was not copied", missing, "not all files were copied: .*data-00001-of-00003"),

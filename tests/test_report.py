@@ -33,7 +33,7 @@ ERRORS = {
     *("not-a-table", "footer", "metaindex", "block", "index-gap", "key-order", "duplicate-key"),
     *("separator", "no-header", "header", "entry", "slices", "shard-missing", "shard-short"),
     *("overlap", "hole", "trailing", "crc", "value", "string-size", "unsupported"),
-    *("fingerprint", "other-index"),
+    *("fingerprint", "other-index", "graph-key", "object-key", "graph"),
     *("state-newest", "index-missing", "unreadable"),
 }
 HARMLESS = {

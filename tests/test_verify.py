@@ -353,6 +353,42 @@ def with_hash(change: int) -> Callable[[bytes], bytes]:
     return edit
 
 
+SAVED_NAMES = ("global_step", "v1", "v2", "v3")
+"""What the .meta of the fixture saver_tf1 restores."""
+
+
+def with_meta(folder: Path, *names: str, graph: bytes | None = None) -> Path:
+    """Tensors of these names beside the graph of a Saver, or beside these bytes."""
+    if graph is None:
+        graph = (FIXTURES / "saver_tf1" / "model.ckpt-1.meta").read_bytes()
+    prefix = bundle(folder, dict.fromkeys(names or SAVED_NAMES, INTS))
+    Path(f"{prefix}.meta").write_bytes(graph)
+    return prefix
+
+
+def v1_with_meta(folder: Path, *names: str) -> Path:
+    prefix = v1(folder, dict.fromkeys(names, INTS))
+    shutil.copy(FIXTURES / "saver_tf1" / "model.ckpt-1.meta", f"{prefix}.meta")
+    return prefix
+
+
+VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+def objects(
+    folder: Path, *keys: str, graph: bytes | None = None, tensors: Mapping[str, Any] | None = None
+) -> Path:
+    """A checkpoint of objects: a graph that names these keys, or these bytes, and some tensors."""
+    nodes = [
+        w.bytes_field(2, w.bytes_field(1, b"VARIABLE_VALUE") + w.bytes_field(3, key.encode()))
+        for key in keys
+    ]
+    stored = b"".join(w.bytes_field(1, node) for node in nodes) if graph is None else graph
+    return bundle(
+        folder, {"_CHECKPOINTABLE_OBJECT_GRAPH": w.Strings([stored], ()), **(tensors or {})}
+    )
+
+
 def numbers(*values: float) -> Build:
     """A grid of floats, the first of them these."""
     grid = np.linspace(1, 2, 12, dtype=np.float32)
@@ -463,6 +499,16 @@ CASES: list[tuple[str, str, Build]] = [
      folder_for_fingerprint),
     ("TFC502", "a bit of the hash of the index", lambda d: real_model(d, edit=with_hash(1))),
     ("TFC502", "another index", lambda d: saved_model(d, w.int_field(5, 1))),
+    ("TFC503", "a graph that restores one tensor more",
+     lambda d: with_meta(d, *SAVED_NAMES[:3])),
+    ("TFC503", "the same beside V1", lambda d: v1_with_meta(d, *SAVED_NAMES[1:])),
+    ("TFC504", "an object whose value is not there",
+     lambda d: objects(d, "a" + VALUE, "b" + VALUE, tensors={"a" + VALUE: INTS})),
+    ("TFC505", "a .meta that is no message", lambda d: with_meta(d, graph=b"\xff\xff")),
+    ("TFC505", "an empty .meta", lambda d: with_meta(d, graph=b"")),
+    ("TFC505", "a .meta that stayed in Git LFS",
+     lambda d: with_meta(d, graph=b"version https://git-lfs.github.com/spec/v1\nsize 5\n")),
+    ("TFC402", "a graph of objects that is no message", lambda d: objects(d, graph=b"\xff")),
     ("TFC601", "a weight that is NaN", numbers(float("nan"))),
     ("TFC601", "a V1 weight that is NaN",
      lambda d: v1(d, {"f": np.array([1, float("nan")], np.float32), "i": INTS})),
@@ -1294,3 +1340,57 @@ def test_the_level_is_told(tmp_path: Path) -> None:
     prefix = bundle(tmp_path)
     assert str(verify(prefix)).endswith("(4 tensors, 40 bytes checked)")
     assert str(verify(prefix, level="index")).endswith("checked at level index)")
+
+
+# Graphs.
+
+
+def test_a_graph_of_the_same_names_is_fine(tmp_path: Path) -> None:
+    assert codes(verify(with_meta(tmp_path))) == []
+    assert codes(verify(with_meta(tmp_path, *SAVED_NAMES, "and/more"))) == []
+
+
+def test_a_table_is_saved_under_longer_keys(tmp_path: Path) -> None:
+    values = {"t/.ATTRIBUTES/table-keys": INTS, "t/.ATTRIBUTES/table-values": INTS}
+    assert codes(verify(objects(tmp_path, "t/.ATTRIBUTES/table", tensors=values))) == []
+    assert codes(verify(objects(tmp_path, "u/.ATTRIBUTES/table", tensors=values))) == ["TFC504"]
+    assert codes(verify(objects(tmp_path, "s/.ATTRIBUTES/table", tensors=values))) == ["TFC504"]
+
+
+def test_a_graph_of_another_model(tmp_path: Path) -> None:
+    prefix = with_meta(tmp_path, "a", "b")
+    report = verify(prefix)
+    assert [(p.code, p.tensor) for p in report.problems] == [("TFC503", n) for n in SAVED_NAMES]
+    assert {p.file for p in report.problems} == {f"{prefix}.meta"}
+    (line,) = report.diagnosis
+    assert "restores 'global_step' and 3 more" in line
+
+
+def test_a_thousand_keys_are_not_told_one_by_one(tmp_path: Path) -> None:
+    prefix = objects(tmp_path, *(f"{n:04d}{VALUE}" for n in range(1000)))
+    report = verify(prefix)
+    assert set(codes(report)) == {"TFC504"}
+    assert len(report.problems) == 101
+    assert "900 keys more" in report.problems[-1].what
+
+
+def test_a_damaged_index_does_not_accuse_the_graph(tmp_path: Path) -> None:
+    prefix = with_meta(tmp_path)
+    poke(prefix, INDEX, Path(f"{prefix}{INDEX}").read_bytes().index(b"v1", 20))
+    assert codes(verify(prefix)) == ["TFC104"]
+    prefix = v1_with_meta(tmp_path, *SAVED_NAMES)
+    poke(prefix, "", -9)
+    assert codes(verify(Path(f"{prefix}"))) == ["TFC104"]
+
+
+def test_damaged_objects_are_told_once(tmp_path: Path) -> None:
+    prefix = objects(tmp_path, "a" + VALUE)
+    assert codes(verify(poke(prefix, DATA, -3))) == ["TFC401"]
+
+
+def test_a_very_large_graph_is_left_aside(tmp_path: Path) -> None:
+    prefix = with_meta(tmp_path, "a")
+    os.truncate(f"{prefix}.meta", 100 << 20)
+    report = verify(prefix)
+    assert codes(report) == []
+    assert any("was not compared" in note for note in report.notes)

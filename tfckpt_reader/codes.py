@@ -51,6 +51,7 @@ class Code:
 _COPY = "Copy or download the file again, and compare checksums with the source."
 _SAVE = "Save the checkpoint again with a released TensorFlow."
 _EXPORT = "Export or copy the whole SavedModel again."
+_GRAPH = "Put the .meta file, or saved_model.pb, of the same model beside the checkpoint."
 _TRAINING = "Go back to an earlier checkpoint, and look at the training."
 _MODEL = "See whether this part of the model is used, and was trained or loaded."
 _ALLOW = "Give whoever runs this the right to read it."
@@ -142,6 +143,15 @@ CODES: dict[str, Code] = {
         ERROR,
         "The index is not the one that was saved with this SavedModel.",
         _EXPORT,
+    ),
+    "TFC503": Code(
+        "graph-key", "index", ERROR, "The graph restores a tensor that is not there.", _GRAPH
+    ),
+    "TFC504": Code(
+        "object-key", "data", ERROR, "A value of the graph of objects is not there.", _SAVE
+    ),
+    "TFC505": Code(
+        "graph", "index", ERROR, "A graph cannot be read; the tensors may be sound.", _COPY
     ),
     "TFC601": Code("nan", "values", WARNING, "A tensor holds NaN.", _TRAINING),
     "TFC602": Code("infinite", "values", WARNING, "A tensor holds infinities.", _TRAINING),

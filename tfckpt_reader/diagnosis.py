@@ -187,6 +187,18 @@ def _damaged_table(fact: Facts, here: list[Problem]) -> str | None:
     return f"it is damaged{with_it}{data}. Copy it again"
 
 
+def _other_graph(_fact: Facts, here: list[Problem]) -> str | None:
+    lacking = [p.tensor for p in here if p.code == "TFC503" and p.tensor is not None]
+    if not lacking:
+        return None
+    more = len([p for p in here if p.code == "TFC503"]) - 1
+    others = f" and {more:,} more" if more else ""
+    return printable(
+        f"it restores {shortened(lacking[0])!r}{others}, which the checkpoint lacks: it is of "
+        "another model, or the checkpoint holds only a part. Copy the graph of this checkpoint"
+    )
+
+
 _WHOLE_FILE: tuple[Callable[[Facts, list[Problem]], str | None], ...] = (
     _other_kind,
     _newlines,
@@ -197,5 +209,6 @@ _PARTS: tuple[Callable[[Facts, list[Problem]], str | None], ...] = (
     _cut_off,
     _damaged_tensors,
     _damaged_table,
+    _other_graph,
 )
 """Causes of which several may be true."""

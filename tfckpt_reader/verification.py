@@ -1,6 +1,6 @@
 """Is a checkpoint whole? Every block, every entry, every byte of data, and what lies between.
 
-Rank 10: parses nothing itself. The parsers are asked piece by piece, with a collector around each
+Rank 11: parses nothing itself. The parsers are asked piece by piece, with a collector around each
 question, so that one defect does not hide the next. Data is read, never mapped, in bounded
 memory: a file that is cut meanwhile is an error and not the end of the process.
 
@@ -22,6 +22,7 @@ from tfckpt_reader.locate import locate
 from tfckpt_reader.report import Findings, Problem, Report
 from tfckpt_reader.verify_bundle import check_v2
 from tfckpt_reader.verify_files import gather
+from tfckpt_reader.verify_graph import check_graphs
 from tfckpt_reader.verify_v1 import check_v1
 
 __all__ = ["Problem", "Report", "verify"]
@@ -67,6 +68,7 @@ def verify(
     try:
         with enough_memory(location.prefix):
             tensors, nbytes = check(location, findings, on_progress or _no_progress, level)
+            check_graphs(location, findings, level)
     except UnsupportedError as error:
         findings.most += 1  # room to say so
         findings.add_error("TFC901", error)
@@ -76,7 +78,7 @@ def verify(
         tensors,
         nbytes,
         tuple(findings.problems),
-        location.notes,
+        (*location.notes, *findings.notes),
         level=level,
         coverage=findings.coverage,
         diagnosis=_diagnosis(findings, location.prefix + ".index"),

@@ -55,6 +55,7 @@ def check_v2(
     bundle = Bundle(location.prefix, mapped=False, header=header, find=rows.get)
     specs = _check_entries(bundle, rows, findings)
     runs = _runs(bundle, specs, findings)
+    findings.specs = specs
     findings.coverage = coverage_of(_files(bundle, runs), (spec.name for spec in specs))
     doubtful = _check_places(bundle, runs, findings)
     if not reaches(level, "sizes"):

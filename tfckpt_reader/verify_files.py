@@ -64,7 +64,8 @@ def gather(findings: Findings, index: str) -> list[Facts]:
 def _of_table(file: File, errors: list[Problem]) -> Facts:
     codes = {problem.code for problem in errors}
     if not codes.intersection(_TABLE_CODES):
-        return Facts(file.name, file.size)
+        unread = codes.intersection(("TFC501", "TFC505"))
+        return Facts(file.name, file.size, kind=_kind(file.name) if unread else None)
     zeros = _trailing_zeros(file, 0, file.size)
     no_end = "TFC101" in codes
     return Facts(

@@ -44,6 +44,7 @@ def check_v1(
     reader = V1(location.prefix, files, mapped=False)
     keys = [set(check_table(table, findings, values=False)) - {b""} for table in reader.tables]
     specs = _v1_specs(reader, findings)
+    findings.specs = specs
     findings.coverage = coverage_of(location.files, (spec.name for spec in specs))
     sound = [spec for spec in specs if _is_whole(reader, spec, keys, findings)]
     nbytes = 0
