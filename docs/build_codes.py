@@ -27,11 +27,13 @@ file, the byte, the tensor, what was expected and what was found.
 LEVEL_HEADS = {
     "index": "What the index says, by itself: its footer and blocks, the order of keys, the header, the numbers in each "
     "entry, and whether the slices of a partitioned tensor tile it exactly. No data file is opened. A V1 file is one "
-    "table of names and values, so that all of it is read; a SavedModel's index is compared with `fingerprint.pb`.",
+    "table of names and values, so that all of it is read. The index of a SavedModel is compared with its "
+    "`fingerprint.pb`, and every index with the graph beside it (`.meta`, `saved_model.pb`, up to 64 MiB): what the "
+    "graph restores must be there.",
     "sizes": "Whether each data file is there and long enough, and whether each byte of it belongs to one tensor. "
     "Only bytes that no tensor claims are read.",
-    "data": "Every byte of every tensor, against its checksum; strings are taken apart, V1 values decoded. "
-    "This is the default.",
+    "data": "Every byte of every tensor, against its checksum; strings are taken apart, V1 values decoded, and the "
+    "values of an object-based checkpoint's own graph of objects looked for. This is the default.",
     "values": "What numbers the floats hold, streamed; the only level that imports NumPy for V2. NaN and infinities are "
     "told of every tensor. Zeros or one number throughout are told only of weights with two axes or more that are no "
     "slot of an optimizer: biases begin as zeros, scales as ones, and slots of frozen weights stay zero, so that a "
@@ -55,6 +57,7 @@ How much older or newer than the index it is, is added as a hint only |
 | moved as text: line feeds became CR LF | as many bytes too many as there are line feeds, each behind a CR |
 | moved as text the other way | too short, everything behind some byte fails, and no CR stands before a line feed |
 | index and data of different saves, or renamed | the index counts other data files than the names say |
+| the graph beside it is of another model | it restores tensors that the checkpoint lacks |
 | a SavedModel's index was exchanged | `fingerprint.pb` is that of another index |
 """
 
