@@ -2,7 +2,8 @@
 
 Rank 10: parses nothing itself. A ``.meta`` file and a ``saved_model.pb`` name the keys that are
 restored; a string tensor of an object-based checkpoint names those of its objects. What else the
-checkpoint has is fine: averages and optimizers are often left aside. NumPy is not needed.
+checkpoint has is fine: averages and optimizers are often left aside. NumPy is not needed, and what
+reads graphs is imported where there is one.
 """
 
 from __future__ import annotations
@@ -15,10 +16,7 @@ from tfckpt_reader.bundle import Bundle
 from tfckpt_reader.codes import ERROR, reaches
 from tfckpt_reader.dtypes import DataType
 from tfckpt_reader.errors import CheckpointError, UnsupportedError, count_of
-from tfckpt_reader.graph.attributes import Place
 from tfckpt_reader.graph.files import graph_beside
-from tfckpt_reader.graph.meta_graph import read_graph_at
-from tfckpt_reader.graph.objects import OBJECT_GRAPH_KEY, decode_object_graph
 from tfckpt_reader.spec import run_of
 
 if TYPE_CHECKING:
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.report import Findings
     from tfckpt_reader.spec import TensorSpec
 
+OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _MOST_KEYS = 100
 """Told one by one: a graph of another model lacks all of them."""
 _LARGEST_GRAPH = 64 << 20
@@ -53,6 +52,9 @@ def check_graphs(location: Location, findings: Findings, level: str) -> None:
 
 
 def _check_objects(prefix: str, stored: TensorSpec, findings: Findings) -> None:
+    from tfckpt_reader.graph.attributes import Place
+    from tfckpt_reader.graph.objects import decode_object_graph
+
     raw = _object_graph(prefix, stored)
     if raw is None:
         return
@@ -82,6 +84,8 @@ def _object_graph(prefix: str, spec: TensorSpec) -> bytes | None:
 
 
 def _check_graph(path: str, findings: Findings) -> None:
+    from tfckpt_reader.graph.meta_graph import read_graph_at
+
     try:
         size = os.path.getsize(path)
         if size > _LARGEST_GRAPH:
