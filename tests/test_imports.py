@@ -161,6 +161,15 @@ def test_looking_at_numbers_needs_numpy_only(tmp_path: Path) -> None:
     assert "ml_dtypes" not in loaded
 
 
+def test_verifying_folders_needs_no_numpy() -> None:
+    code, loaded, asked = run("verify", str(FIXTURES / "sliced"), "--all")
+    assert code == 0
+    assert not loaded & HEAVY
+    assert not asked & SLOW
+    assert third_party(asked) == {"google", "crc32c"}
+    assert not {n for n in ours(loaded) if n.startswith(("export", "reports"))}
+
+
 def test_errors_need_little_either(tmp_path: Path) -> None:
     code, loaded, asked = run("ls", str(tmp_path / "no"))
     assert code == 2
