@@ -26,9 +26,9 @@ from test_verify import DATA, FIXTURES, FLOATS, INDEX, bundle, poke
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.cli import main, output
+from tfckpt_reader.codes import CODES, LEVELS
 from tfckpt_reader.export import Conversion
 from tfckpt_reader.export.plan import OBJECT_GRAPH
-from tfckpt_reader.report import CODES
 
 NASTY = ["a\x1b[31mred", "b\nnew line", "c\rback", "d\u202eright to left", "e\u200fmark", "f\x7f"]
 NASTY_BYTES = [*(name.encode() for name in NASTY), b"g\xff\xfe", b"h\x9b31m"]
@@ -529,6 +529,29 @@ def test_verify_json(run: Run, tmp_path: Path) -> None:
     assert (problem["file"], problem["offset"]) == (f"{prefix}{DATA}", 0)
 
 
+def test_verify_levels(run: Run, tmp_path: Path) -> None:
+    prefix = bundle(tmp_path, {"g": np.full((2, 2), np.nan, np.float32)})
+    for level, strict in (("index", 0), ("sizes", 0), ("data", 0), ("values", 1)):
+        done = run("verify", prefix, "--level", level, "--json")
+        assert (done.code, done.json["level"], done.json["ok"]) == (0, level, True)
+        assert run("verify", prefix, "--level", level, "--strict").code == strict
+    assert run("verify", prefix, "--json").json["level"] == "data"
+    assert run("verify", prefix, "--level", "all").code == 2
+    poke(prefix, DATA, 1)
+    codes = [run("verify", prefix, "--level", level).code for level in LEVELS]
+    assert codes == [0, 0, 1, 1]
+
+
+def test_verify_says_what_happened_before_it_sums_up(run: Run, tmp_path: Path) -> None:
+    prefix = bundle(tmp_path)
+    os.truncate(f"{prefix}{DATA}", 20)
+    *_, diagnosis, total = run("verify", prefix).lines
+    assert diagnosis.startswith(f"diagnosis: {prefix}{DATA}: it ends 20 bytes early")
+    assert total.startswith(f"{prefix}: ")
+    assert run("verify", prefix, "--json").json["diagnosis"] == [diagnosis[11:]]
+    assert run("verify", bundle(tmp_path), "--json").json["diagnosis"] == []
+
+
 @pytest.mark.parametrize(("filler", "code"), [(b"\0", 0), (b"x", 1)])
 def test_verify_of_padding(run: Run, filler: bytes, code: int, tmp_path: Path) -> None:
     tensors = {"a": np.array([1], np.int8), "b": FLOATS}
@@ -558,6 +581,7 @@ def test_explain(run: Run, code: str) -> None:
     assert line.startswith(f"{code} {kind.name}, {kind.severity}: ")
     assert kind.meaning in line
     assert kind.cure in line
+    assert line.endswith(f"Found at level {kind.level}.")
 
 
 def test_explain_all_and_none(run: Run) -> None:
@@ -586,8 +610,9 @@ def test_verify_says_once_what_a_code_means(run: Run, tmp_path: Path) -> None:
     prefix = bundle(tmp_path, tail=b"?")
     poke(prefix, DATA, 1)
     poke(prefix, DATA, 17)
-    *problems, damage, tail, _ = run("verify", prefix).lines
-    assert [line.split()[1] for line in problems] == ["TFC401", "TFC401", "TFC306"]
+    *problems, tail, damage, diagnosis, _ = run("verify", prefix).lines
+    assert diagnosis.startswith("diagnosis: ")
+    assert [line.split()[1] for line in problems] == ["TFC306", "TFC401", "TFC401"]
     for line, code in ((damage, "TFC401"), (tail, "TFC306")):
         assert line.startswith(code)
         assert CODES[code].meaning in line

@@ -15,6 +15,7 @@ import pytest
 from test_fixtures import assert_reads, value_bytes
 
 import tfckpt_reader as tfckpt
+from tfckpt_reader.codes import CODES, LEVELS, reaches
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 pytestmark = pytest.mark.skipif(
@@ -108,6 +109,24 @@ def test_rows(entry: Entry) -> None:
                 for rows in (slice(0, 1), slice(count // 2, None), slice(-1, None)):
                     part = ckpt.read(name, rows=rows)
                     assert value_bytes(part) == value_bytes(whole[rows])
+
+
+# What is wrong with those that are not sound, as their traits and TensorFlow's answers say.
+UNSOUND = {"v2_missing_shard": ["TFC301"]}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@each_entry
+def test_nothing_is_said_of_what_is_sound(entry: Entry, level: str) -> None:
+    for checkpoint in readable(entry):
+        report = tfckpt.verify(f"{folder_of(entry)}/{checkpoint['prefix']}", level=level)
+        expected = next((c for start, c in UNSOUND.items() if entry["id"].startswith(start)), [])
+        expected = [code for code in expected if reaches(level, CODES[code].level)]
+        found = [problem.code for problem in report.problems]
+        assert found == expected, [str(problem) for problem in report.problems]
+        assert report.ok == (expected == [])
+        assert bool(report.diagnosis) == bool(expected)
+        assert report.tensors > 0
 
 
 def test_missing_shard_is_named() -> None:

@@ -137,6 +137,39 @@ def test_verifying_needs_no_numpy(path: str) -> None:
     assert not {n for n in ours(loaded) if n.startswith("export")}
 
 
+@pytest.mark.parametrize("level", ["index", "sizes", "data"])
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_neither_does_finding_out_what_happened(
+    level: str, big_endian: bool, tmp_path: Path
+) -> None:
+    """Half of the data is zero, and two bytes are too many."""
+    numbers = {f"t{i}": np.full(1000, i + 1, np.float32) for i in range(4)}
+    files = w.bundle_files(numbers, big_endian=big_endian)
+    (tmp_path / "p.index").write_bytes(files[".index"])
+    (tmp_path / "p.data-00000-of-00001").write_bytes(bytes(8002) + files.popitem()[1][8000:])
+    code, loaded, asked = run("verify", str(tmp_path / "p"), "--level", level)
+    assert code == (0 if level == "index" else 1)
+    assert not loaded & HEAVY
+    assert third_party(asked) == {"google", "crc32c"}
+
+
+def test_looking_at_numbers_needs_numpy_only(tmp_path: Path) -> None:
+    w.write_bundle(tmp_path / "p", {"b": w.Raw(14, (1,), b"\0\0"), "f": np.zeros(1, np.float32)})
+    code, loaded, _ = run("verify", str(tmp_path / "p"), "--level=values")
+    assert code == 0
+    assert "numpy" in loaded
+    assert "ml_dtypes" not in loaded
+
+
+def test_verifying_folders_needs_no_numpy() -> None:
+    code, loaded, asked = run("verify", str(FIXTURES / "sliced"), "--all")
+    assert code == 0
+    assert not loaded & HEAVY
+    assert not asked & SLOW
+    assert third_party(asked) == {"google", "crc32c"}
+    assert not {n for n in ours(loaded) if n.startswith(("export", "reports"))}
+
+
 def test_errors_need_little_either(tmp_path: Path) -> None:
     code, loaded, asked = run("ls", str(tmp_path / "no"))
     assert code == 2

@@ -1,6 +1,6 @@
 """Read TensorFlow checkpoints without TensorFlow.
 
-Rank 12: the public names. They are imported when first used, so that ``tfckpt ls`` starts fast.
+Rank 13: the public names. They are imported when first used, so that ``tfckpt ls`` starts fast.
 
     import tfckpt_reader as tfckpt
 
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from tfckpt_reader.export import convert
+    from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
     from tfckpt_reader.locate import latest_checkpoint
     from tfckpt_reader.spec import TensorSlice, TensorSpec
     from tfckpt_reader.variant import Variant
     from tfckpt_reader.verification import Problem, Report, verify
+    from tfckpt_reader.verify_folder import verify_all
 
 __version__ = "0.1.0"
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "ChecksumError",
     "CorruptCheckpointError",
     "DataType",
+    "MetaGraph",
     "Problem",
     "Report",
     "TensorNotFoundError",
@@ -49,7 +52,9 @@ __all__ = [
     "convert",
     "latest_checkpoint",
     "open",
+    "read_meta_graph",
     "verify",
+    "verify_all",
 ]
 
 _HOME = {
@@ -65,10 +70,12 @@ _HOME = {
         "UnsupportedError",
     ),
     "export": ("convert",),
+    "graph.meta_graph": ("MetaGraph", "read_meta_graph"),
     "spec": ("TensorSlice", "TensorSpec"),
     "locate": ("latest_checkpoint",),
     "variant": ("Variant",),
     "verification": ("Problem", "Report", "verify"),
+    "verify_folder": ("verify_all",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -1,6 +1,6 @@
 """``python -m tfckpt_reader``: the command `tfckpt`.
 
-Rank 16: nothing but that.
+Rank 17: nothing but that.
 """
 
 import sys

@@ -15,16 +15,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader._protos import parse
 from tfckpt_reader._protos.values import check_version, data_type, dims, extents
 from tfckpt_reader.checksum import unmask
 from tfckpt_reader.coding import decode_varint
-from tfckpt_reader.errors import CorruptCheckpointError
+from tfckpt_reader.dtypes import require_readable
+from tfckpt_reader.errors import CorruptCheckpointError, count_of
 
 if TYPE_CHECKING:
     from tfckpt_reader.dtypes import DataType
+    from tfckpt_reader.spec import Run
 
 _DTYPE, _SHAPE, _CRC = 0x08, 0x12, 0x35
 """Tags of the first two fields and of the last: number << 3 | wire type."""
@@ -116,3 +119,25 @@ def _decode_place(value: bytes | memoryview, offset: int, end: int) -> tuple[int
     if offset != end or shard >> 31 or begin >> 63 or size >> 63:
         return None
     return shard, begin, size
+
+
+def require_possible(run: Run) -> None:
+    """Refuse a type, a size or a place that nothing stored can have, whatever the files hold.
+
+    Raises:
+        CorruptCheckpointError: the numbers of its entry cannot be right.
+        UnsupportedError: its dtype is not known.
+    """
+    itemsize = run.dtype.itemsize
+    if not itemsize:
+        require_readable(run.dtype)
+    elif run.nbytes != itemsize * prod(run.shape):
+        wanted = count_of(itemsize * run.elements, "byte")
+        raise _bad_entry("size does not fit dtype and shape", wanted, run.nbytes)
+    if run.shard < 0 or run.offset < 0 or run.nbytes < 0:
+        place = f"shard {run.shard}, offset {run.offset}, size {run.nbytes}"
+        raise _bad_entry("place is negative", "numbers >= 0", place)
+
+
+def _bad_entry(problem: str, expected: str, got: object) -> CorruptCheckpointError:
+    return CorruptCheckpointError(problem, structure="index entry", expected=expected, got=got)

@@ -14,7 +14,9 @@ from tfckpt_reader.footer import FOOTER_SIZE, MAGIC
 
 V1_SHARD = re.compile(r"(?s)(.*)-(\d{5,}|\?{5})-of-(\d{5,}|\?{5})")
 """Base, number and count in the name of a V1 shard, or in TensorFlow's pattern for them."""
-_UNFINISHED = re.compile(r"(?s).*\.tempstate\d+")
+DATA_FILE = re.compile(r"(?s)(.*)\.data-\d{5,}-of-\d{5,}")
+"""Prefix in the name of a V2 data file."""
+UNFINISHED = re.compile(r"(?s).*\.tempstate\d+")
 _MOST_SHOWN = 10
 _MOST_SHARDS = 1 << 20
 
@@ -135,7 +137,7 @@ def checkpoints_in(folder: str) -> list[Location]:
     found: dict[str, Location] = {}
     for name in names_in(folder):
         path = os.path.join(folder, name)
-        if _UNFINISHED.fullmatch(name):
+        if UNFINISHED.fullmatch(name):
             continue  # a save that never ended
         if name.endswith(".index") and os.path.isfile(path):
             prefix = path.removesuffix(".index")

@@ -18,13 +18,20 @@ from tfckpt_reader.errors import (
     CorruptCheckpointError,
     shortened,
 )
-from tfckpt_reader.folder import Location, checkpoints_in, names_in, v1_at, v1_set_at, v2_at
+from tfckpt_reader.folder import (
+    DATA_FILE,
+    Location,
+    checkpoints_in,
+    names_in,
+    v1_at,
+    v1_set_at,
+    v2_at,
+)
 from tfckpt_reader.footer import MAGIC
 from tfckpt_reader.sniff import describe, describe_folder, is_state_file, read_head
 from tfckpt_reader.state import STATE_FILE, read_state
 
 _MOST_LISTED = 10
-_DATA_FILE = re.compile(r"(?s)(.*)\.data-\d{5,}-of-\d{5,}")
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://")
 _SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 
@@ -92,7 +99,7 @@ def _by_file(path: str) -> Location | None:
 
 def _without_suffix(path: str) -> list[str]:
     found = [path.removesuffix(end) for end in (".index", ".meta") if path.endswith(end)]
-    match = _DATA_FILE.fullmatch(path)
+    match = DATA_FILE.fullmatch(path)
     return [*found, match[1]] if match else found
 
 
@@ -129,7 +136,7 @@ def _in_saved_model(folder: str) -> Location:
 def _from_state(path: str) -> Location:
     state = read_state(path)
     folder = os.path.dirname(path)
-    for tried in _places(folder, state.newest):
+    for tried in places(folder, state.newest):
         found = _any_at(tried)
         if found is None:
             continue
@@ -143,7 +150,7 @@ def _from_state(path: str) -> Location:
     )
 
 
-def _places(folder: str, written: str) -> list[str]:
+def places(folder: str, written: str) -> list[str]:
     """Return where a state file's path is looked for, none of them outside its folder."""
     top = os.path.abspath(folder)
     direct = os.path.join(folder, written)
@@ -211,7 +218,7 @@ def _ambiguous(path: str, found: list[Location], notes: list[str]) -> Checkpoint
 
 
 def _lost_index(folder: str) -> str | None:
-    data = [name for name in names_in(folder) if _DATA_FILE.fullmatch(name)]
+    data = [name for name in names_in(folder) if DATA_FILE.fullmatch(name)]
     return f"There is {data[0]}, but not its .index file" if data else None
 
 

@@ -1,15 +1,17 @@
-"""What `verify` can find, and what it found.
+"""What `verify` found.
 
-Rank 2: knows no format; the table of problems, the report, and the collector that turns the
-parsers' errors into problems.
+Rank 2: knows no format; the report, and the collector that turns the parsers' errors into
+problems. What there is to find is in codes.py.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tfckpt_reader.codes import CODES, ERROR, INFORMATION, ROWS_LOST, WARNING, Code
+from tfckpt_reader.coverage import Coverage
 from tfckpt_reader.errors import (
     CheckpointError,
     CheckpointNotFoundError,
@@ -21,58 +23,24 @@ from tfckpt_reader.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-ERROR, WARNING, INFORMATION = "error", "warning", "information"
+    from tfckpt_reader.spec import Run, TensorSpec
 
+__all__ = [
+    "CODES",
+    "ERROR",
+    "INFORMATION",
+    "ROWS_LOST",
+    "WARNING",
+    "Code",
+    "Findings",
+    "Problem",
+    "Report",
+    "code_of",
+    "code_of_data",
+]
 
-@dataclass(frozen=True, slots=True)
-class Code:
-    """One kind of problem."""
-
-    name: str
-    severity: str
-    meaning: str
-    cure: str
-
-
-_COPY = "Copy or download the file again, and compare checksums with the source."
-_SAVE = "Save the checkpoint again with a released TensorFlow."
-
-CODES: dict[str, Code] = {
-    "TFC101": Code("not-a-table", ERROR, "The file is no checkpoint index, or is cut off.", _COPY),
-    "TFC102": Code("footer", ERROR, "The footer holds what no writer puts there.", _COPY),
-    "TFC103": Code("metaindex", ERROR, "The metaindex block is damaged or not empty.", _COPY),
-    "TFC104": Code("block", ERROR, "A block of the index is damaged; its rows are lost.", _COPY),
-    "TFC105": Code("index-gap", ERROR, "Bytes of the index belong to no block.", _COPY),
-    "TFC106": Code("key-order", ERROR, "Keys are out of order: lookups can miss them.", _SAVE),
-    "TFC107": Code("duplicate-key", ERROR, "A key comes twice: which one counts?", _SAVE),
-    "TFC108": Code("separator", ERROR, "The index block misleads a lookup.", _SAVE),
-    "TFC201": Code("no-header", ERROR, "The index has no header row.", _SAVE),
-    "TFC202": Code("header", ERROR, "The header cannot be right, or needs a newer reader.", _SAVE),
-    "TFC203": Code("entry", ERROR, "An entry cannot be decoded, or cannot be right.", _SAVE),
-    "TFC204": Code("slices", ERROR, "Slices of a tensor overlap, leave holes or are lost.", _SAVE),
-    "TFC205": Code("stray-slice", WARNING, "A slice belongs to no tensor of the index.", _SAVE),
-    "TFC301": Code("shard-missing", ERROR, "A data file is not there.", "Copy it too."),
-    "TFC302": Code("shard-short", ERROR, "A data file ends before its tensors do.", _COPY),
-    "TFC303": Code("overlap", ERROR, "Two tensors claim the same bytes.", _SAVE),
-    "TFC304": Code("hole", ERROR, "Bytes between tensors are not zero and nobody's.", _COPY),
-    "TFC305": Code("padding", INFORMATION, "Zero bytes lie between tensors.", "Nothing to do."),
-    "TFC306": Code("trailing", ERROR, "A data file goes on after its last tensor.", _COPY),
-    "TFC307": Code(
-        "shard-count", WARNING, "The index and the data files count differently.", _SAVE
-    ),
-    "TFC308": Code("stray-shard", INFORMATION, "No tensor lies in this data file.", "Delete it?"),
-    "TFC401": Code("crc", ERROR, "The bytes of a tensor are not those that were saved.", _COPY),
-    "TFC402": Code("value", ERROR, "The bytes of a tensor cannot be decoded.", _COPY),
-    "TFC403": Code(
-        "string-size", ERROR, "Strings or variants take other bytes than the entry says.", _SAVE
-    ),
-    "TFC901": Code("unsupported", ERROR, "Sound perhaps, but not read by this version.", "Update."),
-}
-"""Code -> what it means. Codes are stable: a number is never given another meaning."""
-ROWS_LOST = ("TFC104", "TFC203", "TFC204", "TFC901")
-"""After these nobody knows whose the remaining rows, or the bytes between tensors, are."""
 MOST_PROBLEMS = 100_000
 """Found in one checkpoint before the search ends: a million would fill the memory, unread."""
 
@@ -117,12 +85,18 @@ class Report:
     version: str
     """"V1", "V2", or "" where it could not be told."""
     tensors: int
-    """Tensors whose data was checked."""
+    """Tensors that were checked, as far as the level goes."""
     nbytes: int
-    """Bytes of their data."""
+    """Bytes of their data that were read and found sound; 0 below level data."""
     problems: tuple[Problem, ...]
     notes: tuple[str, ...] = ()
     """What was assumed to find the checkpoint."""
+    level: str = "data"
+    """How far it went: "index", "sizes", "data" or "values"."""
+    diagnosis: tuple[str, ...] = ()
+    """What all problems together say happened to the files, a line each; none of sound ones."""
+    coverage: Coverage = field(default_factory=Coverage)
+    """Which files and names were looked at."""
 
     @property
     def ok(self) -> bool:
@@ -136,6 +110,8 @@ class Report:
             if (n := sum(problem.severity == severity for problem in self.problems))
         ]
         checked = f"{count_of(self.tensors, 'tensor')}, {count_of(self.nbytes, 'byte')} checked"
+        if self.level != "data":
+            checked += f" at level {self.level}"
         return f"{printable(self.path)}: {', '.join(counts) or 'sound'} ({checked})"
 
 
@@ -144,7 +120,13 @@ class Findings:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.notes: list[str] = []
+        self.specs: Sequence[TensorSpec] = ()
+        """All tensors of the checkpoint, if its index could be read."""
+        self.runs: dict[str, list[Run]] = {}
+        """Data file -> what lies in it, in order: the diagnosis wants to know."""
         self.most = MOST_PROBLEMS
+        self.coverage = Coverage()
 
     def add(  # noqa: PLR0913 - the columns of a problem
         self,

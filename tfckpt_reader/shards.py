@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import os
 import threading
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.checksum import crc32c, mask
-from tfckpt_reader.dtypes import DataType, require_readable
+from tfckpt_reader.dtypes import DataType
+from tfckpt_reader.entry import require_possible
 from tfckpt_reader.errors import (
     DAMAGED,
     CheckpointError,
@@ -119,16 +119,11 @@ class Shards:
             CorruptCheckpointError: the entry's place or size cannot be right.
             TruncatedError: the file ends before the run does.
         """
-        itemsize = run.dtype.itemsize
-        if not itemsize:
-            with located(self.prefix + ".index", tensor=run.name):
-                require_readable(run.dtype)
-        elif run.nbytes != itemsize * prod(run.shape):
-            wanted = count_of(itemsize * run.elements, "byte")
-            raise self._bad_entry(run, "size does not fit dtype and shape", wanted, run.nbytes)
-        if run.shard < 0 or run.offset < 0 or run.nbytes < 0:
-            place = f"shard {run.shard}, offset {run.offset}, size {run.nbytes}"
-            raise self._bad_entry(run, "place is negative", "numbers >= 0", place)
+        try:
+            require_possible(run)
+        except CheckpointError as error:
+            locate(error, self.prefix + ".index", tensor=run.name)
+            raise
         try:
             file = self.file(run.shard)
         except CheckpointError as error:
@@ -137,18 +132,6 @@ class Shards:
         if run.offset + run.nbytes > file.size:
             raise _too_short(file, run)
         return file
-
-    def _bad_entry(
-        self, run: Run, problem: str, expected: str, got: object
-    ) -> CorruptCheckpointError:
-        return CorruptCheckpointError(
-            problem,
-            file=self.prefix + ".index",
-            tensor=run.name,
-            structure="index entry",
-            expected=expected,
-            got=got,
-        )
 
     def require(self, run: Run) -> None:
         """Make sure that the file has what the run claims, before memory is set aside for it."""

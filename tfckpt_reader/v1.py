@@ -7,9 +7,8 @@ Rank 8: knows no V2 and no façade. FORMAT 4; TensorFlow ``core/util/tensor_slic
     key of a slice      SavedTensorSlices.data: name, slice, values as a TensorProto
 
 Every tensor is stored in slices; a whole one has a single slice. A shard's header lists just what
-lies in that shard. The values carry neither dtype nor shape, so both come from the header, and
-there must be exactly as many values as the slice has elements. There is no crc per tensor: the
-crc of the table block covers it, and is always checked.
+lies in that shard. The values carry neither dtype nor shape: both come from the header, and there
+must be just as many values as elements. The crc of the table block covers them, always checked.
 """
 
 from __future__ import annotations
@@ -125,7 +124,7 @@ class V1:
 
     def array(self, spec: TensorSpec, *, check: bool) -> NDArray[Any]:
         """Return a whole tensor, read-only: a view of the mapped file where the bytes allow it."""
-        taken = self._tiling(spec, all_rows(spec))
+        taken = self.require_tiling(spec, all_rows(spec))
         if len(taken) == 1 and taken[0].shape == spec.shape:  # pieces of no elements tile anything
             out = self._values(spec, taken[0].piece)
             out = out if out.flags.aligned else out.copy()
@@ -146,7 +145,7 @@ class V1:
 
         Only slices that hold some of the rows are decoded.
         """
-        taken = self._tiling(spec, rows)
+        taken = self.require_tiling(spec, rows)
         self._require_room(spec)
         out = empty_rows(spec, rows) if out is None else out
         self._gather(spec, taken, out)
@@ -176,15 +175,20 @@ class V1:
 
     def check(self, spec: TensorSpec) -> None:
         """Decode all rows of a tensor, one at a time."""
-        for cut in self._tiling(spec, all_rows(spec)):
-            self._values(spec, cut.piece)
+        for _ in self.parts(spec):
+            pass
+
+    def parts(self, spec: TensorSpec) -> Iterator[NDArray[Any]]:
+        """Decode all rows of a tensor, and yield what is in each."""
+        for cut in self.require_tiling(spec, all_rows(spec)):
+            yield self._values(spec, cut.piece)
 
     def stream(self, spec: TensorSpec) -> Iterator[memoryview]:
         """Yield a numeric tensor's bytes, C order and little-endian, in pieces of whole elements.
 
         In memory at a time: about a chunk of rows that no slice boundary cuts, or one slice's.
         """
-        taken = self._tiling(spec, all_rows(spec))
+        taken = self.require_tiling(spec, all_rows(spec))
         if len(taken) == 1:
             yield from _in_chunks(self.array(spec, check=True))
             return
@@ -200,7 +204,7 @@ class V1:
         """Give all bytes of numeric tensors to `take`, one after another: see `Reader.pour`."""
         return pour_in_order(self, enumerate(specs), take, on_read)
 
-    def _tiling(self, spec: TensorSpec, rows: range) -> list[Cut]:
+    def require_tiling(self, spec: TensorSpec, rows: range) -> list[Cut]:
         """Return what some rows take from the slices; these cover each element exactly once."""
         taken = cuts(self._pieces[spec.name], rows)
         with located(self.path, tensor=spec.name):

@@ -1,6 +1,6 @@
 """Is a checkpoint whole? Every block, every entry, every byte of data, and what lies between.
 
-Rank 10: parses nothing itself. The parsers are asked piece by piece, with a collector around each
+Rank 11: parses nothing itself. The parsers are asked piece by piece, with a collector around each
 question, so that one defect does not hide the next. Data is read, never mapped, in bounded
 memory: a file that is cut meanwhile is an error and not the end of the process.
 
@@ -14,10 +14,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from tfckpt_reader.codes import require_level
+from tfckpt_reader.diagnosis import diagnose
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enough_memory
+from tfckpt_reader.folder import Location
 from tfckpt_reader.locate import locate
 from tfckpt_reader.report import Findings, Problem, Report
 from tfckpt_reader.verify_bundle import check_v2
+from tfckpt_reader.verify_files import gather
+from tfckpt_reader.verify_graph import check_graphs
 from tfckpt_reader.verify_v1 import check_v1
 
 __all__ = ["Problem", "Report", "verify"]
@@ -25,37 +30,45 @@ __all__ = ["Problem", "Report", "verify"]
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tfckpt_reader.folder import Location
-
     Progress = Callable[[int, int], None]
 
 
 def verify(
-    path: str | os.PathLike[str] | bytes | Location, *, on_progress: Progress | None = None
+    path: str | os.PathLike[str] | bytes | Location,
+    *,
+    level: str = "data",
+    on_progress: Progress | None = None,
 ) -> Report:
-    """Check a checkpoint and report all that is wrong with it. Never imports NumPy for V2 numbers.
+    """Check a checkpoint and report all that is wrong with it.
+
+    NumPy is imported for V1 data, and at level values only.
 
     Args:
         path: As for `open`.
+        level: How far to go; each includes those before. "index": what the index says. "sizes":
+            that the data files are there and fit. "data": every byte. "values": warn of NaN,
+            infinities, and weights that hold nothing.
         on_progress: Called now and then with the bytes of data checked and their total.
 
     Raises:
+        ValueError: there is no such level.
         CheckpointNotFoundError: there is nothing to verify.
         CheckpointError: what is there cannot be read: no permission, a pipe. Bytes that can be
             read, whatever they are, end in the report instead.
     """
+    require_level(level)
+    findings = Findings()
+    tensors = nbytes = 0
     try:
         location = locate(path)
     except CorruptCheckpointError as error:
-        findings = Findings()
         findings.add_error("TFC101", error)
-        return Report(error.file or "", "", 0, 0, tuple(findings.problems))
-    findings = Findings()
-    check = check_v1 if location.version == "V1" else check_v2
-    tensors = nbytes = 0
+        location = Location("", error.file or "")
+    check = _CHECKS.get(location.version, _check_nothing)
     try:
         with enough_memory(location.prefix):
-            tensors, nbytes = check(location, findings, on_progress or _no_progress)
+            tensors, nbytes = check(location, findings, on_progress or _no_progress, level)
+            check_graphs(location, findings, level)
     except UnsupportedError as error:
         findings.most += 1  # room to say so
         findings.add_error("TFC901", error)
@@ -65,9 +78,27 @@ def verify(
         tensors,
         nbytes,
         tuple(findings.problems),
-        location.notes,
+        (*location.notes, *findings.notes),
+        level=level,
+        coverage=findings.coverage,
+        diagnosis=_diagnosis(findings, location.prefix + ".index"),
     )
+
+
+def _diagnosis(findings: Findings, index: str) -> tuple[str, ...]:
+    try:
+        with enough_memory(index):
+            return diagnose(findings.problems, gather(findings, index))
+    except UnsupportedError:
+        return ()
+
+
+def _check_nothing(*_arguments: object) -> tuple[int, int]:
+    return 0, 0
 
 
 def _no_progress(_done: int, _total: int) -> None:
     pass
+
+
+_CHECKS = {"V1": check_v1, "V2": check_v2}

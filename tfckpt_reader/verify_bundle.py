@@ -5,26 +5,27 @@ Rank 9: parses nothing itself. Data is read, never mapped.
 
 from __future__ import annotations
 
-from contextlib import closing
-from math import gcd
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.bundle import Bundle
-from tfckpt_reader.entry import Header
+from tfckpt_reader.codes import reaches
+from tfckpt_reader.coverage import coverage_of
+from tfckpt_reader.entry import Header, require_possible
 from tfckpt_reader.errors import (
     CheckpointError,
     CorruptCheckpointError,
     UnsupportedError,
-    count_of,
     located,
 )
-from tfckpt_reader.folder import guessed_shard_count, shard_counts, shard_path
-from tfckpt_reader.report import ROWS_LOST, code_of, code_of_data
+from tfckpt_reader.folder import guessed_shard_count, shard_path
+from tfckpt_reader.report import ROWS_LOST, code_of
 from tfckpt_reader.slices import slice_key, slice_name
 from tfckpt_reader.spec import all_rows, name_of
-from tfckpt_reader.storage import File, chunks
-from tfckpt_reader.streams import scan
+from tfckpt_reader.storage import File
 from tfckpt_reader.table import Table
+from tfckpt_reader.verify_data import Values, check_data
+from tfckpt_reader.verify_saved_model import check_fingerprint
+from tfckpt_reader.verify_sizes import check_sizes
 from tfckpt_reader.verify_table import check_table
 
 if TYPE_CHECKING:
@@ -38,20 +39,35 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
 
 
-def check_v2(location: Location, findings: Findings, progress: Progress) -> tuple[int, int]:
+def check_v2(
+    location: Location, findings: Findings, progress: Progress, level: str
+) -> tuple[int, int]:
     """Report what is wrong with a bundle; return the tensors it has and the bytes checked."""
     try:
-        table = Table(File(location.prefix + ".index"))
+        file = File(location.prefix + ".index")
+        table = Table(file)
     except (CorruptCheckpointError, UnsupportedError) as error:
         findings.add_error(code_of(error, "TFC101"), error)
         return 0, 0
     rows = check_table(table, findings)
+    check_fingerprint(file, findings)
     header = _check_header(location.prefix, table, rows, findings)
     bundle = Bundle(location.prefix, mapped=False, header=header, find=rows.get)
     specs = _check_entries(bundle, rows, findings)
     runs = _runs(bundle, specs, findings)
-    _check_shard_names(bundle, runs, findings)
-    nbytes, lost = _check_shards(bundle, runs, findings, progress)
+    findings.specs = specs
+    findings.coverage = coverage_of(_files(bundle, runs), (spec.name for spec in specs))
+    doubtful = _check_places(bundle, runs, findings)
+    if not reaches(level, "sizes"):
+        return len(specs), 0
+    lost = check_sizes(bundle, runs, doubtful, findings)
+    if not reaches(level, "data"):
+        return len(specs) - len(lost), 0
+    sound = [run for number, run in enumerate(runs) if number not in doubtful]
+    # Without a header nobody knows the byte order, and so not one number.
+    looks = reaches(level, "values") and header.present
+    values = Values(specs) if looks else None
+    nbytes = check_data(bundle, sound, findings, progress, values)
     return len(specs) - len(lost), nbytes
 
 
@@ -61,21 +77,25 @@ def _check_header(prefix: str, table: Table, rows: Rows, findings: Findings) -> 
     if value is None:
         if not findings.has("TFC104"):
             findings.add("TFC201", "the index has no header row", file=path)
-        return Header(guessed_shard_count(prefix))
+        return _guess(prefix)
     try:
         with located(path):
             header = Header.decode(value)
     except CheckpointError as error:
         findings.add_error(code_of(error, "TFC202"), error)
-        return Header(guessed_shard_count(prefix))
+        return _guess(prefix)
     if header.endianness not in (0, 1):
         what = "the header has an unknown byte order"
         findings.add("TFC202", what, file=path, expected="0 or 1", got=header.endianness)
     if header.num_shards < 1:
         what = "the header counts no shards"
         findings.add("TFC202", what, file=path, expected="1 or more", got=header.num_shards)
-        return Header(guessed_shard_count(prefix))
+        return _guess(prefix)
     return header
+
+
+def _guess(prefix: str) -> Header:
+    return Header(guessed_shard_count(prefix), present=False)
 
 
 def _check_entries(bundle: Bundle, rows: Rows, findings: Findings) -> list[TensorSpec]:
@@ -111,146 +131,35 @@ def _runs(bundle: Bundle, specs: Iterable[TensorSpec], findings: Findings) -> li
     return sorted(runs, key=lambda run: (run.shard, run.offset))
 
 
-def _check_shard_names(bundle: Bundle, runs: list[Run], findings: Findings) -> None:
+def _files(bundle: Bundle, runs: list[Run]) -> list[str]:
+    used = sorted({run.shard for run in runs if run.shard >= 0})
     count = bundle.header.num_shards
-    there = shard_counts(bundle.prefix)
-    if count not in there and there:
-        findings.add(
-            "TFC307",
-            "the data files are named for another number of shards",
-            file=bundle.path,
-            expected=count,
-            got=", ".join(str(n) for n in sorted(there)),
-        )
-    used = {run.shard for run in runs}
-    for n, shards in sorted(there.items()):
-        others = sorted(shards - used if n == count or count not in there else shards)
-        for path in (shard_path(bundle.prefix, shard, n) for shard in others):
-            if not findings.has(*ROWS_LOST):
-                findings.add("TFC308", "no tensor of this checkpoint lies in it", file=path)
+    return [bundle.path, *(shard_path(bundle.prefix, shard, count) for shard in used)]
 
 
-def _check_shards(
-    bundle: Bundle, runs: list[Run], findings: Findings, progress: Progress
-) -> tuple[int, set[str]]:
-    """Check the bytes of all runs, shard by shard; return how many are sound, and what is lost."""
-    by_shard: dict[int, list[Run]] = {}
-    for run in runs:
-        by_shard.setdefault(run.shard, []).append(run)
-    total, sound, seen = sum(max(0, run.nbytes) for run in runs), 0, 0
-    lost: set[str] = set()
-
-    def report(nbytes: int) -> None:
-        nonlocal seen
-        seen += nbytes
-        progress(seen, total)
-
-    for shard, its_runs in by_shard.items():
-        if shard < 0:
-            sound += _check_runs(bundle, its_runs, findings, report)
-            continue
+def _check_places(bundle: Bundle, runs: list[Run], findings: Findings) -> set[int]:
+    """Report entries whose numbers cannot be right; return which runs are theirs."""
+    doubtful: set[int] = set()
+    beyond: set[int] = set()
+    count = bundle.header.num_shards
+    for number, run in enumerate(runs):
         try:
-            file = bundle.shards.file(shard)
+            with located(bundle.path, tensor=run.name):
+                require_possible(run)
         except CheckpointError as error:
-            _add_lost_shard(error, its_runs, findings)
-            lost.update(run.name for run in its_runs)
+            findings.add_error(code_of(error, "TFC203"), error)
+            doubtful.add(number)
             continue
-        sound += _check_runs(bundle, its_runs, findings, report)
-        with findings.collect("TFC302"):
-            _check_space_between(file, its_runs, findings)
-    return sound, lost
-
-
-def _add_lost_shard(error: CheckpointError, runs: list[Run], findings: Findings) -> None:
-    code = code_of(error, "TFC301")
-    if code == "TFC301":
-        error.problem += f", with {count_of(len(runs), 'tensor')}"
-    else:
-        error.tensor = runs[0].name
-    findings.add_error(code, error)
-
-
-def _check_runs(
-    bundle: Bundle, runs: list[Run], findings: Findings, report: Callable[[int], None]
-) -> int:
-    """Check the bytes of runs, numbers on threads; return how many are sound."""
-    errors: dict[int, CheckpointError] = {}
-    numbers = [i for i, run in enumerate(runs) if run.dtype.itemsize]
-    with closing(scan(bundle.shards, [runs[i] for i in numbers], on_read=report)) as scanned:
-        for done in scanned:
-            if done.error is not None and len(errors) <= findings.most:
-                errors[numbers[done.number]] = done.error
-    sound = 0
-    for i, run in enumerate(runs):
-        try:
-            if i in errors:
-                raise errors[i]
-            if not run.dtype.itemsize:
-                _check_objects(bundle, run, findings, report)
-        except CheckpointError as error:
-            findings.add_error(code_of_data(error), error)
-        else:
-            sound += run.nbytes
-    return sound
-
-
-def _check_objects(
-    bundle: Bundle, run: Run, findings: Findings, report: Callable[[int], None]
-) -> None:
-    """Check strings or variants, which are decoded."""
-    used = bundle.shards.check(run)
-    report(run.nbytes)
-    if used != run.nbytes:
-        findings.add(
-            "TFC403",
-            f"its {run.dtype}s take another number of bytes than the entry says",
-            file=bundle.path,
-            tensor=run.name,
-            expected=used,
-            got=run.nbytes,
-        )
-
-
-def _check_space_between(file: File, runs: list[Run], findings: Findings) -> None:
-    """Report overlaps; and if no row is lost, holes and what follows the last tensor."""
-    end, all_known = 0, not findings.has(*ROWS_LOST)
-    before = ""
-    for run in (run for run in runs if run.nbytes > 0):
-        if run.offset < end:
-            findings.add(
-                "TFC303",
-                f"begins inside tensor {before!r}",
-                file=file.name,
-                offset=run.offset,
-                tensor=run.name,
-                expected=f"an offset from {end} on",
-                got=run.offset,
-            )
-        elif min(run.offset, file.size) > end and all_known:
-            _hole(file, end, min(run.offset, file.size), findings)
-        if run.offset + run.nbytes > end:
-            end, before = run.offset + run.nbytes, run.name
-    if file.size > end and all_known:
-        _tail(file, end, gcd(*(run.offset for run in runs)), findings)
-
-
-def _hole(file: File, begin: int, end: int, findings: Findings) -> None:
-    zero = _is_zero(file, begin, end)
-    what = f"{count_of(end - begin, 'byte')} between tensors, "
-    what += "all zero" if zero else "not zero, and nobody's"
-    findings.add("TFC305" if zero else "TFC304", what, file=file.name, offset=begin)
-
-
-def _tail(file: File, end: int, alignment: int, findings: Findings) -> None:
-    """Report bytes behind the last tensor, unless they fill it up as all others are filled up."""
-    what = f"{count_of(file.size - end, 'byte')} after the last tensor"
-    fills_up = file.size - end < alignment and file.size % alignment == 0
-    if fills_up and _is_zero(file, end, file.size):
-        findings.add("TFC305", what + ", all zero", file=file.name, offset=end)
-    else:
-        findings.add("TFC306", what, file=file.name, offset=end)
-
-
-def _is_zero(file: File, begin: int, end: int) -> bool:
-    pieces = chunks(file, begin, end - begin)
-    return all(bytes(piece).count(0) == len(piece) for piece in pieces)
+        if bundle.header.present and run.shard >= count:
+            doubtful.add(number)
+            if run.shard not in beyond:
+                beyond.add(run.shard)
+                findings.add(
+                    "TFC203",
+                    "index entry: there is no such shard",
+                    file=bundle.path,
+                    tensor=run.name,
+                    expected=f"a shard below {count}",
+                    got=run.shard,
+                )
+    return doubtful

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tfckpt_reader.codes import reaches
+from tfckpt_reader.coverage import coverage_of
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
 from tfckpt_reader.folder import missing_text
 from tfckpt_reader.report import ROWS_LOST, code_of
 from tfckpt_reader.slices import slice_key, slice_name
-from tfckpt_reader.spec import name_of
+from tfckpt_reader.spec import all_rows, name_of
 from tfckpt_reader.v1 import V1
+from tfckpt_reader.values import FLOATS, look, remarks, together
 from tfckpt_reader.verify_table import check_table
 
 if TYPE_CHECKING:
@@ -25,8 +28,13 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
 
 
-def check_v1(location: Location, findings: Findings, progress: Progress) -> tuple[int, int]:
-    """Report what is wrong with a V1 set; return the tensors it has and the bytes checked."""
+def check_v1(
+    location: Location, findings: Findings, progress: Progress, level: str
+) -> tuple[int, int]:
+    """Report what is wrong with a V1 set; return the tensors it has and the bytes checked.
+
+    Its files are tables, of which every block has a crc: the first level reads all of them.
+    """
     if location.missing:
         count = len(location.missing) + len(location.files)
         findings.add("TFC301", missing_text(location.missing, count), file=location.prefix)
@@ -36,25 +44,82 @@ def check_v1(location: Location, findings: Findings, progress: Progress) -> tupl
     reader = V1(location.prefix, files, mapped=False)
     keys = [set(check_table(table, findings, values=False)) - {b""} for table in reader.tables]
     specs = _v1_specs(reader, findings)
+    findings.specs = specs
+    findings.coverage = coverage_of(location.files, (spec.name for spec in specs))
+    sound = [spec for spec in specs if _is_whole(reader, spec, keys, findings)]
+    nbytes = 0
+    if reaches(level, "data"):
+        values = reaches(level, "values")
+        nbytes = _check_values(reader, sound, findings, progress, values=values)
+    _check_strays(reader, specs, keys, findings)
+    return len(specs), nbytes
+
+
+def _is_whole(reader: V1, spec: TensorSpec, keys: list[set[bytes]], findings: Findings) -> bool:
+    """Tell whether the slices of a tensor tile it, and all have a row."""
+    try:
+        reader.require_tiling(spec, all_rows(spec))
+    except CheckpointError as error:
+        findings.add_error(code_of(error, "TFC402"), error)
+        return False
+    if findings.has("TFC104"):
+        return True  # its row may have been in a block that is lost: the next level says it better
+    for piece in reader.pieces(spec):
+        shard = piece.shard or 0
+        if piece.elements and slice_key(spec.key, piece.extents) not in keys[shard]:
+            file = reader.tables[shard].source.name
+            what = f"slice {piece}: the file has no row for it"
+            findings.add("TFC204", what, file=file, tensor=spec.name)
+            return False
+    return True
+
+
+def _check_values(
+    reader: V1,
+    specs: list[TensorSpec],
+    findings: Findings,
+    progress: Progress,
+    *,
+    values: bool,
+) -> int:
+    """Decode all values, and with `values` look at them; return the bytes of the sound ones."""
     total, done = sum(spec.nbytes or 0 for spec in specs), 0
     for spec in specs:
-        for piece in reader.pieces(spec):
-            keys[piece.shard or 0].discard(slice_key(spec.key, piece.extents))
         try:
-            reader.check(spec)
+            if values and spec.dtype in FLOATS:
+                _look_at(reader, spec, findings)
+            else:
+                reader.check(spec)
             done += spec.nbytes or 0
             progress(done, total)
         except CheckpointError as error:
             is_slice = (error.structure or "").startswith("slice")
             findings.add_error("TFC204" if is_slice else "TFC402", error)
+    return done
+
+
+def _look_at(reader: V1, spec: TensorSpec, findings: Findings) -> None:
+    raw = (part.reshape(-1).view("u1").data for part in reader.parts(spec) if part.size)
+    seen = together([look(piece, spec.dtype) for piece in raw])
+    file = reader.tables[reader.pieces(spec)[0].shard or 0].source.name
+    for code, what, got in remarks(spec.name, spec.dtype, spec.shape, seen):
+        findings.add(code, what, file=file, tensor=spec.name, got=got)
+
+
+def _check_strays(
+    reader: V1, specs: list[TensorSpec], keys: list[set[bytes]], findings: Findings
+) -> None:
+    """Report rows that no header lists."""
     if findings.has(*ROWS_LOST):
-        return len(specs), done
+        return
+    for spec in specs:
+        for piece in reader.pieces(spec):
+            keys[piece.shard or 0].discard(slice_key(spec.key, piece.extents))
     for table, stray in zip(reader.tables, keys, strict=True):
         for key in sorted(stray):
             what = "the header does not list this slice"
             name = name_of(slice_name(key))
             findings.add("TFC205", what, file=table.source.name, tensor=name)
-    return len(specs), done
 
 
 def _is_sound(path: str, findings: Findings) -> bool:

@@ -1,6 +1,6 @@
 """The command ``tfckpt``.
 
-Rank 15: arguments and exit codes; no logic worth testing without it.
+Rank 16: arguments and exit codes; no logic worth testing without it.
 
 Exit codes: 0 good; 1 findings or damage; 2 nothing there, not readable, or a wrong call.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader import __version__
 from tfckpt_reader.cli import output
+from tfckpt_reader.codes import LEVELS
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
 _PATH = "checkpoint: its prefix, any of its files, a folder, or a SavedModel"
 _INTERRUPTED = 130
+_REPORTS = {
+    "--junit": "JUnit XML, a case per file and per top scope of names",
+    "--sarif": "SARIF 2.1.0",
+    "--markdown": "a summary in Markdown",
+}
+"""Options of `verify` that write a file -> what into it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, (what, add_arguments) in COMMANDS.items():
         command = commands.add_parser(name, help=what, description=what)
-        command.add_argument("path", metavar="PATH", help=_PATH)
+        number = "+" if name == "verify" else None
+        command.add_argument("path", metavar="PATH", nargs=number, help=_PATH)
         add_arguments(command)
         command.add_argument(
             "--latest",
@@ -97,7 +105,23 @@ def _show(command: argparse.ArgumentParser) -> None:
 
 
 def _verify(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--level",
+        choices=LEVELS,
+        default="data",
+        help="how far to go; each level includes those before it (default: data)",
+    )
     command.add_argument("--strict", action="store_true", help="let warnings fail, too")
+    command.add_argument(
+        "--all", action="store_true", help="PATH is a folder: every checkpoint in and below it"
+    )
+    for option, what in _REPORTS.items():
+        command.add_argument(option, metavar="FILE", help=f"write {what}")
+    command.add_argument(
+        "--github",
+        action=argparse.BooleanOptionalAction,
+        help="annotations and a summary for GitHub; by itself where GITHUB_ACTIONS is set",
+    )
     command.add_argument(
         "--explain",
         action=_Explain,
@@ -117,7 +141,7 @@ class _Explain(argparse.Action):
         code: object,
         _option: str | None = None,
     ) -> None:
-        from tfckpt_reader.report import CODES
+        from tfckpt_reader.codes import CODES
 
         wanted = "" if code is None else str(code).upper()
         if wanted and wanted not in CODES:
@@ -125,6 +149,7 @@ class _Explain(argparse.Action):
         output.say(
             *(
                 f"{number} {kind.name}, {kind.severity}: {kind.meaning} {kind.cure}"
+                f" Found at level {kind.level}."
                 for number, kind in CODES.items()
                 if wanted in ("", number)
             )

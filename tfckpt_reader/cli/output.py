@@ -37,8 +37,35 @@ def prepare() -> None:
             reconfigure(errors="backslashreplace")
 
 
+def in_github() -> bool:
+    """Tell whether a GitHub job runs this, and looks for commands in what is printed."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
 def say(*lines: str) -> None:
     """Print lines of a result. A reader that closed the pipe has seen enough: no complaint."""
+    _write(map(_no_command, lines))
+
+
+def command(*lines: str, to_stderr: bool = False) -> None:
+    """Print lines that the service that runs this shall take for commands."""
+    if not to_stderr:
+        _write(lines)
+        return
+    with suppress(OSError):
+        sys.stderr.write("".join(line + "\n" for line in lines))
+
+
+def _no_command(line: str) -> str:
+    """Return a line so that no service takes it for a command: names may be anything."""
+    if not in_github():
+        return line
+    from tfckpt_reader.reports.github import harmless
+
+    return harmless(line)
+
+
+def _write(lines: Iterable[str]) -> None:
     try:
         for line in lines:
             sys.stdout.write(line + "\n")
@@ -62,13 +89,14 @@ def _drop_stdout() -> None:
 
 def say_json(document: dict[str, Any]) -> None:
     """Print a JSON document, its schema version first. Lone surrogates come as escapes."""
-    say(json.dumps({"schema": SCHEMA, **document}, indent=1))
+    text = json.dumps({"schema": SCHEMA, **document}, indent=1)
+    _write([text.replace("##[", "#\\u0023[")])  # a command of GitHub, in a name
 
 
 def remark(text: str) -> None:
     """Print a line to stderr."""
     with suppress(OSError):  # stderr may be closed: nobody listens
-        sys.stderr.write(f"tfckpt: {printable(text)}\n")
+        sys.stderr.write(_no_command(f"tfckpt: {printable(text)}") + "\n")
         sys.stderr.flush()
 
 

@@ -1,0 +1,85 @@
+"""Write codes.md, the page of all that `tfckpt verify` can find, from the table in the package.
+
+Run it when that table changes: ``python docs/build_codes.py``. A test compares.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tfckpt_reader.codes import CODES, LEVELS, Code
+
+PAGE = Path(__file__).with_name("codes.md")
+HEAD = """\
+# What `tfckpt verify` finds
+
+Made by `docs/build_codes.py`; edit the table in `tfckpt_reader/codes.py` instead.
+`tfckpt verify --explain CODE` prints the same.
+
+An **error** means that bytes are not what was saved, or that TensorFlow would read something else than was meant; a
+**warning** is odd or a risk and fails a job only with `--strict`; **information** needs nobody to act. Exit code 0: no
+error. 1: the bytes are there but bad, a Git LFS pointer or a web page included. 2: nothing is there, it cannot be read,
+or the call is wrong.
+
+A code keeps its number and its meaning for good. A problem carries its code and severity, and where they are known the
+file, the byte, the tensor, what was expected and what was found.
+"""
+LEVEL_HEADS = {
+    "index": "What the index says, by itself: its footer and blocks, the order of keys, the header, the numbers in each "
+    "entry, and whether the slices of a partitioned tensor tile it exactly. No data file is opened. A V1 file is one "
+    "table of names and values, so that all of it is read. The index of a SavedModel is compared with its "
+    "`fingerprint.pb`, and every index with the graph beside it (`.meta`, `saved_model.pb`, up to 64 MiB): what the "
+    "graph restores must be there.",
+    "sizes": "Whether each data file is there and long enough, and whether each byte of it belongs to one tensor. "
+    "Only bytes that no tensor claims are read.",
+    "data": "Every byte of every tensor, against its checksum; strings are taken apart, V1 values decoded, and the "
+    "values of an object-based checkpoint's own graph of objects looked for. This is the default.",
+    "values": "What numbers the floats hold, streamed; the only level that imports NumPy for V2. NaN and infinities are "
+    "told of every tensor. Zeros or one number throughout are told only of weights with two axes or more that are no "
+    "slot of an optimizer: biases begin as zeros, scales as ones, and slots of frozen weights stay zero, so that a "
+    "sound checkpoint has dozens. Of integers, bools and strings nothing is said.",
+}
+"""Level -> what it is."""
+TAIL = """
+## Diagnosis
+
+One cause shows as many problems. Where something is an error, `verify` also says what happened to each file, in
+`report.diagnosis`, under `diagnosis` in JSON, and before the last line of the text:
+
+| what is told | on what evidence |
+|---|---|
+| the file is something else: a Git LFS pointer, a web page, an archive | its first bytes |
+| cut off, by how many bytes, with how many tensors | it ends before its tensors do; those before the end are sound |
+| of another save than the index | nine in ten or more of its tensors fail, whether its size fits or not. \
+How much older or newer than the index it is, is added as a hint only |
+| damaged, and which tensors are affected | some tensors fail |
+| zeros where data should be: a download that did not end, a sparse copy | all failing bytes from some byte on are zero |
+| moved as text: line feeds became CR LF | as many bytes too many as there are line feeds, each behind a CR |
+| moved as text the other way | too short, everything behind some byte fails, and no CR stands before a line feed |
+| index and data of different saves, or renamed | the index counts other data files than the names say |
+| the graph beside it is of another model | it restores tensors that the checkpoint lacks |
+| a SavedModel's index was exchanged | `fingerprint.pb` is that of another index |
+"""
+
+
+def page() -> str:
+    """Return the whole page."""
+    return HEAD + "".join(_section(level) for level in LEVELS) + TAIL
+
+
+def _section(level: str) -> str:
+    rows = [_row(number, code) for number, code in CODES.items() if code.level == level]
+    head = f"\n## Level `{level}`\n\n{LEVEL_HEADS[level]}\n\n"
+    return (
+        head
+        + "| code | name | severity | what it means | what to do |\n|---|---|---|---|---|\n"
+        + "".join(rows)
+    )
+
+
+def _row(number: str, code: Code) -> str:
+    return f"| {number} | {code.name} | {code.severity} | {code.meaning} | {code.cure} |\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,334 @@
+"""Whole folders: every checkpoint is found, once; what is none is not; nothing hangs."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import writers as w
+from test_verify import CASES, DATA, FIXTURES, INDEX, OF_FOLDERS, bundle, codes, poke
+
+from tfckpt_reader import CheckpointNotFoundError, Report, verify, verify_all, verify_folder
+from tfckpt_reader.codes import LEVELS
+
+V1_FILE = (FIXTURES / "v1" / "model.ckpt").read_bytes()
+
+
+def paths(reports: tuple[Report, ...], top: Path) -> list[str]:
+    """What was verified, seen from the folder; without what is said of the folder itself."""
+    return [os.path.relpath(report.path, top) for report in reports if report.version]
+
+
+def about(folder: Path) -> Report:
+    """What is said of the folder itself."""
+    first = verify_all(folder)[0]
+    return first if first.version == "" else Report(str(folder), "", 0, 0, ())
+
+
+def at(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def state(folder: Path, newest: str, *kept: str) -> None:
+    lines = [f'model_checkpoint_path: "{newest}"']
+    lines += [f'all_model_checkpoint_paths: "{name}"' for name in kept]
+    Path(folder, "checkpoint").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def test_every_fixture_is_found_once_and_told_as_it_is_alone() -> None:
+    reports = verify_all(FIXTURES)
+    expected = {
+        *("every_dtype/model.ckpt", "hash_table_tf2/ckpt", "many_blocks/model.ckpt"),
+        *("multi_shard/model.ckpt", "registered_merge_oddity/model.ckpt", "strings/model.ckpt"),
+        *("saved_model/variables/variables", "saved_model_keras/variables/variables"),
+        *("saved_model_tf1/variables/variables", "saver_tf1/model.ckpt-1", "sliced/merged"),
+        *("sliced/raw", "sliced/saver", "tf2_checkpoint/ckpt-1", "tf2_checkpoint/ckpt-2"),
+        *("v1/model.ckpt", "v1_sharded/model.ckpt-?????-of-00002", "v1_sliced/one_file.ckpt"),
+        *("v1_sliced/partial.ckpt", "v1_sliced/two_files.ckpt-?????-of-00002"),
+        "variant/model.ckpt",
+    }
+    found = paths(reports, FIXTURES)
+    assert found == sorted(expected)
+    for report in reports:
+        if report.version:
+            alone = verify(report.path)
+            assert report.problems == alone.problems
+            assert (report.tensors, report.nbytes) == (alone.tensors, alone.nbytes)
+    (note,) = reports[0].notes
+    assert "temp_parts" in note
+
+
+def test_the_bad_ones_are_told_in_order(tmp_path: Path) -> None:
+    alone = []
+    for number, (_, _, build) in enumerate(CASES):
+        built = build(at(tmp_path / f"{number:03}"))
+        alone.append(verify(built, level="values"))
+    first, *found = verify_all(tmp_path, level="values")
+    there = {report.path for report in found}
+    assert [(r.path, r.problems) for r in found] == [
+        (r.path, r.problems) for r in alone if r.path in there
+    ]
+    assert len(found) > 50
+    for report in alone:
+        # A V1 file without a header might as well be a LevelDB; other files are no checkpoints.
+        if report.path not in there:
+            assert {"TFC101", "TFC201"} & set(codes(report))
+            assert report.version == "" or any(report.path in note for note in first.notes)
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    Path(tmp_path, "readme").write_text("words")
+    for folder in (tmp_path, tmp_path / "no", tmp_path / "readme"):
+        with pytest.raises(CheckpointNotFoundError):
+            verify_all(folder)
+
+
+def test_what_only_looks_like_a_checkpoint(tmp_path: Path) -> None:
+    bundle(at(tmp_path / "good"))
+    index = Path(tmp_path, "good", f"p{INDEX}").read_bytes()
+    others = at(tmp_path / "others")
+    Path(others, "faiss.index").write_bytes(b"IxF2 something else")
+    Path(others, "000005.ldb").write_bytes(index)
+    Path(others, "leveldb").write_bytes(w.assemble([(b"zz", w.seal(w.block([(b"k", b"v")])))]))
+    Path(others, "blob-of-an-index").write_bytes(index)
+    Path(others, "checkpoint").write_bytes(b"\x80\x02 a pickle of that name")
+    Path(at(tmp_path / ".git"), f"p{INDEX}").write_bytes(b"an object")
+    reports = verify_all(tmp_path)
+    assert paths(reports, tmp_path) == ["good/p"]
+    assert all(report.ok for report in reports)
+    notes = "\n".join(reports[0].notes)
+    assert all(name in notes for name in ("faiss.index", "leveldb", "blob-of-an-index"))
+
+
+def test_a_damaged_v1_file_is_one_still(tmp_path: Path) -> None:
+    damaged = bytearray(V1_FILE)
+    damaged[3] ^= 0x40
+    Path(tmp_path, "old.ckpt").write_bytes(damaged)
+    (report,) = verify_all(tmp_path)
+    assert report.version == "V1"
+    assert not report.ok
+
+
+def test_an_index_that_is_no_table_is_told_where_data_lies_beside_it(tmp_path: Path) -> None:
+    prefix = bundle(tmp_path)
+    Path(f"{prefix}{INDEX}").write_text("version https://git-lfs.github.com/spec/v1\n")
+    (report,) = verify_all(tmp_path)
+    assert codes(report) == ["TFC101"]
+    assert "Git LFS" in report.problems[0].what
+
+
+def test_data_without_an_index(tmp_path: Path) -> None:
+    prefix = bundle(tmp_path)
+    Path(f"{prefix}{INDEX}").unlink()
+    (report,) = verify_all(tmp_path)
+    assert (report.path, codes(report), report.ok) == (str(prefix), ["TFC353"], False)
+
+
+def test_unfinished_files_are_no_checkpoints(tmp_path: Path) -> None:
+    bundle(tmp_path)
+    for name in ("p.index.tempstate123", "q.data-00000-of-00001.tempstate4"):
+        Path(tmp_path, name).write_bytes(b"half")
+    parts = at(tmp_path / ("p_temp_" + "0" * 32))
+    Path(parts, "part-00000-of-00001.data-00000-of-00001").write_bytes(b"half")
+    reports = verify_all(tmp_path)
+    assert paths(reports, tmp_path) == ["p"]
+    assert len(reports[0].notes) == 2
+    assert all(report.ok for report in reports)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_links(tmp_path: Path) -> None:
+    top, outside = at(tmp_path / "top"), at(tmp_path / "outside")
+    bundle(at(top / "a" / "b"))
+    bundle(outside)
+    Path(top, "a", "loop").symlink_to(top)
+    Path(top, "self").symlink_to(Path(top, "self"))
+    Path(top, "again").symlink_to(Path(top, "a"))
+    Path(top, "away").symlink_to(outside)
+    Path(top, "gone").symlink_to(tmp_path / "nothing")
+    at(top / "files")
+    for end in (INDEX, DATA):  # as caches of downloads have them
+        Path(top, "files", f"q{end}").symlink_to(outside / f"p{end}")
+    reports = verify_all(top)
+    assert paths(reports, top) == ["a/b/p", "files/q"]
+    (note,) = reports[0].notes
+    assert str(top / "away") in note
+    link = tmp_path / "link"
+    link.symlink_to(top)
+    assert len(paths(verify_all(link), link)) == 2
+
+
+def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle(tmp_path)
+    closed = at(tmp_path / "closed")
+    really = os.scandir
+
+    def scandir(path: str) -> object:
+        if path == str(closed):
+            raise PermissionError(13, "Permission denied", path)
+        return really(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    first, second = verify_all(tmp_path)
+    assert (first.path, codes(first), first.ok) == (str(tmp_path), ["TFC355"], True)
+    assert first.problems[0].file == str(closed)
+    assert second.ok
+
+
+def test_a_checkpoint_that_cannot_be_read(tmp_path: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no pipes here")
+    bundle(at(tmp_path / "good"))
+    prefix = bundle(at(tmp_path / "pipe"))
+    Path(f"{prefix}{INDEX}").unlink()
+    os.mkfifo(f"{prefix}{INDEX}")
+    good, bad = verify_all(tmp_path)
+    assert good.ok
+    assert codes(bad) == ["TFC354"]
+
+
+def test_levels(tmp_path: Path) -> None:
+    poke(bundle(at(tmp_path / "bad")), DATA, 1)
+    Path(f"{bundle(at(tmp_path / 'lost'))}{INDEX}").unlink()
+    Path(tmp_path, "aside.index").write_bytes(b"x")
+    for level in LEVELS:
+        about_it, bad, lost = verify_all(tmp_path, level=level)
+        assert {about_it.level, bad.level, lost.level} == {level}
+        assert codes(bad) == (["TFC401"] if level in ("data", "values") else [])
+        assert codes(lost) == ["TFC353"]
+    with pytest.raises(ValueError, match="no level 'all'"):
+        verify_all(tmp_path, level="all")
+
+
+# The state file.
+
+
+def test_state_whose_entries_are_there(tmp_path: Path) -> None:
+    bundle(tmp_path)
+    bundle(at(tmp_path / "sub"))
+    state(tmp_path, "p", "sub/p", "p")
+    assert about(tmp_path).problems == ()
+    state(tmp_path, "/home/somebody/run/p", "/home/somebody/run/p")  # moved here since
+    assert about(tmp_path).problems == ()
+
+
+@pytest.mark.parametrize("where", ["v1_sharded", "saver_tf1", "tf2_checkpoint"])
+def test_state_files_that_tensorflow_wrote(where: str) -> None:
+    assert about(FIXTURES / where).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("newest", "kept", "expected"),
+    [
+        ("p", ("gone-1", "gone-2", "p"), ["TFC352"]),
+        ("gone", ("p",), ["TFC351"]),
+        ("gone", ("gone-1", "gone"), ["TFC351", "TFC352"]),
+        ("../p", (), []),  # looked for here, by its last part
+        ("../other", (), ["TFC351"]),
+    ],
+)
+def test_state_whose_entries_are_not_there(
+    newest: str, kept: tuple[str, ...], expected: list[str], tmp_path: Path
+) -> None:
+    bundle(tmp_path)
+    state(tmp_path, newest, *kept)
+    found = about(tmp_path)
+    assert codes(found) == expected
+    assert found.ok == ("TFC351" not in expected)
+    for problem in found.problems:
+        assert problem.file == str(tmp_path / "checkpoint")
+        assert "gone" in problem.what or "other" in problem.what
+
+
+@pytest.mark.parametrize("contents", [b"", b"\0" * 100, b"model_checkpoint_path: unquoted"])
+def test_state_that_is_damaged(contents: bytes, tmp_path: Path) -> None:
+    bundle(tmp_path)
+    Path(tmp_path, "checkpoint").write_bytes(contents)
+    assert codes(about(tmp_path)) == ["TFC351"]
+
+
+def test_state_alone(tmp_path: Path) -> None:
+    state(tmp_path, "gone")
+    (report,) = verify_all(tmp_path)
+    assert codes(report) == ["TFC351"]
+
+
+def test_a_checkpoint_named_checkpoint(tmp_path: Path) -> None:
+    Path(tmp_path, "checkpoint").write_bytes(V1_FILE)
+    (report,) = verify_all(tmp_path)
+    assert report.ok
+    assert report.version == "V1"
+
+
+def test_state_with_very_many_entries(tmp_path: Path) -> None:
+    bundle(tmp_path)
+    state(tmp_path, "p", *(f"gone-{i}" for i in range(20_000)))
+    (problem,) = about(tmp_path).problems
+    assert "20,000 older checkpoints" in problem.what
+    assert len(str(problem)) < 1000
+
+
+def test_codes_of_folders_are_all_shown() -> None:
+    text = Path(__file__).read_text("utf-8")
+    assert all(f'"{code}"' in text for code in OF_FOLDERS)
+
+
+# Bounds.
+
+
+def test_many_folders(tmp_path: Path) -> None:
+    files = w.bundle_files({"a": np.zeros(1, np.float32)})
+    for number in range(1500):
+        folder = at(tmp_path / f"{number % 40}" / f"{number}")
+        if number % 10 == 0:
+            for end, contents in files.items():
+                Path(folder, f"p{end}").write_bytes(contents)
+    reports = verify_all(tmp_path)
+    assert len(reports) == 150
+    assert all(report.ok for report in reports)
+
+
+def test_deep_folders(tmp_path: Path) -> None:
+    deep = tmp_path
+    for _ in range(60):
+        deep = deep / "d"
+    bundle(at(deep))
+    (report,) = verify_all(tmp_path)
+    assert report.ok
+
+
+def test_problems_kept_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify_folder, "MOST_PROBLEMS", 30)
+    for name in "abc":
+        prefix = bundle(at(tmp_path / name), {f"t{i}": np.ones(2, np.int16) for i in range(40)})
+        Path(f"{prefix}{DATA}").write_bytes(b"\0" * 160)
+    for report in verify_all(tmp_path):
+        assert len(report.problems) == 10
+        assert "30 more problems" in report.notes[-1]
+
+
+def test_progress_adds_up(tmp_path: Path) -> None:
+    for name in "abcd":
+        bundle(at(tmp_path / name), {"t": np.zeros(3 << 20, np.uint8)})
+    told: list[tuple[int, int]] = []
+    verify_all(tmp_path, on_progress=lambda done, total: told.append((done, total)))
+    assert {total for _, total in told} == {4 * (3 << 20)}
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert told[-1][0] == 4 * (3 << 20)
+
+
+def test_an_error_in_progress_leaves_no_thread(tmp_path: Path) -> None:
+    for name in "abcd":
+        bundle(at(tmp_path / name), {"t": np.zeros(3 << 20, np.uint8)})
+    before = set(threading.enumerate())
+
+    def interrupt(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verify_all(tmp_path, on_progress=interrupt)
+    assert set(threading.enumerate()) == before

@@ -1,0 +1,47 @@
+"""Reports as JSON documents: what ``--json`` prints. docs/verify.schema.json describes them.
+
+Rank 3: makes dictionaries; the version of the schema is added by whoever prints them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from tfckpt_reader.report import ERROR, INFORMATION, WARNING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tfckpt_reader.report import Report
+
+
+def document(report: Report) -> dict[str, Any]:
+    """Return a report as a document of its own."""
+    return {
+        "path": report.path,
+        "version": report.version,
+        "level": report.level,
+        "ok": report.ok,
+        "notes": list(report.notes),
+        "tensors": report.tensors,
+        "bytes": report.nbytes,
+        "diagnosis": list(report.diagnosis),
+        "problems": [asdict(problem) for problem in report.problems],
+    }
+
+
+def documents(reports: Sequence[Report], failed: Sequence[str] = ()) -> dict[str, Any]:
+    """Return many reports, and why something could not be verified at all, as one document."""
+    severities = [problem.severity for report in reports for problem in report.problems]
+    return {
+        "ok": not failed and all(report.ok for report in reports),
+        "checkpoints": sum(bool(report.version) for report in reports),
+        "tensors": sum(report.tensors for report in reports),
+        "bytes": sum(report.nbytes for report in reports),
+        "errors": severities.count(ERROR),
+        "warnings": severities.count(WARNING),
+        "remarks": severities.count(INFORMATION),
+        "failed": list(failed),
+        "reports": [document(report) for report in reports],
+    }

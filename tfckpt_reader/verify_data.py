@@ -1,0 +1,135 @@
+"""Every byte of a bundle's tensors, against their checksums; and what numbers they hold.
+
+Rank 8: parses nothing itself. Data is read, never mapped, in bounded memory.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.report import code_of_data
+from tfckpt_reader.streams import Scanned, scan
+from tfckpt_reader.values import FLOATS, Look, look, remarks, together
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Sequence
+
+    from tfckpt_reader.bundle import Bundle
+    from tfckpt_reader.report import Findings
+    from tfckpt_reader.spec import Run, TensorSpec
+    from tfckpt_reader.streams import OnRead
+
+    Progress = Callable[[int, int], None]
+
+
+def check_data(
+    bundle: Bundle,
+    runs: Sequence[Run],
+    findings: Findings,
+    progress: Progress,
+    values: Values | None,
+) -> int:
+    """Report which runs are damaged, and what `values`, if given, finds in those that are not.
+
+    All of them are wholly there. Returns the bytes that are sound.
+    """
+    total, sound, seen = sum(run.nbytes for run in runs), 0, 0
+
+    def on_read(nbytes: int) -> None:
+        nonlocal seen
+        seen += nbytes
+        progress(seen, total)
+
+    begin, order = len(findings.problems), []
+    with closing(_read_all(bundle, runs, values is not None, on_read)) as done:
+        for number, error, taken in done:
+            run = runs[number]
+            if error is not None:
+                order.append(number)
+                findings.add_error(code_of_data(error), error)
+                continue
+            sound += run.nbytes
+            if not run.dtype.itemsize and taken[0] != run.nbytes:
+                order.append(number)
+                _bad_size(bundle, run, taken[0], findings)
+            if values is not None and run.dtype in FLOATS:
+                values.add(number, run, together(taken))
+    found = zip(order, findings.problems[begin:], strict=True)
+    findings.problems[begin:] = [problem for _, problem in sorted(found, key=lambda pair: pair[0])]
+    if values is not None:
+        values.report(bundle, findings)
+    return sound
+
+
+def _read_all(
+    bundle: Bundle,
+    runs: Sequence[Run],
+    looks: bool,  # noqa: FBT001 - private
+    on_read: OnRead,
+) -> Generator[Scanned, None, None]:
+    """Read all runs, in any order, numbers on threads.
+
+    `taken` is, of strings and variants, how many bytes they need; of floats, if `looks`, what they
+    are like, piece by piece.
+    """
+    numbers = [i for i, run in enumerate(runs) if run.dtype.itemsize]
+
+    def take(number: int, first: int, piece: memoryview) -> Look | None:
+        dtype = runs[numbers[number]].dtype
+        return look(piece, dtype, first) if dtype in FLOATS else None
+
+    numeric = [runs[i] for i in numbers]
+    with closing(scan(bundle.shards, numeric, take if looks else None, on_read)) as scanned:
+        for done in scanned:
+            yield done._replace(number=numbers[done.number])
+    for number, run in enumerate(runs):
+        if not run.dtype.itemsize:
+            try:
+                used = bundle.shards.check(run)
+                on_read(run.nbytes)
+                yield Scanned(number, None, [used])
+            except CheckpointError as error:
+                yield Scanned(number, error, [])
+
+
+def _bad_size(bundle: Bundle, run: Run, used: int, findings: Findings) -> None:
+    findings.add(
+        "TFC403",
+        f"its {run.dtype}s take another number of bytes than the entry says",
+        file=bundle.path,
+        tensor=run.name,
+        expected=used,
+        got=run.nbytes,
+    )
+
+
+class Values:
+    """What the numbers of tensors are like, as soon as all of a tensor has been looked at."""
+
+    def __init__(self, specs: Iterable[TensorSpec]) -> None:
+        self._sliced = {spec.name: spec for spec in specs if spec.slices}
+        self._parts: dict[str, list[tuple[int, Run, Look]]] = {}
+        self._odd: list[tuple[int, Run, int, str, str, str | None]] = []
+
+    def add(self, number: int, run: Run, seen: Look) -> None:
+        """Take what a run holds. A tensor with a damaged slice is never complete."""
+        spec, parts = self._sliced.get(run.name), [(number, run, seen)]
+        if spec is not None:
+            parts = self._parts.setdefault(run.name, [])
+            parts.append((number, run, seen))
+            if len(parts) < len(spec.slices):
+                return
+            parts = sorted(self._parts.pop(run.name), key=lambda part: part[0])
+        whole = together([part for _, _, part in parts])
+        shape = run.shape if spec is None else spec.shape
+        number, run, seen = next((part for part in parts if part[2].first >= 0), parts[0])
+        for code, what, got in remarks(run.name, run.dtype, shape, whole):
+            self._odd.append((number, run, run.offset + max(seen.first, 0), code, what, got))
+
+    def report(self, bundle: Bundle, findings: Findings) -> None:
+        """Report what is odd, in the order in which it lies."""
+        for _, run, offset, code, what, got in sorted(self._odd, key=lambda odd: (odd[0], odd[3])):
+            file = bundle.shards.file(run.shard).name
+            findings.add(code, what, file=file, offset=offset, tensor=run.name, got=got)

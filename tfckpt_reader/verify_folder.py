@@ -1,0 +1,186 @@
+"""All checkpoints below a folder, verified; and what its state files promise.
+
+Rank 12: finds (search.py) and asks (verification.py); parses nothing itself.
+
+They are verified one after the other, each on as many threads as there are processors. More at
+once were no faster (measured, on two): large ones keep all threads busy by themselves, and small
+ones are work of the interpreter, which threads cannot share.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tfckpt_reader.codes import require_level
+from tfckpt_reader.errors import (
+    CheckpointError,
+    CheckpointNotFoundError,
+    CorruptCheckpointError,
+    count_of,
+    shortened,
+)
+from tfckpt_reader.folder import V1_SHARD
+from tfckpt_reader.locate import places
+from tfckpt_reader.report import MOST_PROBLEMS, Findings, Report
+from tfckpt_reader.search import Found, search
+from tfckpt_reader.sniff import describe, is_state_file, read_head
+from tfckpt_reader.state import read_state
+from tfckpt_reader.verification import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tfckpt_reader.folder import Location
+
+    Progress = Callable[[int, int], None]
+
+_LEAST_KEPT = 10
+"""Problems kept of each checkpoint, however many checkpoints there are."""
+
+
+def verify_all(
+    folder: str | os.PathLike[str] | bytes,
+    *,
+    level: str = "data",
+    on_progress: Progress | None = None,
+) -> tuple[Report, ...]:
+    """Check every checkpoint in a folder and below it.
+
+    Found are V2 prefixes, V1 files and the variables of SavedModels. Links to folders are not
+    followed. What a ``checkpoint`` file names must be there.
+
+    Args:
+        folder: Where to search.
+        level: How far to go with each: as for `verify`.
+        on_progress: Called now and then with the bytes of data checked and their total.
+
+    Returns:
+        The reports, by path. One of version "" and the folder's own path comes first if there is
+        something to say of the folder: state files, what was left aside.
+
+    Raises:
+        ValueError: there is no such level.
+        CheckpointNotFoundError: there is no such folder, or nothing to verify in it.
+    """
+    require_level(level)
+    top = os.fsdecode(folder)
+    if not os.path.isdir(top):
+        what = "is no folder" if os.path.exists(top) else "there is no such folder"
+        raise CheckpointNotFoundError(what, file=top, advice="To verify one checkpoint, name it")
+    found = search(top)
+    about = _about_folder(top, found, level)
+    if not (found.checkpoints or found.lost or about.problems):
+        raise CheckpointNotFoundError(
+            "there is no checkpoint in this folder or below it",
+            file=top,
+            advice="; ".join(found.notes[:3]) or None,
+        )
+    reports = [
+        *(_lost(prefix, level) for prefix in found.lost),
+        *_verified(found, level, on_progress),
+    ]
+    reports.sort(key=lambda report: report.path)
+    first = [about] if about.problems or about.notes else []
+    return (*first, *reports)
+
+
+class _Progress:
+    """Sums the progress of many checkpoints."""
+
+    def __init__(self, total: int, told: Progress | None) -> None:
+        self.done, self.total, self.told = 0, total, told
+
+    def of_one(self, done: int, _total: int) -> None:
+        """Tell how far all are, when one is `done` bytes far."""
+        if self.told is not None:
+            self.told(min(self.done + done, self.total), self.total)
+
+
+def _verified(found: Found, level: str, on_progress: Progress | None) -> Iterator[Report]:
+    progress = _Progress(sum(size for _, size in found.checkpoints), on_progress)
+    most = max(_LEAST_KEPT, MOST_PROBLEMS // max(1, len(found.checkpoints)))
+    for location, size in found.checkpoints:
+        yield _one(location, level, progress, most)
+        progress.done += size
+
+
+def _one(location: Location, level: str, progress: _Progress, most: int) -> Report:
+    """Verify one; that it cannot be read must not hide the others."""
+    try:
+        report = verify(location, level=level, on_progress=progress.of_one)
+    except CheckpointError as error:
+        findings = Findings()
+        findings.add_error("TFC354", error)
+        problems = tuple(findings.problems)
+        return Report(location.prefix, location.version, 0, 0, problems, level=level)
+    if len(report.problems) <= most:
+        return report
+    more = count_of(len(report.problems) - most, "more problem")
+    notes = (*report.notes, f"{more} not kept; verify it alone to have them all")
+    return replace(report, problems=report.problems[:most], notes=notes)
+
+
+def _lost(prefix: str, level: str) -> Report:
+    findings = Findings()
+    what = "data files are there, but not their index"
+    findings.add("TFC353", what, file=f"{prefix}.index")
+    return Report(prefix, "V2", 0, 0, tuple(findings.problems), level=level)
+
+
+def _about_folder(top: str, found: Found, level: str) -> Report:
+    """Report on the folder itself: what could not be searched, and what state files promise."""
+    findings = Findings()
+    for path, why in found.unreadable:
+        findings.add("TFC355", f"could not be searched: {why}", file=path)
+    known = {name for location, _ in found.checkpoints for name in _names_of(location)}
+    folders = {os.path.dirname(name) for name in known}
+    for path in found.states:
+        if os.path.abspath(path) not in known:
+            has_company = os.path.dirname(os.path.abspath(path)) in folders
+            if has_company or is_state_file(read_head(path)):  # else somebody else's file
+                _check_state(path, known, findings)
+    problems, notes = tuple(findings.problems), tuple(found.notes)
+    return Report(top, "", 0, 0, problems, notes, level=level)
+
+
+def _names_of(location: Location) -> Iterator[str]:
+    """Yield the names under which a state file may know a checkpoint."""
+    path = _absolute(location.prefix)
+    yield path
+    match = V1_SHARD.fullmatch(path)
+    if location.version == "V1" and match:
+        yield match[1]
+
+
+def _check_state(path: str, known: set[str], findings: Findings) -> None:
+    """Report what a state file names that is not there."""
+    try:
+        state = read_state(path)
+    except CorruptCheckpointError as error:
+        if error.advice and describe(read_head(path)):
+            error.problem += f". {error.advice}"
+        findings.add_error("TFC351", error)
+        return
+    except CheckpointError as error:
+        findings.add_error("TFC354", error)
+        return
+    folder = os.path.dirname(path)
+    if not _is_known(folder, state.newest, known):
+        what = f"the newest checkpoint is not beside it: {shortened(state.newest)}"
+        findings.add("TFC351", what, file=path)
+    others = dict.fromkeys(name for name in state.kept if name != state.newest)
+    missing = [name for name in others if not _is_known(folder, name, known)]
+    if missing:
+        what = f"{count_of(len(missing), 'older checkpoint')} not beside it: "
+        findings.add("TFC352", what + shortened(", ".join(missing)), file=path)
+
+
+def _is_known(folder: str, written: str, known: set[str]) -> bool:
+    return any(_absolute(place) in known for place in places(folder, written))
+
+
+def _absolute(path: str) -> str:
+    """Return an absolute path that ends in a slash if `path` does: an empty base name counts."""
+    return os.path.join(os.path.abspath(path), "") if path.endswith("/") else os.path.abspath(path)

@@ -1,0 +1,123 @@
+"""Does a checkpoint have what the graph beside it, and its own graph of objects, say it has?
+
+Rank 10: parses nothing itself. A ``.meta`` file and a ``saved_model.pb`` name the keys that are
+restored; a string tensor of an object-based checkpoint names those of its objects. What else the
+checkpoint has is fine: averages and optimizers are often left aside. NumPy is not needed, and what
+reads graphs is imported where there is one.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from tfckpt_reader.bundle import Bundle
+from tfckpt_reader.codes import ERROR, reaches
+from tfckpt_reader.dtypes import DataType
+from tfckpt_reader.errors import CheckpointError, UnsupportedError, count_of
+from tfckpt_reader.graph.files import graph_beside
+from tfckpt_reader.spec import run_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from tfckpt_reader.folder import Location
+    from tfckpt_reader.report import Findings
+    from tfckpt_reader.spec import TensorSpec
+
+OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_MOST_KEYS = 100
+"""Told one by one: a graph of another model lacks all of them."""
+_LARGEST_GRAPH = 64 << 20
+"""Bytes; a larger one holds weights of its own, and would fill the memory."""
+
+
+def check_graphs(location: Location, findings: Findings, level: str) -> None:
+    """Report keys that a graph names and the checkpoint lacks, and graphs that cannot be read.
+
+    Where the index is damaged, or a part of a V1 checkpoint missing, nobody knows what it lacks.
+    """
+    errors = {problem.code for problem in findings.problems if problem.severity == ERROR}
+    if any(code < "TFC3" or code == "TFC901" for code in errors):
+        return
+    if not findings.specs or (location.version == "V1" and errors):
+        return
+    stored = next((spec for spec in findings.specs if spec.name == OBJECT_GRAPH_KEY), None)
+    if stored is not None and reaches(level, "data"):
+        _check_objects(location.prefix, stored, findings)
+    path = graph_beside(location.prefix)
+    if path is not None:
+        _check_graph(path, findings)
+
+
+def _check_objects(prefix: str, stored: TensorSpec, findings: Findings) -> None:
+    from tfckpt_reader.graph.attributes import Place
+    from tfckpt_reader.graph.objects import decode_object_graph
+
+    raw = _object_graph(prefix, stored)
+    if raw is None:
+        return
+    path = prefix + ".index"
+    try:
+        objects = decode_object_graph(raw, Place(path))
+    except CheckpointError as error:
+        error.tensor = OBJECT_GRAPH_KEY
+        findings.add_error("TFC402", error)
+        return
+    keys = [attribute.checkpoint_key for node in objects.nodes for attribute in node.attributes]
+    what = "an object's value has this key, but the index has not"
+    names = {spec.name for spec in findings.specs}
+    _report("TFC504", what, _lacking(keys, names), path, findings)
+
+
+def _object_graph(prefix: str, spec: TensorSpec) -> bytes | None:
+    """Return the stored graph of objects; None if it is no string, or damaged, which was told."""
+    if spec.dtype is not DataType.STRING or spec.shape or spec.slices:
+        return None
+    try:
+        shards = Bundle(prefix, mapped=False).shards
+        data, front = shards.strings(run_of(spec), check=True)
+    except CheckpointError:
+        return None
+    return bytes(data[front.begin : front.end])
+
+
+def _check_graph(path: str, findings: Findings) -> None:
+    from tfckpt_reader.graph.meta_graph import read_graph_at
+
+    try:
+        size = os.path.getsize(path)
+        if size > _LARGEST_GRAPH:
+            findings.notes.append(f"{path} was not compared: it has {count_of(size, 'byte')}")
+            return
+        expected = read_graph_at(path).expected_keys
+    except OSError as error:  # ours among them, where it is gone meanwhile
+        findings.add("TFC505", f"cannot be read: {error.strerror or error}", file=path)
+        return
+    except CheckpointError as error:
+        findings.add_error("TFC901" if isinstance(error, UnsupportedError) else "TFC505", error)
+        return
+    what = "the graph restores this tensor, but the checkpoint lacks it"
+    names = {spec.name for spec in findings.specs}
+    _report("TFC503", what, sorted(frozenset(expected or ()) - names), path, findings)
+
+
+def _report(code: str, what: str, keys: list[str], path: str, findings: Findings) -> None:
+    for key in keys[:_MOST_KEYS]:
+        findings.add(code, what, file=path, tensor=key)
+    if len(keys) > _MOST_KEYS:
+        more = len(keys) - _MOST_KEYS
+        findings.add(code, f"and so it is with {count_of(more, 'key')} more", file=path)
+
+
+def _lacking(keys: Iterable[str], names: Collection[str]) -> list[str]:
+    """Return keys that no name is, or begins with: a table's key is the beginning of several."""
+    absent = [key for key in dict.fromkeys(keys) if key not in names]
+    ordered = sorted(names) if absent else []
+    found = []
+    for key in absent:
+        place = bisect_left(ordered, key)
+        if place == len(ordered) or not ordered[place].startswith(key):
+            found.append(key)
+    return found

@@ -1,0 +1,142 @@
+"""Are the data files of a bundle there, large enough, and is every byte of them somebody's?
+
+Rank 8: parses nothing itself; reads only what no tensor claims. Files are read, never mapped.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import TYPE_CHECKING
+
+from tfckpt_reader.errors import CheckpointError, count_of
+from tfckpt_reader.folder import shard_counts, shard_path
+from tfckpt_reader.report import ROWS_LOST, code_of, code_of_data
+from tfckpt_reader.storage import File, chunks
+
+if TYPE_CHECKING:
+    from tfckpt_reader.bundle import Bundle
+    from tfckpt_reader.report import Findings
+    from tfckpt_reader.spec import Run
+
+
+def check_sizes(
+    bundle: Bundle, runs: list[Run], doubtful: set[int], findings: Findings
+) -> set[str]:
+    """Report what is wrong with the data files, but for the bytes of tensors.
+
+    Returns the names of tensors whose file is not there.
+
+    Args:
+        bundle: The checkpoint.
+        runs: All that should lie in its files, in the order in which it lies.
+        doubtful: Numbers of runs of which an error was told; those that are not wholly there are
+            added.
+        findings: Gets what is found, and under `runs` what lies where.
+    """
+    _check_shard_names(bundle, runs, findings)
+    lost: set[str] = set()
+    by_shard: dict[int, list[int]] = {}
+    for number, run in enumerate(runs):
+        by_shard.setdefault(run.shard, []).append(number)
+    for shard, numbers in by_shard.items():
+        its_runs = [runs[number] for number in numbers]
+        try:
+            file = bundle.shards.file(shard) if shard >= 0 else None
+        except CheckpointError as error:
+            if not doubtful.issuperset(numbers):
+                _add_lost_shard(error, its_runs, findings)
+            doubtful.update(numbers)
+            lost.update(run.name for run in its_runs)
+            continue
+        if file is None:
+            continue
+        findings.runs[file.name] = its_runs
+        for number in numbers:
+            _check_range(bundle, runs[number], number, doubtful, findings)
+        with findings.collect("TFC302"):
+            _check_space_between(file, its_runs, findings)
+    return lost
+
+
+def _check_shard_names(bundle: Bundle, runs: list[Run], findings: Findings) -> None:
+    count = bundle.header.num_shards
+    there = shard_counts(bundle.prefix)
+    if count not in there and there:
+        findings.add(
+            "TFC307",
+            "the data files are named for another number of shards",
+            file=bundle.path,
+            expected=count,
+            got=", ".join(str(n) for n in sorted(there)),
+        )
+    used = {run.shard for run in runs}
+    for n, shards in sorted(there.items()):
+        others = sorted(shards - used if n == count or count not in there else shards)
+        for path in (shard_path(bundle.prefix, shard, n) for shard in others):
+            if not findings.has(*ROWS_LOST):
+                findings.add("TFC308", "no tensor of this checkpoint lies in it", file=path)
+
+
+def _add_lost_shard(error: CheckpointError, runs: list[Run], findings: Findings) -> None:
+    code = code_of(error, "TFC301")
+    if code == "TFC301":
+        error.problem += f", with {count_of(len(runs), 'tensor')}"
+    else:
+        error.tensor = runs[0].name
+    findings.add_error(code, error)
+
+
+def _check_range(
+    bundle: Bundle, run: Run, number: int, doubtful: set[int], findings: Findings
+) -> None:
+    if number not in doubtful:
+        try:
+            bundle.shards.source(run)
+        except CheckpointError as error:
+            findings.add_error(code_of_data(error), error)
+            doubtful.add(number)
+
+
+def _check_space_between(file: File, runs: list[Run], findings: Findings) -> None:
+    """Report overlaps; and if no row is lost, holes and what follows the last tensor."""
+    end, all_known = 0, not findings.has(*ROWS_LOST)
+    before = ""
+    for run in (run for run in runs if run.nbytes > 0):
+        if run.offset < end:
+            findings.add(
+                "TFC303",
+                f"begins inside tensor {before!r}",
+                file=file.name,
+                offset=run.offset,
+                tensor=run.name,
+                expected=f"an offset from {end} on",
+                got=run.offset,
+            )
+        elif min(run.offset, file.size) > end and all_known:
+            _hole(file, end, min(run.offset, file.size), findings)
+        if run.offset + run.nbytes > end:
+            end, before = run.offset + run.nbytes, run.name
+    if file.size > end and all_known:
+        _tail(file, end, gcd(*(run.offset for run in runs)), findings)
+
+
+def _hole(file: File, begin: int, end: int, findings: Findings) -> None:
+    zero = _is_zero(file, begin, end)
+    what = f"{count_of(end - begin, 'byte')} between tensors, "
+    what += "all zero" if zero else "not zero, and nobody's"
+    findings.add("TFC305" if zero else "TFC304", what, file=file.name, offset=begin)
+
+
+def _tail(file: File, end: int, alignment: int, findings: Findings) -> None:
+    """Report bytes behind the last tensor, unless they fill it up as all others are filled up."""
+    what = f"{count_of(file.size - end, 'byte')} after the last tensor"
+    fills_up = file.size - end < alignment and file.size % alignment == 0
+    if fills_up and _is_zero(file, end, file.size):
+        findings.add("TFC305", what + ", all zero", file=file.name, offset=end)
+    else:
+        findings.add("TFC306", what, file=file.name, offset=end)
+
+
+def _is_zero(file: File, begin: int, end: int) -> bool:
+    pieces = chunks(file, begin, end - begin)
+    return all(bytes(piece).count(0) == len(piece) for piece in pieces)
