@@ -25,7 +25,6 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from tfckpt_reader.export import convert
-    from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
     from tfckpt_reader.locate import latest_checkpoint
     from tfckpt_reader.spec import TensorSlice, TensorSpec
     from tfckpt_reader.variant import Variant
@@ -40,7 +39,6 @@ __all__ = [
     "ChecksumError",
     "CorruptCheckpointError",
     "DataType",
-    "MetaGraph",
     "Problem",
     "Report",
     "TensorNotFoundError",
@@ -52,7 +50,6 @@ __all__ = [
     "convert",
     "latest_checkpoint",
     "open",
-    "read_meta_graph",
     "verify",
     "verify_all",
 ]
@@ -70,7 +67,6 @@ _HOME = {
         "UnsupportedError",
     ),
     "export": ("convert",),
-    "graph.meta_graph": ("MetaGraph", "read_meta_graph"),
     "spec": ("TensorSlice", "TensorSpec"),
     "locate": ("latest_checkpoint",),
     "variant": ("Variant",),

@@ -1,6 +1,6 @@
 """The checkpoint as a mapping from names to arrays.
 
-Rank 10: knows no exporter and no command line. It joins what lies below: `state` finds the files,
+Rank 9: knows no exporter and no command line. It joins what lies below: `state` finds the files,
 `bundle` and `v1` read them, and both look the same from here.
 """
 
@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.dtypes import to_numpy
-from tfckpt_reader.errors import CheckpointNotFoundError, count_of, enough_memory
+from tfckpt_reader.errors import count_of, enough_memory
 from tfckpt_reader.locate import locate
 from tfckpt_reader.reader import Specs
 
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from tfckpt_reader.folder import Location
-    from tfckpt_reader.graph.meta_graph import MetaGraph
-    from tfckpt_reader.graph.objects import ObjectGraph
     from tfckpt_reader.reader import Reader
     from tfckpt_reader.spec import TensorSpec
 
@@ -131,58 +128,6 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
             return self.reader.read(spec, wanted, check=check, out=out)
         out[...] = self.reader.read(spec, wanted, check=check)
         return out
-
-    @cached_property
-    def meta_graph(self) -> MetaGraph | None:
-        """The graph it was saved from, whose variables give their values; None without a .meta.
-
-        Of a SavedModel's variables: its saved_model.pb. Read at the first access.
-
-        Raises:
-            CorruptCheckpointError: that file is damaged; all else of the checkpoint still works.
-        """
-        from tfckpt_reader.graph.files import graph_beside
-        from tfckpt_reader.graph.meta_graph import read_graph_at
-
-        file = graph_beside(self.reader.prefix)
-        if file is None:
-            return None
-        return read_graph_at(file, values=self, objects=self.object_graph)
-
-    @cached_property
-    def object_graph(self) -> ObjectGraph | None:
-        """The objects it was saved from; None in a checkpoint by names, as a Saver writes it.
-
-        Raises:
-            CorruptCheckpointError: it is damaged; all else of the checkpoint still works.
-        """
-        from tfckpt_reader.graph.objects import stored_objects
-
-        return stored_objects(self, self.reader.path)
-
-    def variables(self, *, trainable: bool | None = None) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Yield name and value of the graph's variables, by TensorFlow's names: ``scope/w:0``.
-
-        Those that no Saver saves are left out.
-
-        Args:
-            trainable: Only those that are trainable, or only those that are not.
-
-        Raises:
-            CheckpointNotFoundError: no graph lies beside the checkpoint that tells its variables.
-            CheckpointError: as for ``ckpt[name]``.
-        """
-        graph = self.meta_graph
-        if graph is None:
-            raise CheckpointNotFoundError(
-                "there is no graph beside this checkpoint that tells its variables",
-                file=f"{self.reader.prefix}.meta",
-                advice="Its tensors can be read without one: iterate over the checkpoint",
-            )
-        chosen = graph.trainable_variables if trainable else graph.global_variables
-        for variable in chosen:
-            if variable.is_saved and trainable in (None, variable.trainable):
-                yield variable.name, variable.value()
 
     def close(self) -> None:
         """Drop the files. Arrays handed out stay valid: they keep their map alive."""

@@ -1,6 +1,6 @@
 """Bytes of one tensor to an array: numbers and strings.
 
-Rank 3: knows no file, shard or key. FORMAT 3.4, 3.5 and 3.8; TensorFlow
+Rank 4: knows no file, shard or key. FORMAT 3.4, 3.5 and 3.8; TensorFlow
 ``core/util/tensor_bundle/tensor_bundle.cc``.
 
 * Numbers lie row-major and little-endian (big-endian in a big-endian bundle). Any non-zero byte

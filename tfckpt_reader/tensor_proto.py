@@ -1,6 +1,6 @@
 """TensorProto: a tensor written out as a protobuf message.
 
-Rank 4: knows no file and no key. FORMAT 4.3 and 5.6; TensorFlow ``core/framework/tensor.proto``.
+Rank 5: knows no file and no key. FORMAT 4.3 and 5.6; TensorFlow ``core/framework/tensor.proto``.
 V1 rows, variants and the constants of graphs are made of it.
 
 The values lie either in ``tensor_content`` (raw, little-endian) or in one of the typed fields,

@@ -55,13 +55,8 @@ def parse(name: str, data: bytes | memoryview) -> Any:
         raise _not_a(name) from error
 
 
-def parse_text(name: str, text: bytes, *, partly: bool = False) -> Any:
+def parse_text(name: str, text: bytes) -> Any:
     """Decode one message in protobuf's text format; of a field given twice the last counts.
-
-    Args:
-        name: The message.
-        text: The bytes of the file.
-        partly: Skip fields that the message does not have instead of refusing the text.
 
     Raises:
         CorruptCheckpointError: it is not such a message.
@@ -69,12 +64,7 @@ def parse_text(name: str, text: bytes, *, partly: bool = False) -> Any:
     from google.protobuf import text_format
 
     try:
-        return text_format.Merge(
-            text.decode("utf-8"),
-            message_class(name)(),
-            allow_unknown_extension=partly,
-            allow_unknown_field=partly,
-        )
+        return text_format.Merge(text.decode("utf-8"), message_class(name)())
     except (text_format.ParseError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CorruptCheckpointError(f"this is no sound {name} in text form: {reason}") from error
