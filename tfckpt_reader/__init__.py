@@ -1,6 +1,6 @@
 """Read TensorFlow checkpoints without TensorFlow.
 
-Rank 12: the public names. They are imported when first used, so that ``tfckpt ls`` starts fast.
+Rank 13: the public names. They are imported when first used, so that ``tfckpt ls`` starts fast.
 
     import tfckpt_reader as tfckpt
 

@@ -1,6 +1,6 @@
 """The checkpoint as a mapping from names to arrays.
 
-Rank 9: knows no exporter and no command line. It joins what lies below: `state` finds the files,
+Rank 11: knows no exporter and no command line. It joins what lies below: `state` finds the files,
 `bundle` and `v1` read them, and both look the same from here.
 """
 

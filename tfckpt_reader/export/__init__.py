@@ -1,6 +1,6 @@
 """Convert a checkpoint to a format that other programs load.
 
-Rank 11: chooses the tensors, refuses what the format cannot hold, and hands the writer specs and
+Rank 12: chooses the tensors, refuses what the format cannot hold, and hands the writer specs and
 bytes. Each tensor's crc is checked on the way; a file takes its name only when it is whole.
 """
 
