@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from tfckpt_reader.export import convert
+    from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
     from tfckpt_reader.locate import latest_checkpoint
     from tfckpt_reader.spec import TensorSlice, TensorSpec
     from tfckpt_reader.variant import Variant
@@ -38,6 +39,7 @@ __all__ = [
     "ChecksumError",
     "CorruptCheckpointError",
     "DataType",
+    "MetaGraph",
     "Problem",
     "Report",
     "TensorNotFoundError",
@@ -49,6 +51,7 @@ __all__ = [
     "convert",
     "latest_checkpoint",
     "open",
+    "read_meta_graph",
     "verify",
 ]
 
@@ -65,6 +68,7 @@ _HOME = {
         "UnsupportedError",
     ),
     "export": ("convert",),
+    "graph.meta_graph": ("MetaGraph", "read_meta_graph"),
     "spec": ("TensorSlice", "TensorSpec"),
     "locate": ("latest_checkpoint",),
     "variant": ("Variant",),

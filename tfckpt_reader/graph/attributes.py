@@ -43,14 +43,16 @@ class Attributes(Mapping[str, Any]):
     the attribute has no value at all.
 
     Raises:
-        CheckpointError: on access, where the attribute cannot be right; it names the owner.
+        CheckpointError: on access, where the attribute cannot be right; it names the owner
+            and the file.
     """
 
-    __slots__ = ("_owner", "_stored")
+    __slots__ = ("_file", "_owner", "_stored")
 
-    def __init__(self, entries: Iterable[Any], owner: str) -> None:
+    def __init__(self, entries: Iterable[Any], owner: str, file: str | None = None) -> None:
         self._stored = {name_text(entry.key): entry.value for entry in entries}
         self._owner = owner
+        self._file = file
 
     def __getitem__(self, name: str) -> Any:
         stored = self._stored[name]
@@ -58,6 +60,7 @@ class Attributes(Mapping[str, Any]):
             return decode_attribute(stored)
         except CheckpointError as error:
             error.structure = f"{self._owner}: attribute {name!r}"
+            error.file = self._file
             raise
 
     def __iter__(self) -> Iterator[str]:

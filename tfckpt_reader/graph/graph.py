@@ -83,7 +83,7 @@ class Graph:
         """
         with located(self._file):
             return tuple(
-                require_node(data, number, in_function=self._in_function)
+                require_node(data, number, in_function=self._in_function, file=self._file)
                 for number, data in enumerate(self._nodes)
             )
 

@@ -172,8 +172,8 @@ def stored_shape(operation: Operation, index: int) -> tuple[bool, PartialShape]:
     return False, None
 
 
-def decode_operation(data: bytes, *, in_function: bool) -> Operation:
-    """Decode a Node message.
+def decode_operation(data: bytes, *, in_function: bool, file: str) -> Operation:
+    """Decode a Node message of a file.
 
     Raises:
         CorruptCheckpointError: it is none.
@@ -192,7 +192,7 @@ def decode_operation(data: bytes, *, in_function: bool) -> Operation:
         tuple(inputs),
         tuple(controls),
         name_text(node.device),
-        Attributes(node.attr, f"node {name!r}"),
+        Attributes(node.attr, f"node {name!r}", file),
     )
 
 
@@ -215,10 +215,10 @@ def decode_definitions(data: bytes) -> dict[str, OpDefinition]:
     return {definition.name: definition for definition in found}
 
 
-def require_node(data: bytes, number: int, *, in_function: bool) -> Operation:
+def require_node(data: bytes, number: int, *, in_function: bool, file: str) -> Operation:
     """Decode node `number` of a graph; an error says which it was."""
     try:
-        return decode_operation(data, in_function=in_function)
+        return decode_operation(data, in_function=in_function, file=file)
     except CorruptCheckpointError as error:
         error.structure = f"node {number}"
         raise
