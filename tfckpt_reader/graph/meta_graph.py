@@ -26,11 +26,22 @@ from tfckpt_reader.graph.functions import Function, decode_functions
 from tfckpt_reader.graph.graph import Graph
 from tfckpt_reader.graph.nodes import OpDefinition, decode_definitions
 from tfckpt_reader.graph.parts import Parts, read_parts, whole
+from tfckpt_reader.graph.save_ops import Saved, keys_of_variables, saved_by
+from tfckpt_reader.graph.saved_objects import SavedVariable, decode_saved_variables
+from tfckpt_reader.graph.variables import (
+    KeyDifference,
+    Read,
+    Variable,
+    from_definitions,
+    from_objects,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 _SERVE = frozenset({"serve"})
+_BOOKKEEPING = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_OF_OBJECTS = frozenset({"variables", "trainable_variables"})
 
 
 class MetaGraph(Graph):
@@ -48,7 +59,7 @@ class MetaGraph(Graph):
         saver: The Saver that wrote it; None where there was none.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, read: Read | None = None) -> None:
         with located(parts.file):
             graph = parse("Graph", whole(parts.graph))
             info = parse("MetaInfo", whole(parts.info))
@@ -65,6 +76,7 @@ class MetaGraph(Graph):
         # The graph lies in its nodes now; its bytes are not needed a second time.
         parts.graph.clear()
         self._parts = parts
+        self._read = read
 
     @cached_property
     def ops(self) -> Mapping[str, OpDefinition]:
@@ -112,6 +124,71 @@ class MetaGraph(Graph):
         found = found or self.collections.get("saved_model_assets", [])
         return tuple(asset for asset in found if isinstance(asset, Asset))
 
+    @property
+    def global_variables(self) -> tuple[Variable, ...]:
+        """All variables but local ones: the collection ``variables``, or those of the objects."""
+        return self.variables_of("variables")
+
+    @property
+    def trainable_variables(self) -> tuple[Variable, ...]:
+        """The variables that training changes."""
+        return self.variables_of("trainable_variables")
+
+    @property
+    def local_variables(self) -> tuple[Variable, ...]:
+        """The variables that are not saved by default."""
+        return self.variables_of("local_variables")
+
+    @property
+    def model_variables(self) -> tuple[Variable, ...]:
+        """The variables that inference needs, where the model's code kept such a list."""
+        return self.variables_of("model_variables")
+
+    @property
+    def moving_average_variables(self) -> tuple[Variable, ...]:
+        """The variables of which averages are kept."""
+        return self.variables_of("moving_average_variables")
+
+    def variables_of(self, collection: str) -> tuple[Variable, ...]:
+        """Return the variables of a collection, partitioned ones joined, in its order.
+
+        Where the file has no collections of variables (TensorFlow 2), ``variables`` are those of
+        the object graph and ``trainable_variables`` those of them that are trainable.
+        """
+        if collection in self.collections:
+            return from_definitions(self, self.collections[collection], self._keys, self._read)
+        if collection not in _OF_OBJECTS or not _OF_OBJECTS.isdisjoint(self.collections):
+            return ()
+        only = collection == "trainable_variables"
+        return from_objects((v for v in self._objects if v.trainable or not only), self._read)
+
+    @cached_property
+    def _objects(self) -> tuple[SavedVariable, ...]:
+        with located(self.file):
+            return decode_saved_variables(whole(self._parts.objects))
+
+    @cached_property
+    def saved(self) -> tuple[Saved, ...]:
+        """What the Saver saves, and under which keys: by the save ops, of functions if need be."""
+        found = saved_by(self, self.saver.save_tensor_name if self.saver else "")
+        if found:
+            return found
+        return tuple(saved for function in self.functions.values() for saved in saved_by(function))
+
+    @cached_property
+    def _keys(self) -> dict[str, str] | None:
+        return keys_of_variables(self, self.saved) if self.saved else None
+
+    def compare_keys(self, names: Iterable[str]) -> KeyDifference:
+        """Hold the names in a checkpoint against the keys that the graph saves.
+
+        The object graph of a checkpoint is no tensor of the model: it is never unexpected.
+        """
+        expected = {saved.key for saved in self.saved}
+        expected = expected or {v.checkpoint_key or "" for v in self.global_variables} - {""}
+        there = set(names) - ({_BOOKKEEPING} - expected)
+        return KeyDifference(tuple(sorted(expected - there)), tuple(sorted(there - expected)))
+
     def _defects(self) -> Iterator[str]:
         yield from super()._defects()
         for name, function in self.functions.items():
@@ -137,9 +214,13 @@ def read_meta_graph(
         CorruptCheckpointError: it holds no graph, or is damaged.
         UnsupportedError: it is more than this machine can hold.
     """
-    name = os.fsdecode(path)
-    parts = read_parts(name)
-    with enough_memory(name):
+    return load(os.fsdecode(path), tags)
+
+
+def load(path: str, tags: Iterable[str] | None = None, read: Read | None = None) -> MetaGraph:
+    """Read a graph as `read_meta_graph` does; `read` gives its variables their values."""
+    parts = read_parts(path)
+    with enough_memory(path):
         graphs = [(_tags(one), one) for one in parts]
         wanted = _SERVE if tags is None else frozenset(tags)
         fitting = [one for found, one in graphs if found == wanted]
@@ -147,10 +228,10 @@ def read_meta_graph(
             there = "; ".join(", ".join(sorted(found)) or "none" for found, _ in graphs)
             raise CheckpointNotFoundError(
                 f"there is no graph with the tags {', '.join(sorted(wanted)) or 'none'}",
-                file=parts[0].file if parts else name,
+                file=parts[0].file if parts else path,
                 advice=f"There is: {there}" if there else "It holds no graph at all",
             )
-        return MetaGraph(fitting[0] if fitting else parts[0])
+        return MetaGraph(fitting[0] if fitting else parts[0], read)
 
 
 def _tags(parts: Parts) -> frozenset[str]:

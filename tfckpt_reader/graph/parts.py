@@ -25,6 +25,7 @@ from tfckpt_reader.errors import (
     enough_memory,
     located,
 )
+from tfckpt_reader.folder import V1_SHARD
 from tfckpt_reader.sniff import HEAD_SIZE, describe
 from tfckpt_reader.storage import File
 
@@ -98,6 +99,23 @@ def read_parts(path: str) -> list[Parts]:
             known = describe(bytes(data[:HEAD_SIZE]))
             error.advice = f"It is {known[0]}" if known else error.advice
             raise
+
+
+def graph_file_of(prefix: str) -> str | None:
+    """Return the file with the graph of a checkpoint; None where there is none.
+
+    Args:
+        prefix: The checkpoint's prefix, its file, or the pattern for its V1 shards.
+    """
+    shard = V1_SHARD.fullmatch(prefix)
+    meta = f"{shard[1] if shard else prefix}.meta"
+    if os.path.isfile(meta):
+        return meta
+    folder, base = os.path.split(prefix)
+    if base != "variables" or os.path.basename(folder) != "variables":
+        return None
+    saved = (os.path.join(os.path.dirname(folder), name) for name in SAVED_MODEL_FILES)
+    return next(filter(os.path.isfile, saved), None)
 
 
 def _file_of(path: str) -> str:

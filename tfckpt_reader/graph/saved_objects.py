@@ -1,0 +1,94 @@
+"""The object graph of a SavedModel: its variables, and under which keys they are stored.
+
+Rank 7: knows no file. FORMAT 6.2, 6.3, 6.6; TensorFlow
+``core/protobuf/saved_object_graph.proto``.
+
+A key is the shortest path from the root to the variable, the first one found in the order of the
+file; an optimizer's slots stand under their variable.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tfckpt_reader._protos import parse
+from tfckpt_reader._protos.values import data_type
+from tfckpt_reader.graph.attributes import PartialShape, name_text, partial_shape
+
+if TYPE_CHECKING:
+    from tfckpt_reader.dtypes import DataType
+
+_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+_LONGEST_PATH = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class SavedVariable:
+    """A variable of the object graph."""
+
+    name: str
+    dtype: DataType
+    shape: PartialShape
+    trainable: bool
+    device: str
+    key: str | None
+    """Where its value is stored; None where no path leads to it."""
+
+
+def decode_saved_variables(data: bytes | memoryview) -> tuple[SavedVariable, ...]:
+    """Return the variables of a SavedObjectGraph, in the order of its nodes."""
+    nodes = parse("SavedObjects", data).nodes
+    paths = _paths(nodes)
+    _add_slots(nodes, paths)
+    return tuple(
+        _variable(node.variable, paths.get(number))
+        for number, node in enumerate(nodes)
+        if node.HasField("variable")
+    )
+
+
+def _variable(message: Any, path: str | None) -> SavedVariable:
+    return SavedVariable(
+        name_text(message.name),
+        data_type(message.dtype),
+        partial_shape(message.shape) if message.HasField("shape") else None,
+        message.trainable,
+        name_text(message.device),
+        None if path is None else path + _VALUE,
+    )
+
+
+def _escaped(name: bytes) -> str:
+    return name_text(name).replace(".", "..").replace("/", ".S")
+
+
+def _paths(nodes: Any) -> dict[int, str]:
+    """Return the path of each node that the root reaches, breadth first."""
+    if not len(nodes):
+        return {}
+    paths, waiting = {0: ""}, deque([0])
+    while waiting:
+        number = waiting.popleft()
+        for child in nodes[number].children:
+            # Paths of a chain of n nodes are n² letters long: no real one comes near this.
+            if child.node_id in paths or not 0 <= child.node_id < len(nodes):
+                continue
+            path = f"{paths[number]}/{_escaped(child.local_name)}" if number else ""
+            path = path or _escaped(child.local_name)
+            if len(path) <= _LONGEST_PATH:
+                paths[child.node_id] = path
+                waiting.append(child.node_id)
+    return paths
+
+
+def _add_slots(nodes: Any, paths: dict[int, str]) -> None:
+    for number in tuple(paths):
+        for slot in nodes[number].slot_variables:
+            variable = paths.get(slot.original_variable_node_id)
+            if variable is not None and 0 <= slot.slot_variable_node_id < len(nodes):
+                paths.setdefault(
+                    slot.slot_variable_node_id,
+                    f"{variable}/.OPTIMIZER_SLOT/{paths[number]}/{_escaped(slot.slot_name)}",
+                )
