@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from tfckpt_reader.export import convert
     from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
+    from tfckpt_reader.kept import Kept, kept_checkpoints
     from tfckpt_reader.locate import latest_checkpoint
     from tfckpt_reader.spec import TensorSlice, TensorSpec
     from tfckpt_reader.variant import Variant
@@ -39,6 +40,7 @@ __all__ = [
     "ChecksumError",
     "CorruptCheckpointError",
     "DataType",
+    "Kept",
     "MetaGraph",
     "Problem",
     "Report",
@@ -49,6 +51,7 @@ __all__ = [
     "UnsupportedError",
     "Variant",
     "convert",
+    "kept_checkpoints",
     "latest_checkpoint",
     "open",
     "read_meta_graph",
@@ -69,6 +72,7 @@ _HOME = {
     ),
     "export": ("convert",),
     "graph.meta_graph": ("MetaGraph", "read_meta_graph"),
+    "kept": ("Kept", "kept_checkpoints"),
     "spec": ("TensorSlice", "TensorSpec"),
     "locate": ("latest_checkpoint",),
     "variant": ("Variant",),
