@@ -15,7 +15,7 @@ from tfckpt_reader._protos import parse
 from tfckpt_reader.errors import CorruptCheckpointError, TensorNotFoundError
 from tfckpt_reader.graph.attributes import Attributes, name_text
 from tfckpt_reader.graph.graph import Graph, Tensor
-from tfckpt_reader.graph.nodes import OpDefinition
+from tfckpt_reader.graph.nodes import OpDefinition, Outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,20 +61,23 @@ class Function(Graph):
             return self.arguments[name]
         node, _, output = name.partition(":")
         operation = self.operation(node)
-        return self._tensor(operation, self._index(node, output), name)
+        outputs = self.outputs(operation)
+        if outputs is None:
+            return Tensor(name, operation, None, None, None)
+        return self._tensor(operation, self._index(node, output, outputs), name)
 
-    def _index(self, node: str, output: str) -> int:
+    def _index(self, node: str, output: str, outputs: list[Outputs]) -> int:
         """Return which of a node's outputs `output:index` is, counted through all."""
         wanted, _, digits = output.partition(":")
         first = 0
-        for arg in self.outputs(self.operation(node)) or ():
+        for arg in outputs:
             if arg.name == wanted and (not digits or digits.isdecimal()):
                 index = int(digits[:10] or 0)
                 if arg.number is None or index < arg.number:
                     return first + index
             first += arg.number or 0
         raise TensorNotFoundError(
-            f"node {node!r} of function {self.name!r} has no output {output!r} that is known",
+            f"node {node!r} of function {self.name!r} has no output {output!r}",
             file=self._file,
         )
 

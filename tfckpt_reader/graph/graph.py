@@ -42,8 +42,8 @@ class Tensor:
     name: str
     operation: Operation | None
     """None for an argument."""
-    index: int
-    """Which output of the operation, or which argument."""
+    index: int | None
+    """Which output of the operation, or which argument; None where the file does not say it."""
     dtype: DataType | None
     """None where the file does not say it."""
     shape: PartialShape
