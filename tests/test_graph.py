@@ -231,6 +231,16 @@ def test_a_chain_of_any_length(tmp_path: Path) -> None:
     assert meta.problems == ()
 
 
+def test_nodes_of_two_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would cost hundreds of bytes."""
+    monkeypatch.setattr("tfckpt_reader.graph.graph.MOST_NODES", 10)
+    assert len(read(tmp_path, meta_bytes([b""] * 10)).operations) == 10
+    meta = read(tmp_path, meta_bytes([b""] * 11))
+    assert len(meta) == 11
+    with pytest.raises(tfckpt.UnsupportedError, match="more nodes"):
+        _ = meta.operations
+
+
 def test_names_need_not_be_utf_8(tmp_path: Path) -> None:
     meta = read(tmp_path, meta_bytes([node(b"\xff\n", "NoOp")]))
     assert meta.operations[0].name == "\udcff\n"

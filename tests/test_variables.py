@@ -209,9 +209,19 @@ def test_object_graph(tmp_path: Path) -> None:
 
 
 def test_a_long_chain_of_objects_ends(tmp_path: Path) -> None:
-    nodes = [child(i + 1, "n" * 10) for i in range(20_000)]
+    nodes = [child(i + 1, "n" * 100) for i in range(20_000)]
     meta = read(tmp_path, saved(*nodes, text(7, b"")), "saved_model.pb")
     assert [each.checkpoint_key for each in meta.global_variables] == [None]
+
+
+def test_many_objects_on_a_long_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Letters by the square of what is stored are refused."""
+    monkeypatch.setattr("tfckpt_reader.graph.saved_objects.MOST_LETTERS", 100_000)
+    leaves = b"".join(child(i + 2, str(i)) for i in range(1000))
+    data = saved(child(1, "n" * 1000), leaves, *[text(7, b"")] * 1000)
+    meta = read(tmp_path, data, "saved_model.pb")
+    with pytest.raises(tfckpt.UnsupportedError, match="longer together"):
+        _ = meta.global_variables
 
 
 def test_a_damaged_graph_leaves_the_variables(tmp_path: Path) -> None:

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.errors import CheckpointError, TensorNotFoundError, located, nearest
+from tfckpt_reader.errors import (
+    CheckpointError,
+    TensorNotFoundError,
+    UnsupportedError,
+    located,
+    nearest,
+)
 from tfckpt_reader.graph.cycles import on_cycles
 from tfckpt_reader.graph.nodes import (
     OpDefinition,
@@ -30,6 +36,8 @@ if TYPE_CHECKING:
     from tfckpt_reader.dtypes import DataType
     from tfckpt_reader.graph.attributes import PartialShape
 
+MOST_NODES = 1 << 22
+"""Nodes that are taken for a graph's."""
 _MOST_PROBLEMS = 1000
 _LOOP_BACK = {"NextIteration", "RefNextIteration"}
 """Ops that close the circle of a while loop: the only cycles that a graph may have."""
@@ -80,7 +88,15 @@ class Graph:
 
         Raises:
             CorruptCheckpointError: a node is no node; says which.
+            UnsupportedError: there are more than four million: two bytes can claim to be a node.
         """
+        if len(self._nodes) > MOST_NODES:
+            raise UnsupportedError(
+                "the graph has more nodes than are listed here",
+                file=self._file,
+                expected=f"at most {MOST_NODES:,}",
+                got=f"{len(self._nodes):,}",
+            )
         with located(self._file):
             return tuple(
                 require_node(data, number, in_function=self._in_function, file=self._file)

@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader._protos import parse
 from tfckpt_reader._protos.values import data_type
+from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.graph.attributes import PartialShape, name_text, partial_shape
 
 if TYPE_CHECKING:
     from tfckpt_reader.dtypes import DataType
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+# A chain of n nodes has paths of n² letters, and many nodes may hang on a long one.
 _LONGEST_PATH = 1 << 16
+MOST_LETTERS = 1 << 27
+"""Letters in all paths together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +68,49 @@ def _escaped(name: bytes) -> str:
     return name_text(name).replace(".", "..").replace("/", ".S")
 
 
-def _paths(nodes: Any) -> dict[int, str]:
+class _Paths(dict[int, str]):
+    """Number of a node -> its path; of bounded length, each and all together."""
+
+    letters = 0
+
+    def add(self, number: int, path: str) -> bool:
+        """Keep a path, if the node has none yet; tell whether it was kept."""
+        if number in self or len(path) > _LONGEST_PATH:
+            return False
+        self.letters += len(path)
+        if self.letters > MOST_LETTERS:
+            raise UnsupportedError(
+                "the paths of its objects are longer together than is kept here",
+                structure="SavedObjectGraph",
+                expected=f"at most {MOST_LETTERS:,} letters",
+            )
+        self[number] = path
+        return True
+
+
+def _paths(nodes: Any) -> _Paths:
     """Return the path of each node that the root reaches, breadth first."""
-    if not len(nodes):
-        return {}
-    paths, waiting = {0: ""}, deque([0])
+    paths = _Paths()
+    waiting = deque([0] if len(nodes) else [])
+    paths[0] = ""
     while waiting:
         number = waiting.popleft()
         for child in nodes[number].children:
-            # Paths of a chain of n nodes are n² letters long: no real one comes near this.
             if child.node_id in paths or not 0 <= child.node_id < len(nodes):
                 continue
-            path = f"{paths[number]}/{_escaped(child.local_name)}" if number else ""
-            path = path or _escaped(child.local_name)
-            if len(path) <= _LONGEST_PATH:
-                paths[child.node_id] = path
+            name = _escaped(child.local_name)
+            if paths.add(child.node_id, f"{paths[number]}/{name}" if number else name):
                 waiting.append(child.node_id)
     return paths
 
 
-def _add_slots(nodes: Any, paths: dict[int, str]) -> None:
-    for number in tuple(paths):
+def _add_slots(nodes: Any, paths: _Paths) -> None:
+    for number in tuple(paths) if len(nodes) else ():
         for slot in nodes[number].slot_variables:
-            variable = paths.get(slot.original_variable_node_id)
-            if variable is not None and 0 <= slot.slot_variable_node_id < len(nodes):
-                paths.setdefault(
-                    slot.slot_variable_node_id,
-                    f"{variable}/.OPTIMIZER_SLOT/{paths[number]}/{_escaped(slot.slot_name)}",
-                )
+            variable, target = paths.get(slot.original_variable_node_id), slot.slot_variable_node_id
+            if variable is None or target in paths or not 0 <= target < len(nodes):
+                continue
+            paths.add(
+                target,
+                f"{variable}/.OPTIMIZER_SLOT/{paths[number]}/{_escaped(slot.slot_name)}",
+            )
