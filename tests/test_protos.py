@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path(tfckpt.__file__).parent
 MESSAGES = ["Version", "BundleHeader", "Shape", "Slice", "BundleEntry"]
 MESSAGES += ["TensorMeta", "SlicesMeta", "SlicesHeader", "CheckpointState"]
+MESSAGES += ["Graph", "Node", "AttrValue", "FunctionDef", "Op", "Saver", "Collection", "Variable"]
+MESSAGES += ["TensorInfo", "Signature", "SavedObjects", "TextSavedModel"]
 
 
 def build_module() -> Any:
@@ -86,6 +88,27 @@ FIELDS: dict[str, dict[str, int]] = {
     "CheckpointState": {
         "model_checkpoint_path": 1, "all_model_checkpoint_paths": 2,
         "all_model_checkpoint_timestamps": 3, "last_preserved_timestamp": 4,
+    },
+    "Graph": {"node": 1, "library": 2, "version": 3, "versions": 4},
+    "Node": {"name": 1, "op": 2, "input": 3, "device": 4, "attr": 5},
+    "AttrValue": {
+        "list": 1, "s": 2, "i": 3, "f": 4, "b": 5, "type": 6, "shape": 7, "tensor": 8,
+        "placeholder": 9, "func": 10,
+    },
+    "Saver": {
+        "filename_tensor_name": 1, "save_tensor_name": 2, "restore_op_name": 3, "max_to_keep": 4,
+        "sharded": 5, "keep_checkpoint_every_n_hours": 6, "version": 7,
+    },
+    "Collection": {
+        "node_list": 1, "bytes_list": 2, "int64_list": 3, "float_list": 4, "any_list": 5,
+    },
+    "Variable": {
+        "variable_name": 1, "initializer_name": 2, "snapshot_name": 3, "save_slice_info_def": 4,
+        "is_resource": 5, "initial_value_name": 6, "trainable": 7,
+    },
+    "TextMetaGraph": {
+        "meta_info_def": 1, "graph_def": 2, "saver_def": 3, "collection_def": 4,
+        "signature_def": 5, "asset_file_def": 6, "object_graph_def": 7,
     },
 }  # fmt: skip
 

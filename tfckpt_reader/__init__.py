@@ -1,6 +1,6 @@
 """Read TensorFlow checkpoints without TensorFlow.
 
-Rank 13: the public names. They are imported when first used, so that ``tfckpt ls`` starts fast.
+Rank 14: the public names. They are imported when first used, so that ``tfckpt ls`` starts fast.
 
     import tfckpt_reader as tfckpt
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from tfckpt_reader.export import convert
+    from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
+    from tfckpt_reader.kept import Kept, kept_checkpoints
     from tfckpt_reader.locate import latest_checkpoint
     from tfckpt_reader.spec import TensorSlice, TensorSpec
     from tfckpt_reader.variant import Variant
@@ -39,6 +41,8 @@ __all__ = [
     "ChecksumError",
     "CorruptCheckpointError",
     "DataType",
+    "Kept",
+    "MetaGraph",
     "Problem",
     "Report",
     "TensorNotFoundError",
@@ -48,8 +52,10 @@ __all__ = [
     "UnsupportedError",
     "Variant",
     "convert",
+    "kept_checkpoints",
     "latest_checkpoint",
     "open",
+    "read_meta_graph",
     "verify",
     "verify_all",
 ]
@@ -67,6 +73,8 @@ _HOME = {
         "UnsupportedError",
     ),
     "export": ("convert",),
+    "graph.meta_graph": ("MetaGraph", "read_meta_graph"),
+    "kept": ("Kept", "kept_checkpoints"),
     "spec": ("TensorSlice", "TensorSpec"),
     "locate": ("latest_checkpoint",),
     "variant": ("Variant",),

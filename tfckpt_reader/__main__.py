@@ -1,6 +1,6 @@
 """``python -m tfckpt_reader``: the command `tfckpt`.
 
-Rank 17: nothing but that.
+Rank 18: nothing but that.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """The checkpoint as a mapping from names to arrays.
 
-Rank 9: knows no exporter and no command line. It joins what lies below: `state` finds the files,
+Rank 11: knows no exporter and no command line. It joins what lies below: `state` finds the files,
 `bundle` and `v1` read them, and both look the same from here.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.dtypes import to_numpy
-from tfckpt_reader.errors import count_of, enough_memory
+from tfckpt_reader.errors import CheckpointNotFoundError, count_of, enough_memory
 from tfckpt_reader.locate import locate
 from tfckpt_reader.reader import Specs
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from tfckpt_reader.folder import Location
+    from tfckpt_reader.graph.meta_graph import MetaGraph
     from tfckpt_reader.reader import Reader
     from tfckpt_reader.spec import TensorSpec
 
@@ -46,6 +47,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         self._check = check
         self._checked: set[str] = set()
         self._notes = notes
+        self._meta_graph: MetaGraph | None = None
         self.version = reader.version
         self._label = os.path.basename(reader.prefix) or reader.prefix
         self._shards = count_of(reader.shard_count, "shard")
@@ -128,6 +130,48 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
             return self.reader.read(spec, wanted, check=check, out=out)
         out[...] = self.reader.read(spec, wanted, check=check)
         return out
+
+    @property
+    def meta_graph(self) -> MetaGraph | None:
+        """The graph beside the checkpoint, whose variables know their values.
+
+        It is in the ``.meta`` file, or in the ``saved_model.pb`` of a SavedModel. None where
+        there is none: everything else works without it. Read once, when first asked for.
+
+        Raises:
+            CheckpointError: the file is there but cannot be read.
+        """
+        from tfckpt_reader.graph.meta_graph import load
+        from tfckpt_reader.graph.parts import graph_file_of
+
+        prefix = self.reader.prefix
+        if self._meta_graph is None:
+            path = graph_file_of(prefix)
+            self._meta_graph = None if path is None else load(path, read=self.__getitem__)
+        return self._meta_graph
+
+    def variables(self, *, trainable: bool = False) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yield name and value of the model's variables that are saved, as the graph lists them.
+
+        Args:
+            trainable: Only those that training changes; else all but local ones.
+
+        Raises:
+            CheckpointNotFoundError: there is no graph beside the checkpoint to say which.
+            TensorNotFoundError: the checkpoint lacks one that the graph saves.
+            CheckpointError: as for ``ckpt[name]``.
+        """
+        meta = self.meta_graph
+        if meta is None:
+            raise CheckpointNotFoundError(
+                "there is no graph beside the checkpoint, which would list its variables",
+                file=f"{self.reader.prefix}.meta",
+                advice="Copy the .meta file too, or list all tensors instead",
+            )
+        listed = meta.trainable_variables if trainable else meta.global_variables
+        for variable in listed:
+            if variable.checkpoint_key is not None:
+                yield variable.name, variable.value()
 
     def close(self) -> None:
         """Drop the files. Arrays handed out stay valid: they keep their map alive."""

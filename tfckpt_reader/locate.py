@@ -76,6 +76,12 @@ def latest_checkpoint(folder: str | os.PathLike[str] | bytes) -> str | None:
         return None
 
 
+def listed_at(state_path: str, written: str) -> Location | None:
+    """Return the checkpoint that a path in a state file means; None where it is not there."""
+    candidates = places(os.path.dirname(state_path), written)
+    return next(filter(None, map(_any_at, candidates)), None)
+
+
 def _any_at(path: str) -> Location | None:
     return v2_at(path) or v1_at(path) or v1_set_at(path)
 

@@ -101,6 +101,16 @@ def decode_tensor_proto(data: memoryview, *, most: int = LARGEST_REPEAT) -> NDAr
     return array
 
 
+def decode_strings(data: memoryview) -> list[bytes]:
+    """Return the strings that a TensorProto stores, flat, as many as are stored; without NumPy.
+
+    Raises:
+        CorruptCheckpointError: it is no such message.
+    """
+    parts = [(kind, value) for field, kind, value in fields(data) if field == _STRING]
+    return [bytes(_delimited(part)) for part in parts]
+
+
 def _repeated(
     values: NDArray[Any], dtype: DataType, shape: tuple[int, ...], most: int
 ) -> NDArray[Any]:

@@ -1,6 +1,6 @@
 """Is a checkpoint whole? Every block, every entry, every byte of data, and what lies between.
 
-Rank 11: parses nothing itself. The parsers are asked piece by piece, with a collector around each
+Rank 12: parses nothing itself. The parsers are asked piece by piece, with a collector around each
 question, so that one defect does not hide the next. Data is read, never mapped, in bounded
 memory: a file that is cut meanwhile is an error and not the end of the process.
 

@@ -1,6 +1,6 @@
 """All checkpoints below a folder, verified; and what its state files promise.
 
-Rank 12: finds (search.py) and asks (verification.py); parses nothing itself.
+Rank 13: finds (search.py) and asks (verification.py); parses nothing itself.
 
 They are verified one after the other, each on as many threads as there are processors. More at
 once were no faster (measured, on two): large ones keep all threads busy by themselves, and small

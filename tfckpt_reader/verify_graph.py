@@ -1,6 +1,6 @@
 """Does a checkpoint have what the graph beside it, and its own graph of objects, say it has?
 
-Rank 10: parses nothing itself. A ``.meta`` file and a ``saved_model.pb`` name the keys that are
+Rank 11: parses nothing itself. A ``.meta`` file and a ``saved_model.pb`` name the keys that are
 restored; a string tensor of an object-based checkpoint names those of its objects. What else the
 checkpoint has is fine: averages and optimizers are often left aside. NumPy is not needed, and what
 reads graphs is imported where there is one.
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.bundle import Bundle
 from tfckpt_reader.codes import ERROR, reaches
 from tfckpt_reader.dtypes import DataType
-from tfckpt_reader.errors import CheckpointError, UnsupportedError, count_of
-from tfckpt_reader.graph.files import graph_beside
+from tfckpt_reader.errors import CheckpointError, UnsupportedError, count_of, located
+from tfckpt_reader.graph.parts import graph_file_of
 from tfckpt_reader.spec import run_of
 
 if TYPE_CHECKING:
@@ -46,26 +46,25 @@ def check_graphs(location: Location, findings: Findings, level: str) -> None:
     stored = next((spec for spec in findings.specs if spec.name == OBJECT_GRAPH_KEY), None)
     if stored is not None and reaches(level, "data"):
         _check_objects(location.prefix, stored, findings)
-    path = graph_beside(location.prefix)
+    path = graph_file_of(location.prefix)
     if path is not None:
         _check_graph(path, findings)
 
 
 def _check_objects(prefix: str, stored: TensorSpec, findings: Findings) -> None:
-    from tfckpt_reader.graph.attributes import Place
-    from tfckpt_reader.graph.objects import decode_object_graph
+    from tfckpt_reader.graph.saved_objects import tracked_keys
 
     raw = _object_graph(prefix, stored)
     if raw is None:
         return
     path = prefix + ".index"
     try:
-        objects = decode_object_graph(raw, Place(path))
+        with located(path):
+            keys = tracked_keys(raw)
     except CheckpointError as error:
         error.tensor = OBJECT_GRAPH_KEY
         findings.add_error("TFC402", error)
         return
-    keys = [attribute.checkpoint_key for node in objects.nodes for attribute in node.attributes]
     what = "an object's value has this key, but the index has not"
     names = {spec.name for spec in findings.specs}
     _report("TFC504", what, _lacking(keys, names), path, findings)
@@ -84,14 +83,14 @@ def _object_graph(prefix: str, spec: TensorSpec) -> bytes | None:
 
 
 def _check_graph(path: str, findings: Findings) -> None:
-    from tfckpt_reader.graph.meta_graph import read_graph_at
+    from tfckpt_reader.graph.meta_graph import read_meta_graph
 
     try:
         size = os.path.getsize(path)
         if size > _LARGEST_GRAPH:
             findings.notes.append(f"{path} was not compared: it has {count_of(size, 'byte')}")
             return
-        expected = read_graph_at(path).expected_keys
+        expected = {saved.key for saved in read_meta_graph(path).saved}
     except OSError as error:  # ours among them, where it is gone meanwhile
         findings.add("TFC505", f"cannot be read: {error.strerror or error}", file=path)
         return
@@ -100,7 +99,7 @@ def _check_graph(path: str, findings: Findings) -> None:
         return
     what = "the graph restores this tensor, but the checkpoint lacks it"
     names = {spec.name for spec in findings.specs}
-    _report("TFC503", what, sorted(frozenset(expected or ()) - names), path, findings)
+    _report("TFC503", what, sorted(expected - names), path, findings)
 
 
 def _report(code: str, what: str, keys: list[str], path: str, findings: Findings) -> None:

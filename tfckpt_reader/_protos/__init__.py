@@ -55,8 +55,13 @@ def parse(name: str, data: bytes | memoryview) -> Any:
         raise _not_a(name) from error
 
 
-def parse_text(name: str, text: bytes) -> Any:
+def parse_text(name: str, text: bytes, *, skip_unknown: bool = False) -> Any:
     """Decode one message in protobuf's text format; of a field given twice the last counts.
+
+    Args:
+        name: The message.
+        text: Its text, UTF-8.
+        skip_unknown: Pass over fields that the message has not got.
 
     Raises:
         CorruptCheckpointError: it is not such a message.
@@ -64,7 +69,12 @@ def parse_text(name: str, text: bytes) -> Any:
     from google.protobuf import text_format
 
     try:
-        return text_format.Merge(text.decode("utf-8"), message_class(name)())
+        return text_format.Merge(
+            text.decode("utf-8"),
+            message_class(name)(),
+            allow_unknown_field=skip_unknown,
+            allow_unknown_extension=skip_unknown,
+        )
     except (text_format.ParseError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CorruptCheckpointError(f"this is no sound {name} in text form: {reason}") from error

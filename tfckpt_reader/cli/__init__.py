@@ -1,6 +1,6 @@
 """The command ``tfckpt``.
 
-Rank 16: arguments and exit codes; no logic worth testing without it.
+Rank 17: arguments and exit codes; no logic worth testing without it.
 
 Exit codes: 0 good; 1 findings or damage; 2 nothing there, not readable, or a wrong call.
 """
@@ -193,14 +193,31 @@ def _convert(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _meta(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--ops", nargs="?", const="*", metavar="GLOB", help="list the operations, or those named so"
+    )
+    command.add_argument("--op", metavar="NAME", help="all about one operation")
+    command.add_argument("--variables", action="store_true", help="list the variables")
+    command.add_argument("--trainable", action="store_true", help="only those that are trained")
+    command.add_argument("--signatures", action="store_true", help="list inputs and outputs")
+
+
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "ls": ("List the tensors: dtype, shape, size, name.", _ls),
     "show": ("Describe one tensor and its values.", _show),
     "verify": ("Check every block, entry and tensor.", _verify),
     "convert": ("Write the tensors to an .npz or .safetensors file.", _convert),
+    "meta": ("Describe the graph in a .meta file, a SavedModel or a frozen graph.", _meta),
 }
 """Name -> what it does, and what adds its arguments."""
-HOMES = {"ls": "commands", "show": "commands", "verify": "verify", "convert": "convert"}
+HOMES = {
+    "ls": "commands",
+    "show": "commands",
+    "verify": "verify",
+    "convert": "convert",
+    "meta": "meta",
+}
 """Name -> module that has a function of that name for it; only that one is imported."""
 
 

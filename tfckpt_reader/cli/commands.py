@@ -1,6 +1,6 @@
 """The commands that list and show: arguments in, lines out, exit code back.
 
-Rank 14: prints what the layers below say.
+Rank 15: prints what the layers below say.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where else the outcome of `verify` goes: files of reports, and the service that runs the job.
 
-Rank 14: asks the writers (reports/) for text; a file is written aside and renamed.
+Rank 15: asks the writers (reports/) for text; a file is written aside and renamed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The PATH argument that every command has.
 
-Rank 13: knows no command.
+Rank 14: knows no command.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The values of a tensor in a few numbers.
 
-Rank 13: sees arrays only.
+Rank 14: sees arrays only.
 """
 
 from __future__ import annotations

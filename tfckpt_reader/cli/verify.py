@@ -1,6 +1,6 @@
 """The command ``verify``: arguments in, lines out, exit code back.
 
-Rank 15: prints what the layers below say; cli/outcome.py writes it to files and services.
+Rank 16: prints what the layers below say; cli/outcome.py writes it to files and services.
 """
 
 from __future__ import annotations

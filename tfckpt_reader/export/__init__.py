@@ -1,6 +1,6 @@
 """Convert a checkpoint to a format that other programs load.
 
-Rank 11: plans first, then writes. Each tensor's crc is checked on the way; a file takes its name
+Rank 12: plans first, then writes. Each tensor's crc is checked on the way; a file takes its name
 only when it is whole.
 """
 

@@ -1,0 +1,136 @@
+"""The command ``meta``: its lines and its JSON, against the corpus and graphs made by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import writers as w
+from test_cli import NASTY, Run, run
+from test_graph import attr, dtype_attr, meta_bytes, node, text
+from test_meta_graph import FIXTURES, Facts, each_graph, tensor_facts
+
+import tfckpt_reader as tfckpt
+
+__all__ = ["run"]
+SAVER = FIXTURES / "saver_tf1"
+
+
+@each_graph
+def test_the_summary_says_what_tensorflow_says(path: Path, facts: Facts, run: Run) -> None:
+    done = run("meta", path, "--json")
+    assert done.code == 0
+    found = done.json
+    assert found["ops"] == facts["ops"]
+    assert found["nodes"] == facts["node_count"]
+    assert found["collections"] == facts["collections"]
+    assert found["signatures"] == sorted(facts["signatures"])
+    assert found["tensorflow_version"] == facts["tensorflow_version"]
+    assert found["undefined_ops"] == []
+    lines = run("meta", path).lines
+    assert f"{facts['node_count']:,} of" in lines[1]
+    assert facts["tensorflow_version"] in lines[0]
+
+
+@each_graph
+def test_signatures(path: Path, facts: Facts, run: Run) -> None:
+    found = run("meta", path, "--signatures", "--json").json["signatures"]
+    expected = tfckpt.read_meta_graph(path).signatures
+    assert set(found) == set(facts["signatures"])
+    for name, signature in found.items():
+        assert list(signature["inputs"]) == list(expected[name].inputs)
+        for alias, (tensor, _, shape) in tensor_facts(expected[name].inputs).items():
+            given = signature["inputs"][alias]
+            assert ("coo_sparse" if "sparse" in given else given["tensor"]) == tensor
+            assert given["shape"] == (shape and [None if n < 0 else n for n in shape])
+    assert run("meta", path, "--signatures").lines[-1].startswith(str(len(facts["signatures"])))
+
+
+@pytest.mark.parametrize("path", [SAVER, SAVER / "model.ckpt-1", SAVER / "model.ckpt-1.meta"])
+def test_every_way_to_name_it(path: Path, run: Run) -> None:
+    assert run("meta", path, "--json").json["path"] == str(SAVER / "model.ckpt-1.meta")
+
+
+def test_variables(run: Run) -> None:
+    path = FIXTURES / "sliced" / "saver"
+    found = run("meta", path, "--variables", "--json").json["variables"]
+    with tfckpt.open(path) as ckpt:
+        specs = {name: [str(spec.dtype), list(spec.shape)] for name, spec in ckpt.specs.items()}
+    assert {each["key"]: [each["dtype"], each["shape"]] for each in found} == specs
+    assert run("meta", path, "--variables").lines[-1] == f"{len(specs)} variables"
+    every = run("meta", SAVER, "--variables", "--json").json["variables"]
+    trained = run("meta", SAVER, "--trainable", "--json").json["variables"]
+    assert {each["name"] for each in every} - {each["name"] for each in trained} == {
+        "global_step:0"
+    }
+
+
+def test_operations(run: Run) -> None:
+    graph = tfckpt.read_meta_graph(SAVER / "model.ckpt-1")
+    everything = run("meta", SAVER, "--ops", "--json").json["operations"]
+    assert [each["name"] for each in everything] == [op.name for op in graph.operations]
+    some = run("meta", SAVER, "--ops", "save/*", "--json").json["operations"]
+    assert [e["name"] for e in some] == [
+        op.name for op in graph.operations if op.name.startswith("save/")
+    ]
+    lines = run("meta", SAVER, "--ops", "save/*").lines
+    assert len(lines) == len(some) + 1
+
+
+def test_one_operation(tmp_path: Path, run: Run) -> None:
+    nan = w.int_field(1, 1) + text(2, b"") + w.fixed32_field(5, 0x7FC00000)
+    nodes = [
+        node("in", "Placeholder", [], dtype_attr(1)),
+        node("nan", "Const", [], dtype_attr(1), attr("value", text(8, nan))),
+        node("use", "Custom", ["in", "nan", "gone", "^in"], attr("s", text(2, b"a\xff"))),
+        node("many", "Two", [], attr("N", w.int_field(3, 1 << 30))),
+    ]
+    (tmp_path / "x.meta").write_bytes(meta_bytes(nodes))
+
+    def facts(name: str) -> Any:
+        done = run("meta", tmp_path / "x.meta", "--op", name, "--json")
+        assert run("meta", tmp_path / "x.meta", "--op", name).code == done.code == 0
+        return done.json
+
+    use = facts("use")
+    assert [each["dtype"] for each in use["inputs"]] == ["float32", "float32", None]
+    assert (use["control_inputs"], use["output_count"]) == (["in"], None)
+    assert use["attrs"] == {"s": "a\\xff"}
+    assert facts("nan")["attrs"]["value"]["first"] == ["nan"]
+    assert facts("in")["outputs"][0]["consumers"] == ["use"]
+    many = facts("many")
+    assert many["output_count"] == (1 << 30) + 1
+    assert len(many["outputs"]) == 100
+    done = run("meta", tmp_path / "x.meta", "--op", "uses")
+    assert (done.code, done.out) == (2, "")
+    assert "Nearest: use" in done.err
+
+
+def test_problems_are_findings(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "x.meta").write_bytes(meta_bytes([node("a", "NoOp", ["gone"])] * 2))
+    done = run("meta", tmp_path / "x.meta")
+    assert done.code == 1
+    assert "problem      node 'a' is there 2 times" in done.out
+    assert len(run("meta", tmp_path / "x.meta", "--json").json["problems"]) == 3
+
+
+def test_names_cannot_drive_the_terminal(tmp_path: Path, run: Run) -> None:
+    names = [*(name.encode() for name in NASTY), b"\xff\xfe"]
+    (tmp_path / "x.meta").write_bytes(meta_bytes([node(name, "NoOp") for name in names]))
+    for more in (["--ops"], []):
+        done = run("meta", tmp_path / "x.meta", *more)
+        assert done.code == 0
+        assert all(line.isprintable() for line in done.lines)
+    assert len(run("meta", tmp_path / "x.meta", "--ops").lines) == len(names) + 1
+
+
+def test_what_is_no_graph(tmp_path: Path, run: Run) -> None:
+    done = run("meta", FIXTURES / "strings" / "model.ckpt")
+    assert done.code == 2
+    assert "there is no graph beside this checkpoint" in done.err
+    (tmp_path / "x.meta").write_bytes(b"\xff" * 20)
+    done = run("meta", tmp_path / "x.meta")
+    assert (done.code, done.out) == (1, "")
+    assert str(tmp_path / "x.meta") in done.err
+    assert run("meta", tmp_path / "none.meta").code == 2

@@ -1,0 +1,281 @@
+"""Graphs as facts, which become JSON, and as lines.
+
+Rank 14: prints nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from tfckpt_reader.dtypes import DataType
+from tfckpt_reader.errors import CheckpointError, TensorNotFoundError, count_of
+from tfckpt_reader.graph.attributes import FunctionCall
+from tfckpt_reader.kept import kept_checkpoints
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tfckpt_reader.graph.attributes import PartialShape
+    from tfckpt_reader.graph.collections import TensorInfo
+    from tfckpt_reader.graph.meta_graph import MetaGraph
+    from tfckpt_reader.graph.nodes import Operation
+    from tfckpt_reader.graph.variables import Variable
+
+_FIRST = 8
+"""Values of a constant that are shown."""
+_MOST_OUTPUTS = 100
+_MOST_OPS = 12
+_MOST_PROBLEMS = 20
+
+
+def shape_text(shape: PartialShape | list[int | None]) -> str:
+    """Return "[?, 200]"; "scalar" for rank 0, "?" where the rank is not known."""
+    if shape is None:
+        return "?"
+    if not shape:
+        return "scalar"
+    return f"[{', '.join('?' if size is None else str(size) for size in shape)}]"
+
+
+def _known(value: object) -> str:
+    return "?" if value is None else str(value)
+
+
+def _sizes(shape: PartialShape) -> list[int | None] | None:
+    return None if shape is None else list(shape)
+
+
+def _plain(value: Any) -> Any:
+    """Return the value of an attribute as JSON has it; of arrays the first few values."""
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    for kind, plain in _PLAIN:
+        if isinstance(value, kind):
+            return plain(value)
+    first = [_plain(each) for each in value.flat[:_FIRST].tolist()]
+    return {"dtype": str(value.dtype), "shape": list(value.shape), "first": first}
+
+
+_PLAIN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (bytes, lambda value: value.decode("utf-8", "backslashreplace")),
+    (DataType, str),  # before int, which it is, too
+    (FunctionCall, lambda value: {"function": value.name}),
+    (float, lambda value: value if value - value == 0 else str(value)),  # JSON has no NaN
+    (complex, str),
+    (type(None), lambda value: value),
+    (int, lambda value: value),
+    (str, lambda value: value),
+)
+
+
+def summary_facts(graph: MetaGraph) -> dict[str, Any]:
+    """Return what there is in a graph, and how much of it."""
+    saver = None if graph.saver is None else asdict(graph.saver)
+    return {
+        "tensorflow_version": graph.tensorflow_version,
+        "tensorflow_git_version": graph.tensorflow_git_version,
+        "producer": graph.producer,
+        "tags": sorted(graph.tags),
+        "nodes": len(graph),
+        "ops": graph.op_counts,
+        "undefined_ops": sorted(set(graph.op_counts) - set(graph.definitions)),
+        "functions": sorted(graph.functions),
+        "saver": saver and {name: _plain(value) for name, value in saver.items()},
+        "collections": {
+            name: {"kind": graph.collections.kind(name), "count": len(values)}
+            for name, values in sorted(graph.collections.items())
+        },
+        "variables": {
+            "global": len(graph.global_variables),
+            "trainable": len(graph.trainable_variables),
+            "local": len(graph.local_variables),
+        },
+        "signatures": sorted(graph.signatures),
+        "assets": [asset.filename for asset in graph.assets],
+        "kept": _kept(graph.file),
+        "problems": list(graph.problems),
+    }
+
+
+def _kept(file: str) -> dict[str, Any] | None:
+    with suppress(CheckpointError):
+        return asdict(kept_checkpoints(os.path.dirname(file) or "."))
+    return None
+
+
+def summary_lines(facts: Mapping[str, Any]) -> list[str]:
+    """Return the summary as lines: a word, and what it is about."""
+    git = facts["tensorflow_git_version"]
+    version = facts["tensorflow_version"] or "of unknown version"
+    lines = [
+        f"TensorFlow   {version}{f' ({git})' if git else ''}, graph version {facts['producer']}",
+        f"nodes        {facts['nodes']:,} of {kinds(len(facts['ops']))}",
+        *_histogram(facts["ops"]),
+    ]
+    variables = facts["variables"]
+    rows: list[tuple[str, str]] = [
+        ("tags", ", ".join(facts["tags"])),
+        ("not defined", ", ".join(facts["undefined_ops"])),
+        ("functions", f"{len(facts['functions']):,}" if facts["functions"] else ""),
+        ("saver", _saver(facts["saver"])),
+        ("variables", ", ".join(f"{count:,} {name}" for name, count in variables.items())),
+        *(
+            ("collection", f"{name}: {each['count']:,} ({each['kind']})")
+            for name, each in facts["collections"].items()
+        ),
+        ("signatures", ", ".join(facts["signatures"])),
+        ("assets", ", ".join(facts["assets"])),
+        ("kept", _kept_text(facts["kept"])),
+    ]
+    lines += [f"{word:<12} {text}" for word, text in rows if text]
+    problems = facts["problems"]
+    lines += [f"problem      {problem}" for problem in problems[:_MOST_PROBLEMS]]
+    if len(problems) > _MOST_PROBLEMS:
+        lines.append(f"             and {len(problems) - _MOST_PROBLEMS:,} more problems")
+    return lines
+
+
+def kinds(count: int) -> str:
+    """Return "3 kinds"."""
+    return count_of(count, "kind")
+
+
+def _histogram(counts: Mapping[str, int]) -> list[str]:
+    """Return a line for each of the most frequent ops."""
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    lines = [f"             {count:>7,}  {name}" for name, count in ranked[:_MOST_OPS]]
+    rest = sum(count for _, count in ranked[_MOST_OPS:])
+    return [*lines, f"             {rest:>7,}  of other kinds"] if rest else lines
+
+
+def _saver(saver: Mapping[str, Any] | None) -> str:
+    if saver is None:
+        return ""
+    keeps = f"keeps {saver['max_to_keep'] or 'all'}"
+    hours = saver["keep_checkpoint_every_n_hours"]
+    every = f" and one every {hours:g} hours" if isinstance(hours, float) and hours else ""
+    sharded = ", sharded" if saver["sharded"] else ""
+    return f"{saver['version']}, {keeps}{every}{sharded}, restored by {saver['restore_op_name']}"
+
+
+def _kept_text(kept: Mapping[str, Any] | None) -> str:
+    if kept is None:
+        return ""
+    missing = f", missing: {', '.join(kept['missing'])}" if kept["missing"] else ""
+    others = count_of(len(kept["other_files"]), "other file")
+    return (
+        f"{count_of(len(kept['kept']), 'checkpoint')} by the state file, "
+        f"{len(kept['there'])} there{missing}; {others}"
+    )
+
+
+def _tensor_facts(graph: MetaGraph, name: str) -> dict[str, Any]:
+    try:
+        tensor = graph.tensor(name)
+    except TensorNotFoundError:
+        return {"name": name, "dtype": None, "shape": None}
+    dtype = None if tensor.dtype is None else str(tensor.dtype)
+    return {"name": name, "dtype": dtype, "shape": _sizes(tensor.shape)}
+
+
+def operation_facts(graph: MetaGraph, operation: Operation) -> dict[str, Any]:
+    """Return all about one operation."""
+    count = graph.output_count(operation)
+    outputs = [f"{operation.name}:{i}" for i in range(min(count or 0, _MOST_OUTPUTS))]
+    return {
+        "name": operation.name,
+        "type": operation.type,
+        "device": operation.device,
+        "inputs": [_tensor_facts(graph, name) for name in operation.inputs],
+        "control_inputs": list(operation.control_inputs),
+        "output_count": count,
+        "outputs": [
+            {**_tensor_facts(graph, name), "consumers": [o.name for o in graph.consumers(name)]}
+            for name in outputs
+        ],
+        "attrs": {name: _plain(operation.attrs[name]) for name in operation.attrs},
+    }
+
+
+def operation_lines(facts: Mapping[str, Any]) -> list[str]:
+    """Return one operation as lines."""
+
+    def tensor(each: Mapping[str, Any]) -> str:
+        return f"{_known(each['dtype'])} {shape_text(each['shape'])}  {each['name']}"
+
+    lines = [f"name     {facts['name']}", f"op       {facts['type']}"]
+    if facts["device"]:
+        lines.append(f"device   {facts['device']}")
+    lines += [f"input    {tensor(each)}" for each in facts["inputs"]]
+    lines += [f"after    {name}" for name in facts["control_inputs"]]
+    if facts["output_count"] is None:
+        lines.append("outputs  ? (the file does not define this op)")
+    for each in facts["outputs"]:
+        users = ", ".join(each["consumers"])
+        lines.append(f"output   {tensor(each)}" + (f"  -> {users}" if users else ""))
+    lines += [f"attr     {name} = {value}" for name, value in facts["attrs"].items()]
+    return lines
+
+
+def variable_facts(variables: Iterable[Variable]) -> list[dict[str, Any]]:
+    """Return the variables as JSON has them."""
+    return [
+        {
+            "name": each.name,
+            "dtype": None if each.dtype is None else str(each.dtype),
+            "shape": _sizes(each.shape),
+            "key": each.checkpoint_key,
+            "initializer": each.initializer,
+            "device": each.device,
+            "pieces": list(each.pieces),
+        }
+        for each in variables
+    ]
+
+
+def variable_lines(variables: Iterable[Variable]) -> list[str]:
+    """Return a line per variable; its key where that is not its name."""
+    rows = [(_known(v.dtype), shape_text(v.shape), v) for v in variables]
+    first = max((len(dtype) for dtype, _, _ in rows), default=0)
+    second = max((len(shape) for _, shape, _ in rows), default=0)
+    lines = []
+    for dtype, shape, variable in rows:
+        key = variable.checkpoint_key
+        more = "  (not saved)" if key is None else f"  -> {key}"
+        same = key == variable.name.removesuffix(":0")
+        lines.append(f"{dtype:<{first}}  {shape:<{second}}  {variable.name}{'' if same else more}")
+    return [*lines, count_of(len(rows), "variable")]
+
+
+def _info_facts(info: TensorInfo) -> dict[str, Any]:
+    sparse = None if info.sparse is None else list(info.sparse)
+    facts = {"tensor": info.name, "dtype": str(info.dtype), "shape": _sizes(info.shape)}
+    return facts if sparse is None else {**facts, "sparse": sparse}
+
+
+def signature_facts(graph: MetaGraph) -> dict[str, Any]:
+    """Return the signatures as JSON has them."""
+    return {
+        name: {
+            "method": signature.method_name,
+            "inputs": {alias: _info_facts(info) for alias, info in signature.inputs.items()},
+            "outputs": {alias: _info_facts(info) for alias, info in signature.outputs.items()},
+        }
+        for name, signature in graph.signatures.items()
+    }
+
+
+def signature_lines(graph: MetaGraph) -> list[str]:
+    """Return a line per signature and per tensor of it."""
+    lines = []
+    for name, signature in graph.signatures.items():
+        lines.append(f"{name}  {signature.method_name}".rstrip())
+        for word, tensors in (("input ", signature.inputs), ("output", signature.outputs)):
+            for alias, info in tensors.items():
+                where = info.name or " ".join(info.sparse or ("(composite)",))
+                lines.append(f"  {word} {alias}  {info.dtype} {shape_text(info.shape)}  {where}")
+    return [*lines, count_of(len(graph.signatures), "signature")]

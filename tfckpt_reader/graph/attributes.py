@@ -1,0 +1,141 @@
+"""Attributes of nodes, as Python values.
+
+Rank 6: knows no graph. FORMAT 5.6, 7; TensorFlow ``core/framework/attr_value.proto``.
+
+An attribute is decoded when it is asked for, each time anew: most never are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tfckpt_reader._protos import parse
+from tfckpt_reader._protos.values import data_type
+from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.tensor_proto import decode_strings, decode_tensor_proto
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+PartialShape: TypeAlias = "tuple[int | None, ...] | None"
+"""Sizes, None where a size is not known; None alone where not even the rank is."""
+
+
+def name_text(name: bytes) -> str:
+    """Return a name; bytes that are no UTF-8 are kept as lone surrogates."""
+    return name.decode("utf-8", "surrogateescape")
+
+
+def partial_shape(shape: Any) -> PartialShape:
+    """Return a Shape message in which sizes, or the rank, may be unknown."""
+    if shape.unknown_rank:
+        return None
+    return tuple([None if dim.size < 0 else dim.size for dim in shape.dim])
+
+
+class Attributes(Mapping[str, Any]):
+    """Name of an attribute -> its value, decoded at each access.
+
+    bytes, int, float, bool, DataType, shape (a tuple with None for unknown sizes, or None for an
+    unknown rank), read-only array, FunctionCall, str for a placeholder, list of these; None where
+    the attribute has no value at all.
+
+    Raises:
+        CheckpointError: on access, where the attribute cannot be right; it names the owner
+            and the file.
+    """
+
+    __slots__ = ("_file", "_owner", "_stored")
+
+    def __init__(self, entries: Iterable[Any], owner: str, file: str | None = None) -> None:
+        self._stored = {name_text(entry.key): entry.value for entry in entries}
+        self._owner = owner
+        self._file = file
+
+    def __getitem__(self, name: str) -> Any:
+        stored = self._stored[name]
+        try:
+            return decode_attribute(stored)
+        except CheckpointError as error:
+            error.structure = f"{self._owner}: attribute {name!r}"
+            error.file = self._file
+            raise
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stored)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._stored
+
+    # Mapping compares values, which may be arrays; what is stored says the same.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Attributes) and self._stored == other._stored
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._stored))
+
+    def __repr__(self) -> str:
+        return f"<Attributes of {self._owner}: {', '.join(self._stored)}>"
+
+    def strings(self, name: str) -> list[bytes]:
+        """Return the strings that a tensor stores, without NumPy; none where it is no tensor.
+
+        Raises:
+            CheckpointError: its bytes are no tensor.
+        """
+        message = parse("AttrValue", self._stored[name])
+        return decode_strings(memoryview(message.tensor)) if message.HasField("tensor") else []
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """A function as the value of an attribute."""
+
+    name: str
+    attrs: Attributes
+
+    @classmethod
+    def decode(cls, data: bytes) -> FunctionCall:
+        """Decode a NameAttrList."""
+        message = parse("Function", data)
+        name = name_text(message.name)
+        return cls(name, Attributes(message.attr, f"function {name!r}"))
+
+
+def _tensor(data: bytes) -> Any:
+    return decode_tensor_proto(memoryview(data))
+
+
+_DECODERS: dict[str, Callable[[Any], Any]] = {
+    "s": bytes,
+    "i": int,
+    "f": float,
+    "b": bool,
+    "type": data_type,
+    "shape": partial_shape,
+    "tensor": _tensor,
+    "placeholder": name_text,
+    "func": FunctionCall.decode,
+}
+
+
+def decode_attribute(data: bytes) -> Any:
+    """Return the value in the bytes of an AttrValue message; None where it has none.
+
+    Raises:
+        CheckpointError: it cannot be right, or is more than can be read.
+    """
+    message = parse("AttrValue", data)
+    kind = message.WhichOneof("value")
+    if kind is None:
+        return None
+    if kind != "list":
+        return _DECODERS[kind](getattr(message, kind))
+    for field, values in message.list.ListFields():
+        return [_DECODERS[field.name](value) for value in values]
+    return []

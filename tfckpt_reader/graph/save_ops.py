@@ -1,0 +1,130 @@
+"""Under which keys a graph saves what: the constant inputs of its save ops.
+
+Rank 9: knows no file. FORMAT 5.4; TensorFlow ``core/ops/io_ops.cc``.
+
+A Saver may store a variable under any name. What is true is in the graph: ``SaveV2`` takes a
+prefix, the keys, the slices and then the tensors; ``SaveSlices`` and ``Save`` of V1 a file name,
+the keys, the slices (not ``Save``) and the tensors.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tfckpt_reader.errors import CheckpointError, TensorNotFoundError
+from tfckpt_reader.graph.attributes import FunctionCall, name_text
+from tfckpt_reader.graph.nodes import VARIABLE_OPS, Operation, split_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from tfckpt_reader.graph.functions import Function
+    from tfckpt_reader.graph.graph import Graph
+
+_FIRST_TENSOR = {"SaveV2": 3, "SaveSlices": 3, "Save": 2}
+_PASSED_ON = {"Identity", "ReadVariableOp", "Cast", "RefIdentity", "Enter", "Switch"}
+"""Ops whose first input is the variable, when a variable is saved by way of them."""
+
+_CALLED = frozenset({"f", "then_branch", "else_branch", "body", "cond"})
+"""Attributes in which ops name the functions that they call."""
+
+
+class Saved(NamedTuple):
+    """One tensor that is saved."""
+
+    key: str
+    slice_spec: str
+    """Which piece of the whole it is, such as ``10 3 0,3:0,3``; "" for the whole."""
+    tensor: str
+    """As the save op's input names it."""
+
+
+def saved_by(graph: Graph, save_tensor_name: str = "") -> tuple[Saved, ...]:
+    """Return all that the graph saves.
+
+    Args:
+        graph: A graph, or a function.
+        save_tensor_name: What a Saver runs: of several only its save ops count, if there are any.
+    """
+    savers = [op for op in graph.operations if op.type in _FIRST_TENSOR]
+    if len(savers) > 1 and save_tensor_name:
+        try:
+            own = {op.name for op in graph.subgraph([save_tensor_name])}
+        except TensorNotFoundError:
+            own = set()
+        savers = [op for op in savers if op.name in own] or savers
+    return tuple(saved for op in savers for saved in _saved(graph, op))
+
+
+def functions_called(graph: Graph, name: str, functions: Mapping[str, Function]) -> list[Function]:
+    """Return the functions that a graph's operation calls, and those that they call."""
+    found: dict[str, Function] = {}
+    waiting = [graph.operation(name)]
+    while waiting:
+        called = [functions[name] for name in _calls(waiting.pop()) if name in functions]
+        new = [function for function in called if function.name not in found]
+        found.update((function.name, function) for function in new)
+        waiting.extend(operation for function in new for operation in function.operations)
+    return list(found.values())
+
+
+def _calls(operation: Operation) -> Iterator[str]:
+    """Yield the names of the functions in an operation's attributes, its own type included."""
+    yield operation.type
+    for name in _CALLED & operation.attrs.keys():
+        value = operation.attrs[name]
+        if isinstance(value, FunctionCall):
+            yield value.name
+
+
+def _saved(graph: Graph, operation: Operation) -> Iterator[Saved]:
+    first = _FIRST_TENSOR[operation.type]
+    keys = _strings(graph, operation, 1)
+    specs = _strings(graph, operation, 2) if first == 3 else []
+    tensors = operation.inputs[first:]
+    for number, key in enumerate(keys):
+        yield Saved(
+            key,
+            specs[number] if number < len(specs) else "",
+            tensors[number] if number < len(tensors) else "",
+        )
+
+
+def _strings(graph: Graph, operation: Operation, number: int) -> list[str]:
+    """Return the strings of a constant input; none where it is no such constant."""
+    if number >= len(operation.inputs):
+        return []
+    try:
+        source = graph.operation(operation.inputs[number].partition(":")[0])
+        found = source.attrs.strings("value") if source.type == "Const" else []
+    except (CheckpointError, KeyError):
+        return []
+    return [name_text(key) for key in found]
+
+
+def keys_of_variables(graph: Graph, saved: Iterable[Saved]) -> dict[str, str]:
+    """Return name of a variable's op -> the key under which its value, or a piece of it, is."""
+    found: dict[str, str] = {}
+    for each in saved:
+        variable = _variable_behind(graph, each.tensor)
+        if variable is not None:
+            found.setdefault(variable, each.key)
+    return found
+
+
+def _variable_behind(graph: Graph, tensor: str) -> str | None:
+    """Follow a tensor back to the variable whose value it is."""
+    seen: set[str] = set()
+    name = split_name(tensor)[0]
+    while name not in seen:
+        seen.add(name)
+        try:
+            operation = graph.operation(name)
+        except TensorNotFoundError:
+            return None
+        if operation.type in VARIABLE_OPS:
+            return name
+        if operation.type not in _PASSED_ON or not operation.inputs:
+            return None
+        name = split_name(operation.inputs[0])[0]
+    return None
