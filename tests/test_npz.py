@@ -35,9 +35,7 @@ def spec(name: str, dtype: DataType = FLOAT, shape: tuple[int, ...] = (2,)) -> T
 
 
 def refused(*specs: TensorSpec) -> dict[str, str]:
-    names = {s.name for s in specs}
-    reasons = {s.name: npz.why_refused(s.name, s, names) for s in specs}
-    return {name: why for name, why in reasons.items() if why}
+    return npz.refusals({s.name: s for s in specs})
 
 
 def objects(elements: Iterable[bytes], shape: tuple[int, ...] | None = None) -> NDArray[np.object_]:

@@ -146,7 +146,7 @@ def _conversion(target: str, plan: Plan, notes: tuple[str, ...]) -> Conversion:
     )
     nbytes = sum(array.nbytes for array in arrays)
     all_notes = (*notes, *plan.notes, *overflows)
-    return Conversion(target, plan.tensors, plan.skipped, nbytes, all_notes, arrays)
+    return Conversion(target, tuple(plan.targets), plan.skipped, nbytes, all_notes, arrays)
 
 
 def _require_target(target: str, *, force: bool) -> str:

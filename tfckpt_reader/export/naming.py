@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def target_names(
     *,
     strip_prefix: str = "",
     rules: Sequence[Rule] = (),
-    listed: Mapping[str, str] = MappingProxyType({}),
+    listed: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return what each tensor is called in the target.
 
@@ -62,7 +61,7 @@ def target_names(
         for pattern, replacement in rules:
             target = pattern.sub(replacement, target)
         found[name] = target
-    return found | {name: found_as for name, found_as in listed.items() if name in found}
+    return found | {name: found_as for name, found_as in (listed or {}).items() if name in found}
 
 
 def collisions(targets: Mapping[str, str]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from tfckpt_reader.export.transport import write as transport
 from tfckpt_reader.export.transport import write_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from tfckpt_reader.reader import Reader
     from tfckpt_reader.spec import TensorSpec
@@ -29,8 +29,13 @@ _ABSOLUTE = re.compile(r"/|\\|[A-Za-z]:")
 _END = ".npy"
 
 
-def why_refused(name: str, spec: TensorSpec, names: Container[str]) -> str | None:
-    """Say why an archive cannot hold a tensor under a name, or NumPy not tell it from others."""
+def refusals(specs: Mapping[str, TensorSpec]) -> dict[str, str]:
+    """Return what an archive cannot hold, or NumPy not tell apart: target name -> why."""
+    found = {name: _why_refused(name, spec, specs) for name, spec in specs.items()}
+    return {name: why for name, why in found.items() if why}
+
+
+def _why_refused(name: str, spec: TensorSpec, names: Container[str]) -> str | None:
     why = npy.why_not_held(spec)
     if why is not None:
         return why

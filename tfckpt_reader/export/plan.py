@@ -18,7 +18,7 @@ from tfckpt_reader.export.stored import Form, Stored, numeric
 from tfckpt_reader.selection import select
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tfckpt_reader.checkpoint import Checkpoint
     from tfckpt_reader.reader import Reader
@@ -31,17 +31,17 @@ OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 class Format(NamedTuple):
     """What a format does with the tensors that were chosen."""
 
-    why_refused: Callable[[str, TensorSpec, Container[str]], str | None]
-    """Why it cannot hold a tensor under a target name, given all target names; None if it can."""
+    refusals: Callable[[Mapping[str, TensorSpec]], dict[str, str]]
+    """Which it cannot hold: name -> why."""
     form: Callable[..., Form | None]
     """How it stores numbers of a dtype."""
     write: Callable[[IO[bytes], Reader, Sequence[Stored], Callable[[int], None]], None]
 
 
 FORMATS = {
-    ".npz": Format(npz.why_refused, npy.form, npz.write),
+    ".npz": Format(npz.refusals, npy.form, npz.write),
     ".safetensors": Format(
-        safetensors.why_refused,
+        safetensors.refusals,
         safetensors.form,
         partial(safetensors.write, metadata={"format": "tf", "tool": "tfckpt_reader"}),
     ),
@@ -71,8 +71,8 @@ class Options:
 class Plan:
     """What is going to be written."""
 
-    tensors: tuple[str, ...]
-    """Names of the tensors, in the checkpoint."""
+    targets: dict[str, str]
+    """Name of each tensor -> what it is called in the target."""
     arrays: tuple[Stored, ...]
     skipped: dict[str, str]
     """Name -> why it is left out."""
@@ -93,11 +93,12 @@ def make_plan(ckpt: Checkpoint, target: str, to: Format, options: Options) -> Pl
     rules = [Rule.parse(text) for text in options.rename]
     listed = options.names or {}
     notes += [f"there is no tensor {name!r} to rename" for name in listed if name not in specs]
-    targets = target_names(specs, strip_prefix=options.strip_prefix, rules=rules, listed=listed)
+    targets = target_names(
+        specs, strip_prefix=options.strip_prefix, rules=rules, listed=options.names
+    )
     clashing = collisions(targets)
-    taken = frozenset(targets.values())
-    reasons = {name: to.why_refused(targets[name], spec, taken) for name, spec in specs.items()}
-    skipped = {name: why for name, why in reasons.items() if why}
+    refused = to.refusals({targets[name]: spec for name, spec in specs.items()})
+    skipped = {name: refused[targets[name]] for name in specs if targets[name] in refused}
     if clashing or (skipped and not options.skip_unsupported):
         raise _refused(target, skipped | clashing)
     casts: dict[str, Cast] = {}
@@ -105,7 +106,7 @@ def make_plan(ckpt: Checkpoint, target: str, to: Format, options: Options) -> Pl
     for name, spec in specs.items():
         if name not in skipped:
             arrays += _stored(ckpt, spec, targets[name], to, options, casts)
-    written = tuple(name for name in specs if name not in skipped)
+    written = {name: targets[name] for name in specs if name not in skipped}
     return Plan(written, tuple(arrays), skipped, (*notes, *_in_two(arrays)), casts)
 
 
@@ -157,13 +158,13 @@ def _chain(first: Cast, then: Callable[[memoryview], memoryview]) -> Callable[..
 
 def _in_two(arrays: Sequence[Stored]) -> list[str]:
     """Return a line for each tensor of strings that is stored in two arrays."""
-    of_strings: dict[TensorSpec, list[str]] = {}
+    names: dict[str, list[str]] = {}
     for stored in arrays:
-        if stored.spec.dtype is DataType.STRING:
-            of_strings.setdefault(stored.spec, []).append(stored.name)
+        names.setdefault(stored.spec.name, []).append(stored.name)
+    shapes = {stored.spec.name: list(stored.spec.shape) for stored in arrays}
     return [
-        f"{spec.name}: strings of shape {list(spec.shape)}, stored as {' and '.join(both)}"
-        for spec, both in of_strings.items()
+        f"{name}: strings of shape {shapes[name]}, stored as {' and '.join(both)}"
+        for name, both in names.items()
         if len(both) > 1
     ]
 

@@ -36,7 +36,7 @@ from tfckpt_reader.export.transport import write_at
 from tfckpt_reader.export.widen import widened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tfckpt_reader.reader import Reader
     from tfckpt_reader.spec import TensorSpec
@@ -80,8 +80,13 @@ def form(dtype: DataType, *, raw: bool) -> Form | None:
     return Form(_KINDS[target.numpy_name], target.itemsize, change)
 
 
-def why_refused(name: str, spec: TensorSpec, _names: Container[str]) -> str | None:
-    """Say why a file cannot hold a tensor under a name."""
+def refusals(specs: Mapping[str, TensorSpec]) -> dict[str, str]:
+    """Return what a file cannot hold: target name -> why."""
+    found = {name: _why_refused(name, spec) for name, spec in specs.items()}
+    return {name: why for name, why in found.items() if why}
+
+
+def _why_refused(name: str, spec: TensorSpec) -> str | None:
     if form(spec.dtype, raw=False) is None:
         return f"{spec.dtype} tensors have no form in a .safetensors"
     if name == _METADATA:
