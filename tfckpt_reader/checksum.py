@@ -54,8 +54,6 @@ def combine(crc: int, more: int, size: int, polynomial: int = CASTAGNOLI) -> int
         size: Bytes in the second.
         polynomial: `CASTAGNOLI`, or `IEEE` for the crc of zip files.
     """
-    if not crc:  # nothing stands before, most often, and zero times anything is zero
-        return more
     return _times(crc, _zeros(size, polynomial), polynomial) ^ more
 
 

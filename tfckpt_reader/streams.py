@@ -189,7 +189,7 @@ def _scanned(shards: Shards, number: int, run: Run, parts: list[Part]) -> Scanne
         for part in parts:
             if part.error is not None:
                 raise part.error
-            crc = combine(crc, part.crc, part.size)
+            crc = combine(crc, part.crc, part.size) if part.first else part.crc
         shards.require_crc(run, crc)
     except CheckpointError as error:
         error.tensor = error.tensor or run.name

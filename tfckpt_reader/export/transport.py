@@ -15,9 +15,9 @@ from tfckpt_reader.checksum import IEEE, combine
 from tfckpt_reader.errors import CorruptCheckpointError, count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from tfckpt_reader.export.stored import Payload
+    from tfckpt_reader.export.stored import Payload, Stored
     from tfckpt_reader.reader import Reader
 
 _one_at_a_time = threading.Lock()
@@ -77,11 +77,24 @@ def write(
             parts[streamed[number]] += taken
     for i, (offset, stored) in enumerate(payloads):
         done = 0
-        for piece in stored.pieces() if stored.pieces is not None else ():
+        for piece in contents(reader, stored, wrote) if stored.pieces is not None else ():
             parts[i].append(put(offset, done, piece))
             done += len(piece)
-            wrote(len(piece))
     return [_sum(payload, found) for payload, found in zip(payloads, parts, strict=True)]
+
+
+def contents(
+    reader: Reader, stored: Stored, wrote: Callable[[int], None]
+) -> Iterator[bytes | memoryview]:
+    """Yield the bytes of one array in order; a piece is overwritten when the next is asked for."""
+    if stored.pieces is not None:
+        for made in stored.pieces():
+            wrote(len(made))
+            yield made
+        return
+    for piece in reader.stream(stored.spec):
+        wrote(len(piece))
+        yield piece if stored.change is None else stored.change(piece)
 
 
 def _sum(payload: Payload, parts: list[_Part]) -> int:
