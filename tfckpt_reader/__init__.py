@@ -1,6 +1,6 @@
 """Read TensorFlow checkpoints without TensorFlow.
 
-Rank 12: the public names. They are imported when first used, so that ``tfckpt ls`` starts fast.
+Rank 13: the public names. They are imported when first used, so that ``tfckpt ls`` starts fast.
 
     import tfckpt_reader as tfckpt
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from tfckpt_reader.spec import TensorSlice, TensorSpec
     from tfckpt_reader.variant import Variant
     from tfckpt_reader.verification import Problem, Report, verify
+    from tfckpt_reader.version import __version__ as __version__
 
-__version__ = "0.1.0"
 __all__ = [
     "Checkpoint",
     "CheckpointError",
@@ -69,6 +69,7 @@ _HOME = {
     "locate": ("latest_checkpoint",),
     "variant": ("Variant",),
     "verification": ("Problem", "Report", "verify"),
+    "version": ("__version__",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
