@@ -112,7 +112,7 @@ def _rename_error(error: BaseException, aside: str, path: str) -> None:
     """Let an error say `path` where it says a name that nobody but us knows."""
     if not isinstance(error, OSError) or not error.errno:
         return
-    if error.filename is None or os.fsdecode(error.filename).startswith(aside):
+    if error.filename is None or str(error.filename).startswith(aside):
         raise OSError(error.errno, error.strerror, path) from error
 
 

@@ -70,7 +70,7 @@ def deflated(wanted: Iterable[Block]) -> Generator[Deflated, None, None]:
     with ThreadPoolExecutor(threads) as pool:
         try:
             for block in wanted:
-                waiting.append(pool.submit(_deflate, block))
+                waiting.append(_begun(pool, block))
                 if len(waiting) > 2 * threads:
                     yield waiting.popleft().result()
             while waiting:
@@ -78,6 +78,15 @@ def deflated(wanted: Iterable[Block]) -> Generator[Deflated, None, None]:
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _begun(pool: ThreadPoolExecutor, block: Block) -> Future[Deflated]:
+    try:
+        return pool.submit(_deflate, block)
+    except RuntimeError:  # the system gives no more threads
+        done: Future[Deflated] = Future()
+        done.set_result(_deflate(block))
+        return done
 
 
 def _deflate(block: Block) -> Deflated:

@@ -6,6 +6,7 @@ Rank 5: looks at names, sizes and times only.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CorruptCheckpointError, printable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     Seen = dict[str, tuple[int, int]]
     """Path -> bytes, and nanoseconds of the last change."""
 
+_OWN_END = r"\.index|\.meta|\.data-\d+-of-\d+"
 _SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 
 
@@ -70,12 +72,14 @@ def require_outside(location: Location, target: str) -> None:
         FileExistsError: it is one of the checkpoint's files, by whatever name, or takes the name
             of one, or lies in the SavedModel that is read.
     """
-    real = os.path.realpath(target)
+    folder, base = os.path.split(os.path.abspath(target))
+    real = os.path.join(os.path.realpath(folder), base)  # a link is replaced, not what it leads to
     model = _saved_model(location)
     if model is not None and real.startswith(os.path.join(os.path.realpath(model), "")):
         raise FileExistsError(f"{target} lies in the SavedModel that is read; name another place")
-    prefix = os.path.realpath(location.prefix)
-    if location.version == "V2" and real.startswith((f"{prefix}.index", f"{prefix}.data-")):
+    folder, base = os.path.split(os.path.abspath(location.prefix))
+    prefix = re.escape(os.path.join(os.path.realpath(folder), base))
+    if location.version == "V2" and re.fullmatch(f"{prefix}({_OWN_END})", real):
         raise FileExistsError(f"{target} is a name of the checkpoint's own; name another file")
     for path in (*_files(location), *_companions(location)):
         try:
