@@ -132,6 +132,17 @@ def test_by_another_path(source: Path, tmp_path: Path) -> None:
     assert (tmp_path / "p.index").read_bytes() == before
 
 
+def test_a_checkpoint_without_a_name(tmp_path: Path) -> None:
+    """Its files begin with a dot: `dir/` is the prefix."""
+    (tmp_path / "dir").mkdir()
+    w.write_bundle(f"{tmp_path}/dir/", {"a": FLOATS})
+    for name in (".index", ".data-00001-of-00002"):
+        with pytest.raises(FileExistsError, match="checkpoint's own"):
+            tfckpt.convert(f"{tmp_path}/dir/", f"{tmp_path}/dir/{name}", format="npz", force=True)
+    tfckpt.convert(f"{tmp_path}/dir/", f"{tmp_path}/dir.index", format="safetensors")
+    assert b'"source":"dir"' in (tmp_path / "dir.index").read_bytes()
+
+
 @pytest.mark.parametrize("target", ["p.npz", "p.index.npz", "p.data.npz", "checkpoint.npz", "p/"])
 def test_names_beside_it_are_free(target: str, source: Path, tmp_path: Path) -> None:
     done = tfckpt.convert(source, f"{tmp_path}/{target}")

@@ -72,14 +72,12 @@ def require_outside(location: Location, target: str) -> None:
         FileExistsError: it is one of the checkpoint's files, by whatever name, or takes the name
             of one, or lies in the SavedModel that is read.
     """
-    folder, base = os.path.split(os.path.abspath(target))
-    real = os.path.join(os.path.realpath(folder), base)  # a link is replaced, not what it leads to
+    real = _real(target)
     model = _saved_model(location)
     if model is not None and real.startswith(os.path.join(os.path.realpath(model), "")):
         raise FileExistsError(f"{target} lies in the SavedModel that is read; name another place")
-    folder, base = os.path.split(os.path.abspath(location.prefix))
-    prefix = re.escape(os.path.join(os.path.realpath(folder), base))
-    if location.version == "V2" and re.fullmatch(f"{prefix}({_OWN_END})", real):
+    own = f"{re.escape(_real(location.prefix))}({_OWN_END})"
+    if location.version == "V2" and re.fullmatch(own, real):
         raise FileExistsError(f"{target} is a name of the checkpoint's own; name another file")
     for path in (*_files(location), *_companions(location)):
         try:
@@ -88,6 +86,12 @@ def require_outside(location: Location, target: str) -> None:
             continue  # one of them is not there
         if same:
             raise FileExistsError(f"{target} is the checkpoint itself; name another file")
+
+
+def _real(path: str) -> str:
+    """Return a path with no link in it but its last part, since it is that which is replaced."""
+    folder, base = os.path.split(path)
+    return os.path.join(os.path.realpath(folder or "."), base)
 
 
 def _files(location: Location) -> Iterator[str]:
