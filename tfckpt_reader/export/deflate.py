@@ -68,16 +68,12 @@ def deflated(wanted: Iterable[Block]) -> Generator[Deflated, None, None]:
     threads = processors()
     waiting: deque[Future[Deflated]] = deque()
     with ThreadPoolExecutor(threads) as pool:
-        try:
-            for block in wanted:
-                waiting.append(_begun(pool, block))
-                if len(waiting) > 2 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
+        for block in wanted:
+            waiting.append(_begun(pool, block))
+            if len(waiting) > 2 * threads:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _begun(pool: ThreadPoolExecutor, block: Block) -> Future[Deflated]:
