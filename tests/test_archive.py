@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 
 import pytest
@@ -59,6 +60,36 @@ def test_sizes_and_offsets(size: int) -> None:
             assert (info.file_size, info.compress_size) == (size, size)
             assert (info.header_offset, info.CRC) == (member.offset, member.crc32)
             found.open(info).close()  # compares the local header's name
+
+
+@pytest.mark.parametrize("size", [EDGE - (1 << 26), EDGE - 1, EDGE, 1 << 40])
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_sizes_of_what_is_deflated(size: int, part: int) -> None:
+    """Its local header is placed before it is known how much smaller it becomes, or larger."""
+    packed = (size // 4, size, size + size // 1000)[part]
+    first = archive.Member("a.npy", 0, size, 0x12345678, packed)
+    head = archive.local_header(first)
+    assert len(head) == archive.local_size("a.npy", size, deflated=True)
+    second = archive.Member("b.npy", len(head) + packed, 5, 0x9ABCDEF0, 9)
+    end = second.offset + archive.local_size("b.npy", 5, deflated=True) + 9
+    pieces = {0: head, second.offset: archive.local_header(second)}
+    pieces[end] = archive.directory([first, second], end)
+    with zipfile.ZipFile(Sparse(end + len(pieces[end]), pieces)) as found:
+        infos = found.infolist()
+        assert [(i.file_size, i.compress_size) for i in infos] == [(size, packed), (5, 9)]
+        assert [(i.header_offset, i.CRC) for i in infos] == [
+            (0, 0x12345678),
+            (second.offset, second.crc32),
+        ]
+        for info in infos:
+            assert info.compress_type == zipfile.ZIP_DEFLATED
+            found.open(info).close()
+    # What zipfile does not look at: the sizes in the local header, or in its field behind the name.
+    packed_there, size_there, name_size, extra_size = struct.unpack("<2L2H", head[18:30])
+    if extra_size:
+        assert packed_there == size_there == EDGE
+        size_there, packed_there = struct.unpack("<2Q", head[30 + name_size + 4 :])
+    assert (packed_there, size_there) == (packed, size)
 
 
 @pytest.mark.parametrize("count", [0, 1, 0xFFFE, 0xFFFF, 0x10000])

@@ -454,7 +454,7 @@ def test_all_refusals_come_at_once_before_a_byte(
     def never(path: str) -> Any:
         opened.append(path)
 
-    monkeypatch.setattr("tfckpt_reader.export.written_aside", never)
+    monkeypatch.setattr("tfckpt_reader.export.target.written_aside", never)
     with pytest.raises(tfckpt.UnsupportedError) as caught:
         write(source, tmp_path / "out.npz")
     text = str(caught.value)
@@ -583,33 +583,32 @@ def test_a_shard_that_is_cut_meanwhile(
 def test_a_shard_that_changes_meanwhile(
     kind: str, after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A byte flips behind the reader: the error, or the right values. Never the wrong ones."""
+    """A byte flips behind the reader: it is said, and nothing is left."""
     source = SOURCES[kind](tmp_path)
-    right = load_of(source)
     path = f"{source}{DATA}"
-    after_reads(monkeypatch, path, after, lambda: poke(source, DATA, AT, 2))
+    poked: list[int] = []
+
+    def change() -> None:
+        poke(source, DATA, AT, 2)
+        os.utime(path, ns=(0, 1))  # a clock may be too coarse to tell
+        poked.append(after)
+
+    after_reads(monkeypatch, path, after, change)
     error = error_of(source, tmp_path / "out.npz")
+    assert bool(poked) == (error is not None)
     if error is not None:
-        assert error.tensor == "t"
         assert left(tmp_path) == []
-        return
-    for name, array in load(tmp_path / "out.npz").items():
-        assert array.tobytes() == right[name], f"{name} is wrong, and no error"
+        assert error.file == path
+        assert (error.tensor == "t") == isinstance(error, tfckpt.ChecksumError)
+        assert error.tensor or "changed while it was read" in error.problem
 
 
-def error_of(source: Path, target: Path) -> tfckpt.ChecksumError | None:
+def error_of(source: Path, target: Path) -> tfckpt.CorruptCheckpointError | None:
     try:
         write(source, target)
-    except tfckpt.ChecksumError as error:
+    except tfckpt.CorruptCheckpointError as error:
         return error
     return None
-
-
-def load_of(source: Path) -> dict[str, bytes]:
-    """The bytes of every array in the archive of a sound source."""
-    with tempfile.TemporaryDirectory() as folder:
-        write(source, f"{folder}/right.npz")
-        return {name: array.tobytes() for name, array in load(f"{folder}/right.npz").items()}
 
 
 def test_cut_for_real_while_it_runs(tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from tfckpt_reader.variant import Variant
     from tfckpt_reader.verification import Problem, Report, verify
     from tfckpt_reader.verify_folder import verify_all
+    from tfckpt_reader.version import __version__ as __version__
 
-__version__ = "0.1.0"
 __all__ = [
     "Checkpoint",
     "CheckpointError",
@@ -80,6 +80,7 @@ _HOME = {
     "variant": ("Variant",),
     "verification": ("Problem", "Report", "verify"),
     "verify_folder": ("verify_all",),
+    "version": ("__version__",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -158,7 +158,13 @@ class _Explain(argparse.Action):
 
 
 def _convert(command: argparse.ArgumentParser) -> None:
-    command.add_argument("out", metavar="OUT", help="the file to write: .npz or .safetensors")
+    command.add_argument(
+        "out", metavar="OUT", help="the file to write, .npz or .safetensors, or a folder/ for .npy"
+    )
+    command.add_argument(
+        "--format", choices=("npz", "safetensors", "npy"), help="whatever OUT ends in"
+    )
+    command.add_argument("--compress", action="store_true", help="deflate; an .npz only")
     for option, what in (("--include", "only names that match"), ("--exclude", "leave these out")):
         command.add_argument(option, action="append", default=[], metavar="GLOB", help=what)
     command.add_argument(
@@ -207,7 +213,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "ls": ("List the tensors: dtype, shape, size, name.", _ls),
     "show": ("Describe one tensor and its values.", _show),
     "verify": ("Check every block, entry and tensor.", _verify),
-    "convert": ("Write the tensors to an .npz or .safetensors file.", _convert),
+    "convert": ("Write the tensors to an .npz or .safetensors file, or to .npy files.", _convert),
     "meta": ("Describe the graph in a .meta file, a SavedModel or a frozen graph.", _meta),
 }
 """Name -> what it does, and what adds its arguments."""

@@ -36,6 +36,8 @@ def convert(arguments: Namespace) -> int:
             names=read_list(arguments.map) if arguments.map else None,
             cast=arguments.cast,
             dry_run=arguments.dry_run,
+            format=arguments.format,
+            compress=arguments.compress,
             on_progress=progress,
         )
     if arguments.json:

@@ -1,4 +1,4 @@
-"""A file that is written aside and takes its name only when it is whole.
+"""A file, or a folder, that is written aside and takes its name only when it is whole.
 
 Rank 1: knows no format.
 """
@@ -11,13 +11,21 @@ from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 SUFFIX = ".tfckpt-unfinished"
-"""Ends the name of a file that was being written; left behind only if the process was killed."""
+"""Ends the name of what was being written; left behind only if the process was killed."""
+REPLACED = ".tfckpt-replaced"
+"""Ends the name of a folder that made room for a new one; left behind only likewise."""
 
 _NAME_KEPT = 100
 """Bytes of the file's own name in it: names have a limit, mostly of 255 bytes."""
+
+
+def _beside(path: str, suffix: str) -> str:
+    folder, base = os.path.split(path)
+    start = os.fsdecode(os.fsencode(base)[:_NAME_KEPT])
+    return os.path.join(folder, f".{start}.{secrets.token_hex(4)}{suffix}")
 
 
 @contextmanager
@@ -27,9 +35,7 @@ def written_aside(path: str) -> Iterator[IO[bytes]]:
     Raises:
         OSError: it cannot be written, synced or renamed. `path` is then as it was before.
     """
-    folder, base = os.path.split(path)
-    start = os.fsdecode(os.fsencode(base)[:_NAME_KEPT])
-    aside = os.path.join(folder, f".{start}.{secrets.token_hex(4)}{SUFFIX}")
+    aside = _beside(path, SUFFIX)
     try:
         file = open(aside, "xb")  # noqa: SIM115 - closed below; what is not ours is not removed
     except OSError as error:
@@ -43,11 +49,71 @@ def written_aside(path: str) -> Iterator[IO[bytes]]:
     except BaseException as error:
         with suppress(OSError):
             os.unlink(aside)
-        if isinstance(error, OSError) and error.errno and error.filename in (None, aside):
-            # Nobody but us knows that name; what could not be written is `path`.
-            raise OSError(error.errno, error.strerror, path) from error
+        _rename_error(error, aside, path)
         raise
-    _sync_folder(folder or ".")
+    _sync_folder(os.path.dirname(path) or ".")
+
+
+@contextmanager
+def folder_written_aside(path: str, replaced: Iterable[str] = ()) -> Iterator[str]:
+    """Give an empty folder to put files into; on success it is renamed to `path`, else removed.
+
+    The files are synced by whoever writes them; there must be no folders in it.
+
+    Args:
+        path: What the folder shall be called.
+        replaced: Names of the files in a folder of that name, if there is one; they are removed,
+            and it with them, once the new one is in its place.
+
+    Raises:
+        OSError: it cannot be made, synced or renamed. `path` is then as it was before.
+    """
+    aside = _beside(path, SUFFIX)
+    try:
+        os.mkdir(aside)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
+    try:
+        yield aside
+        _sync_folder(aside)
+        _take_place(aside, path, replaced)
+    except BaseException as error:
+        with suppress(OSError):
+            _remove(aside, os.listdir(aside))
+        _rename_error(error, aside, path)
+        raise
+    _sync_folder(os.path.dirname(path) or ".")
+
+
+def _take_place(aside: str, path: str, replaced: Iterable[str]) -> None:
+    # No system renames a folder over one that is not empty, so there are two steps.
+    away = _beside(path, REPLACED)
+    try:
+        if os.path.lexists(path):
+            os.rename(path, away)
+        os.rename(aside, path)
+    except BaseException:
+        if os.path.lexists(away) and not os.path.lexists(path):
+            os.rename(away, path)
+        raise
+    if os.path.lexists(away):
+        with suppress(OSError):  # what somebody has put there meanwhile stays, under that name
+            _remove(away, replaced)
+
+
+def _remove(folder: str, names: Iterable[str]) -> None:
+    for name in names:
+        with suppress(FileNotFoundError):
+            os.unlink(os.path.join(folder, name))
+    os.rmdir(folder)
+
+
+def _rename_error(error: BaseException, aside: str, path: str) -> None:
+    """Let an error say `path` where it says a name that nobody but us knows."""
+    if not isinstance(error, OSError) or not error.errno:
+        return
+    if error.filename is None or str(error.filename).startswith(aside):
+        raise OSError(error.errno, error.strerror, path) from error
 
 
 def _sync_folder(folder: str) -> None:

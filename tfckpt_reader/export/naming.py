@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 ARROW = "=>"
 
@@ -64,17 +64,31 @@ def target_names(
     return found | {name: found_as for name, found_as in (listed or {}).items() if name in found}
 
 
-def collisions(targets: Mapping[str, str]) -> dict[str, str]:
-    """Return the tensors that would share a target name: name -> why."""
+def collisions(
+    targets: Mapping[str, str], same: Callable[[str], str] = lambda target: target
+) -> dict[str, str]:
+    """Return the tensors that would share a place in the target: name -> why.
+
+    Args:
+        targets: Name of each tensor -> its target name.
+        same: Returns what two target names may not have in common.
+    """
     owners: dict[str, list[str]] = {}
     for name, target in targets.items():
-        owners.setdefault(target, []).append(name)
+        owners.setdefault(same(target), []).append(name)
     return {
-        name: f"would be called {target!r}, as {names[name == names[0]]!r}"
-        for target, names in owners.items()
+        name: _clash(targets, name, names[name == names[0]])
+        for names in owners.values()
         if len(names) > 1
         for name in names
     }
+
+
+def _clash(targets: Mapping[str, str], name: str, other: str) -> str:
+    if targets[name] == targets[other]:
+        return f"would be called {targets[name]!r}, as {other!r}"
+    called = f"{targets[name]!r} and {targets[other]!r}"
+    return f"{called} would be one file where case does not count"
 
 
 def read_list(path: str) -> dict[str, str]:

@@ -74,6 +74,11 @@ def why_not_held(spec: TensorSpec) -> str | None:
     return None
 
 
+def parts(name: str, spec: TensorSpec) -> tuple[str, ...]:
+    """Return what the arrays of a tensor may be called; strings may need both of two names."""
+    return (name + BYTES, name + OFFSETS) if spec.dtype is DataType.STRING else (name,)
+
+
 def _holds_shape(shape: tuple[int, ...]) -> bool:
     """Tell whether the NumPy at hand has arrays of a shape; it limits axes, and strides too."""
     if len(shape) <= _FEW_AXES and prod(filter(None, shape)) <= _FEW_ELEMENTS:

@@ -3,25 +3,28 @@
 Rank 8: sees specs and bytes, never a checkpoint file.
 
 Sizes are known beforehand, so places are too: the numbers are written where they belong on
-threads, and the headers, which hold the crc-32 of what follows them, at the end.
+threads, and the headers, which hold the crc-32 of what follows them, at the end. What is deflated
+has no such size: its members are written one after another.
 """
 
 from __future__ import annotations
 
 import re
 import zlib
+from contextlib import closing
+from itertools import chain
 from typing import IO, TYPE_CHECKING
 
 from tfckpt_reader.checksum import IEEE, combine
-from tfckpt_reader.dtypes import DataType
 from tfckpt_reader.export import archive, npy
 from tfckpt_reader.export.stored import Payload, Stored
+from tfckpt_reader.export.transport import contents, require_size, write_at
 from tfckpt_reader.export.transport import write as transport
-from tfckpt_reader.export.transport import write_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
+    from tfckpt_reader.export.deflate import Block
     from tfckpt_reader.reader import Reader
     from tfckpt_reader.spec import TensorSpec
 
@@ -41,12 +44,11 @@ def _why_refused(name: str, spec: TensorSpec, names: Container[str]) -> str | No
         return why
     if name.endswith(_END) and name.removesuffix(_END) in names:
         return f"NumPy cannot tell it from {name.removesuffix(_END)}"
-    is_string = spec.dtype is DataType.STRING
-    members = (name + npy.BYTES, name + npy.OFFSETS) if is_string else (name,)
-    for member in members:
-        if is_string and (member in names or member + _END in names):
-            return f"NumPy could not tell {member}, which strings may need, from a tensor"
-    return _why_unsafe(members[-1], name)
+    parts = npy.parts(name, spec)
+    for part in parts:
+        if part != name and (part in names or part + _END in names):
+            return f"NumPy could not tell {part}, which strings may need, from a tensor"
+    return _why_unsafe(parts[-1], name)
 
 
 def _why_unsafe(member: str, name: str) -> str | None:
@@ -80,7 +82,7 @@ def write(
         begin = end + archive.local_size(stored.name + _END, size) + len(head)
         payloads.append(Payload(begin, stored))
         end = begin + stored.nbytes
-    crcs = transport(file, reader, payloads, wrote, crc32=True)
+    crcs = transport(file, reader, payloads, wrote, crc=IEEE)
     members = []
     for stored, head, place, crc in zip(arrays, heads, places, crcs, strict=True):
         size = len(head) + stored.nbytes
@@ -89,3 +91,40 @@ def write(
         write_at(file.fileno(), archive.local_header(member) + head, place)
         members.append(member)
     write_at(file.fileno(), archive.directory(members, end), end)
+
+
+def write_deflated(
+    file: IO[bytes],
+    reader: Reader,
+    arrays: Sequence[Stored],
+    wrote: Callable[[int], None],
+) -> None:
+    """Write the archive, compressed; `wrote` is told the bytes read."""
+    from tfckpt_reader.export.deflate import deflated  # its threads take a while to import
+
+    fd, members, end = file.fileno(), [], 0
+    with closing(deflated(_blocks(reader, arrays, wrote))) as packed:
+        for stored in arrays:
+            name, expected = stored.name + _END, len(npy.header(stored)) + stored.nbytes
+            place, end = end, end + archive.local_size(name, expected, deflated=True)
+            begin, size, crc = end, 0, 0
+            for block in packed:
+                write_at(fd, block.data, end)
+                crc, size = combine(crc, block.crc32, block.size, IEEE), size + block.size
+                end += len(block.data)
+                if block.last:
+                    break
+            require_size(stored, size - expected + stored.nbytes)
+            member = archive.Member(name, place, size, crc, end - begin)
+            write_at(fd, archive.local_header(member), place)
+            members.append(member)
+    write_at(fd, archive.directory(members, end), end)
+
+
+def _blocks(
+    reader: Reader, arrays: Sequence[Stored], wrote: Callable[[int], None]
+) -> Iterator[Block]:
+    from tfckpt_reader.export.deflate import blocks
+
+    for stored in arrays:
+        yield from blocks(chain([npy.header(stored)], contents(reader, stored, wrote)))

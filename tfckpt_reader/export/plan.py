@@ -7,21 +7,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.dtypes import DataType
 from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError, count_of
-from tfckpt_reader.export import npy, npz, safetensors
+from tfckpt_reader.export import folder, npy, npz, safetensors
 from tfckpt_reader.export.cast import TARGETS, Cast, is_floating
 from tfckpt_reader.export.naming import Rule, collisions, target_names
 from tfckpt_reader.export.stored import Form, Stored, numeric
 from tfckpt_reader.selection import select
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tfckpt_reader.checkpoint import Checkpoint
-    from tfckpt_reader.reader import Reader
     from tfckpt_reader.spec import TensorSpec
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -29,24 +28,51 @@ OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
 class Format(NamedTuple):
-    """What a format does with the tensors that were chosen."""
+    """What a format does with the tensors that were chosen.
 
+    What writes it takes the file, or the path of an empty folder, the reader, the arrays, what is
+    told the bytes read, and what the format says about itself, if it does.
+    """
+
+    end: str
+    """Of a target's name."""
     refusals: Callable[[Mapping[str, TensorSpec]], dict[str, str]]
     """Which it cannot hold: name -> why."""
     form: Callable[..., Form | None]
     """How it stores numbers of a dtype."""
-    write: Callable[[IO[bytes], Reader, Sequence[Stored], Callable[[int], None]], None]
+    write: Callable[..., None]
+    write_deflated: Callable[..., None] | None = None
+    """Writes it compressed, if it can be."""
+    is_folder: bool = False
+    says_about: bool = False
+    """Whether it holds what it was made from, and by what."""
+    same: Callable[[str], str] = str
+    """Returns what two target names may not have in common."""
+    too_much: Callable[[Sequence[Stored], Mapping[str, str]], str | None] = lambda *_: None
+    """Says why it cannot hold all of the arrays together."""
 
 
 FORMATS = {
-    ".npz": Format(npz.refusals, npy.form, npz.write),
-    ".safetensors": Format(
+    "npz": Format(".npz", npz.refusals, npy.form, npz.write, npz.write_deflated),
+    "safetensors": Format(
+        ".safetensors",
         safetensors.refusals,
         safetensors.form,
-        partial(safetensors.write, metadata={"format": "tf", "tool": "tfckpt_reader"}),
+        safetensors.write,
+        says_about=True,
+        too_much=safetensors.too_much,
+    ),
+    "npy": Format(
+        "/",
+        folder.refusals,
+        npy.form,
+        folder.write,
+        is_folder=True,
+        says_about=True,
+        same=folder.same,
     ),
 }
-"""End of a file's name -> its format."""
+"""What a format is called -> itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +107,9 @@ class Plan:
     """Name -> what counts its overflows."""
 
 
-def make_plan(ckpt: Checkpoint, target: str, to: Format, options: Options) -> Plan:
+def make_plan(
+    ckpt: Checkpoint, target: str, to: Format, options: Options, about: Mapping[str, str]
+) -> Plan:
     """Choose and name the tensors, and find each one's form.
 
     Raises:
@@ -92,11 +120,12 @@ def make_plan(ckpt: Checkpoint, target: str, to: Format, options: Options) -> Pl
     specs, notes = _selected(ckpt, options.include, options.exclude)
     rules = [Rule.parse(text) for text in options.rename]
     listed = options.names or {}
-    notes += [f"there is no tensor {name!r} to rename" for name in listed if name not in specs]
+    notes += [f"there is no tensor {name!r} to rename" for name in listed if name not in ckpt.specs]
+    notes += _without_effect(specs, options.strip_prefix, rules)
     targets = target_names(
         specs, strip_prefix=options.strip_prefix, rules=rules, listed=options.names
     )
-    clashing = collisions(targets)
+    clashing = collisions(targets, to.same)
     refused = to.refusals({targets[name]: spec for name, spec in specs.items()})
     skipped = {name: refused[targets[name]] for name in specs if targets[name] in refused}
     if clashing or (skipped and not options.skip_unsupported):
@@ -106,6 +135,9 @@ def make_plan(ckpt: Checkpoint, target: str, to: Format, options: Options) -> Pl
     for name, spec in specs.items():
         if name not in skipped:
             arrays += _stored(ckpt, spec, targets[name], to, options, casts)
+    too_much = to.too_much(arrays, about)
+    if too_much:
+        raise UnsupportedError(too_much, file=target, advice="Leave some out with --exclude")
     written = {name: targets[name] for name in specs if name not in skipped}
     return Plan(written, tuple(arrays), skipped, (*notes, *_in_two(arrays)), casts)
 
@@ -118,7 +150,7 @@ def _selected(
     if OBJECT_GRAPH in names and OBJECT_GRAPH not in include:
         names.remove(OBJECT_GRAPH)
         notes.append(f"1 tensor left out: {OBJECT_GRAPH}, which holds no weights")
-    unmatched = [pattern for pattern in include if not select(ckpt.specs, [pattern])]
+    unmatched = [pattern for pattern in (*include, *exclude) if not select(ckpt.specs, [pattern])]
     notes += [f"no tensor matches {pattern!r}" for pattern in unmatched]
     if not names:
         raise TensorNotFoundError(
@@ -127,6 +159,19 @@ def _selected(
             advice="; ".join([*notes, "list them with: tfckpt ls"]),
         )
     return {name: ckpt.specs[name] for name in names}, notes
+
+
+def _without_effect(names: Iterable[str], strip_prefix: str, rules: Sequence[Rule]) -> list[str]:
+    """Return a line for each way of renaming that renames nothing: likely it is mistyped."""
+    found, notes = list(names), []
+    if not any(name.startswith(strip_prefix) for name in found):
+        notes.append(f"no name begins with {strip_prefix!r}")
+    found = [name.removeprefix(strip_prefix) for name in found]
+    for rule in rules:
+        if not any(rule.pattern.search(name) for name in found):
+            notes.append(f"in no name {rule.pattern.pattern!r} is found")
+        found = [rule.pattern.sub(rule.replacement, name) for name in found]
+    return notes
 
 
 def _stored(

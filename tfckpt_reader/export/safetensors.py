@@ -62,6 +62,11 @@ _KINDS = {
     "float8_e4m3fnuz": "F8_E4M3FNUZ",
 }
 """NumPy's or ml_dtypes' name of a type -> the format's."""
+_ELSEWHERE = {
+    DataType.STRING: "; an .npz holds them",
+    DataType.COMPLEX128: "; an .npz holds them",
+}
+"""What to do about types that it lacks."""
 _METADATA = "__metadata__"
 _LONGEST_HEADER = 100_000_000
 """Bytes; the safetensors library reads no longer one."""
@@ -88,7 +93,9 @@ def refusals(specs: Mapping[str, TensorSpec]) -> dict[str, str]:
 
 def _why_refused(name: str, spec: TensorSpec) -> str | None:
     if form(spec.dtype, raw=False) is None:
-        return f"{spec.dtype} tensors have no form in a .safetensors"
+        return (
+            f"{spec.dtype} tensors have no form in a .safetensors{_ELSEWHERE.get(spec.dtype, '')}"
+        )
     if name == _METADATA:
         return "the format keeps that name for itself"
     try:
@@ -103,39 +110,40 @@ def write(
     reader: Reader,
     arrays: Sequence[Stored],
     wrote: Callable[[int], None],
-    metadata: Mapping[str, str],
+    about: Mapping[str, str],
 ) -> None:
-    """Write the file; `wrote` is told the bytes read.
+    """Write the file; `wrote` is told the bytes read."""
+    head, places = _layout(arrays, about)
+    write_at(file.fileno(), head, 0)
+    transport(file, reader, places, wrote)
 
-    Raises:
-        ValueError: the header would be longer than the format allows.
-    """
+
+def too_much(arrays: Sequence[Stored], about: Mapping[str, str]) -> str | None:
+    """Say why a file cannot hold all of the arrays, if it cannot: its header has a limit."""
+    size = len(_layout(arrays, about)[0]) - 8
+    if size <= _LONGEST_HEADER:
+        return None
+    return (
+        f"the names and shapes of {len(arrays):,} arrays are more than a .safetensors header "
+        f"holds: {size:,} bytes, at most {_LONGEST_HEADER:,}"
+    )
+
+
+def _layout(arrays: Sequence[Stored], about: Mapping[str, str]) -> tuple[bytes, list[Payload]]:
+    """Return the size and text of the header, and where the arrays belong."""
     ordered = sorted(arrays, key=lambda stored: (-stored.itemsize, stored.name))
+    fields: dict[str, object] = {_METADATA: {"format": "tf", **about}}
     places, end = [], 0
     for stored in ordered:
-        places.append(end)
-        end += stored.nbytes
-    head = _header(ordered, places, metadata)
-    payloads = [
-        Payload(len(head) + place, stored) for place, stored in zip(places, ordered, strict=True)
-    ]
-    write_at(file.fileno(), head, 0)
-    transport(file, reader, payloads, wrote)
-
-
-def _header(ordered: Sequence[Stored], places: Sequence[int], metadata: Mapping[str, str]) -> bytes:
-    fields: dict[str, object] = {_METADATA: dict(metadata)}
-    for stored, place in zip(ordered, places, strict=True):
+        begin, end = end, end + stored.nbytes
+        places.append(begin)
         fields[stored.name] = {
             "dtype": stored.kind,
             "shape": list(stored.shape),
-            "data_offsets": [place, place + stored.nbytes],
+            "data_offsets": [begin, end],
         }
     text = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     text += b" " * (-len(text) % 8)
-    if len(text) > _LONGEST_HEADER:
-        raise ValueError(
-            f"the names and shapes of {len(ordered):,} tensors are more than a .safetensors header "
-            f"holds: {len(text):,} bytes, at most {_LONGEST_HEADER:,}; leave some out"
-        )
-    return len(text).to_bytes(8, "little") + text
+    head = len(text).to_bytes(8, "little") + text
+    found = zip(places, ordered, strict=True)
+    return head, [Payload(len(head) + place, stored) for place, stored in found]

@@ -11,7 +11,7 @@ import zlib
 from contextlib import closing
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from tfckpt_reader.checksum import IEEE, combine
+from tfckpt_reader.checksum import CASTAGNOLI, IEEE, combine, crc32c
 from tfckpt_reader.errors import CorruptCheckpointError, count_of
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tfckpt_reader.reader import Reader
 
 _one_at_a_time = threading.Lock()
+_SUMS = {IEEE: zlib.crc32, CASTAGNOLI: crc32c}
+"""Polynomial -> what sums by it."""
 
 
 class _Part(NamedTuple):
@@ -29,7 +31,7 @@ class _Part(NamedTuple):
     first: int
     """Bytes of the array before it."""
     size: int
-    crc32: int
+    crc: int
 
 
 def write(
@@ -38,9 +40,9 @@ def write(
     payloads: Sequence[Payload],
     wrote: Callable[[int], None],
     *,
-    crc32: bool = False,
+    crc: int | None = None,
 ) -> list[int]:
-    """Write each payload at its place; return their crc-32 as zip files have it, if asked for.
+    """Write each payload at its place; return the crc of each as it is written, if asked for.
 
     Every tensor's own crc is compared on the way: until this returns nothing may be trusted.
 
@@ -49,7 +51,7 @@ def write(
         reader: Where the tensors are.
         payloads: In any order, not overlapping.
         wrote: Told, on the caller's thread, of the bytes read.
-        crc32: Whether to sum what is written.
+        crc: The polynomial by which to sum: `IEEE` or `CASTAGNOLI`; None: the sums are 0.
 
     Raises:
         CheckpointError: a tensor cannot be read, or is damaged.
@@ -58,11 +60,12 @@ def write(
     file.flush()
     fd = file.fileno()
     parts: list[list[_Part]] = [[] for _ in payloads]
+    summed = None if crc is None else _SUMS[crc]
     streamed = [i for i, payload in enumerate(payloads) if payload.stored.pieces is None]
 
     def put(offset: int, first: int, piece: bytes | memoryview) -> _Part:
         write_at(fd, piece, offset + first)
-        return _Part(first, len(piece), zlib.crc32(piece) if crc32 else 0)
+        return _Part(first, len(piece), 0 if summed is None else summed(piece))
 
     def take(number: int, first: int, piece: memoryview) -> _Part:
         offset, stored = payloads[streamed[number]]
@@ -80,7 +83,8 @@ def write(
         for piece in contents(reader, stored, wrote) if stored.pieces is not None else ():
             parts[i].append(put(offset, done, piece))
             done += len(piece)
-    return [_sum(payload, found) for payload, found in zip(payloads, parts, strict=True)]
+    found = zip(payloads, parts, strict=True)
+    return [_sum(payload.stored, its, crc or IEEE) for payload, its in found]
 
 
 def contents(
@@ -97,21 +101,30 @@ def contents(
         yield piece if stored.change is None else stored.change(piece)
 
 
-def _sum(payload: Payload, parts: list[_Part]) -> int:
-    """Return the crc-32 of an array, made sure that its parts are the whole of it."""
+def _sum(stored: Stored, parts: list[_Part], polynomial: int) -> int:
+    """Return the crc of an array, made sure that its parts are the whole of it."""
     crc = done = 0
     for part in sorted(parts):
         if part.first != done:
             break
-        crc, done = combine(crc, part.crc32, part.size, IEEE), done + part.size
-    if done != payload.stored.nbytes:
+        crc, done = combine(crc, part.crc, part.size, polynomial), done + part.size
+    require_size(stored, done)
+    return crc
+
+
+def require_size(stored: Stored, size: int) -> None:
+    """Make sure that an array came with as many bytes as its shape has.
+
+    Raises:
+        CorruptCheckpointError: it did not.
+    """
+    if size != stored.nbytes:
         raise CorruptCheckpointError(
             "the tensor has changed while it was read",
-            tensor=payload.stored.spec.name,
-            expected=count_of(payload.stored.nbytes, "byte"),
-            got=count_of(done, "byte"),
+            tensor=stored.spec.name,
+            expected=count_of(stored.nbytes, "byte"),
+            got=count_of(size, "byte"),
         )
-    return crc
 
 
 if hasattr(os, "pwrite"):
