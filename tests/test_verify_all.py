@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import writers as w
 from test_verify import CASES, DATA, FIXTURES, INDEX, OF_FOLDERS, bundle, codes, poke
 
-from tfckpt_reader import CheckpointNotFoundError, Report, verify, verify_all, verify_folder
+from tfckpt_reader import CheckpointNotFoundError, Report, crew, verify, verify_all, verify_folder
 from tfckpt_reader.codes import LEVELS
+from tfckpt_reader.folder import Location
 
 V1_FILE = (FIXTURES / "v1" / "model.ckpt").read_bytes()
 
@@ -309,6 +311,25 @@ def test_problems_kept_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for report in verify_all(tmp_path):
         assert len(report.problems) == 10
         assert "30 more problems" in report.notes[-1]
+
+
+def test_small_checkpoints_are_verified_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each waits for the other: one after the other would break the barrier."""
+    for name in ("a", "b"):
+        bundle(at(tmp_path / name))
+    both = threading.Barrier(2, timeout=20)
+
+    def waiting(path: Location, **options: Any) -> Report:
+        both.wait()
+        return verify(path, **options)
+
+    monkeypatch.setattr(crew, "processors", lambda: 2)
+    monkeypatch.setattr(verify_folder, "verify", waiting)
+    reports = verify_all(tmp_path)
+    assert [report.ok for report in reports] == [True, True]
+    assert paths(reports, tmp_path) == sorted(paths(reports, tmp_path))
 
 
 def test_progress_adds_up(tmp_path: Path) -> None:

@@ -2,18 +2,19 @@
 
 Rank 13: finds (search.py) and asks (verification.py); parses nothing itself.
 
-They are verified one after the other, each on as many threads as there are processors. More at
-once were no faster (measured, on two): large ones keep all threads busy by themselves, and small
-ones are work of the interpreter, which threads cannot share.
+Small ones are verified several at once, so that where files are slow to open one is worked on
+while another is waited for; a large one keeps all processors busy by itself.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.codes import require_level
+from tfckpt_reader.crew import each
 from tfckpt_reader.errors import (
     CheckpointError,
     CheckpointNotFoundError,
@@ -27,6 +28,7 @@ from tfckpt_reader.report import MOST_PROBLEMS, Findings, Report
 from tfckpt_reader.search import Found, search
 from tfckpt_reader.sniff import describe, is_state_file, read_head
 from tfckpt_reader.state import read_state
+from tfckpt_reader.streams import WORTH_THREADS
 from tfckpt_reader.verification import verify
 
 if TYPE_CHECKING:
@@ -86,30 +88,34 @@ def verify_all(
     return (*first, *reports)
 
 
-class _Progress:
-    """Sums the progress of many checkpoints."""
-
-    def __init__(self, total: int, told: Progress | None) -> None:
-        self.done, self.total, self.told = 0, total, told
-
-    def of_one(self, done: int, _total: int) -> None:
-        """Tell how far all are, when one is `done` bytes far."""
-        if self.told is not None:
-            self.told(min(self.done + done, self.total), self.total)
-
-
 def _verified(found: Found, level: str, on_progress: Progress | None) -> Iterator[Report]:
-    progress = _Progress(sum(size for _, size in found.checkpoints), on_progress)
+    total = sum(size for _, size in found.checkpoints)
+    done = 0
     most = max(_LEAST_KEPT, MOST_PROBLEMS // max(1, len(found.checkpoints)))
+
+    def tell(of_one: int, _its_total: int = 0) -> None:
+        if on_progress is not None:
+            on_progress(min(done + of_one, total), total)
+
+    def verified(task: tuple[Location, int], _buffer: memoryview) -> Report:
+        return _one(task[0], level, None, most)
+
+    small = [task for task in found.checkpoints if task[1] < WORTH_THREADS]
+    with closing(each(small, verified)) as reports:
+        for (_, size), report in reports:
+            yield report
+            tell(size)
+            done += size
     for location, size in found.checkpoints:
-        yield _one(location, level, progress, most)
-        progress.done += size
+        if size >= WORTH_THREADS:
+            yield _one(location, level, tell, most)
+            done += size
 
 
-def _one(location: Location, level: str, progress: _Progress, most: int) -> Report:
+def _one(location: Location, level: str, on_progress: Progress | None, most: int) -> Report:
     """Verify one; that it cannot be read must not hide the others."""
     try:
-        report = verify(location, level=level, on_progress=progress.of_one)
+        report = verify(location, level=level, on_progress=on_progress)
     except CheckpointError as error:
         findings = Findings()
         findings.add_error("TFC354", error)

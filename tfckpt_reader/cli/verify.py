@@ -76,10 +76,8 @@ def _reports(
         return verify_all(path, level=arguments.level, on_progress=progress)
     try:
         location = locate(path, latest=arguments.latest)
-    except CorruptCheckpointError:
-        return [
-            check(path, level=arguments.level, on_progress=progress)
-        ]  # which makes a report of it
+    except CorruptCheckpointError:  # of which `check` makes a report
+        return [check(path, level=arguments.level, on_progress=progress)]
     if _key(location.version, location.prefix) in known:
         return []
     return [check(location, level=arguments.level, on_progress=progress)]
