@@ -28,7 +28,7 @@ LEVEL_HEADS = {
     "index": "What the index says, by itself: its footer and blocks, the order of keys, the header, the numbers in each "
     "entry, and whether the slices of a partitioned tensor tile it exactly. No data file is opened. A V1 file is one "
     "table of names and values, so that all of it is read. The index of a SavedModel is compared with its "
-    "`fingerprint.pb`, and every index with the graph beside it (`.meta`, `saved_model.pb`, up to 64 MiB): what the "
+    "`fingerprint.pb`, and every index with the graph beside it (`.meta`, `saved_model.pb`, up to 32 MiB): what the "
     "graph restores must be there.",
     "sizes": "Whether each data file is there and long enough, and whether each byte of it belongs to one tensor. "
     "Only bytes that no tensor claims are read.",

@@ -12,8 +12,10 @@ from test_graph import attr, dtype_attr, meta_bytes, node, read, text
 from test_meta_graph import FIXTURES, Facts, each_graph
 
 import tfckpt_reader as tfckpt
+from tfckpt_reader.graph.meta_graph import saved_keys
 
 META_ONLY = "meta_only_kmeans__SciSharp_TFNET"
+OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 NOT_SAVED = "v1_sharded_export__tensorflow_serving"
 """Its Saver saves the other two variables only: so says TensorFlow's listing of the checkpoint."""
 
@@ -37,6 +39,7 @@ def test_keys_are_those_of_the_checkpoint(path: Path, facts: Facts) -> None:
         meta = ckpt.meta_graph
         assert meta is not None
         assert meta.compare_keys(ckpt) == ((), ())
+        assert saved_keys(str(path)) | {OBJECTS} == {OBJECTS, *ckpt}
         assert meta.global_variables
         for variable in meta.global_variables:
             key = variable.checkpoint_key

@@ -23,7 +23,7 @@ import pytest
 import writers as w
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader import crew, storage, verify
+from tfckpt_reader import crew, storage, verify, verify_graph
 from tfckpt_reader import report as reports
 from tfckpt_reader.codes import CODES, LEVELS, reaches
 from tfckpt_reader.report import Problem, Report
@@ -1364,6 +1364,18 @@ def test_a_graph_of_another_model(tmp_path: Path) -> None:
     assert {p.file for p in report.problems} == {f"{prefix}.meta"}
     (line,) = report.diagnosis
     assert "restores 'global_step' and 3 more" in line
+
+
+def test_a_graph_that_would_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is left aside, and that is said."""
+    prefix = with_meta(tmp_path, "a", "b")
+    monkeypatch.setattr(verify_graph, "_LARGEST_GRAPH", 10)
+    report = verify(prefix)
+    assert report.problems == ()
+    (note,) = report.notes
+    assert note.startswith(f"{prefix}.meta was not compared: it has ")
 
 
 def test_a_thousand_keys_are_not_told_one_by_one(tmp_path: Path) -> None:

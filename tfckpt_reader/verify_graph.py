@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _MOST_KEYS = 100
 """Told one by one: a graph of another model lacks all of them."""
-_LARGEST_GRAPH = 64 << 20
+_LARGEST_GRAPH = 32 << 20
 """Bytes; a larger one holds weights of its own, and would fill the memory."""
 
 
@@ -83,14 +83,14 @@ def _object_graph(prefix: str, spec: TensorSpec) -> bytes | None:
 
 
 def _check_graph(path: str, findings: Findings) -> None:
-    from tfckpt_reader.graph.meta_graph import read_meta_graph
+    from tfckpt_reader.graph.meta_graph import saved_keys
 
     try:
         size = os.path.getsize(path)
         if size > _LARGEST_GRAPH:
             findings.notes.append(f"{path} was not compared: it has {count_of(size, 'byte')}")
             return
-        expected = {saved.key for saved in read_meta_graph(path).saved}
+        expected = saved_keys(path)
     except OSError as error:  # ours among them, where it is gone meanwhile
         findings.add("TFC505", f"cannot be read: {error.strerror or error}", file=path)
         return

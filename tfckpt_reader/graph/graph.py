@@ -79,6 +79,10 @@ class Graph:
         self._definitions = definitions
         self._file = file
 
+    def keep_nodes(self, part: bytes) -> None:
+        """Forget the nodes whose bytes have not got `part` in them; to be called first of all."""
+        self._nodes = [data for data in self._nodes if part in data]
+
     def __len__(self) -> int:
         return len(self._nodes)
 

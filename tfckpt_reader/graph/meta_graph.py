@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _SERVE = frozenset({"serve"})
 _BOOKKEEPING = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_ABOUT_SAVING = b"ave"
 _OF_OBJECTS = frozenset({"variables", "trainable_variables"})
 
 
@@ -222,6 +223,20 @@ def read_meta_graph(
         UnsupportedError: it is more than this machine can hold.
     """
     return load(os.fsdecode(path), tags)
+
+
+def saved_keys(path: str) -> frozenset[str]:
+    """Return the keys under which a graph saves, without decoding what has no part in it.
+
+    Each node of a Saver has "Save" or "save" in its name, its op, an input or the function that it
+    calls. A key that others would have to tell is left out: this is for finding what lacks.
+
+    Raises:
+        CheckpointError: as for `read_meta_graph`.
+    """
+    graph = load(path)
+    graph.keep_nodes(_ABOUT_SAVING)
+    return frozenset(saved.key for saved in graph.saved)
 
 
 def load(path: str, tags: Iterable[str] | None = None, read: Read | None = None) -> MetaGraph:
