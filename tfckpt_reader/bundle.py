@@ -223,7 +223,8 @@ class Bundle:
             ChecksumError: `check`, and the bytes do not have the crc of the entry.
             CorruptCheckpointError: bytes are not there, or not what they should be.
         """
-        self._require_byte_order(spec)
+        if not self.header.present:
+            self._require_byte_order(spec)
         if not spec.slices and spec.dtype.itemsize:
             return self.shards.array(run_of(spec), check=check)
         out = self.read(spec, all_rows(spec), check=check)

@@ -75,7 +75,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         return (*self._notes, *(self._open_reader.notes if self._open_reader else ()))
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        reader = self.reader
+        reader = self._open_reader or self.reader
         check = self._check and name not in self._checked
         spec = self._specs[name]
         try:

@@ -23,13 +23,13 @@ _U32 = 0xFFFFFFFF
 
 def crc32c(data: Buffer, crc: int = 0) -> int:
     """Return the crc of what `crc` was the crc of, followed by `data` (any contiguous buffer)."""
-    extended: int = _library().crc32c(data, crc)
+    extended: int = _library()(data, crc)
     return extended
 
 
 @cache
 def _library() -> Any:
-    import crc32c
+    from crc32c import crc32c
 
     return crc32c
 

@@ -108,6 +108,9 @@ class Specs(Mapping[str, "TensorSpec"]):
         return self._all
 
     def __getitem__(self, name: str) -> TensorSpec:
+        listed = self._all
+        if listed is not None and name in listed:  # most often, and each step would be felt
+            return listed[name]
         spec = self._find(name)
         if spec is None:
             raise self._not_found(name)

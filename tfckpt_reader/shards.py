@@ -79,9 +79,6 @@ class Shards:
         Raises:
             CheckpointNotFoundError: it is not there.
         """
-        known = self._files.get(shard)
-        if known is not None:
-            return known
         with self._lock:
             if shard not in self._files:
                 self._files[shard] = File(self._path(shard), mapped=self._mapped)
@@ -125,7 +122,7 @@ class Shards:
             locate(error, self.prefix + ".index", tensor=run.name)
             raise
         try:
-            file = self.file(run.shard)
+            file = self._files.get(run.shard) or self.file(run.shard)
         except CheckpointError as error:
             error.tensor = error.tensor or run.name
             raise

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 if TYPE_CHECKING:
     from tfckpt_reader.dtypes import DataType
@@ -116,8 +116,8 @@ class TensorSpec(NamedTuple):
 
 
 def run_of(spec: TensorSpec) -> Run:
-    """Return the run of a tensor that is stored whole: its spec up to the slices."""
-    return Run._make(spec[:-1])
+    """Return the run of a tensor that is stored whole: its spec, which has all that a run has."""
+    return cast("Run", spec)
 
 
 def all_rows(spec: TensorSpec) -> range:

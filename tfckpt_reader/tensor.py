@@ -17,7 +17,7 @@ from __future__ import annotations
 import struct
 from array import array
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from itertools import accumulate, chain
 from sys import byteorder
 from typing import TYPE_CHECKING, Any
@@ -121,9 +121,10 @@ def dense(
 @cache
 def _from_bytes(dtype: DataType) -> Callable[[memoryview], NDArray[Any]]:
     """Return what makes a view of bytes as elements of a type."""
-    import numpy as np
+    from numpy import frombuffer
 
-    return partial(np.frombuffer, dtype=to_numpy(dtype))
+    numpy_dtype = to_numpy(dtype)
+    return lambda data: frombuffer(data, numpy_dtype)
 
 
 def is_canonical(array: NDArray[Any], dtype: DataType, *, big_endian: bool) -> bool:
