@@ -161,7 +161,7 @@ def test_nothing_is_removed_that_is_not_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Should the name be taken already, the file under it stays."""
-    monkeypatch.setattr("secrets.token_hex", lambda _: "0" * 8)
+    monkeypatch.setattr(os, "urandom", bytes)
     taken = tmp_path / f".out.npz.{'0' * 8}{SUFFIX}"
     taken.write_bytes(BEFORE)
     with pytest.raises(FileExistsError):

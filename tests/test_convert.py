@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import math
@@ -867,6 +868,27 @@ def test_it_is_synced_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.M
 
 
 # What it says.
+
+
+@linux_only
+def test_bytes_go_to_disk_while_others_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system is told of each piece once; that it will not listen is no error."""
+    told: list[tuple[int, int]] = []
+
+    def refuse(_fd: int, offset: int, size: int, _advice: int) -> None:
+        told.append((offset, size))
+        raise OSError(errno.EINVAL, "no advice is taken here")
+
+    monkeypatch.setattr(os, "posix_fadvise", refuse)
+    numbers = np.arange(MIB, dtype=np.float32)
+    source = bundle(tmp_path, {"large": numbers, "small": FLOATS})
+    found, _ = out_of(source)
+    assert_same_bytes(found["large"], numbers)
+    assert sum(size for _, size in told) == numbers.nbytes
+    ends = [offset + size for offset, size in sorted(told)]
+    assert [offset for offset, _ in sorted(told)][1:] == ends[:-1]
 
 
 def test_conversion_tells_what_it_did(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import traceback
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -44,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except (CheckpointError, OSError, ValueError) as error:
         if parsed.debug:
+            import traceback
+
             traceback.print_exc()
         output.remark(_text(error))
         bad = isinstance(error, CorruptCheckpointError | UnsupportedError)

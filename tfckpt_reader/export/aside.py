@@ -6,7 +6,6 @@ Rank 1: knows no format.
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
@@ -25,7 +24,7 @@ _NAME_KEPT = 100
 def _beside(path: str, suffix: str) -> str:
     folder, base = os.path.split(path)
     start = os.fsdecode(os.fsencode(base)[:_NAME_KEPT])
-    return os.path.join(folder, f".{start}.{secrets.token_hex(4)}{suffix}")
+    return os.path.join(folder, f".{start}.{os.urandom(4).hex()}{suffix}")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import zlib
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.checksum import CASTAGNOLI, IEEE, combine, crc32c
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tfckpt_reader.reader import Reader
 
 _one_at_a_time = threading.Lock()
+_WORTH_HURRY = 1 << 18
+"""Bytes from which on a call to the system costs less than it gains."""
 _SUMS = {IEEE: zlib.crc32, CASTAGNOLI: crc32c}
 """Polynomial -> what sums by it."""
 
@@ -65,6 +67,8 @@ def write(
 
     def put(offset: int, first: int, piece: bytes | memoryview) -> _Part:
         write_at(fd, piece, offset + first)
+        if len(piece) >= _WORTH_HURRY:
+            hurry(fd, offset + first, len(piece))
         return _Part(first, len(piece), 0 if summed is None else summed(piece))
 
     def take(number: int, first: int, piece: memoryview) -> _Part:
@@ -144,3 +148,20 @@ else:
             done = 0
             while done < len(data):
                 done += os.write(fd, data[done:])
+
+
+if hasattr(os, "posix_fadvise"):
+
+    def hurry(fd: int, offset: int, size: int) -> None:
+        """Let the system begin to put these bytes on disk: less is left for the sync at the end.
+
+        Bytes that are not needed soon are what it is told of; those not on disk yet it must keep,
+        and it begins to write them.
+        """
+        with suppress(OSError):  # advice only
+            os.posix_fadvise(fd, offset, size, os.POSIX_FADV_DONTNEED)
+
+else:
+
+    def hurry(fd: int, offset: int, size: int) -> None:
+        """Nothing here begins to put bytes on disk without waiting for it."""
