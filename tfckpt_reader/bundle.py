@@ -226,7 +226,8 @@ class Bundle:
         if not self.header.present:
             self._require_byte_order(spec)
         if not spec.slices and spec.dtype.itemsize:
-            return self.shards.array(run_of(spec), check=check)
+            # A spec without slices is a run; not even a call to say so, for it is asked so often.
+            return self.shards.array(spec, check=check)  # type: ignore[arg-type]
         out = self.read(spec, all_rows(spec), check=check)
         out.flags.writeable = False
         return out

@@ -128,14 +128,15 @@ def require_possible(run: Run) -> None:
         CorruptCheckpointError: the numbers of its entry cannot be right.
         UnsupportedError: its dtype is not known.
     """
-    itemsize = run.dtype.itemsize
+    dtype, shape, nbytes, shard, offset = run[1:6]  # attributes would take three times as long
+    itemsize = dtype.itemsize
     if not itemsize:
-        require_readable(run.dtype)
-    elif run.nbytes != itemsize * prod(run.shape):
-        wanted = count_of(itemsize * run.elements, "byte")
-        raise _bad_entry("size does not fit dtype and shape", wanted, run.nbytes)
-    if run.shard < 0 or run.offset < 0 or run.nbytes < 0:
-        place = f"shard {run.shard}, offset {run.offset}, size {run.nbytes}"
+        require_readable(dtype)
+    elif nbytes != itemsize * prod(shape):
+        wanted = count_of(itemsize * prod(shape), "byte")
+        raise _bad_entry("size does not fit dtype and shape", wanted, nbytes)
+    if shard < 0 or offset < 0 or nbytes < 0:
+        place = f"shard {shard}, offset {offset}, size {nbytes}"
         raise _bad_entry("place is negative", "numbers >= 0", place)
 
 

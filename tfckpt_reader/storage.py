@@ -82,11 +82,11 @@ class File:
 
     def read(self, offset: int, size: int) -> memoryview:
         """Return `size` bytes at `offset`, read-only: a view of the map, or a copy."""
-        self._require(offset, size)
-        if self._wants_map:
+        if self._wants_map and 0 <= offset <= offset + size <= self.size:
             view = self._map or self._mapped()
             if view is not None:
                 return view[offset : offset + size]
+        self._require(offset, size)
         buffer = page_buffer(size)
         self.readinto(offset, buffer)
         return buffer.toreadonly()
