@@ -201,7 +201,7 @@ def test_problems(tmp_path: Path) -> None:
         "node 'twice' is there 2 times",
         "node 'lost' has an input that names nothing: 'nowhere'",
         "names nothing: 'nobody'",
-        "node 'lost' has the input 'p:9', but node 'p' has 1 output",
+        "node 'lost' has the input 'p:9', but node 'p' has no such output",
         "3 nodes lie on a cycle that is no while loop, such as 'a'",
         "node 'liar': attribute 'T'",
         "function 'f': node 'n' has an input that names nothing: 'gone'",
@@ -233,12 +233,17 @@ def test_a_chain_of_any_length(tmp_path: Path) -> None:
 
 def test_nodes_of_two_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each would cost hundreds of bytes."""
-    monkeypatch.setattr("tfckpt_reader.graph.graph.MOST_NODES", 10)
+    monkeypatch.setattr("tfckpt_reader.graph.meta_graph.MOST_NODES", 10)
     assert len(read(tmp_path, meta_bytes([b""] * 10)).operations) == 10
-    meta = read(tmp_path, meta_bytes([b""] * 11))
-    assert len(meta) == 11
-    with pytest.raises(tfckpt.UnsupportedError, match="more nodes"):
-        _ = meta.operations
+    with pytest.raises(tfckpt.UnsupportedError, match="at most 10"):
+        read(tmp_path, meta_bytes([b""] * 11))
+    monkeypatch.setattr("tfckpt_reader.graph.functions.MOST_NODES", 10)
+    two = [function(name, text(3, b"") * 5) for name in "fg"]
+    assert len(read(tmp_path, meta_bytes([], library=two)).functions) == 2
+    with pytest.raises(tfckpt.UnsupportedError, match=r"function 1: .*at most 5"):
+        _ = read(
+            tmp_path, meta_bytes([], library=[*two[:1], function("g", text(3, b"") * 6)])
+        ).functions
 
 
 def test_names_need_not_be_utf_8(tmp_path: Path) -> None:

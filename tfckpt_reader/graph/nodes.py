@@ -9,13 +9,14 @@ writer stores in the file. Without it nothing is known, and nothing is guessed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfckpt_reader._protos import parse
 from tfckpt_reader._protos.values import data_type
 from tfckpt_reader.dtypes import REFERENCE_OFFSET, DataType
-from tfckpt_reader.errors import CorruptCheckpointError
+from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.graph.attributes import (
     Attributes,
     PartialShape,
@@ -24,10 +25,13 @@ from tfckpt_reader.graph.attributes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from tfckpt_reader.graph.stored import StoredNodes
 
 _LONGEST_INDEX = 10
 _MOST_OUTPUTS = 1 << 31
+_MOST_LISTS = 64
 # Ops whose first output is the tensor that one of their attributes describes.
 _SHAPED_BY_SHAPE = {"Placeholder", "PlaceholderWithDefault", "PlaceholderV2"} | {
     "Variable",
@@ -39,9 +43,9 @@ VARIABLE_OPS = {"Variable", "VariableV2", "AutoReloadVariable", "VarHandleOp"}
 """Ops that make a variable; their attributes say its dtype and shape."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """A node of a graph."""
+    """A node of a graph. Two are equal if they say the same, whatever file they are of."""
 
     name: str
     type: str
@@ -51,7 +55,30 @@ class Operation:
     control_inputs: tuple[str, ...]
     """Names of operations that must have run before."""
     device: str
-    attrs: Attributes
+    _nodes: StoredNodes = field(repr=False)
+    """Where its attributes are."""
+    _number: int = field(repr=False)
+
+    @property
+    def attrs(self) -> Attributes:
+        """Name of an attribute -> its value, decoded when asked for.
+
+        Raises:
+            CorruptCheckpointError: its attributes cannot be told apart.
+        """
+        entries = self._nodes.attributes(self._number)
+        return Attributes(entries, f"node {self.name!r}", self._nodes.file)
+
+    def _said(self) -> tuple[Any, ...]:
+        return self.name, self.type, self.inputs, self.control_inputs, self.device
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Operation) or self._said() != other._said():
+            return False
+        return self.attrs == other.attrs
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
 
 class Argument(NamedTuple):
@@ -77,19 +104,27 @@ class OpDefinition:
     outputs: tuple[Argument, ...]
     defaults: Mapping[str, bytes]
     """Attribute -> its default, as the bytes of an AttrValue."""
+    output_count: int | None
+    """How many tensors come out; None where attributes say how long the lists are."""
+    positions: Mapping[str, int]
+    """Name of an output -> which it is."""
 
     @classmethod
     def of(cls, message: Any) -> OpDefinition:
         """Take over an Op message."""
+        outputs = tuple(map(_argument, message.output_arg))
+        lists = any(output.number_attr or output.type_list_attr for output in outputs)
         return cls(
             name_text(message.name),
             tuple(map(_argument, message.input_arg)),
-            tuple(map(_argument, message.output_arg)),
+            outputs,
             {
                 name_text(attr.name): attr.default_value
                 for attr in message.attr
                 if attr.HasField("default_value")
             },
+            None if lists else len(outputs),
+            {output.name: position for position, output in enumerate(outputs)},
         )
 
 
@@ -119,17 +154,28 @@ def outputs_of(operation: Operation, definition: OpDefinition) -> list[Outputs]:
 
     Raises:
         CheckpointError: an attribute that says so cannot be decoded; it names the node.
+        UnsupportedError: lists come out of more outputs than any op has.
     """
-    return [_outputs(operation.attrs, definition, argument) for argument in definition.outputs]
+    if definition.output_count is None and len(definition.outputs) > _MOST_LISTS:
+        raise UnsupportedError(
+            f"op {definition.name!r} has more outputs with lists than are counted here",
+            structure=f"node {operation.name!r}",
+            expected=f"at most {_MOST_LISTS}",
+            got=len(definition.outputs),
+        )
+    attrs = operation.attrs
 
-
-def _outputs(attrs: Attributes, definition: OpDefinition, argument: Argument) -> Outputs:
+    @cache
     def value(name: str) -> Any:
         if name in attrs:
             return attrs[name]
         default = definition.defaults.get(name)
         return None if default is None else decode_attribute(default)
 
+    return [_outputs(value, argument) for argument in definition.outputs]
+
+
+def _outputs(value: Callable[[str], Any], argument: Argument) -> Outputs:
     if argument.type_list_attr:
         dtypes = value(argument.type_list_attr)
         if not isinstance(dtypes, list) or not all(isinstance(d, DataType) for d in dtypes):
@@ -172,37 +218,46 @@ def stored_shape(operation: Operation, index: int) -> tuple[bool, PartialShape]:
     return False, None
 
 
-def decode_operation(data: bytes, *, in_function: bool, file: str) -> Operation:
-    """Decode a Node message of a file.
+def decode_operation(
+    node: Any,
+    nodes: StoredNodes,
+    number: int,
+    words: dict[bytes, str],
+    tensor: Callable[[str], str],
+) -> Operation:
+    """Take over a Node message.
 
-    Raises:
-        CorruptCheckpointError: it is none.
+    Args:
+        node: The message.
+        nodes: Where it is from.
+        number: Which of them it is.
+        words: Names of ops and devices that are known; most nodes share theirs.
+        tensor: Gives the one name that a tensor is known by.
     """
-    node = parse("Node", data)
-    name = name_text(node.name)
-    inputs, controls = [], []
-    for text in map(name_text, node.input):
-        if text.startswith("^"):
-            controls.append(text[1:])
-        else:
-            inputs.append(text if in_function else tensor_name(text))
+    texts = [name_text(text) for text in node.input]
+    op, device = node.op, node.device
     return Operation(
-        name,
-        name_text(node.op),
-        tuple(inputs),
-        tuple(controls),
-        name_text(node.device),
-        Attributes(node.attr, f"node {name!r}", file),
+        name_text(node.name),
+        words.get(op) or words.setdefault(op, name_text(op)),
+        tuple([tensor(text) for text in texts if not text.startswith("^")]),
+        tuple([text[1:] for text in texts if text.startswith("^")]),
+        words.get(device) or words.setdefault(device, name_text(device)),
+        nodes,
+        number,
     )
 
 
 def tensor_name(text: str) -> str:
     """Return ``x:0`` for ``x``, and a name with an index as it is."""
-    return text if split_name(text)[1] is not None else f"{text}:0"
+    if ":" not in text or split_name(text)[1] is None:
+        return f"{text}:0"
+    return text
 
 
 def split_name(text: str) -> tuple[str, int | None]:
     """Return the node and the output index in ``x:1``; None where there is no index."""
+    if ":" not in text:
+        return text, None
     node, _, digits = text.rpartition(":")
     if node and digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_INDEX:
         return node, int(digits)
@@ -213,12 +268,3 @@ def decode_definitions(data: bytes) -> dict[str, OpDefinition]:
     """Decode an OpList: name of an op -> its definition."""
     found = (OpDefinition.of(op) for op in parse("OpList", data).op)
     return {definition.name: definition for definition in found}
-
-
-def require_node(data: bytes, number: int, *, in_function: bool, file: str) -> Operation:
-    """Decode node `number` of a graph; an error says which it was."""
-    try:
-        return decode_operation(data, in_function=in_function, file=file)
-    except CorruptCheckpointError as error:
-        error.structure = f"node {number}"
-        raise

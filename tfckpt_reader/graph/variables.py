@@ -110,11 +110,12 @@ def _join(
     node = split_name(first.variable_name)[0]
     piece = first.slice
     operation = _operation(graph, node)
+    attrs = _attributes(operation)
     default = piece.full_name if piece is not None else node
     return Variable(
         name,
-        _attribute(operation, "dtype", DataType),
-        piece.full_shape if piece is not None else _attribute(operation, "shape", tuple),
+        _attribute(attrs, "dtype", DataType),
+        piece.full_shape if piece is not None else _attribute(attrs, "shape", tuple),
         first.initializer_name,
         operation.device if operation is not None else "",
         default if keys is None else keys.get(node),
@@ -130,12 +131,17 @@ def _operation(graph: Graph, name: str) -> Operation | None:
         return None
 
 
-def _attribute(operation: Operation | None, name: str, kind: type) -> Any:
-    """Return an attribute of that kind; None where there is none or it cannot be read."""
-    if operation is None or name not in operation.attrs:
-        return None
+def _attributes(operation: Operation | None) -> Mapping[str, Any]:
     try:
-        value = operation.attrs[name]
+        return {} if operation is None else operation.attrs
+    except CheckpointError:
+        return {}
+
+
+def _attribute(attrs: Mapping[str, Any], name: str, kind: type) -> Any:
+    """Return an attribute of that kind; None where there is none or it cannot be read."""
+    try:
+        value = attrs.get(name)
     except CheckpointError:
         return None
     return value if isinstance(value, kind) else None
