@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tfckpt_reader as tfckpt
+from tfckpt_reader.graph.collections import AnyValue, Asset
 from tfckpt_reader.graph.parts import _TOO_LARGE
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
@@ -306,6 +307,42 @@ def test_text_says_the_same(path: Path, tmp_path: Path) -> None:
     expected, found = tfckpt.read_meta_graph(path), tfckpt.read_meta_graph(tmp_path / path.name)
     assert len(found) > 0
     assert facts(found) == facts(expected)
+
+
+SPELLED_OUT = """
+# [type.googleapis.com/a.B] {
+collection_def {
+  key: "a"
+  value { any_list {
+    value { [type.googleapis.com/tensorflow.AssetFileDef] {
+      tensor_info { name: "path:0" dtype: DT_STRING }
+      filename: "[x/y] {\\"[x/y]"
+    } }
+    value { [ type.googleapis.com/some.Other ]: < a: [1, 2] b { [x.y/z] { c: 'it"s' } } > }
+    value { type_url: "u" value: "\\001" }
+  } }
+}
+meta_info_def { any_info { [x/y] { a: "" } } tags: "t" }
+saver_def { version: V2 }
+"""
+
+
+def test_messages_spelled_out_in_text(tmp_path: Path) -> None:
+    """As `MessageToString` of TensorFlow's own program has them."""
+    meta = read(tmp_path, SPELLED_OUT.encode())
+    assert meta.collections["a"] == [
+        Asset('[x/y] {"[x/y]', "path:0"),
+        AnyValue("type.googleapis.com/some.Other", None),
+        AnyValue("u", b"\1"),
+    ]
+    assert meta.tags == {"t"}
+    assert meta.saver is not None
+
+
+def test_strings_without_end_in_text(tmp_path: Path) -> None:
+    """Each of a million is looked at once."""
+    with pytest.raises(tfckpt.CorruptCheckpointError, match="text form"):
+        read(tmp_path, b'meta_info_def { tags: "' + b'\\"' * 1_000_000)
 
 
 def test_a_frozen_graph_is_told_from_a_meta_graph(tmp_path: Path) -> None:

@@ -78,7 +78,8 @@ class AnyValue:
     """A message of a kind that is not decoded here."""
 
     type_url: str
-    value: bytes
+    value: bytes | None
+    """None where none is stored, or where a text spells the message out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,9 @@ def decode_variable(data: bytes) -> VariableDefinition:
 
 def _any(message: Any) -> Asset | AnyValue:
     url = name_text(message.type_url)
-    return decode_asset(message.value) if url.endswith(_ASSET) else AnyValue(url, message.value)
+    if url.endswith(_ASSET):
+        return decode_asset(message.value)
+    return AnyValue(url, message.value if message.HasField("value") else None)
 
 
 _KINDS: dict[str, Callable[[Any], Any]] = {
