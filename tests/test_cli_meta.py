@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import writers as w
 from test_cli import NASTY, Run, run
-from test_graph import attr, dtype_attr, meta_bytes, node, text
+from test_graph import attr, dtype_attr, info, meta_bytes, node, signature, text
 from test_meta_graph import FIXTURES, Facts, each_graph, tensor_facts
 
 import tfckpt_reader as tfckpt
@@ -45,6 +45,36 @@ def test_signatures(path: Path, facts: Facts, run: Run) -> None:
             assert ("coo_sparse" if "sparse" in given else given["tensor"]) == tensor
             assert given["shape"] == (shape and [None if n < 0 else n for n in shape])
     assert run("meta", path, "--signatures").lines[-1].startswith(str(len(facts["signatures"])))
+
+
+def test_signatures_of_every_kind(tmp_path: Path, run: Run) -> None:
+    rows = text(3, text(2, w.int_field(1, -1)))
+    spec = text(1, text(3, "RaggedTensorSpec"))
+    ragged = text(5, spec + text(2, info("f:0", 3)) + text(2, info("r:0", 9, rows)))
+    sparse = w.int_field(2, 7) + text(4, text(1, "v:0") + text(2, "i:0") + text(3, "d:0"))
+    default = w.int_field(1, 1) + text(2, b"") + w.fixed32_field(5, 0x40000000)
+    inputs = {"x": info("x:0", 1, text(3, b"")), "s": sparse, "r": ragged}
+    more = signature(
+        *(text(1, text(1, alias) + text(2, value)) for alias, value in inputs.items()),
+        text(4, text(1, "x") + text(2, default)),
+    )
+    (tmp_path / "x.meta").write_bytes(meta_bytes([], more=more))
+    assert run("meta", tmp_path / "x.meta", "--signatures").lines == [
+        "s",
+        "  input  x  float32 scalar  x:0",
+        "  input  s  string ?  sparse: v:0 i:0 d:0",
+        "  input  r  RaggedTensorSpec of int32 ?  f:0, int64 [?]  r:0",
+        "  default of x: [2.0]",
+        "1 signature",
+    ]
+    found = run("meta", tmp_path / "x.meta", "--signatures", "--json").json["signatures"]["s"]
+    assert found["inputs"]["r"]["components"][1] == {
+        "tensor": "r:0",
+        "dtype": "int64",
+        "shape": [None],
+    }
+    assert found["inputs"]["s"]["sparse"] == ["v:0", "i:0", "d:0"]
+    assert found["defaults"]["x"]["first"] == [2.0]
 
 
 @pytest.mark.parametrize("path", [SAVER, SAVER / "model.ckpt-1", SAVER / "model.ckpt-1.meta"])

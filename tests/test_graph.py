@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.graph.collections import AnyValue, Asset
+from tfckpt_reader.graph.contexts import CondContext, QueueRunner, WhileContext
 from tfckpt_reader.graph.parts import _TOO_LARGE
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
@@ -307,6 +308,107 @@ def test_text_says_the_same(path: Path, tmp_path: Path) -> None:
     expected, found = tfckpt.read_meta_graph(path), tfckpt.read_meta_graph(tmp_path / path.name)
     assert len(found) > 0
     assert facts(found) == facts(expected)
+
+
+def info(name: str, dtype: int, *more: bytes) -> bytes:
+    return text(1, name) + w.int_field(2, dtype) + b"".join(more)
+
+
+def signature(*parts: bytes) -> bytes:
+    return text(5, text(1, "s") + text(2, b"".join(parts)))
+
+
+def test_signatures(tmp_path: Path) -> None:
+    """Dense, sparse and composite tensors, and what an input is when it is not given."""
+    rows = text(3, text(2, w.int_field(1, -1)))
+    spec = text(1, w.int_field(1, 3) + text(3, "RaggedTensorSpec"))
+    ragged = text(5, spec + text(2, info("r/flat:0", INT)) + text(2, info("r/rows:0", 9, rows)))
+    sparse = text(4, text(1, "v:0") + text(2, "i:0") + text(3, "d:0"))
+    default = w.int_field(1, FLOAT) + text(2, b"") + w.fixed32_field(5, 0x40000000)
+    inputs = {"x": info("x:0", FLOAT, text(3, b"")), "s": w.int_field(2, 7) + sparse, "r": ragged}
+    more = signature(
+        *(text(1, text(1, alias) + text(2, value)) for alias, value in inputs.items()),
+        text(2, text(1, "y") + text(2, info("y:0", INT))),
+        text(3, "predict"),
+        text(4, text(1, "x") + text(2, default)),
+    )
+    found = read(tmp_path, meta_bytes([], more=more)).signatures["s"]
+    assert (found.name, found.method_name) == ("s", "predict")
+    x, s, r = (found.inputs[alias] for alias in inputs)
+    assert (x.name, str(x.dtype), x.shape, x.sparse, x.components) == (
+        "x:0",
+        "float32",
+        (),
+        None,
+        (),
+    )
+    assert (s.name, str(s.dtype), s.shape, s.sparse) == ("", "string", None, ("v:0", "i:0", "d:0"))
+    assert (r.name, r.composite) == ("", "RaggedTensorSpec")
+    parts = [(part.name, str(part.dtype), part.shape) for part in r.components]
+    assert parts == [("r/flat:0", "int32", None), ("r/rows:0", "int64", (None,))]
+    assert found.outputs["y"].name == "y:0"
+    assert {alias: array.tolist() for alias, array in found.defaults.items()} == {"x": 2.0}
+
+
+def test_tensors_within_tensors_end(tmp_path: Path) -> None:
+    for depth, sound in ((20, True), (70, False), (20_000, False)):
+        tensor = info("x:0", FLOAT)
+        for _ in range(depth):
+            tensor = text(5, text(2, tensor))
+        meta = read(
+            tmp_path, meta_bytes([], more=signature(text(1, text(1, "x") + text(2, tensor))))
+        )
+        if sound:
+            assert len(meta.signatures["s"].inputs["x"].components) == 1
+        else:
+            with pytest.raises(tfckpt.CorruptCheckpointError):
+                _ = meta.signatures
+
+
+def collection(name: str, *values: bytes) -> bytes:
+    return text(4, text(1, name) + text(2, text(2, b"".join(text(1, v) for v in values))))
+
+
+def test_collections_of_messages(tmp_path: Path) -> None:
+    """What TensorFlow registers a kind of message for, and what it does not."""
+    runner = (
+        text(1, "q")
+        + text(2, "e1")
+        + text(2, "e2")
+        + text(3, "c")
+        + text(4, "d")
+        + text(5, b"\x0b\x01")
+    )
+    values = text(1, "a:0") + text(2, text(1, "out") + text(2, "in"))
+    loop = text(1, "w") + w.int_field(2, 10) + w.int_field(3, 1) + text(8, "x") + text(9, values)
+    loop += text(10, "n") + text(11, "m") + text(5, "p") + text(6, "fp") + text(7, "fb")
+    cond = text(1, "c") + text(2, "pred") + text(3, "pivot") + w.int_field(4, 1) + text(5, values)
+    more = collection("queue_runners", runner)
+    more += collection("cond_context", cond + text(6, text(2, loop)) + text(6, b""))
+    more += collection("while_context", loop) + collection("mine", b"\xff")
+    found = read(tmp_path, meta_bytes([], more=more)).collections
+    inner = WhileContext(
+        "w", 10, True, False, "p", "fp", "fb", ("n",), ("x",), "m", ("a:0",), {"out": "in"}, ()
+    )
+    assert found["queue_runners"] == [QueueRunner("q", ("e1", "e2"), "c", "d", (11, 1))]
+    assert found["while_context"] == [inner]
+    assert found["cond_context"] == [
+        CondContext("c", "pred", "pivot", 1, ("a:0",), {"out": "in"}, (inner,))
+    ]
+    assert found["mine"] == [b"\xff"]
+
+
+def test_contexts_within_contexts_end(tmp_path: Path) -> None:
+    for depth, sound in ((20, True), (70, False), (20_000, False)):
+        loop = b""
+        for _ in range(depth):
+            loop = text(12, text(2, loop))
+        found = read(tmp_path, meta_bytes([], more=collection("while_context", loop))).collections
+        if sound:
+            assert len(found["while_context"][0].nested) == 1
+        else:
+            with pytest.raises(tfckpt.CorruptCheckpointError, match="collection 'while_context'"):
+                _ = found["while_context"]
 
 
 SPELLED_OUT = """

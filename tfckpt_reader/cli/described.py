@@ -252,9 +252,12 @@ def variable_lines(variables: Iterable[Variable]) -> list[str]:
 
 
 def _info_facts(info: TensorInfo) -> dict[str, Any]:
-    sparse = None if info.sparse is None else list(info.sparse)
     facts = {"tensor": info.name, "dtype": str(info.dtype), "shape": _sizes(info.shape)}
-    return facts if sparse is None else {**facts, "sparse": sparse}
+    if info.sparse is not None:
+        return {**facts, "sparse": list(info.sparse)}
+    if not info.components:
+        return facts
+    return {"composite": info.composite, "components": list(map(_info_facts, info.components))}
 
 
 def signature_facts(graph: MetaGraph) -> dict[str, Any]:
@@ -264,6 +267,7 @@ def signature_facts(graph: MetaGraph) -> dict[str, Any]:
             "method": signature.method_name,
             "inputs": {alias: _info_facts(info) for alias, info in signature.inputs.items()},
             "outputs": {alias: _info_facts(info) for alias, info in signature.outputs.items()},
+            "defaults": {alias: _plain(array) for alias, array in signature.defaults.items()},
         }
         for name, signature in graph.signatures.items()
     }
@@ -275,7 +279,15 @@ def signature_lines(graph: MetaGraph) -> list[str]:
     for name, signature in graph.signatures.items():
         lines.append(f"{name}  {signature.method_name}".rstrip())
         for word, tensors in (("input ", signature.inputs), ("output", signature.outputs)):
-            for alias, info in tensors.items():
-                where = info.name or " ".join(info.sparse or ("(composite)",))
-                lines.append(f"  {word} {alias}  {info.dtype} {shape_text(info.shape)}  {where}")
+            lines += [f"  {word} {alias}  {_info_text(info)}" for alias, info in tensors.items()]
+        for alias, array in signature.defaults.items():
+            lines.append(f"  default of {alias}: {_plain(array)['first']}")
     return [*lines, count_of(len(graph.signatures), "signature")]
+
+
+def _info_text(info: TensorInfo) -> str:
+    if info.components:
+        parts = ", ".join(map(_info_text, info.components))
+        return f"{info.composite or 'composite'} of {parts}"
+    sparse = "" if info.sparse is None else f"sparse: {' '.join(info.sparse)}"
+    return f"{info.dtype} {shape_text(info.shape)}  {info.name or sparse}"
