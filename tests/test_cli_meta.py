@@ -38,10 +38,10 @@ def test_signatures(path: Path, facts: Facts, run: Run) -> None:
     found = run("meta", path, "--signatures", "--json").json["signatures"]
     expected = tfckpt.read_meta_graph(path).signatures
     assert set(found) == set(facts["signatures"])
-    for name, signature in found.items():
-        assert list(signature["inputs"]) == list(expected[name].inputs)
+    for name, each in found.items():
+        assert list(each["inputs"]) == list(expected[name].inputs)
         for alias, (tensor, _, shape) in tensor_facts(expected[name].inputs).items():
-            given = signature["inputs"][alias]
+            given = each["inputs"][alias]
             assert ("coo_sparse" if "sparse" in given else given["tensor"]) == tensor
             assert given["shape"] == (shape and [None if n < 0 else n for n in shape])
     assert run("meta", path, "--signatures").lines[-1].startswith(str(len(facts["signatures"])))
