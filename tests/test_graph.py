@@ -129,6 +129,18 @@ def test_attributes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found["tensor"], np.zeros(3, np.float32))
 
 
+@pytest.mark.parametrize("version", [15, 21, 22, 27])
+def test_no_dimensions_may_mean_that_the_rank_is_unknown(version: int, tmp_path: Path) -> None:
+    """Of variables of the first kind always, of placeholders in old graphs; as TensorFlow says."""
+    scalar = attr("shape", text(7, b""))
+    nodes = [node(op, op, [], scalar) for op in ("Placeholder", "Variable", "VariableV2")]
+    nodes.append(node("known", "Variable", [], attr("shape", text(7, text(2, w.int_field(1, 2))))))
+    graph = text(2, b"".join(text(1, each) for each in nodes) + text(4, w.int_field(1, version)))
+    meta = read(tmp_path, graph)
+    shapes = [meta.tensor(operation.name).shape for operation in meta.operations]
+    assert shapes == [None if version < 22 else (), None, (), (2,)]
+
+
 def test_consumers_and_subgraph(tmp_path: Path) -> None:
     nodes = [
         node("in", "Placeholder", [], dtype_attr(1)),
@@ -178,9 +190,64 @@ def test_functions(tmp_path: Path) -> None:
     assert [each.name for each in f.subgraph(["call"])] == ["two", "call"]
     assert str(meta.tensor("y:0").dtype) == "float32"
     assert meta.problems == f.problems == ()
+    assert [each.name for each in f.subgraph(["call", "x"], inputs=["two:first:1", "x"])] == [
+        "two",
+        "call",
+    ]
+    assert [each.name for each in f.subgraph(["x"])] == []
     for name in ("two:first:2", "two:third:0", "z", "two:first:a", "two:first:" + "9" * 5000):
         with pytest.raises(tfckpt.TensorNotFoundError):
             f.tensor(name)
+
+
+def test_shapes_of_arguments(tmp_path: Path) -> None:
+    shape = text(7, text(2, w.int_field(1, -1)) + text(2, w.int_field(1, 3)))
+    shapes = text(1, "_input_shapes") + text(2, text(1, shape + text(7, w.int_field(3, 1))))
+    library = [function("f", text(5, shapes), arguments=["a", "b", "c"])]
+    library.append(function("g", text(5, text(1, "_input_shapes") + text(2, b"")), arguments=["a"]))
+    meta = read(tmp_path, meta_bytes([], library=library))
+    found = meta.functions["f"].arguments.values()
+    assert [tensor.shape for tensor in found] == [(None, 3), None, None]
+    assert meta.functions["g"].tensor("a").shape is None
+
+
+def test_problems_of_functions(tmp_path: Path) -> None:
+    inner = [
+        node("two", "Two", ["x"], attr("N", w.int_field(3, 2))),
+        node("a", "Custom", ["two:first:2", "two:second:1", "two:third:0", "two", "two:first"]),
+        node("b", "Custom", ["c:y:0"]),
+        node("c", "Custom", ["b:y:0", "^gone"]),
+    ]
+    results = {"r": "two:first:1", "s": "two:first:2", "t": "lost:y:0", "u": "x"}
+    body = [text(3, each) for each in inner]
+    body += [text(4, text(1, name) + text(2, of)) for name, of in results.items()]
+    f = read(tmp_path, meta_bytes([], library=[function("f", *body, arguments=["x"])])).functions[
+        "f"
+    ]
+    assert f.problems == (
+        "node 'a' has the input 'two:first:2', but node 'two' has no such output",
+        "node 'a' has the input 'two:second:1', but node 'two' has no such output",
+        "node 'a' has the input 'two:third:0', but node 'two' has no such output",
+        "node 'a' has the input 'two', but node 'two' has no such output",
+        "node 'c' has an input that names nothing: 'gone'",
+        "2 nodes lie on a cycle that is no while loop, such as 'b'",
+        "result 's' is 'two:first:2', but node 'two' has no such output",
+        "result 't' names nothing: 'lost:y:0'",
+    )
+
+
+def test_functions_that_call_themselves(tmp_path: Path) -> None:
+    """A call is a name: nothing follows it round and round."""
+    loop = [function("f", text(3, node("n", "g"))), function("g", text(3, node("n", "f")))]
+    loop.append(function("h", text(3, node("n", "h"))))
+    call = attr("f", text(10, text(1, "f")))
+    saver = text(3, text(2, "call:0"))
+    meta = read(
+        tmp_path, meta_bytes([node("call", "PartitionedCall", [], call)], library=loop, more=saver)
+    )
+    assert meta.problems == ()
+    assert meta.saved == ()
+    assert [op.type for op in meta.functions["h"].operations] == ["h"]
 
 
 def test_problems(tmp_path: Path) -> None:

@@ -22,20 +22,19 @@ from tfckpt_reader.errors import (
     nearest,
 )
 from tfckpt_reader.graph.attributes import name_text
+from tfckpt_reader.graph.definitions import OpDefinition, Outputs, dtype_at, outputs_of
 from tfckpt_reader.graph.links import ARGUMENT, Links, Naming, quoted
 from tfckpt_reader.graph.nodes import (
-    OpDefinition,
+    UNSURE,
     Operation,
-    Outputs,
     decode_operation,
-    outputs_of,
     split_name,
     stored_shape,
     tensor_name,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from tfckpt_reader.dtypes import DataType
     from tfckpt_reader.graph.attributes import PartialShape
@@ -75,6 +74,9 @@ class Graph:
         self._nodes = nodes
         self._definitions = definitions
         self._file = nodes.file
+        self._unsure: Collection[str] = UNSURE
+        self._built: dict[int, Operation] = {}
+        self._words: dict[bytes, str] = {}
         self._known_sizes: dict[int, list[int | None]] = {}
 
     def keep_nodes(self, part: bytes) -> None:
@@ -92,20 +94,20 @@ class Graph:
             CorruptCheckpointError: a node is no node; says which.
             UnsupportedError: they are more than this machine can hold.
         """
-        words: dict[bytes, str] = {}
         with enough_memory(self._file):
-            return tuple(
-                [self._decode(n, node, words) for n, node in enumerate(self._nodes.heads())]
-            )
+            numbered = enumerate(self._nodes.heads())
+            return tuple([self._built.get(n) or self._build(n, node) for n, node in numbered])
 
-    def _decode(self, number: int, node: Any, words: dict[bytes, str]) -> Operation:
-        return decode_operation(node, self._nodes, number, words, self._naming.tensor)
+    def _build(self, number: int, node: Any) -> Operation:
+        return decode_operation(node, self._nodes, number, self._words, self._naming.tensor)
 
     def _at(self, number: int) -> Operation:
-        """Return operation `number`; the others need not be built for that."""
+        """Return operation `number`, always the same object; no other is built for that."""
         if "operations" in self.__dict__:
             return self.operations[number]
-        return self._decode(number, self._nodes.head(number), {})
+        if number not in self._built:
+            self._built[number] = self._build(number, self._nodes.head(number))
+        return self._built[number]
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
@@ -124,7 +126,7 @@ class Graph:
         """
         number = self._numbers.get(name, ARGUMENT)
         if number == ARGUMENT:
-            raise self._not_found("operation", name)
+            raise self._not_found(name)
         return self._at(number)
 
     def of_types(self, types: Iterable[str]) -> list[Operation]:
@@ -149,7 +151,7 @@ class Graph:
         node, index = split_name(name)
         return self._tensor(self.operation(node), index or 0, f"{node}:{index or 0}")
 
-    def outputs(self, operation: Operation) -> list[Outputs] | None:
+    def outputs_of(self, operation: Operation) -> list[Outputs] | None:
         """Return what comes out of an operation; None where its op's definition is not there."""
         definition = self._definitions().get(operation.type)
         if definition is None:
@@ -162,11 +164,11 @@ class Graph:
         definition = self._definitions().get(operation.type)
         if definition is None or definition.output_count is not None:
             return None if definition is None else definition.output_count
-        counts = [output.number for output in self.outputs(operation) or ()]
+        counts = [output.number for output in self.outputs_of(operation) or ()]
         return None if None in counts else sum(count or 0 for count in counts)
 
     def _tensor(self, operation: Operation, index: int, name: str) -> Tensor:
-        outputs = self.outputs(operation)
+        outputs = self.outputs_of(operation)
         dtype = None
         if outputs is not None:
             count = self.output_count(operation)
@@ -176,9 +178,9 @@ class Graph:
                     file=self._file,
                     expected=f"an output below {count}",
                 )
-            dtype = _dtype_at(outputs, index)
+            dtype = dtype_at(outputs, index)
         with located(self._file):
-            _, shape = stored_shape(operation, index)
+            shape = stored_shape(operation, index, self._unsure)
         return Tensor(name, operation, index, dtype, shape)
 
     @cached_property
@@ -203,7 +205,7 @@ class Graph:
         wanted, given = list(outputs), list(inputs)
         for name in (*wanted, *given):
             if self._naming.origin(name) not in self._numbers:
-                raise self._not_found("operation", self._naming.origin(name))
+                raise self._not_found(self._naming.origin(name))
         return tuple(map(self._at, self._links.needed(wanted, given)))
 
     @cached_property
@@ -246,18 +248,8 @@ class Graph:
             self._known_sizes[number] = [output.number for output in found]
         return self._known_sizes[number]
 
-    def _not_found(self, what: str, name: str) -> TensorNotFoundError:
+    def _not_found(self, name: str) -> TensorNotFoundError:
         alike = nearest(name, list(self._numbers))
         advice = f"Nearest: {', '.join(alike)}" if alike else None
-        return TensorNotFoundError(f"there is no {what} {name!r}", file=self._file, advice=advice)
-
-
-def _dtype_at(outputs: list[Outputs], index: int) -> DataType | None:
-    """Return the dtype of an output, counted through all; None where it is not known."""
-    for output in outputs:
-        if output.number is None:
-            return None
-        if index < output.number:
-            return output.dtypes[index if len(output.dtypes) > 1 else 0]
-        index -= output.number
-    return None
+        problem = f"there is no operation {name!r}"
+        return TensorNotFoundError(problem, file=self._file, advice=advice)

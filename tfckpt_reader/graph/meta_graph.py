@@ -23,9 +23,10 @@ from tfckpt_reader.graph.collections import (
     decode_saver,
     decode_signature,
 )
+from tfckpt_reader.graph.definitions import OpDefinition, decode_definitions
 from tfckpt_reader.graph.functions import Function, decode_functions
 from tfckpt_reader.graph.graph import Graph
-from tfckpt_reader.graph.nodes import OpDefinition, decode_definitions, split_name
+from tfckpt_reader.graph.nodes import UNSURE, UNSURE_PLACEHOLDER, split_name
 from tfckpt_reader.graph.parts import Parts, read_parts, whole
 from tfckpt_reader.graph.save_ops import Saved, functions_called, keys_of_variables, saved_by
 from tfckpt_reader.graph.saved_objects import SavedVariable, decode_saved_variables
@@ -77,6 +78,8 @@ class MetaGraph(Graph):
         self.tags = frozenset(map(name_text, info.tags))
         self.producer: int = graph.versions.producer or graph.version
         self.min_consumer: int = graph.versions.min_consumer
+        if self.producer <= UNSURE_PLACEHOLDER:
+            self._unsure = UNSURE | {"Placeholder"}
         ends = zip(libraries[::2], libraries[1::2], strict=True)
         self._libraries = [data[begin:end] for begin, end in ends]
         self._op_list: bytes = info.stripped_op_list

@@ -1,37 +1,26 @@
-"""Nodes and the definitions of their ops: what goes in, what comes out.
+"""Nodes as operations, the names of tensors, and the shapes that nodes store.
 
-Rank 7: sees one node at a time. FORMAT 5.1, 5.5; TensorFlow ``core/framework/node_def.proto``,
-``op_def.proto``.
-
-How many outputs a node has, and of what dtype, is said by the definition of its op, which the
-writer stores in the file. Without it nothing is known, and nothing is guessed.
+Rank 7: sees one node at a time. FORMAT 5.5; TensorFlow ``core/framework/node_def.proto``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader._protos import parse
-from tfckpt_reader._protos.values import data_type
-from tfckpt_reader.dtypes import REFERENCE_OFFSET, DataType
-from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.graph.attributes import (
     Attributes,
     PartialShape,
-    decode_attribute,
     name_text,
+    shape_or_none,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection
 
     from tfckpt_reader.graph.stored import StoredNodes
 
 _LONGEST_INDEX = 10
-_MOST_OUTPUTS = 1 << 31
-_MOST_LISTS = 64
 # Ops whose first output is the tensor that one of their attributes describes.
 _SHAPED_BY_SHAPE = {"Placeholder", "PlaceholderWithDefault", "PlaceholderV2"} | {
     "Variable",
@@ -39,6 +28,11 @@ _SHAPED_BY_SHAPE = {"Placeholder", "PlaceholderWithDefault", "PlaceholderV2"} | 
     "AutoReloadVariable",
     "TemporaryVariable",
 }
+UNSURE = {"Variable"}
+"""Ops of which no dimensions may mean a scalar, or that the rank is not known: as TensorFlow
+says of graphs of any age."""
+UNSURE_PLACEHOLDER = 21
+"""Version of the graph up to which it is so with a Placeholder."""
 VARIABLE_OPS = {"Variable", "VariableV2", "AutoReloadVariable", "VarHandleOp"}
 """Ops that make a variable; their attributes say its dtype and shape."""
 
@@ -81,125 +75,28 @@ class Operation:
         return hash(self.name)
 
 
-class Argument(NamedTuple):
-    """An input or output of an op: one tensor, or a list of them."""
+def declared_shape(op: str, attrs: Attributes, unsure: Collection[str] = UNSURE) -> PartialShape:
+    """Return the shape that a variable or a placeholder has as an attribute; None for unknown.
 
-    name: str
-    dtype: DataType | None
-    """None where an attribute says it."""
-    type_attr: str
-    number_attr: str
-    """Attribute with the length of a list of one dtype."""
-    type_list_attr: str
-    """Attribute with the dtypes of a list of several."""
-    is_ref: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OpDefinition:
-    """What an op, or a function, takes and gives."""
-
-    name: str
-    inputs: tuple[Argument, ...]
-    outputs: tuple[Argument, ...]
-    defaults: Mapping[str, bytes]
-    """Attribute -> its default, as the bytes of an AttrValue."""
-    output_count: int | None
-    """How many tensors come out; None where attributes say how long the lists are."""
-    positions: Mapping[str, int]
-    """Name of an output -> which it is."""
-
-    @classmethod
-    def of(cls, message: Any) -> OpDefinition:
-        """Take over an Op message."""
-        outputs = tuple(map(_argument, message.output_arg))
-        lists = any(output.number_attr or output.type_list_attr for output in outputs)
-        return cls(
-            name_text(message.name),
-            tuple(map(_argument, message.input_arg)),
-            outputs,
-            {
-                name_text(attr.name): attr.default_value
-                for attr in message.attr
-                if attr.HasField("default_value")
-            },
-            None if lists else len(outputs),
-            {output.name: position for position, output in enumerate(outputs)},
-        )
-
-
-def _argument(message: Any) -> Argument:
-    return Argument(
-        name_text(message.name),
-        data_type(message.type) if message.type else None,
-        name_text(message.type_attr),
-        name_text(message.number_attr),
-        name_text(message.type_list_attr),
-        message.is_ref,
-    )
-
-
-class Outputs(NamedTuple):
-    """The tensors that come out for one output of the definition."""
-
-    name: str
-    number: int | None
-    """None where it is not known."""
-    dtypes: tuple[DataType | None, ...]
-    """One for all of them, or one for each."""
-
-
-def outputs_of(operation: Operation, definition: OpDefinition) -> list[Outputs]:
-    """Return what comes out of a node, output by output.
+    Args:
+        op: What it is.
+        attrs: Its attributes.
+        unsure: Ops of which no dimensions may mean a scalar, or that the rank is not known.
 
     Raises:
-        CheckpointError: an attribute that says so cannot be decoded; it names the node.
-        UnsupportedError: lists come out of more outputs than any op has.
+        CheckpointError: the attribute cannot be decoded; it names the node.
     """
-    if definition.output_count is None and len(definition.outputs) > _MOST_LISTS:
-        raise UnsupportedError(
-            f"op {definition.name!r} has more outputs with lists than are counted here",
-            structure=f"node {operation.name!r}",
-            expected=f"at most {_MOST_LISTS}",
-            got=len(definition.outputs),
-        )
-    attrs = operation.attrs
-
-    @cache
-    def value(name: str) -> Any:
-        if name in attrs:
-            return attrs[name]
-        default = definition.defaults.get(name)
-        return None if default is None else decode_attribute(default)
-
-    return [_outputs(value, argument) for argument in definition.outputs]
+    shape = shape_or_none(attrs.get("shape"))
+    return None if shape == () and op in unsure else shape
 
 
-def _outputs(value: Callable[[str], Any], argument: Argument) -> Outputs:
-    if argument.type_list_attr:
-        dtypes = value(argument.type_list_attr)
-        if not isinstance(dtypes, list) or not all(isinstance(d, DataType) for d in dtypes):
-            return Outputs(argument.name, None, (None,))
-        return Outputs(argument.name, len(dtypes), tuple(_ref(d, argument) for d in dtypes))
-    dtype = argument.dtype or (value(argument.type_attr) if argument.type_attr else None)
-    if not isinstance(dtype, DataType):
-        dtype = None
-    count: Any = 1
-    if argument.number_attr:
-        count = value(argument.number_attr)
-        if not isinstance(count, int) or not 0 <= count < _MOST_OUTPUTS:
-            count = None
-    return Outputs(argument.name, count, (_ref(dtype, argument),))
+def stored_shape(operation: Operation, index: int, unsure: Collection[str]) -> PartialShape:
+    """Return the shape of an output; None where the file does not tell it.
 
-
-def _ref(dtype: DataType | None, argument: Argument) -> DataType | None:
-    if dtype is None or not argument.is_ref:
-        return dtype
-    return data_type(dtype + REFERENCE_OFFSET)
-
-
-def stored_shape(operation: Operation, index: int) -> tuple[bool, PartialShape]:
-    """Return whether the file tells the shape of an output, and that shape.
+    Args:
+        operation: The operation.
+        index: Which of its outputs.
+        unsure: As for `declared_shape`.
 
     Raises:
         CheckpointError: an attribute cannot be decoded; it names the node.
@@ -208,14 +105,12 @@ def stored_shape(operation: Operation, index: int) -> tuple[bool, PartialShape]:
     if "_output_shapes" in attrs:
         shapes = attrs["_output_shapes"]
         if isinstance(shapes, list) and index < len(shapes):
-            shape = shapes[index]
-            return shape is not None, shape if isinstance(shape, tuple) else None
-    if index == 0 and operation.type in _SHAPED_BY_SHAPE and "shape" in attrs:
-        shape = attrs["shape"]
-        return isinstance(shape, tuple), shape if isinstance(shape, tuple) else None
-    if index == 0 and operation.type == "Const" and "value" in attrs:
-        return True, getattr(attrs["value"], "shape", None)
-    return False, None
+            return shape_or_none(shapes[index])
+    if index == 0 and operation.type in _SHAPED_BY_SHAPE:
+        return declared_shape(operation.type, attrs, unsure)
+    if index == 0 and operation.type == "Const":
+        return getattr(attrs.get("value"), "shape", None)
+    return None
 
 
 def decode_operation(
@@ -262,9 +157,3 @@ def split_name(text: str) -> tuple[str, int | None]:
     if node and digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_INDEX:
         return node, int(digits)
     return text, None
-
-
-def decode_definitions(data: bytes) -> dict[str, OpDefinition]:
-    """Decode an OpList: name of an op -> its definition."""
-    found = (OpDefinition.of(op) for op in parse("OpList", data).op)
-    return {definition.name: definition for definition in found}
