@@ -137,6 +137,73 @@ def test_one_operation(tmp_path: Path, run: Run) -> None:
     assert "Nearest: use" in done.err
 
 
+def test_values_of_attributes(tmp_path: Path, run: Run) -> None:
+    words = w.int_field(1, 7) + text(2, text(2, w.int_field(1, 9)))
+    words += b"".join(text(8, f"w{i}") for i in range(9))
+    scalar = w.int_field(1, 1) + text(2, b"") + w.fixed32_field(5, 0x3FC00000)
+    many = b"".join(w.int_field(3, i) for i in range(12))
+    values = {
+        "words": text(8, words), "scalar": text(8, scalar),
+        "shape": text(7, text(2, w.int_field(1, -1))), "any": text(7, w.int_field(3, 1)),
+        "shapes": text(1, text(7, b"") + text(7, w.int_field(3, 1))),
+        "many": text(1, many), "call": text(10, text(1, "f")), "type": w.int_field(6, 14),
+        "long": text(2, "x" * 1000), "none": b"", "on": w.int_field(5, 1),
+    }  # fmt: skip
+    nodes = [
+        node(
+            "n", "Two", [], attr("N", w.int_field(3, 199)), *(attr(k, v) for k, v in values.items())
+        )
+    ]
+    nodes += [node(f"use{i}", "Custom", ["n:0"]) for i in range(9)]
+    (tmp_path / "x.meta").write_bytes(meta_bytes(nodes))
+    lines = run("meta", tmp_path / "x.meta", "--op", "n").lines
+    assert lines[2] == "output   float32 ?  n:0  -> use0, use1, use2, use3, use4 and 4 more"
+    assert lines[102] == "         and 100 more outputs"
+    assert dict(line[9:].split(" = ") for line in lines[103:]) == {
+        "N": "199",
+        "words": "string [9]: w0, w1, w2, w3, w4, w5, w6, w7, …",
+        "scalar": "float32 scalar: 1.5",
+        "shape": "[?]",
+        "any": "?",
+        "shapes": "[[], ?]",
+        "many": "[0, 1, 2, 3, 4, 5, 6, 7, … 12 in all]",
+        "call": "function f",
+        "type": "bfloat16",
+        "long": "x" * 300 + "… (1,000 letters)",
+        "none": "?",
+        "on": "True",
+    }
+    facts = run("meta", tmp_path / "x.meta", "--op", "n", "--json").json
+    assert facts["attrs"]["many"] == list(range(12))
+    assert facts["attrs"]["words"]["dtype"] == "string"
+    assert len(facts["outputs"][0]["consumers"]) == 9
+
+
+@pytest.mark.parametrize(
+    "options", [("--op", "v1", "--ops"), ("--variables", "--signatures"), ("--op",),
+                ("--trainable", "--op", "v1"), ("--trainable", "--signatures"),
+                ("--trainable", "--ops")],
+)  # fmt: skip
+def test_options_that_exclude_each_other(options: tuple[str, ...], run: Run) -> None:
+    done = run("meta", SAVER, *options)
+    assert (done.code, done.out) == (2, "")
+    assert done.err
+
+
+def test_nothing_matches(run: Run) -> None:
+    done = run("meta", SAVER, "--ops", "zzz*")
+    assert (done.code, done.out) == (2, "")
+    assert "no operation matches zzz*" in done.err
+
+
+@pytest.mark.parametrize("size", [1, 300, 5000])
+def test_a_file_that_was_cut_off(size: int, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "x.meta").write_bytes((SAVER / "model.ckpt-1.meta").read_bytes()[:size])
+    done = run("meta", tmp_path / "x.meta")
+    assert (done.code, done.out) == (1, "")
+    assert "was cut off: copy or download it again" in done.err
+
+
 def test_problems_are_findings(tmp_path: Path, run: Run) -> None:
     (tmp_path / "x.meta").write_bytes(meta_bytes([node("a", "NoOp", ["gone"])] * 2))
     done = run("meta", tmp_path / "x.meta")

@@ -144,7 +144,11 @@ def _field(data: memoryview, start: int, limit: int) -> tuple[int, int, int, int
     size, offset = _payload(data, kind, offset, limit)
     if size > limit - offset:
         raise CorruptCheckpointError(
-            "field does not fit its message", offset=start, structure=f"field {number}"
+            "field does not fit its message",
+            offset=start,
+            structure=f"field {number}",
+            expected=f"{size:,} bytes",
+            got=f"{limit - offset:,}",
         )
     return number, kind, offset, offset + size
 
