@@ -179,6 +179,22 @@ def test_values_of_attributes(tmp_path: Path, run: Run) -> None:
     assert len(facts["outputs"][0]["consumers"]) == 9
 
 
+def test_a_damaged_attribute_does_not_hide_the_others(tmp_path: Path, run: Run) -> None:
+    bad = [
+        attr("T", text(8, b"\xff")),
+        attr("num_split", w.int_field(3, 2)),
+        attr("x", text(8, b"")),
+    ]
+    (tmp_path / "x.meta").write_bytes(meta_bytes([node("n", "Split", ["n:7"], *bad)]))
+    done = run("meta", tmp_path / "x.meta", "--op", "n")
+    assert done.code == 1
+    assert "attr     num_split = 2" in done.lines
+    assert sum("= cannot be read: " in line for line in done.lines) == 2
+    found = run("meta", tmp_path / "x.meta", "--op", "n", "--json").json
+    assert found["output_count"] is None
+    assert "node 'n': attribute 'T'" in found["attrs"]["T"]["error"]
+
+
 @pytest.mark.parametrize(
     "options", [("--op", "v1", "--ops"), ("--variables", "--signatures"), ("--op",),
                 ("--trainable", "--op", "v1"), ("--trainable", "--signatures"),

@@ -18,7 +18,7 @@ from tfckpt_reader.cli.described import (
     variable_facts,
     variable_lines,
 )
-from tfckpt_reader.cli.operation import operation_facts, operation_lines
+from tfckpt_reader.cli.operation import is_damaged, operation_facts, operation_lines
 from tfckpt_reader.errors import (
     CheckpointNotFoundError,
     TensorNotFoundError,
@@ -37,7 +37,7 @@ _ENDS = (".meta", ".pb", ".pbtxt")
 
 
 def meta(arguments: Namespace) -> int:
-    """Describe a graph: 0, or 1 if the summary found something wrong with it."""
+    """Describe a graph: 0, or 1 if something was found to be wrong with it."""
     if arguments.trainable and (arguments.op or arguments.ops or arguments.signatures):
         raise ValueError("--trainable is about variables: leave out the other option")
     graph = read_meta_graph(_graph_file(arguments))
@@ -46,6 +46,7 @@ def meta(arguments: Namespace) -> int:
     if arguments.op is not None:
         facts = operation_facts(graph, graph.operation(arguments.op))
         lines = operation_lines(facts)
+        code = 1 if is_damaged(facts) else 0
         document |= facts
     elif arguments.ops is not None:
         lines, document["operations"] = _operations(graph, arguments.ops)

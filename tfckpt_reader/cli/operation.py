@@ -5,11 +5,12 @@ Rank 15: prints nothing.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.cli.described import FIRST, first_few, known, plain, shape_text, sizes
-from tfckpt_reader.errors import TensorNotFoundError, shortened
+from tfckpt_reader.errors import CheckpointError, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ _MOST_OUTPUTS = 100
 def _tensor_facts(graph: MetaGraph, name: str) -> dict[str, Any]:
     try:
         tensor = graph.tensor(name)
-    except TensorNotFoundError:
+    except CheckpointError:
         return {"name": name, "dtype": None, "shape": None}
     dtype = None if tensor.dtype is None else str(tensor.dtype)
     return {"name": name, "dtype": dtype, "shape": sizes(tensor.shape)}
@@ -31,7 +32,10 @@ def _tensor_facts(graph: MetaGraph, name: str) -> dict[str, Any]:
 
 def operation_facts(graph: MetaGraph, operation: Operation) -> dict[str, Any]:
     """Return all about one operation."""
-    count = graph.output_count(operation)
+    attrs = operation.attrs
+    count = None
+    with suppress(CheckpointError):  # which is told of the attribute
+        count = graph.output_count(operation)
     outputs = [f"{operation.name}:{i}" for i in range(min(count or 0, _MOST_OUTPUTS))]
     return {
         "name": operation.name,
@@ -44,8 +48,21 @@ def operation_facts(graph: MetaGraph, operation: Operation) -> dict[str, Any]:
             {**_tensor_facts(graph, name), "consumers": [o.name for o in graph.consumers(name)]}
             for name in outputs
         ],
-        "attrs": {name: plain(value) for name, value in operation.attrs.items()},
+        "attrs": {name: _attribute(attrs, name) for name in attrs},
     }
+
+
+def _attribute(attrs: Mapping[str, Any], name: str) -> Any:
+    """Return an attribute as JSON has it; one that cannot be read does not hide the others."""
+    try:
+        return plain(attrs[name])
+    except CheckpointError as error:
+        return {"error": str(error)}
+
+
+def is_damaged(facts: Mapping[str, Any]) -> bool:
+    """Tell whether an attribute of an operation could not be read."""
+    return any(isinstance(v, dict) and "error" in v for v in facts["attrs"].values())
 
 
 def operation_lines(facts: Mapping[str, Any]) -> list[str]:
@@ -76,6 +93,8 @@ def _value_text(value: Any) -> str:
         return f"[{', '.join(map(_value_text, value[:FIRST]))}{more}]"
     if not isinstance(value, dict):
         return shortened(known(value))
+    if "error" in value:
+        return f"cannot be read: {value['error']}"
     if "function" in value:
         return f"function {value['function']}"
     shape, first = value["shape"], ", ".join(map(_value_text, value["first"]))
