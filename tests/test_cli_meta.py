@@ -218,6 +218,12 @@ def test_a_file_that_was_cut_off(size: int, tmp_path: Path, run: Run) -> None:
     done = run("meta", tmp_path / "x.meta")
     assert (done.code, done.out) == (1, "")
     assert "was cut off: copy or download it again" in done.err
+    frozen = b"".join(text(1, node(f"n{i}", "Custom", ["x" * 500])) for i in range(20))
+    (tmp_path / "x.pb").write_bytes(frozen[:-size])
+    done = run("meta", tmp_path / "x.pb")
+    assert (done.code, done.out) == (1, "")
+    assert "x.pb: graph_def: " in done.err
+    assert "was cut off: copy or download it again" in done.err
 
 
 def test_problems_are_findings(tmp_path: Path, run: Run) -> None:

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader._protos import parse
 from tfckpt_reader.coding import set_apart
-from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, enough_memory, located
+from tfckpt_reader.errors import (
+    CheckpointError,
+    CheckpointNotFoundError,
+    CorruptCheckpointError,
+    enough_memory,
+    located,
+)
 from tfckpt_reader.graph.attributes import name_text
 from tfckpt_reader.graph.collections import (
     Asset,
@@ -27,7 +33,7 @@ from tfckpt_reader.graph.definitions import OpDefinition, decode_definitions
 from tfckpt_reader.graph.functions import Function, decode_functions
 from tfckpt_reader.graph.graph import Graph
 from tfckpt_reader.graph.nodes import UNSURE, UNSURE_PLACEHOLDER, split_name
-from tfckpt_reader.graph.parts import Parts, read_parts, whole
+from tfckpt_reader.graph.parts import ADVICE, Parts, read_parts, whole
 from tfckpt_reader.graph.save_ops import Saved, functions_called, keys_of_variables, saved_by
 from tfckpt_reader.graph.saved_objects import SavedVariable, decode_saved_variables
 from tfckpt_reader.graph.stored import MOST_NODES, StoredNodes
@@ -67,7 +73,11 @@ class MetaGraph(Graph):
     def __init__(self, parts: Parts, read: Read | None = None) -> None:
         with located(parts.file):
             data = memoryview(whole(parts.graph))
-            (nodes, libraries), rest = set_apart(data, (_NODE, _LIBRARY), MOST_NODES)
+            try:
+                (nodes, libraries), rest = set_apart(data, (_NODE, _LIBRARY), MOST_NODES)
+            except CorruptCheckpointError as error:
+                error.structure, error.offset, error.advice = "graph_def", None, ADVICE
+                raise
             graph = parse("Graph", rest)
             info = parse("MetaInfo", whole(parts.info))
             self.saver: Saver | None = decode_saver(whole(parts.saver)) if parts.saver else None

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 """Names of the file in the folder of a SavedModel."""
 _TOO_LARGE = 1 << 31
-_ADVICE = "If it should be a graph, it is damaged or was cut off: copy or download it again"
+ADVICE = "If it should be a graph, it is damaged or was cut off: copy or download it again"
 _MOST_FIELDS = 1 << 20
 _OP_NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_>.]*")
 
@@ -92,7 +92,7 @@ def read_parts(path: str) -> list[Parts]:
             return _split(data, kind or _binary_kind(file.name, data), file.name)
         except CorruptCheckpointError as error:
             known = describe(bytes(data[:HEAD_SIZE]))
-            error.advice = f"It is {known[0]}" if known else _ADVICE
+            error.advice = f"It is {known[0]}" if known else ADVICE
             raise
 
 
