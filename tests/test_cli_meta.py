@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import writers as w
 from test_cli import NASTY, Run, run
-from test_graph import attr, dtype_attr, meta_bytes, node, text
+from test_graph import attr, dtype_attr, info, meta_bytes, node, signature, text
 from test_meta_graph import FIXTURES, Facts, each_graph, tensor_facts
 
 import tfckpt_reader as tfckpt
@@ -38,13 +38,43 @@ def test_signatures(path: Path, facts: Facts, run: Run) -> None:
     found = run("meta", path, "--signatures", "--json").json["signatures"]
     expected = tfckpt.read_meta_graph(path).signatures
     assert set(found) == set(facts["signatures"])
-    for name, signature in found.items():
-        assert list(signature["inputs"]) == list(expected[name].inputs)
+    for name, each in found.items():
+        assert list(each["inputs"]) == list(expected[name].inputs)
         for alias, (tensor, _, shape) in tensor_facts(expected[name].inputs).items():
-            given = signature["inputs"][alias]
+            given = each["inputs"][alias]
             assert ("coo_sparse" if "sparse" in given else given["tensor"]) == tensor
             assert given["shape"] == (shape and [None if n < 0 else n for n in shape])
     assert run("meta", path, "--signatures").lines[-1].startswith(str(len(facts["signatures"])))
+
+
+def test_signatures_of_every_kind(tmp_path: Path, run: Run) -> None:
+    rows = text(3, text(2, w.int_field(1, -1)))
+    spec = text(1, text(3, "RaggedTensorSpec"))
+    ragged = text(5, spec + text(2, info("f:0", 3)) + text(2, info("r:0", 9, rows)))
+    sparse = w.int_field(2, 7) + text(4, text(1, "v:0") + text(2, "i:0") + text(3, "d:0"))
+    default = w.int_field(1, 1) + text(2, b"") + w.fixed32_field(5, 0x40000000)
+    inputs = {"x": info("x:0", 1, text(3, b"")), "s": sparse, "r": ragged}
+    more = signature(
+        *(text(1, text(1, alias) + text(2, value)) for alias, value in inputs.items()),
+        text(4, text(1, "x") + text(2, default)),
+    )
+    (tmp_path / "x.meta").write_bytes(meta_bytes([], more=more))
+    assert run("meta", tmp_path / "x.meta", "--signatures").lines == [
+        "s",
+        "  input  x  float32 scalar  x:0",
+        "  input  s  string ?  sparse: v:0 i:0 d:0",
+        "  input  r  RaggedTensorSpec of int32 ?  f:0, int64 [?]  r:0",
+        "  default of x: [2.0]",
+        "1 signature",
+    ]
+    found = run("meta", tmp_path / "x.meta", "--signatures", "--json").json["signatures"]["s"]
+    assert found["inputs"]["r"]["components"][1] == {
+        "tensor": "r:0",
+        "dtype": "int64",
+        "shape": [None],
+    }
+    assert found["inputs"]["s"]["sparse"] == ["v:0", "i:0", "d:0"]
+    assert found["defaults"]["x"]["first"] == [2.0]
 
 
 @pytest.mark.parametrize("path", [SAVER, SAVER / "model.ckpt-1", SAVER / "model.ckpt-1.meta"])
@@ -105,6 +135,95 @@ def test_one_operation(tmp_path: Path, run: Run) -> None:
     done = run("meta", tmp_path / "x.meta", "--op", "uses")
     assert (done.code, done.out) == (2, "")
     assert "Nearest: use" in done.err
+
+
+def test_values_of_attributes(tmp_path: Path, run: Run) -> None:
+    words = w.int_field(1, 7) + text(2, text(2, w.int_field(1, 9)))
+    words += b"".join(text(8, f"w{i}") for i in range(9))
+    scalar = w.int_field(1, 1) + text(2, b"") + w.fixed32_field(5, 0x3FC00000)
+    many = b"".join(w.int_field(3, i) for i in range(12))
+    values = {
+        "words": text(8, words), "scalar": text(8, scalar),
+        "shape": text(7, text(2, w.int_field(1, -1))), "any": text(7, w.int_field(3, 1)),
+        "shapes": text(1, text(7, b"") + text(7, w.int_field(3, 1))),
+        "many": text(1, many), "call": text(10, text(1, "f")), "type": w.int_field(6, 14),
+        "long": text(2, "x" * 1000), "none": b"", "on": w.int_field(5, 1),
+    }  # fmt: skip
+    nodes = [
+        node(
+            "n", "Two", [], attr("N", w.int_field(3, 199)), *(attr(k, v) for k, v in values.items())
+        )
+    ]
+    nodes += [node(f"use{i}", "Custom", ["n:0"]) for i in range(9)]
+    (tmp_path / "x.meta").write_bytes(meta_bytes(nodes))
+    lines = run("meta", tmp_path / "x.meta", "--op", "n").lines
+    assert lines[2] == "output   float32 ?  n:0  -> use0, use1, use2, use3, use4 and 4 more"
+    assert lines[102] == "         and 100 more outputs"
+    assert dict(line[9:].split(" = ") for line in lines[103:]) == {
+        "N": "199",
+        "words": "string [9]: w0, w1, w2, w3, w4, w5, w6, w7, …",
+        "scalar": "float32 scalar: 1.5",
+        "shape": "[?]",
+        "any": "?",
+        "shapes": "[[], ?]",
+        "many": "[0, 1, 2, 3, 4, 5, 6, 7, … 12 in all]",
+        "call": "function f",
+        "type": "bfloat16",
+        "long": "x" * 300 + "… (1,000 letters)",
+        "none": "?",
+        "on": "True",
+    }
+    facts = run("meta", tmp_path / "x.meta", "--op", "n", "--json").json
+    assert facts["attrs"]["many"] == list(range(12))
+    assert facts["attrs"]["words"]["dtype"] == "string"
+    assert len(facts["outputs"][0]["consumers"]) == 9
+
+
+def test_a_damaged_attribute_does_not_hide_the_others(tmp_path: Path, run: Run) -> None:
+    bad = [
+        attr("T", text(8, b"\xff")),
+        attr("num_split", w.int_field(3, 2)),
+        attr("x", text(8, b"")),
+    ]
+    (tmp_path / "x.meta").write_bytes(meta_bytes([node("n", "Split", ["n:7"], *bad)]))
+    done = run("meta", tmp_path / "x.meta", "--op", "n")
+    assert done.code == 1
+    assert "attr     num_split = 2" in done.lines
+    assert sum("= cannot be read: " in line for line in done.lines) == 2
+    found = run("meta", tmp_path / "x.meta", "--op", "n", "--json").json
+    assert found["output_count"] is None
+    assert "node 'n': attribute 'T'" in found["attrs"]["T"]["error"]
+
+
+@pytest.mark.parametrize(
+    "options", [("--op", "v1", "--ops"), ("--variables", "--signatures"), ("--op",),
+                ("--trainable", "--op", "v1"), ("--trainable", "--signatures"),
+                ("--trainable", "--ops")],
+)  # fmt: skip
+def test_options_that_exclude_each_other(options: tuple[str, ...], run: Run) -> None:
+    done = run("meta", SAVER, *options)
+    assert (done.code, done.out) == (2, "")
+    assert done.err
+
+
+def test_nothing_matches(run: Run) -> None:
+    done = run("meta", SAVER, "--ops", "zzz*")
+    assert (done.code, done.out) == (2, "")
+    assert "no operation matches zzz*" in done.err
+
+
+@pytest.mark.parametrize("size", [1, 300, 5000])
+def test_a_file_that_was_cut_off(size: int, tmp_path: Path, run: Run) -> None:
+    (tmp_path / "x.meta").write_bytes((SAVER / "model.ckpt-1.meta").read_bytes()[:size])
+    done = run("meta", tmp_path / "x.meta")
+    assert (done.code, done.out) == (1, "")
+    assert "was cut off: copy or download it again" in done.err
+    frozen = b"".join(text(1, node(f"n{i}", "Custom", ["x" * 500])) for i in range(20))
+    (tmp_path / "x.pb").write_bytes(frozen[:-size])
+    done = run("meta", tmp_path / "x.pb")
+    assert (done.code, done.out) == (1, "")
+    assert "x.pb: graph_def: " in done.err
+    assert "was cut off: copy or download it again" in done.err
 
 
 def test_problems_are_findings(tmp_path: Path, run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,8 +22,9 @@ from tfckpt_reader.coding import (
     ordered_number,
     ordered_signed,
     ordered_string,
+    set_apart,
 )
-from tfckpt_reader.errors import CorruptCheckpointError
+from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
 
 U64 = (1 << 64) - 1
 EDGES = sorted({max(0, (1 << k) + d) for k in range(65) for d in (-1, 0, 1)} - {1 << 64, U64 + 2})
@@ -159,6 +161,61 @@ def test_bad_fields(message: bytes) -> None:
 
 
 # FORMAT 3.7, as it stands there.
+NUMBERS = st.sampled_from([1, 2, 3, 5, 16, 200])
+SIZES = st.one_of(st.integers(0, 140), st.sampled_from([127, 128, 16383, 16384, 70_000]))
+FIELDS = st.one_of(
+    st.tuples(NUMBERS, SIZES).map(lambda pair: w.bytes_field(pair[0], bytes(pair[1]))),
+    st.tuples(NUMBERS, st.integers(0, U64)).map(lambda pair: w.int_field(*pair)),
+    NUMBERS.map(lambda number: w.fixed32_field(number, 7)),
+    NUMBERS.map(lambda number: w.varint(number << 3 | 1) + bytes(8)),
+    st.sampled_from([1, 2, 3]).map(lambda number: bytes([number << 3 | 0x82, 0, 3]) + b"abc"),
+)
+
+
+@given(st.lists(FIELDS, max_size=20), st.data())
+def test_set_apart(parts: list[bytes], data: st.DataObject) -> None:
+    message = b"".join(parts)
+    wanted, rest = set_apart(memoryview(message), (1, 3), 20)
+    found = [
+        [message[begin:end] for begin, end in zip(spans[::2], spans[1::2], strict=True)]
+        for spans in wanted
+    ]
+    walked = list(fields(memoryview(message)))
+    for number, values in zip((1, 3), found, strict=True):
+        expected: list[Any] = [v for n, k, v in walked if (n, k) == (number, LENGTH_DELIMITED)]
+        assert values == expected
+    assert w.split_fields(rest) == [
+        (number, raw)
+        for number, raw in w.split_fields(message)
+        if number not in (1, 3) or _key_kind(raw) != LENGTH_DELIMITED
+    ]
+    if message:
+        cut = message[: data.draw(st.integers(1, len(message)))]
+        assert _refused(lambda: set_apart(memoryview(cut), (1, 3), 20)) == _refused(
+            lambda: list(fields(memoryview(cut)))
+        )
+
+
+def _key_kind(raw: bytes) -> int:
+    return raw[0] & 7
+
+
+def _refused(call: Callable[[], object]) -> str:
+    try:
+        call()
+    except CorruptCheckpointError as error:
+        return str(error)
+    return ""
+
+
+def test_not_too_many_are_set_apart() -> None:
+    message = memoryview(w.bytes_field(1, b"") * 3 + w.bytes_field(2, b"") * 3)
+    assert len(set_apart(message, (1,), 3)[0][0]) == 6
+    for numbers, most in (((1,), 2), ((1, 2), 5)):
+        with pytest.raises(UnsupportedError, match=f"at most {most}"):
+            set_apart(message, numbers, most)
+
+
 SIGNED = [
     (-1, "7f"),
     (0, "80"),

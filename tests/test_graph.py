@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tfckpt_reader as tfckpt
+from tfckpt_reader.graph.collections import AnyValue, Asset
+from tfckpt_reader.graph.contexts import CondContext, QueueRunner, WhileContext
 from tfckpt_reader.graph.parts import _TOO_LARGE
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
@@ -127,6 +129,18 @@ def test_attributes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found["tensor"], np.zeros(3, np.float32))
 
 
+@pytest.mark.parametrize("version", [15, 21, 22, 27])
+def test_no_dimensions_may_mean_that_the_rank_is_unknown(version: int, tmp_path: Path) -> None:
+    """Of variables of the first kind always, of placeholders in old graphs; as TensorFlow says."""
+    scalar = attr("shape", text(7, b""))
+    nodes = [node(op, op, [], scalar) for op in ("Placeholder", "Variable", "VariableV2")]
+    nodes.append(node("known", "Variable", [], attr("shape", text(7, text(2, w.int_field(1, 2))))))
+    graph = text(2, b"".join(text(1, each) for each in nodes) + text(4, w.int_field(1, version)))
+    meta = read(tmp_path, graph)
+    shapes = [meta.tensor(operation.name).shape for operation in meta.operations]
+    assert shapes == [None if version < 22 else (), None, (), (2,)]
+
+
 def test_consumers_and_subgraph(tmp_path: Path) -> None:
     nodes = [
         node("in", "Placeholder", [], dtype_attr(1)),
@@ -176,9 +190,64 @@ def test_functions(tmp_path: Path) -> None:
     assert [each.name for each in f.subgraph(["call"])] == ["two", "call"]
     assert str(meta.tensor("y:0").dtype) == "float32"
     assert meta.problems == f.problems == ()
+    assert [each.name for each in f.subgraph(["call", "x"], inputs=["two:first:1", "x"])] == [
+        "two",
+        "call",
+    ]
+    assert [each.name for each in f.subgraph(["x"])] == []
     for name in ("two:first:2", "two:third:0", "z", "two:first:a", "two:first:" + "9" * 5000):
         with pytest.raises(tfckpt.TensorNotFoundError):
             f.tensor(name)
+
+
+def test_shapes_of_arguments(tmp_path: Path) -> None:
+    shape = text(7, text(2, w.int_field(1, -1)) + text(2, w.int_field(1, 3)))
+    shapes = text(1, "_input_shapes") + text(2, text(1, shape + text(7, w.int_field(3, 1))))
+    library = [function("f", text(5, shapes), arguments=["a", "b", "c"])]
+    library.append(function("g", text(5, text(1, "_input_shapes") + text(2, b"")), arguments=["a"]))
+    meta = read(tmp_path, meta_bytes([], library=library))
+    found = meta.functions["f"].arguments.values()
+    assert [tensor.shape for tensor in found] == [(None, 3), None, None]
+    assert meta.functions["g"].tensor("a").shape is None
+
+
+def test_problems_of_functions(tmp_path: Path) -> None:
+    inner = [
+        node("two", "Two", ["x"], attr("N", w.int_field(3, 2))),
+        node("a", "Custom", ["two:first:2", "two:second:1", "two:third:0", "two", "two:first"]),
+        node("b", "Custom", ["c:y:0"]),
+        node("c", "Custom", ["b:y:0", "^gone"]),
+    ]
+    results = {"r": "two:first:1", "s": "two:first:2", "t": "lost:y:0", "u": "x"}
+    body = [text(3, each) for each in inner]
+    body += [text(4, text(1, name) + text(2, of)) for name, of in results.items()]
+    f = read(tmp_path, meta_bytes([], library=[function("f", *body, arguments=["x"])])).functions[
+        "f"
+    ]
+    assert f.problems == (
+        "node 'a' has the input 'two:first:2', but node 'two' has no such output",
+        "node 'a' has the input 'two:second:1', but node 'two' has no such output",
+        "node 'a' has the input 'two:third:0', but node 'two' has no such output",
+        "node 'a' has the input 'two', but node 'two' has no such output",
+        "node 'c' has an input that names nothing: 'gone'",
+        "2 nodes lie on a cycle that is no while loop, such as 'b'",
+        "result 's' is 'two:first:2', but node 'two' has no such output",
+        "result 't' names nothing: 'lost:y:0'",
+    )
+
+
+def test_functions_that_call_themselves(tmp_path: Path) -> None:
+    """A call is a name: nothing follows it round and round."""
+    loop = [function("f", text(3, node("n", "g"))), function("g", text(3, node("n", "f")))]
+    loop.append(function("h", text(3, node("n", "h"))))
+    call = attr("f", text(10, text(1, "f")))
+    saver = text(3, text(2, "call:0"))
+    meta = read(
+        tmp_path, meta_bytes([node("call", "PartitionedCall", [], call)], library=loop, more=saver)
+    )
+    assert meta.problems == ()
+    assert meta.saved == ()
+    assert [op.type for op in meta.functions["h"].operations] == ["h"]
 
 
 def test_problems(tmp_path: Path) -> None:
@@ -201,7 +270,7 @@ def test_problems(tmp_path: Path) -> None:
         "node 'twice' is there 2 times",
         "node 'lost' has an input that names nothing: 'nowhere'",
         "names nothing: 'nobody'",
-        "node 'lost' has the input 'p:9', but node 'p' has 1 output",
+        "node 'lost' has the input 'p:9', but node 'p' has no such output",
         "3 nodes lie on a cycle that is no while loop, such as 'a'",
         "node 'liar': attribute 'T'",
         "function 'f': node 'n' has an input that names nothing: 'gone'",
@@ -233,12 +302,17 @@ def test_a_chain_of_any_length(tmp_path: Path) -> None:
 
 def test_nodes_of_two_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each would cost hundreds of bytes."""
-    monkeypatch.setattr("tfckpt_reader.graph.graph.MOST_NODES", 10)
+    monkeypatch.setattr("tfckpt_reader.graph.meta_graph.MOST_NODES", 10)
     assert len(read(tmp_path, meta_bytes([b""] * 10)).operations) == 10
-    meta = read(tmp_path, meta_bytes([b""] * 11))
-    assert len(meta) == 11
-    with pytest.raises(tfckpt.UnsupportedError, match="more nodes"):
-        _ = meta.operations
+    with pytest.raises(tfckpt.UnsupportedError, match="at most 10"):
+        read(tmp_path, meta_bytes([b""] * 11))
+    monkeypatch.setattr("tfckpt_reader.graph.functions.MOST_NODES", 10)
+    two = [function(name, text(3, b"") * 5) for name in "fg"]
+    assert len(read(tmp_path, meta_bytes([], library=two)).functions) == 2
+    with pytest.raises(tfckpt.UnsupportedError, match=r"function 1: .*at most 5"):
+        _ = read(
+            tmp_path, meta_bytes([], library=[*two[:1], function("g", text(3, b"") * 6)])
+        ).functions
 
 
 def test_names_need_not_be_utf_8(tmp_path: Path) -> None:
@@ -301,6 +375,143 @@ def test_text_says_the_same(path: Path, tmp_path: Path) -> None:
     expected, found = tfckpt.read_meta_graph(path), tfckpt.read_meta_graph(tmp_path / path.name)
     assert len(found) > 0
     assert facts(found) == facts(expected)
+
+
+def info(name: str, dtype: int, *more: bytes) -> bytes:
+    return text(1, name) + w.int_field(2, dtype) + b"".join(more)
+
+
+def signature(*parts: bytes) -> bytes:
+    return text(5, text(1, "s") + text(2, b"".join(parts)))
+
+
+def test_signatures(tmp_path: Path) -> None:
+    """Dense, sparse and composite tensors, and what an input is when it is not given."""
+    rows = text(3, text(2, w.int_field(1, -1)))
+    spec = text(1, w.int_field(1, 3) + text(3, "RaggedTensorSpec"))
+    ragged = text(5, spec + text(2, info("r/flat:0", INT)) + text(2, info("r/rows:0", 9, rows)))
+    sparse = text(4, text(1, "v:0") + text(2, "i:0") + text(3, "d:0"))
+    default = w.int_field(1, FLOAT) + text(2, b"") + w.fixed32_field(5, 0x40000000)
+    inputs = {"x": info("x:0", FLOAT, text(3, b"")), "s": w.int_field(2, 7) + sparse, "r": ragged}
+    more = signature(
+        *(text(1, text(1, alias) + text(2, value)) for alias, value in inputs.items()),
+        text(2, text(1, "y") + text(2, info("y:0", INT))),
+        text(3, "predict"),
+        text(4, text(1, "x") + text(2, default)),
+    )
+    found = read(tmp_path, meta_bytes([], more=more)).signatures["s"]
+    assert (found.name, found.method_name) == ("s", "predict")
+    x, s, r = (found.inputs[alias] for alias in inputs)
+    assert (x.name, str(x.dtype), x.shape, x.sparse, x.components) == (
+        "x:0",
+        "float32",
+        (),
+        None,
+        (),
+    )
+    assert (s.name, str(s.dtype), s.shape, s.sparse) == ("", "string", None, ("v:0", "i:0", "d:0"))
+    assert (r.name, r.composite) == ("", "RaggedTensorSpec")
+    parts = [(part.name, str(part.dtype), part.shape) for part in r.components]
+    assert parts == [("r/flat:0", "int32", None), ("r/rows:0", "int64", (None,))]
+    assert found.outputs["y"].name == "y:0"
+    assert {alias: array.tolist() for alias, array in found.defaults.items()} == {"x": 2.0}
+
+
+def test_tensors_within_tensors_end(tmp_path: Path) -> None:
+    for depth, sound in ((20, True), (70, False), (20_000, False)):
+        tensor = info("x:0", FLOAT)
+        for _ in range(depth):
+            tensor = text(5, text(2, tensor))
+        meta = read(
+            tmp_path, meta_bytes([], more=signature(text(1, text(1, "x") + text(2, tensor))))
+        )
+        if sound:
+            assert len(meta.signatures["s"].inputs["x"].components) == 1
+        else:
+            with pytest.raises(tfckpt.CorruptCheckpointError):
+                _ = meta.signatures
+
+
+def collection(name: str, *values: bytes) -> bytes:
+    return text(4, text(1, name) + text(2, text(2, b"".join(text(1, v) for v in values))))
+
+
+def test_collections_of_messages(tmp_path: Path) -> None:
+    """What TensorFlow registers a kind of message for, and what it does not."""
+    runner = (
+        text(1, "q")
+        + text(2, "e1")
+        + text(2, "e2")
+        + text(3, "c")
+        + text(4, "d")
+        + text(5, b"\x0b\x01")
+    )
+    values = text(1, "a:0") + text(2, text(1, "out") + text(2, "in"))
+    loop = text(1, "w") + w.int_field(2, 10) + w.int_field(3, 1) + text(8, "x") + text(9, values)
+    loop += text(10, "n") + text(11, "m") + text(5, "p") + text(6, "fp") + text(7, "fb")
+    cond = text(1, "c") + text(2, "pred") + text(3, "pivot") + w.int_field(4, 1) + text(5, values)
+    more = collection("queue_runners", runner)
+    more += collection("cond_context", cond + text(6, text(2, loop)) + text(6, b""))
+    more += collection("while_context", loop) + collection("mine", b"\xff")
+    found = read(tmp_path, meta_bytes([], more=more)).collections
+    inner = WhileContext(
+        "w", 10, True, False, "p", "fp", "fb", ("n",), ("x",), "m", ("a:0",), {"out": "in"}, ()
+    )
+    assert found["queue_runners"] == [QueueRunner("q", ("e1", "e2"), "c", "d", (11, 1))]
+    assert found["while_context"] == [inner]
+    assert found["cond_context"] == [
+        CondContext("c", "pred", "pivot", 1, ("a:0",), {"out": "in"}, (inner,))
+    ]
+    assert found["mine"] == [b"\xff"]
+
+
+def test_contexts_within_contexts_end(tmp_path: Path) -> None:
+    for depth, sound in ((20, True), (70, False), (20_000, False)):
+        loop = b""
+        for _ in range(depth):
+            loop = text(12, text(2, loop))
+        found = read(tmp_path, meta_bytes([], more=collection("while_context", loop))).collections
+        if sound:
+            assert len(found["while_context"][0].nested) == 1
+        else:
+            with pytest.raises(tfckpt.CorruptCheckpointError, match="collection 'while_context'"):
+                _ = found["while_context"]
+
+
+SPELLED_OUT = """
+# [type.googleapis.com/a.B] {
+collection_def {
+  key: "a"
+  value { any_list {
+    value { [type.googleapis.com/tensorflow.AssetFileDef] {
+      tensor_info { name: "path:0" dtype: DT_STRING }
+      filename: "[x/y] {\\"[x/y]"
+    } }
+    value { [ type.googleapis.com/some.Other ]: < a: [1, 2] b { [x.y/z] { c: 'it"s' } } > }
+    value { type_url: "u" value: "\\001" }
+  } }
+}
+meta_info_def { any_info { [x/y] { a: "" } } tags: "t" }
+saver_def { version: V2 }
+"""
+
+
+def test_messages_spelled_out_in_text(tmp_path: Path) -> None:
+    """As `MessageToString` of TensorFlow's own program has them."""
+    meta = read(tmp_path, SPELLED_OUT.encode())
+    assert meta.collections["a"] == [
+        Asset('[x/y] {"[x/y]', "path:0"),
+        AnyValue("type.googleapis.com/some.Other", None),
+        AnyValue("u", b"\1"),
+    ]
+    assert meta.tags == {"t"}
+    assert meta.saver is not None
+
+
+def test_strings_without_end_in_text(tmp_path: Path) -> None:
+    """Each of a million is looked at once."""
+    with pytest.raises(tfckpt.CorruptCheckpointError, match="text form"):
+        read(tmp_path, b'meta_info_def { tags: "' + b'\\"' * 1_000_000)
 
 
 def test_a_frozen_graph_is_told_from_a_meta_graph(tmp_path: Path) -> None:

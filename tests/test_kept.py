@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import tfckpt_reader as tfckpt
+from tfckpt_reader.folder import Location
+from tfckpt_reader.locate import listed_at
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 
@@ -48,6 +50,57 @@ def test_kept_there_and_others(tmp_path: Path) -> None:
     for path in kept.there:
         with tfckpt.open(path) as ckpt:
             assert len(ckpt) > 0
+
+
+def test_what_lacks_some_of_its_files(tmp_path: Path) -> None:
+    """Half deleted, half copied: their files belong to them all the same."""
+    put(tmp_path, "multi_shard/model.ckpt", "shards")
+    (tmp_path / "shards.data-00001-of-00003").unlink()
+    put(tmp_path, "v1_sharded/model.ckpt", "v1")
+    pattern = next(tmp_path.glob("v1-00000-of-*")).name.replace("00000", "?????", 1)
+    next(tmp_path.glob("v1-00001-of-*")).unlink()
+    put(tmp_path, "saver_tf1/model.ckpt-1", "left")
+    (tmp_path / "left.index").unlink()
+    put(tmp_path, "saver_tf1/model.ckpt-1", "bare")
+    (tmp_path / "bare.data-00000-of-00001").unlink()
+    (tmp_path / "unsound").write_bytes(b"no table")
+    (tmp_path / "lost.txt").write_bytes(b"")
+    put(tmp_path, "saver_tf1/model.ckpt-1", "whole")
+    state(tmp_path, "lost", "shards", pattern, "left", "bare", "unsound", "whole")
+    kept = tfckpt.kept_checkpoints(tmp_path)
+    assert kept.incomplete == ("shards", pattern, "left", "bare", "unsound")
+    assert kept.missing == ("lost",)
+    assert kept.there == (str(tmp_path / "whole"),)
+    assert kept.other_files == ("lost.txt",)
+
+
+def test_files_of_similar_names(tmp_path: Path) -> None:
+    put(tmp_path, "saver_tf1/model.ckpt-1", "model-1")
+    others = put(tmp_path, "saver_tf1/model.ckpt-1", "model-1.meta")
+    others += put(tmp_path, "saver_tf1/model.ckpt-1", "model-1.index")
+    state(tmp_path, "model-1")
+    kept = tfckpt.kept_checkpoints(tmp_path)
+    assert kept.there == (str(tmp_path / "model-1"),)
+    assert set(kept.other_files) == set(others)
+
+
+def test_long_lists_are_not_looked_for_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look would list the folder."""
+    asked = []
+
+    def look(state_path: str, written: str) -> Location | None:
+        asked.append(written)
+        return listed_at(state_path, written)
+
+    monkeypatch.setattr("tfckpt_reader.kept.listed_at", look)
+    put(tmp_path, "saver_tf1/model.ckpt-1", "model-1")
+    state(tmp_path, *(f"/elsewhere/gone-{i}" for i in range(1000)), "model-1")
+    kept = tfckpt.kept_checkpoints(tmp_path)
+    assert len(kept.missing) == 1000
+    assert len(kept.there) == 1
+    assert asked == ["model-1"]
 
 
 def test_no_state_file(tmp_path: Path) -> None:

@@ -89,7 +89,10 @@ FIELDS: dict[str, dict[str, int]] = {
         "model_checkpoint_path": 1, "all_model_checkpoint_paths": 2,
         "all_model_checkpoint_timestamps": 3, "last_preserved_timestamp": 4,
     },
-    "Graph": {"node": 1, "library": 2, "version": 3, "versions": 4},
+    "Graph": {"version": 3, "versions": 4},
+    "GraphNodes": {"node": 1},
+    "FunctionNodes": {"node": 3},
+    "FunctionDef": {"signature": 1, "ret": 4, "attr": 5},
     "Node": {"name": 1, "op": 2, "input": 3, "device": 4, "attr": 5},
     "AttrValue": {
         "list": 1, "s": 2, "i": 3, "f": 4, "b": 5, "type": 6, "shape": 7, "tensor": 8,

@@ -15,9 +15,10 @@ with the offset behind it. Offsets in errors count from the start of the buffer.
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.errors import CorruptCheckpointError
+from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,24 +80,77 @@ def fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
     """
     offset, limit = 0, len(data)
     while offset < limit:
-        start = offset
-        key, offset = decode_varint(data, offset, limit)
-        number, kind = key >> 3, key & 7
-        if not 0 < number <= _LAST_FIELD:
-            raise CorruptCheckpointError(
-                "no field has such a number", offset=start, structure="protobuf field", got=number
-            )
+        number, kind, offset, end = _field(data, offset, limit)
         if kind == VARINT:
-            value, offset = decode_varint(data, offset, limit)
-            yield number, kind, value
-            continue
-        size, offset = _payload(data, kind, offset, limit)
-        if size > limit - offset:
-            raise CorruptCheckpointError(
-                "field does not fit its message", offset=start, structure=f"field {number}"
-            )
-        yield number, kind, data[offset : offset + size]
-        offset += size
+            yield number, kind, decode_varint(data, offset, limit)[0]
+        else:
+            yield number, kind, data[offset:end]
+        offset = end
+
+
+def set_apart(
+    data: memoryview, numbers: tuple[int, ...], most: int
+) -> tuple[tuple[array[int], ...], bytes]:
+    """Find where the values of some fields lie in a message, without a look at them.
+
+    Args:
+        data: The message.
+        numbers: Numbers, below 16, of fields with lengths.
+        most: Values that are noted at most: two bytes can claim to be one, and a note takes 16.
+
+    Returns:
+        For each of the numbers, where its values begin and end, in turn; and the other fields.
+
+    Raises:
+        CorruptCheckpointError: as for `fields`.
+        UnsupportedError: there are more values than `most`.
+    """
+    found = {number << 3 | LENGTH_DELIMITED: array("Q") for number in numbers}
+    others = bytearray()
+    offset, limit, left = 0, len(data), most
+    while offset < limit:
+        spans, end = found.get(data[offset]), limit + 1
+        if spans is not None and limit - offset > 2 and data[offset + 1] > 0x7F >= data[offset + 2]:
+            # Nearly all nodes of a graph: 128 bytes to 16 KiB.
+            begin = offset + 3
+            end = begin + (data[offset + 1] & 0x7F | data[offset + 2] << 7)
+        if end > limit:
+            number, kind, begin, end = _field(data, offset, limit)
+            spans = found.get(number << 3 | kind)
+        if spans is None:
+            others += data[offset:end]
+        else:
+            spans.append(begin)
+            spans.append(end)
+            left -= 1
+            if left < 0:
+                raise UnsupportedError(
+                    "has more parts than are listed here", expected=f"at most {most:,}"
+                )
+        offset = end
+    return tuple(found.values()), bytes(others)
+
+
+def _field(data: memoryview, start: int, limit: int) -> tuple[int, int, int, int]:
+    """Return number and wire type of a field, and where its value begins and ends."""
+    key, offset = decode_varint(data, start, limit)
+    number, kind = key >> 3, key & 7
+    if not 0 < number <= _LAST_FIELD:
+        raise CorruptCheckpointError(
+            "no field has such a number", offset=start, structure="protobuf field", got=number
+        )
+    if kind == VARINT:
+        return number, kind, offset, decode_varint(data, offset, limit)[1]
+    size, offset = _payload(data, kind, offset, limit)
+    if size > limit - offset:
+        raise CorruptCheckpointError(
+            "field does not fit its message",
+            offset=start,
+            structure=f"field {number}",
+            expected=f"{size:,} bytes",
+            got=f"{limit - offset:,}",
+        )
+    return number, kind, offset, offset + size
 
 
 def _payload(data: memoryview, kind: int, offset: int, limit: int) -> tuple[int, int]:

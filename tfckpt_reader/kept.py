@@ -8,16 +8,19 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from tfckpt_reader.folder import V1_SHARD, names_in
-from tfckpt_reader.locate import listed_at
+from tfckpt_reader.folder import DATA_FILE, V1_SHARD, names_in, shard_counts
+from tfckpt_reader.locate import listed_at, places
 from tfckpt_reader.state import STATE_FILE, read_state
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+
     from tfckpt_reader.folder import Location
 
-_DATA_END = re.compile(r"\.data-\d{5,}-of-\d{5,}")
+_Owner: TypeAlias = "tuple[str, str]"
+"""Base name that the files of a checkpoint begin with, and its version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,13 @@ class Kept:
     kept: tuple[str, ...]
     """Paths of the checkpoints it lists, as it has them, oldest first."""
     there: tuple[str, ...]
-    """Those of them that are there, as `open` takes them."""
+    """Those of them of which all files are there, as `open` takes them."""
+    incomplete: tuple[str, ...]
+    """Those of which files are there, but not all, or not sound; as the state file has them."""
     missing: tuple[str, ...]
-    """Those that are not, as the state file has them."""
+    """Those of which no file is there, as the state file has them."""
     other_files: tuple[str, ...]
-    """Names of the files in the folder that belong to none of those that are there."""
+    """Names of the files in the folder that belong to none of the checkpoints it lists."""
 
 
 def kept_checkpoints(folder: str | os.PathLike[str] | bytes) -> Kept:
@@ -47,38 +52,65 @@ def kept_checkpoints(folder: str | os.PathLike[str] | bytes) -> Kept:
     path = os.path.join(name, STATE_FILE)
     state = read_state(path)
     listed = tuple(dict.fromkeys((*state.kept, state.newest)))
-    found = {written: listed_at(path, written) for written in listed}
-    there = [location for location in found.values() if location is not None]
-    taken = [_owner(location) for location in there]
-    others = [
-        file
-        for file in names_in(name)
-        if file != STATE_FILE
-        and os.path.isfile(os.path.join(name, file))
-        and not any(_belongs(file, base, version) for base, version in taken)
-    ]
-    return Kept(
-        state.newest,
-        listed,
-        tuple(dict.fromkeys(location.prefix for location in there)),
-        tuple(written for written, location in found.items() if location is None),
-        tuple(others),
+    files = [file for file in names_in(name) if os.path.isfile(os.path.join(name, file))]
+    parts = {owner for file in files for owner in _owners(file)}
+    there, incomplete, missing = [], [], []
+    taken: set[_Owner] = set()
+    for written in listed:
+        location = _find(path, written, parts)
+        owners = _named_so(written) if location is None else {_owner(location)}
+        if location is not None and _is_whole(location):
+            there.append(location.prefix)
+        elif location is not None or owners & parts:
+            incomplete.append(written)
+        else:
+            missing.append(written)
+        taken |= owners
+    others = [file for file in files if file != STATE_FILE and taken.isdisjoint(_owners(file))]
+    found = map(tuple, (dict.fromkeys(there), incomplete, missing, others))
+    return Kept(state.newest, listed, *found)
+
+
+def _find(state_path: str, written: str, parts: Container[_Owner]) -> Location | None:
+    """Return a checkpoint of the state file, without a look where no file can be one of its."""
+    folder = os.path.dirname(state_path)
+    beside = all(
+        os.path.dirname(p) == folder and not os.path.isdir(p) for p in places(folder, written)
     )
+    if beside and not any(owner in parts for owner in _named_so(written)):
+        return None
+    return listed_at(state_path, written)
 
 
-def _owner(location: Location) -> tuple[str, str]:
-    """Return the base name that all files of a checkpoint begin with, and its version."""
+def _is_whole(location: Location) -> bool:
+    """Tell whether all files of a checkpoint are there, by their names."""
+    if location.version == "V1":
+        return not location.missing
+    counts = shard_counts(location.prefix)
+    return any(len(numbers) == count for count, numbers in counts.items())
+
+
+def _owner(location: Location) -> _Owner:
+    """Return what the files of a checkpoint belong to."""
     shard = V1_SHARD.fullmatch(location.prefix)
     return os.path.basename(shard[1] if shard else location.prefix), location.version
 
 
-def _belongs(file: str, base: str, version: str) -> bool:
-    if not file.startswith(base):
-        return False
-    end = file[len(base) :]
-    if end == ".meta":
-        return True
-    if version == "V1":
-        shard = V1_SHARD.fullmatch(file)
-        return not end or (shard is not None and shard[1] == base)
-    return end == ".index" or _DATA_END.fullmatch(end) is not None
+def _named_so(written: str) -> set[_Owner]:
+    """Return what the files of a checkpoint that a state file lists would belong to."""
+    last = re.split(r"[/\\]", written.rstrip("/\\"))[-1]
+    shard = V1_SHARD.fullmatch(last)
+    return {(shard[1] if shard else last, version) for version in ("V1", "V2")}
+
+
+def _owners(file: str) -> Iterator[_Owner]:
+    """Yield what a file may belong to, by its name."""
+    yield file, "V1"
+    for version, match in (("V1", V1_SHARD.fullmatch(file)), ("V2", DATA_FILE.fullmatch(file))):
+        if match:
+            yield match[1], version
+    if file.endswith(".index"):
+        yield file.removesuffix(".index"), "V2"
+    if file.endswith(".meta"):
+        yield file.removesuffix(".meta"), "V1"
+        yield file.removesuffix(".meta"), "V2"

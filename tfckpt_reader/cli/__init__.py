@@ -201,13 +201,16 @@ def _convert(command: argparse.ArgumentParser) -> None:
 
 
 def _meta(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
+    one = command.add_mutually_exclusive_group()
+    one.add_argument(
         "--ops", nargs="?", const="*", metavar="GLOB", help="list the operations, or those named so"
     )
-    command.add_argument("--op", metavar="NAME", help="all about one operation")
-    command.add_argument("--variables", action="store_true", help="list the variables")
-    command.add_argument("--trainable", action="store_true", help="only those that are trained")
-    command.add_argument("--signatures", action="store_true", help="list inputs and outputs")
+    one.add_argument("--op", metavar="NAME", help="all about one operation")
+    one.add_argument("--variables", action="store_true", help="list the variables")
+    one.add_argument("--signatures", action="store_true", help="list inputs and outputs")
+    command.add_argument(
+        "--trainable", action="store_true", help="list only the variables that training changes"
+    )
 
 
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {

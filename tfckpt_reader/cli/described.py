@@ -1,4 +1,4 @@
-"""Graphs as facts, which become JSON, and as lines.
+"""Graphs as facts, which become JSON, and as lines; one operation is in operation.py.
 
 Rank 14: prints nothing.
 """
@@ -12,22 +12,21 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.dtypes import DataType
-from tfckpt_reader.errors import CheckpointError, TensorNotFoundError, count_of
+from tfckpt_reader.errors import CheckpointError, count_of
 from tfckpt_reader.graph.attributes import FunctionCall
 from tfckpt_reader.kept import kept_checkpoints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tfckpt_reader.graph.attributes import PartialShape
     from tfckpt_reader.graph.collections import TensorInfo
     from tfckpt_reader.graph.meta_graph import MetaGraph
-    from tfckpt_reader.graph.nodes import Operation
     from tfckpt_reader.graph.variables import Variable
 
-_FIRST = 8
+FIRST = 8
 """Values of a constant that are shown."""
-_MOST_OUTPUTS = 100
+_MOST_NAMES = 5
 _MOST_OPS = 12
 _MOST_PROBLEMS = 20
 
@@ -41,23 +40,26 @@ def shape_text(shape: PartialShape | list[int | None]) -> str:
     return f"[{', '.join('?' if size is None else str(size) for size in shape)}]"
 
 
-def _known(value: object) -> str:
+def known(value: object) -> str:
+    """Return a value as text; "?" for one that is not known."""
     return "?" if value is None else str(value)
 
 
-def _sizes(shape: PartialShape) -> list[int | None] | None:
+def sizes(shape: PartialShape) -> list[int | None] | None:
+    """Return a shape as JSON has it."""
     return None if shape is None else list(shape)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return the value of an attribute as JSON has it; of arrays the first few values."""
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    for kind, plain in _PLAIN:
+        return [plain(each) for each in value]
+    for kind, turn in _PLAIN:
         if isinstance(value, kind):
-            return plain(value)
-    first = [_plain(each) for each in value.flat[:_FIRST].tolist()]
-    return {"dtype": str(value.dtype), "shape": list(value.shape), "first": first}
+            return turn(value)
+    first = [plain(each) for each in value.flat[:FIRST].tolist()]
+    dtype = "string" if value.dtype == object else str(value.dtype)
+    return {"dtype": dtype, "shape": list(value.shape), "first": first}
 
 
 _PLAIN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
@@ -84,7 +86,7 @@ def summary_facts(graph: MetaGraph) -> dict[str, Any]:
         "ops": graph.op_counts,
         "undefined_ops": sorted(set(graph.op_counts) - set(graph.definitions)),
         "functions": sorted(graph.functions),
-        "saver": saver and {name: _plain(value) for name, value in saver.items()},
+        "saver": saver and {name: plain(value) for name, value in saver.items()},
         "collections": {
             name: {"kind": graph.collections.kind(name), "count": len(values)}
             for name, values in sorted(graph.collections.items())
@@ -157,7 +159,7 @@ def _saver(saver: Mapping[str, Any] | None) -> str:
         return ""
     keeps = f"keeps {saver['max_to_keep'] or 'all'}"
     hours = saver["keep_checkpoint_every_n_hours"]
-    every = f" and one every {hours:g} hours" if isinstance(hours, float) and hours else ""
+    every = f" and one every {hours:,g} hours" if isinstance(hours, float) and hours else ""
     sharded = ", sharded" if saver["sharded"] else ""
     return f"{saver['version']}, {keeps}{every}{sharded}, restored by {saver['restore_op_name']}"
 
@@ -165,60 +167,19 @@ def _saver(saver: Mapping[str, Any] | None) -> str:
 def _kept_text(kept: Mapping[str, Any] | None) -> str:
     if kept is None:
         return ""
-    missing = f", missing: {', '.join(kept['missing'])}" if kept["missing"] else ""
-    others = count_of(len(kept["other_files"]), "other file")
-    return (
-        f"{count_of(len(kept['kept']), 'checkpoint')} by the state file, "
-        f"{len(kept['there'])} there{missing}; {others}"
-    )
+    count = count_of(len(kept["kept"]), "checkpoint")
+    rest = [
+        f"; {name.replace('_', ' ')}: {first_few(kept[name])}"
+        for name in ("incomplete", "missing", "other_files")
+        if kept[name]
+    ]
+    return f"{count} by the state file, {len(kept['there'])} there{''.join(rest)}"
 
 
-def _tensor_facts(graph: MetaGraph, name: str) -> dict[str, Any]:
-    try:
-        tensor = graph.tensor(name)
-    except TensorNotFoundError:
-        return {"name": name, "dtype": None, "shape": None}
-    dtype = None if tensor.dtype is None else str(tensor.dtype)
-    return {"name": name, "dtype": dtype, "shape": _sizes(tensor.shape)}
-
-
-def operation_facts(graph: MetaGraph, operation: Operation) -> dict[str, Any]:
-    """Return all about one operation."""
-    count = graph.output_count(operation)
-    outputs = [f"{operation.name}:{i}" for i in range(min(count or 0, _MOST_OUTPUTS))]
-    return {
-        "name": operation.name,
-        "type": operation.type,
-        "device": operation.device,
-        "inputs": [_tensor_facts(graph, name) for name in operation.inputs],
-        "control_inputs": list(operation.control_inputs),
-        "output_count": count,
-        "outputs": [
-            {**_tensor_facts(graph, name), "consumers": [o.name for o in graph.consumers(name)]}
-            for name in outputs
-        ],
-        "attrs": {name: _plain(operation.attrs[name]) for name in operation.attrs},
-    }
-
-
-def operation_lines(facts: Mapping[str, Any]) -> list[str]:
-    """Return one operation as lines."""
-
-    def tensor(each: Mapping[str, Any]) -> str:
-        return f"{_known(each['dtype'])} {shape_text(each['shape'])}  {each['name']}"
-
-    lines = [f"name     {facts['name']}", f"op       {facts['type']}"]
-    if facts["device"]:
-        lines.append(f"device   {facts['device']}")
-    lines += [f"input    {tensor(each)}" for each in facts["inputs"]]
-    lines += [f"after    {name}" for name in facts["control_inputs"]]
-    if facts["output_count"] is None:
-        lines.append("outputs  ? (the file does not define this op)")
-    for each in facts["outputs"]:
-        users = ", ".join(each["consumers"])
-        lines.append(f"output   {tensor(each)}" + (f"  -> {users}" if users else ""))
-    lines += [f"attr     {name} = {value}" for name, value in facts["attrs"].items()]
-    return lines
+def first_few(names: Sequence[str]) -> str:
+    """Return "a, b and 7 more"."""
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def variable_facts(variables: Iterable[Variable]) -> list[dict[str, Any]]:
@@ -227,7 +188,7 @@ def variable_facts(variables: Iterable[Variable]) -> list[dict[str, Any]]:
         {
             "name": each.name,
             "dtype": None if each.dtype is None else str(each.dtype),
-            "shape": _sizes(each.shape),
+            "shape": sizes(each.shape),
             "key": each.checkpoint_key,
             "initializer": each.initializer,
             "device": each.device,
@@ -239,7 +200,7 @@ def variable_facts(variables: Iterable[Variable]) -> list[dict[str, Any]]:
 
 def variable_lines(variables: Iterable[Variable]) -> list[str]:
     """Return a line per variable; its key where that is not its name."""
-    rows = [(_known(v.dtype), shape_text(v.shape), v) for v in variables]
+    rows = [(known(v.dtype), shape_text(v.shape), v) for v in variables]
     first = max((len(dtype) for dtype, _, _ in rows), default=0)
     second = max((len(shape) for _, shape, _ in rows), default=0)
     lines = []
@@ -252,9 +213,12 @@ def variable_lines(variables: Iterable[Variable]) -> list[str]:
 
 
 def _info_facts(info: TensorInfo) -> dict[str, Any]:
-    sparse = None if info.sparse is None else list(info.sparse)
-    facts = {"tensor": info.name, "dtype": str(info.dtype), "shape": _sizes(info.shape)}
-    return facts if sparse is None else {**facts, "sparse": sparse}
+    facts = {"tensor": info.name, "dtype": str(info.dtype), "shape": sizes(info.shape)}
+    if info.sparse is not None:
+        return {**facts, "sparse": list(info.sparse)}
+    if not info.components:
+        return facts
+    return {"composite": info.composite, "components": list(map(_info_facts, info.components))}
 
 
 def signature_facts(graph: MetaGraph) -> dict[str, Any]:
@@ -264,6 +228,7 @@ def signature_facts(graph: MetaGraph) -> dict[str, Any]:
             "method": signature.method_name,
             "inputs": {alias: _info_facts(info) for alias, info in signature.inputs.items()},
             "outputs": {alias: _info_facts(info) for alias, info in signature.outputs.items()},
+            "defaults": {alias: plain(array) for alias, array in signature.defaults.items()},
         }
         for name, signature in graph.signatures.items()
     }
@@ -275,7 +240,16 @@ def signature_lines(graph: MetaGraph) -> list[str]:
     for name, signature in graph.signatures.items():
         lines.append(f"{name}  {signature.method_name}".rstrip())
         for word, tensors in (("input ", signature.inputs), ("output", signature.outputs)):
-            for alias, info in tensors.items():
-                where = info.name or " ".join(info.sparse or ("(composite)",))
-                lines.append(f"  {word} {alias}  {info.dtype} {shape_text(info.shape)}  {where}")
+            lines += [f"  {word} {alias}  {_info_text(info)}" for alias, info in tensors.items()]
+        for alias, array in signature.defaults.items():
+            lines.append(f"  default of {alias}: {plain(array)['first']}")
     return [*lines, count_of(len(graph.signatures), "signature")]
+
+
+def _info_text(info: TensorInfo) -> str:
+    if info.components:
+        parts = ", ".join(map(_info_text, info.components))
+        return f"{info.composite or 'composite'} of {parts}"
+    sparse = "" if info.sparse is None else f"sparse: {' '.join(info.sparse)}"
+    dtype = info.dtype or "?"
+    return f"{dtype} {shape_text(info.shape)}  {info.name or sparse}"

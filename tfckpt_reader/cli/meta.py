@@ -1,6 +1,6 @@
 """The command ``meta``: what a graph file says, on lines or as JSON.
 
-Rank 15: prints what the layers below say.
+Rank 16: prints what the layers below say.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 from tfckpt_reader.cli import output
 from tfckpt_reader.cli.described import (
     kinds,
-    operation_facts,
-    operation_lines,
     signature_facts,
     signature_lines,
     summary_facts,
@@ -20,7 +18,13 @@ from tfckpt_reader.cli.described import (
     variable_facts,
     variable_lines,
 )
-from tfckpt_reader.errors import CheckpointNotFoundError, count_of, printable
+from tfckpt_reader.cli.operation import is_damaged, operation_facts, operation_lines
+from tfckpt_reader.errors import (
+    CheckpointNotFoundError,
+    TensorNotFoundError,
+    count_of,
+    printable,
+)
 from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
 from tfckpt_reader.graph.parts import SAVED_MODEL_FILES, graph_file_of
 from tfckpt_reader.locate import locate
@@ -33,13 +37,16 @@ _ENDS = (".meta", ".pb", ".pbtxt")
 
 
 def meta(arguments: Namespace) -> int:
-    """Describe a graph: 0, or 1 if the summary found something wrong with it."""
+    """Describe a graph: 0, or 1 if something was found to be wrong with it."""
+    if arguments.trainable and (arguments.op or arguments.ops or arguments.signatures):
+        raise ValueError("--trainable is about variables: leave out the other option")
     graph = read_meta_graph(_graph_file(arguments))
     document: dict[str, Any] = {"path": graph.file}
     code = 0
     if arguments.op is not None:
         facts = operation_facts(graph, graph.operation(arguments.op))
         lines = operation_lines(facts)
+        code = 1 if is_damaged(facts) else 0
         document |= facts
     elif arguments.ops is not None:
         lines, document["operations"] = _operations(graph, arguments.ops)
@@ -83,6 +90,8 @@ def _graph_file(arguments: Namespace) -> str:
 def _operations(graph: MetaGraph, glob: str) -> tuple[list[str], list[dict[str, str]]]:
     names = set(select([operation.name for operation in graph.operations], [glob]))
     found = [operation for operation in graph.operations if operation.name in names]
+    if not found and glob != "*":
+        raise TensorNotFoundError(f"no operation matches {glob}", file=graph.file)
     width = max((len(operation.type) for operation in found), default=0)
     lines = [f"{operation.type:<{width}}  {operation.name}" for operation in found]
     lines.append(f"{count_of(len(found), 'operation')} of {kinds(len({o.type for o in found}))}")

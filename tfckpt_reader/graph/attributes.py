@@ -35,6 +35,11 @@ def partial_shape(shape: Any) -> PartialShape:
     return tuple([None if dim.size < 0 else dim.size for dim in shape.dim])
 
 
+def shape_or_none(value: Any) -> PartialShape:
+    """Return the value of an attribute if it is a shape; None if it is not known, or none."""
+    return value if isinstance(value, tuple) else None
+
+
 class Attributes(Mapping[str, Any]):
     """Name of an attribute -> its value, decoded at each access.
 

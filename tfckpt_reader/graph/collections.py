@@ -1,22 +1,26 @@
 """What a file tells beside its graph: savers, collections, variables, signatures, assets.
 
-Rank 7: knows no graph and no file. FORMAT 5.2 to 5.4, 5.7; TensorFlow
+Rank 8: knows no graph and no file. FORMAT 5.2 to 5.4, 5.7; TensorFlow
 ``core/protobuf/meta_graph.proto``, ``saver.proto``, ``core/framework/variable.proto``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader._protos import parse
 from tfckpt_reader._protos.values import data_type
-from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError
 from tfckpt_reader.graph.attributes import PartialShape, name_text, partial_shape
+from tfckpt_reader.graph.contexts import decode_cond, decode_queue_runner, decode_while
+from tfckpt_reader.tensor_proto import decode_tensor_proto
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     from tfckpt_reader.dtypes import DataType
 
@@ -32,6 +36,8 @@ VARIABLE_COLLECTIONS = (
 )
 """Collections whose bytes are the definitions of variables."""
 _ASSET = "/tensorflow.AssetFileDef"
+_DEEPEST = 50
+"""Tensors within each other: each is two messages, and protobuf ends at a hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,8 @@ class AnyValue:
     """A message of a kind that is not decoded here."""
 
     type_url: str
-    value: bytes
+    value: bytes | None
+    """None where none is stored, or where a text spells the message out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +93,17 @@ class TensorInfo:
     """A tensor that a signature names."""
 
     name: str
-    """Empty for a sparse or composite tensor, which has `parts`."""
+    """Empty for a sparse tensor, and for a composite one."""
     dtype: DataType
+    """Of a composite tensor an unknown one: its components have theirs."""
     shape: PartialShape
     """Sizes, None for an unknown one; None where not even the rank is known."""
-    sparse: tuple[str, str, str] | None
+    sparse: tuple[str, str, str] | None = None
     """Names of the values, the indices and the dense shape of a sparse tensor."""
-    components: tuple[bytes, ...]
-    """The parts of a composite tensor, each for `TensorInfo.decode`."""
-
-    @classmethod
-    def decode(cls, data: bytes) -> TensorInfo:
-        """Decode a TensorInfo message."""
-        return _tensor_info(parse("TensorInfo", data))
+    composite: str = ""
+    """What kind of composite tensor it is, such as "RaggedTensorSpec"."""
+    components: tuple[TensorInfo, ...] = ()
+    """What a composite tensor is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,16 @@ class Signature:
     method_name: str
     inputs: Mapping[str, TensorInfo]
     outputs: Mapping[str, TensorInfo]
+    _defaults: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    @property
+    def defaults(self) -> dict[str, NDArray[Any]]:
+        """Alias -> what an input is where it is not given, for those that need not be.
+
+        Raises:
+            CheckpointError: one of them cannot be right.
+        """
+        return {name: decode_tensor_proto(memoryview(d)) for name, d in self._defaults.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +136,11 @@ class Asset:
     """The tensor that is fed its path."""
 
 
-def _tensor_info(message: Any) -> TensorInfo:
+def _tensor_info(message: Any, depth: int = 0) -> TensorInfo:
     kind = message.WhichOneof("encoding")
-    sparse = message.coo_sparse
+    sparse, composite = message.coo_sparse, message.composite_tensor
+    if depth > _DEEPEST:
+        raise CorruptCheckpointError("its tensors lie too deep", expected=f"at most {_DEEPEST}")
     return TensorInfo(
         name_text(message.name),
         data_type(message.dtype),
@@ -135,7 +152,8 @@ def _tensor_info(message: Any) -> TensorInfo:
         )
         if kind == "coo_sparse"
         else None,
-        tuple(message.composite_tensor.components) if kind == "composite_tensor" else (),
+        name_text(composite.type_spec.type_spec_class_name),
+        tuple([_tensor_info(each, depth + 1) for each in composite.components]),
     )
 
 
@@ -143,10 +161,11 @@ def decode_signature(name: str, data: bytes) -> Signature:
     """Decode a SignatureDef."""
     message = parse("Signature", data)
     inputs, outputs = (
-        {name_text(entry.key): TensorInfo.decode(entry.value) for entry in entries}
+        {name_text(entry.key): _tensor_info(parse("TensorInfo", entry.value)) for entry in entries}
         for entries in (message.inputs, message.outputs)
     )
-    return Signature(name, name_text(message.method_name), inputs, outputs)
+    defaults = {name_text(entry.key): entry.value for entry in message.defaults}
+    return Signature(name, name_text(message.method_name), inputs, outputs, defaults)
 
 
 def decode_asset(data: bytes | memoryview) -> Asset:
@@ -194,7 +213,9 @@ def decode_variable(data: bytes) -> VariableDefinition:
 
 def _any(message: Any) -> Asset | AnyValue:
     url = name_text(message.type_url)
-    return decode_asset(message.value) if url.endswith(_ASSET) else AnyValue(url, message.value)
+    if url.endswith(_ASSET):
+        return decode_asset(message.value)
+    return AnyValue(url, message.value if message.HasField("value") else None)
 
 
 _KINDS: dict[str, Callable[[Any], Any]] = {
@@ -207,14 +228,18 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
 _BYTES: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(VARIABLE_COLLECTIONS, decode_variable),
     "savers": decode_saver,
+    "queue_runners": decode_queue_runner,
+    "cond_context": decode_cond,
+    "while_context": decode_while,
 }
 
 
 class Collections(Mapping[str, list[Any]]):
     """Name of a collection -> its values, decoded at each access.
 
-    `VariableDefinition`, `Saver`, `Asset`, `AnyValue`, str for names of nodes and tensors, int,
-    float; bytes where a value is a message that is not decoded here, or a user's own bytes.
+    `VariableDefinition`, `Saver`, `Asset`, `AnyValue`, and what is in contexts.py; str for names of
+    nodes and tensors, int, float; bytes where a value is a message that is not decoded here, or a
+    user's own bytes.
 
     Raises:
         CheckpointError: on access, where a value cannot be right; it names the collection.

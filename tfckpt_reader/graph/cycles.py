@@ -1,46 +1,43 @@
 """What lies on cycles.
 
-Rank 1: sees names only.
+Rank 1: sees numbers only.
 """
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-_Links = dict[str, set[str]]
+    from collections.abc import Sequence
 
 
-def on_cycles(needs: Iterable[tuple[str, Iterable[str]]]) -> list[str]:
-    """Return the names that lie on cycles, or between two of them, in the order given.
+def on_cycles(sources: Sequence[Sequence[int]]) -> list[int]:
+    """Return what lies on cycles, or between two of them, in ascending order.
 
     Args:
-        needs: Name -> the names it needs; those that are nowhere are passed over.
+        sources: For each number, the numbers that it needs.
     """
-    listed = [(name, set(sources)) for name, sources in needs]
-    before: _Links = {name: set() for name, _ in listed}
-    after: _Links = {name: set() for name in before}
-    for name, sources in listed:
-        for source in sources & before.keys():
-            before[name].add(source)
-            after[source].add(name)
-    left = _without_ends(set(after), before, after)
-    left = _without_ends(left, after, before)
-    return [name for name in after if name in left]
+    users = [array("I") for _ in sources]
+    for number, needed in enumerate(sources):
+        for source in needed:
+            users[source].append(number)
+    left = bytearray(b"\1" * len(sources))
+    _take_ends(left, sources, users)
+    _take_ends(left, users, sources)
+    return [number for number, there in enumerate(left) if there]
 
 
-def _without_ends(names: set[str], before: _Links, after: _Links) -> set[str]:
+def _take_ends(
+    left: bytearray, before: Sequence[Sequence[int]], after: Sequence[Sequence[int]]
+) -> None:
     """Take away, again and again, what has nothing before it."""
-    counts = {name: len(before[name] & names) for name in names}
-    waiting = [name for name, count in counts.items() if not count]
-    left = set(names)
+    counts = [sum(map(left.__getitem__, numbers)) for numbers in before]
+    waiting = [number for number, count in enumerate(counts) if left[number] and not count]
     while waiting:
-        name = waiting.pop()
-        left.discard(name)
-        for follower in after[name] & left:
+        number = waiting.pop()
+        left[number] = 0
+        for follower in after[number]:
             counts[follower] -= 1
-            if not counts[follower]:
+            if left[follower] and not counts[follower]:
                 waiting.append(follower)
-    return left

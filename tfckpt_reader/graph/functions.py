@@ -12,13 +12,21 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tfckpt_reader._protos import parse
-from tfckpt_reader.errors import CorruptCheckpointError, TensorNotFoundError
-from tfckpt_reader.graph.attributes import Attributes, name_text
+from tfckpt_reader.coding import set_apart
+from tfckpt_reader.errors import CheckpointError, TensorNotFoundError
+from tfckpt_reader.graph.attributes import Attributes, name_text, shape_or_none
+from tfckpt_reader.graph.definitions import OpDefinition, Outputs
 from tfckpt_reader.graph.graph import Graph, Tensor
-from tfckpt_reader.graph.nodes import OpDefinition, Outputs
+from tfckpt_reader.graph.links import ARGUMENT, Naming, quoted
+from tfckpt_reader.graph.stored import MOST_NODES, StoredNodes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+MOST_FUNCTIONS = 1 << 18
+_FUNCTION, _NODE_DEF = 1, 3
+_SHAPES = "_input_shapes"
+"""Attribute with the shapes of a function's arguments."""
 
 
 class Function(Graph):
@@ -30,13 +38,18 @@ class Function(Graph):
         attrs: Its attributes.
     """
 
-    _in_function = True
+    _naming = Naming(lambda text: text.partition(":")[0], lambda text: text)
 
     def __init__(
-        self, data: bytes, definitions: Callable[[], Mapping[str, OpDefinition]], file: str
+        self,
+        data: memoryview,
+        definitions: Callable[[], Mapping[str, OpDefinition]],
+        file: str,
+        most: int,
     ) -> None:
-        message = parse("FunctionDef", data)
-        super().__init__(message.node_def, definitions, file)
+        (spans,), rest = set_apart(data, (_NODE_DEF,), most)
+        message = parse("FunctionDef", rest)
+        super().__init__(StoredNodes(data, spans, _NODE_DEF, file), definitions)
         self.definition = OpDefinition.of(message.signature)
         self.name = self.definition.name
         self.results = {name_text(entry.key): name_text(entry.value) for entry in message.ret}
@@ -44,9 +57,17 @@ class Function(Graph):
 
     @cached_property
     def arguments(self) -> dict[str, Tensor]:
-        """Name -> the tensor that goes in; dtypes that depend on the call are None."""
+        """Name -> the tensor that goes in; dtypes that depend on the call are None.
+
+        Raises:
+            CheckpointError: what says their shapes cannot be decoded.
+        """
+        stored = self.attrs.get(_SHAPES)
+        shapes = dict(enumerate(stored)) if isinstance(stored, list) else {}
         return {
-            argument.name: Tensor(argument.name, None, number, argument.dtype, None)
+            argument.name: Tensor(
+                argument.name, None, number, argument.dtype, shape_or_none(shapes.get(number))
+            )
             for number, argument in enumerate(self.definition.inputs)
         }
 
@@ -57,11 +78,11 @@ class Function(Graph):
             TensorNotFoundError: there is no such argument, node or output.
             CheckpointError: what says its dtype or shape cannot be decoded.
         """
-        if name in self.arguments:
+        if self._numbers.get(name) == ARGUMENT:
             return self.arguments[name]
         node, _, output = name.partition(":")
         operation = self.operation(node)
-        outputs = self.outputs(operation)
+        outputs = self.outputs_of(operation)
         if outputs is None:
             return Tensor(name, operation, None, None, None)
         return self._tensor(operation, self._index(node, output, outputs), name)
@@ -81,31 +102,54 @@ class Function(Graph):
             file=self._file,
         )
 
-    def _origin(self, text: str) -> str:
-        return text.partition(":")[0]
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        arguments = dict.fromkeys((each.name for each in self.definition.inputs), ARGUMENT)
+        return {**arguments, **super()._numbers}
 
-    def _is_known(self, name: str) -> bool:
-        return name in self.arguments or super()._is_known(name)
+    def _has_output(self, definition: OpDefinition, number: int, text: str) -> bool:
+        name, _, digits = text.partition(":")[2].partition(":")
+        position = definition.positions.get(name)
+        if position is None or (digits and not digits.isdecimal()):
+            return False
+        single = definition.output_count is not None
+        size = 1 if single else self._sizes(definition, number)[position]
+        return size is None or int(digits[:10] or 0) < size
+
+    def _defects(self) -> Iterator[str]:
+        yield from super()._defects()
+        for name, text in self.results.items():
+            source = self._numbers.get(self._naming.origin(text))
+            if source is None:
+                yield f"result {quoted(name)} names nothing: {quoted(text)}"
+            elif source != ARGUMENT:
+                wrong = self._wrong_output(source, self._at(source).type, text)
+                if wrong:
+                    yield f"result {quoted(name)} is {quoted(text)}, {wrong}"
 
     def __repr__(self) -> str:
         return f"<Function {self.name!r}, {len(self)} nodes>"
 
 
 def decode_functions(
-    libraries: list[bytes], definitions: Callable[[], Mapping[str, OpDefinition]], file: str
+    libraries: list[memoryview], definitions: Callable[[], Mapping[str, OpDefinition]], file: str
 ) -> dict[str, Function]:
     """Decode the functions of a library: name -> function; of several of a name the last counts.
 
     Raises:
         CorruptCheckpointError: one of them is no function; says which.
+        UnsupportedError: there are more than a quarter of a million, or four million nodes in all.
     """
     found: dict[str, Function] = {}
+    left = MOST_NODES
     for library in libraries:
-        for number, data in enumerate(parse("FunctionLibrary", library).function):
+        (spans,), _ = set_apart(library, (_FUNCTION,), MOST_FUNCTIONS)
+        for number, (begin, end) in enumerate(zip(spans[::2], spans[1::2], strict=True)):
             try:
-                function = Function(data, definitions, file)
-            except CorruptCheckpointError as error:
-                error.structure, error.file = f"function {number}", file
+                function = Function(library[begin:end], definitions, file, left)
+            except CheckpointError as error:
+                error.file, error.structure, error.offset = file, f"function {number}", None
                 raise
+            left -= len(function)
             found[function.name] = function
     return found

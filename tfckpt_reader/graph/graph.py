@@ -2,45 +2,45 @@
 
 Rank 8: knows no file. FORMAT 5.5; TensorFlow ``core/framework/graph.proto``, ``function.proto``.
 
-Nothing here recurses: a graph may be as deep as it is long, and may have cycles.
+Nothing is decoded before it is asked for: a graph may have millions of nodes, of which one is
+looked at.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import (
     CheckpointError,
     TensorNotFoundError,
-    UnsupportedError,
+    enough_memory,
     located,
     nearest,
 )
-from tfckpt_reader.graph.cycles import on_cycles
+from tfckpt_reader.graph.attributes import name_text
+from tfckpt_reader.graph.definitions import OpDefinition, Outputs, dtype_at, outputs_of
+from tfckpt_reader.graph.links import ARGUMENT, Links, Naming, quoted
 from tfckpt_reader.graph.nodes import (
-    OpDefinition,
+    UNSURE,
     Operation,
-    Outputs,
-    outputs_of,
-    require_node,
+    decode_operation,
     split_name,
     stored_shape,
+    tensor_name,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from tfckpt_reader.dtypes import DataType
     from tfckpt_reader.graph.attributes import PartialShape
+    from tfckpt_reader.graph.stored import StoredNodes
 
-MOST_NODES = 1 << 22
-"""Nodes that are taken for a graph's."""
 _MOST_PROBLEMS = 1000
-_LOOP_BACK = {"NextIteration", "RefNextIteration"}
-"""Ops that close the circle of a while loop: the only cycles that a graph may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +62,26 @@ class Graph:
     """Operations, in the order of the file, built when first asked for.
 
     Args:
-        nodes: The bytes of each node.
+        nodes: The nodes as they are stored.
         definitions: Gives name of an op -> its definition.
-        file: What errors call the file.
     """
 
-    _in_function = False
+    _naming = Naming(lambda text: split_name(text)[0], tensor_name)
 
     def __init__(
-        self,
-        nodes: Sequence[bytes],
-        definitions: Callable[[], Mapping[str, OpDefinition]],
-        file: str,
+        self, nodes: StoredNodes, definitions: Callable[[], Mapping[str, OpDefinition]]
     ) -> None:
         self._nodes = nodes
         self._definitions = definitions
-        self._file = file
+        self._file = nodes.file
+        self._unsure: Collection[str] = UNSURE
+        self._built: dict[int, Operation] = {}
+        self._words: dict[bytes, str] = {}
+        self._known_sizes: dict[int, list[int | None]] = {}
 
     def keep_nodes(self, part: bytes) -> None:
         """Forget the nodes whose bytes have not got `part` in them; to be called first of all."""
-        self._nodes = [data for data in self._nodes if part in data]
+        self._nodes = self._nodes.containing(part)
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -92,26 +92,30 @@ class Graph:
 
         Raises:
             CorruptCheckpointError: a node is no node; says which.
-            UnsupportedError: there are more than four million: two bytes can claim to be a node.
+            UnsupportedError: they are more than this machine can hold.
         """
-        if len(self._nodes) > MOST_NODES:
-            raise UnsupportedError(
-                "the graph has more nodes than are listed here",
-                file=self._file,
-                expected=f"at most {MOST_NODES:,}",
-                got=f"{len(self._nodes):,}",
-            )
-        with located(self._file):
-            return tuple(
-                require_node(data, number, in_function=self._in_function, file=self._file)
-                for number, data in enumerate(self._nodes)
-            )
+        with enough_memory(self._file):
+            numbered = enumerate(self._nodes.heads())
+            return tuple([self._built.get(n) or self._build(n, node) for n, node in numbered])
+
+    def _build(self, number: int, node: Any) -> Operation:
+        return decode_operation(node, self._nodes, number, self._words, self._naming.tensor)
+
+    def _at(self, number: int) -> Operation:
+        """Return operation `number`, always the same object; no other is built for that."""
+        if "operations" in self.__dict__:
+            return self.operations[number]
+        if number not in self._built:
+            self._built[number] = self._build(number, self._nodes.head(number))
+        return self._built[number]
 
     @cached_property
-    def _by_name(self) -> dict[str, Operation]:
-        found: dict[str, Operation] = {}
-        for operation in self.operations:
-            found.setdefault(operation.name, operation)
+    def _numbers(self) -> dict[str, int]:
+        """Name -> number of the operation, of several the first; ARGUMENT for an argument."""
+        found: dict[str, int] = {}
+        with enough_memory(self._file):
+            for number, node in enumerate(self._nodes.heads()):
+                found.setdefault(name_text(node.name), number)
         return found
 
     def operation(self, name: str) -> Operation:
@@ -120,16 +124,22 @@ class Graph:
         Raises:
             TensorNotFoundError: there is none; names the nearest.
         """
-        found = self._by_name.get(name)
-        if found is None:
-            raise self._not_found("operation", name)
-        return found
+        number = self._numbers.get(name, ARGUMENT)
+        if number == ARGUMENT:
+            raise self._not_found(name)
+        return self._at(number)
+
+    def of_types(self, types: Iterable[str]) -> list[Operation]:
+        """Return the operations whose op is one of `types`, in the order of the file."""
+        wanted = {op.encode("utf-8", "surrogateescape") for op in types}
+        found = [n for n, node in enumerate(self._nodes.heads()) if node.op in wanted]
+        return [self._at(number) for number in found]
 
     @cached_property
     def op_counts(self) -> dict[str, int]:
         """Name of an op -> how many operations are of it, by name."""
-        counts = Counter(operation.type for operation in self.operations)
-        return dict(sorted(counts.items()))
+        counts = Counter(node.op for node in self._nodes.heads())
+        return dict(sorted((name_text(op), count) for op, count in counts.items()))
 
     def tensor(self, name: str) -> Tensor:
         """Return a tensor by its name, ``node:index``; ``node`` alone is its first output.
@@ -139,12 +149,9 @@ class Graph:
             CheckpointError: what says its dtype or shape cannot be decoded.
         """
         node, index = split_name(name)
-        operation = self._by_name.get(node)
-        if operation is None:
-            raise self._not_found("operation", node)
-        return self._tensor(operation, index or 0, f"{node}:{index or 0}")
+        return self._tensor(self.operation(node), index or 0, f"{node}:{index or 0}")
 
-    def outputs(self, operation: Operation) -> list[Outputs] | None:
+    def outputs_of(self, operation: Operation) -> list[Outputs] | None:
         """Return what comes out of an operation; None where its op's definition is not there."""
         definition = self._definitions().get(operation.type)
         if definition is None:
@@ -154,14 +161,14 @@ class Graph:
 
     def output_count(self, operation: Operation) -> int | None:
         """Return how many tensors come out of an operation; None where that is not known."""
-        outputs = self.outputs(operation)
-        if outputs is None:
-            return None
-        counts = [output.number for output in outputs]
+        definition = self._definitions().get(operation.type)
+        if definition is None or definition.output_count is not None:
+            return None if definition is None else definition.output_count
+        counts = [output.number for output in self.outputs_of(operation) or ()]
         return None if None in counts else sum(count or 0 for count in counts)
 
     def _tensor(self, operation: Operation, index: int, name: str) -> Tensor:
-        outputs = self.outputs(operation)
+        outputs = self.outputs_of(operation)
         dtype = None
         if outputs is not None:
             count = self.output_count(operation)
@@ -171,125 +178,78 @@ class Graph:
                     file=self._file,
                     expected=f"an output below {count}",
                 )
-            dtype = _dtype_at(outputs, index)
+            dtype = dtype_at(outputs, index)
         with located(self._file):
-            _, shape = stored_shape(operation, index)
+            shape = stored_shape(operation, index, self._unsure)
         return Tensor(name, operation, index, dtype, shape)
 
-    def _origin(self, text: str) -> str:
-        """Return the operation that an input comes from."""
-        return split_name(text)[0]
-
     @cached_property
-    def _users(self) -> dict[str, list[Operation]]:
-        found: dict[str, list[Operation]] = {}
-        for operation in self.operations:
-            for name in dict.fromkeys(operation.inputs):
-                found.setdefault(name, []).append(operation)
-        return found
+    def _links(self) -> Links:
+        return Links(self._nodes, self._numbers, self._naming)
 
     def consumers(self, name: str) -> tuple[Operation, ...]:
         """Return the operations that take a tensor as an input, in the order of the file."""
-        if not self._in_function and split_name(name)[1] is None:
-            name = f"{name}:0"
-        return tuple(self._users.get(name, ()))
+        return tuple(map(self._at, self._links.users.get(self._naming.tensor(name), ())))
 
     def subgraph(self, outputs: Iterable[str], inputs: Iterable[str] = ()) -> tuple[Operation, ...]:
         """Return the operations that `outputs` need, in the order of the file.
 
         Args:
             outputs: Names of tensors or operations.
-            inputs: Tensors or operations that are given: nothing behind them is taken. They are
-                part of the answer where they are needed.
+            inputs: Tensors or operations that are given: what is needed for nothing else is left
+                out. They are part of the answer where they are needed themselves.
 
         Raises:
             TensorNotFoundError: one of the names is not there.
         """
-        wanted = [self.operation(self._origin(name)).name for name in outputs]
-        ends = {self.operation(self._origin(name)).name for name in inputs}
-        seen = set(wanted)
-        waiting = deque(wanted)
-        while waiting:
-            name = waiting.popleft()
-            operation = self._by_name.get(name)
-            if operation is None or name in ends:
-                continue
-            for source in self._sources(operation):
-                if source not in seen:
-                    seen.add(source)
-                    waiting.append(source)
-        return tuple(op for op in self._by_name.values() if op.name in seen)
-
-    def _sources(self, operation: Operation) -> Iterator[str]:
-        """Yield the names of the operations that one needs, control inputs too."""
-        yield from map(self._origin, operation.inputs)
-        yield from operation.control_inputs
-
-    def _is_known(self, name: str) -> bool:
-        """Tell whether an input may come from there."""
-        return name in self._by_name
+        wanted, given = list(outputs), list(inputs)
+        for name in (*wanted, *given):
+            if self._naming.origin(name) not in self._numbers:
+                raise self._not_found(self._naming.origin(name))
+        return tuple(map(self._at, self._links.needed(wanted, given)))
 
     @cached_property
     def problems(self) -> tuple[str, ...]:
         """What is wrong with the graph, a line each; at most 1,000 of them."""
-        found: list[str] = []
-        for problem in self._defects():
-            if len(found) == _MOST_PROBLEMS:
-                found.append("there are more problems than are listed here")
-                break
-            found.append(problem)
+        found = list(islice(self._defects(), _MOST_PROBLEMS + 1))
+        if len(found) > _MOST_PROBLEMS:
+            found[-1] = "there are more problems than are listed here"
         return tuple(found)
 
     def _defects(self) -> Iterator[str]:
-        names = Counter(operation.name for operation in self.operations)
-        for name, count in names.items():
-            if count > 1:
-                yield f"node {name!r} is there {count} times; the first counts"
-        for operation in self.operations:
-            for source in dict.fromkeys(self._sources(operation)):
-                if not self._is_known(source):
-                    yield f"node {operation.name!r} has an input that names nothing: {source!r}"
-        yield from self._wrong_outputs()
-        circle = on_cycles(
-            (op.name, () if op.type in _LOOP_BACK else tuple(self._sources(op)))
-            for op in self.operations
-        )
-        if circle:
-            yield f"{len(circle)} nodes lie on a cycle that is no while loop, such as {circle[0]!r}"
+        if len(self._numbers) < len(self):
+            for name, count in Counter(node.name for node in self._nodes.heads()).items():
+                if count > 1:
+                    yield f"node {quoted(name)} is there {count} times; the first counts"
+        yield from self._links.defects(self._wrong_output)
 
-    def _wrong_outputs(self) -> Iterator[str]:
-        """Yield the inputs that ask for an output which a node has not got."""
-        counts: dict[str, int | None] = {}
-        for name, users in self._users.items():
-            node, index = split_name(name)
-            operation = self._by_name.get(node)
-            if operation is None or self._in_function:
-                continue
-            if node not in counts:
-                try:
-                    counts[node] = self.output_count(operation)
-                except CheckpointError as error:
-                    counts[node] = None
-                    yield str(error)
-            count = counts[node]
-            if count is not None and (index or 0) >= count:
-                yield (
-                    f"node {users[0].name!r} has the input {name!r}, "
-                    f"but node {node!r} has {count} outputs"
-                )
+    def _wrong_output(self, number: int, op: str, text: str) -> str:
+        """Say what is wrong with an input that comes from node `number`; "" if nothing is."""
+        definition = self._definitions().get(op)
+        try:
+            if definition is None or self._has_output(definition, number, text):
+                return ""
+        except CheckpointError as error:
+            return f"but {error}"
+        return f"but node {quoted(self._naming.origin(text))} has no such output"
 
-    def _not_found(self, what: str, name: str) -> TensorNotFoundError:
-        alike = nearest(name, list(self._by_name))
+    def _has_output(self, definition: OpDefinition, number: int, text: str) -> bool:
+        """Tell whether node `number` has the output that an input names."""
+        index, count = split_name(text)[1] or 0, definition.output_count
+        sizes = [count] if count is not None else self._sizes(definition, number)
+        return None in sizes or index < sum(size or 0 for size in sizes)
+
+    def _sizes(self, definition: OpDefinition, number: int) -> list[int | None]:
+        """Return how many tensors there are for each output that the op of a node defines."""
+        if number not in self._known_sizes:
+            # An error is told once; after it the sizes are not known.
+            self._known_sizes[number] = [None] * len(definition.outputs)
+            found = outputs_of(self._at(number), definition)
+            self._known_sizes[number] = [output.number for output in found]
+        return self._known_sizes[number]
+
+    def _not_found(self, name: str) -> TensorNotFoundError:
+        alike = nearest(name, list(self._numbers))
         advice = f"Nearest: {', '.join(alike)}" if alike else None
-        return TensorNotFoundError(f"there is no {what} {name!r}", file=self._file, advice=advice)
-
-
-def _dtype_at(outputs: list[Outputs], index: int) -> DataType | None:
-    """Return the dtype of an output, counted through all; None where it is not known."""
-    for output in outputs:
-        if output.number is None:
-            return None
-        if index < output.number:
-            return output.dtypes[index if len(output.dtypes) > 1 else 0]
-        index -= output.number
-    return None
+        problem = f"there is no operation {name!r}"
+        return TensorNotFoundError(problem, file=self._file, advice=advice)

@@ -11,7 +11,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader._protos import parse
-from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, enough_memory, located
+from tfckpt_reader.coding import set_apart
+from tfckpt_reader.errors import (
+    CheckpointError,
+    CheckpointNotFoundError,
+    CorruptCheckpointError,
+    enough_memory,
+    located,
+)
 from tfckpt_reader.graph.attributes import name_text
 from tfckpt_reader.graph.collections import (
     Asset,
@@ -22,12 +29,14 @@ from tfckpt_reader.graph.collections import (
     decode_saver,
     decode_signature,
 )
+from tfckpt_reader.graph.definitions import OpDefinition, decode_definitions
 from tfckpt_reader.graph.functions import Function, decode_functions
 from tfckpt_reader.graph.graph import Graph
-from tfckpt_reader.graph.nodes import OpDefinition, decode_definitions, split_name
-from tfckpt_reader.graph.parts import Parts, read_parts, whole
+from tfckpt_reader.graph.nodes import UNSURE, UNSURE_PLACEHOLDER, split_name
+from tfckpt_reader.graph.parts import ADVICE, Parts, read_parts, whole
 from tfckpt_reader.graph.save_ops import Saved, functions_called, keys_of_variables, saved_by
 from tfckpt_reader.graph.saved_objects import SavedVariable, decode_saved_variables
+from tfckpt_reader.graph.stored import MOST_NODES, StoredNodes
 from tfckpt_reader.graph.variables import (
     KeyDifference,
     Read,
@@ -39,6 +48,7 @@ from tfckpt_reader.graph.variables import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+_NODE, _LIBRARY = 1, 2
 _SERVE = frozenset({"serve"})
 _BOOKKEEPING = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _ABOUT_SAVING = b"ave"
@@ -62,20 +72,27 @@ class MetaGraph(Graph):
 
     def __init__(self, parts: Parts, read: Read | None = None) -> None:
         with located(parts.file):
-            graph = parse("Graph", whole(parts.graph))
+            data = memoryview(whole(parts.graph))
+            try:
+                (nodes, libraries), rest = set_apart(data, (_NODE, _LIBRARY), MOST_NODES)
+            except CorruptCheckpointError as error:
+                error.structure, error.offset, error.advice = "graph_def", None, ADVICE
+                raise
+            graph = parse("Graph", rest)
             info = parse("MetaInfo", whole(parts.info))
             self.saver: Saver | None = decode_saver(whole(parts.saver)) if parts.saver else None
-        super().__init__(graph.node, lambda: self.definitions, parts.file)
+        super().__init__(StoredNodes(data, nodes, _NODE, parts.file), lambda: self.definitions)
         self.file = parts.file
         self.tensorflow_version = name_text(info.tensorflow_version)
         self.tensorflow_git_version = name_text(info.tensorflow_git_version)
         self.tags = frozenset(map(name_text, info.tags))
         self.producer: int = graph.versions.producer or graph.version
         self.min_consumer: int = graph.versions.min_consumer
-        self._libraries: list[bytes] = list(graph.library)
+        if self.producer <= UNSURE_PLACEHOLDER:
+            self._unsure = UNSURE | {"Placeholder"}
+        ends = zip(libraries[::2], libraries[1::2], strict=True)
+        self._libraries = [data[begin:end] for begin, end in ends]
         self._op_list: bytes = info.stripped_op_list
-        # The graph lies in its nodes now; its bytes are not needed a second time.
-        parts.graph.clear()
         self._parts = parts
         self._read = read
 

@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tfckpt_reader._protos import parse, parse_text
+from tfckpt_reader._protos import parse
 from tfckpt_reader.coding import LENGTH_DELIMITED, fields
 from tfckpt_reader.errors import (
     CheckpointNotFoundError,
@@ -26,25 +26,18 @@ from tfckpt_reader.errors import (
     located,
 )
 from tfckpt_reader.folder import V1_SHARD
+from tfckpt_reader.graph.text import GRAPH, META_GRAPH, SAVED_MODEL, encode_text, text_kind
 from tfckpt_reader.sniff import HEAD_SIZE, describe
 from tfckpt_reader.storage import File
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-META_GRAPH, GRAPH, SAVED_MODEL = "MetaGraphDef", "GraphDef", "SavedModel"
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 """Names of the file in the folder of a SavedModel."""
 _TOO_LARGE = 1 << 31
+ADVICE = "If it should be a graph, it is damaged or was cut off: copy or download it again"
 _MOST_FIELDS = 1 << 20
-_TEXT = re.compile(rb"\s*(?:#[^\n]*\n\s*)*([a-z_]+)\s*[:{<]")
-_TEXT_KINDS = {
-    **dict.fromkeys((b"saved_model_schema_version", b"meta_graphs"), SAVED_MODEL),
-    **dict.fromkeys((b"node", b"library", b"versions", b"version"), GRAPH),
-    **dict.fromkeys((b"meta_info_def", b"graph_def", b"saver_def", b"collection_def"), META_GRAPH),
-    **dict.fromkeys((b"signature_def", b"asset_file_def", b"object_graph_def"), META_GRAPH),
-}
-_MESSAGES = {META_GRAPH: "TextMetaGraph", GRAPH: "TextGraph", SAVED_MODEL: "TextSavedModel"}
 _OP_NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_>.]*")
 
 
@@ -92,16 +85,14 @@ def read_parts(path: str) -> list[Parts]:
         )
     with enough_memory(file.name), located(file.name):
         data = file.read(0, file.size)
-        kind = _text_kind(data)
+        kind = text_kind(data)
         if kind is not None:
-            message = parse_text(_MESSAGES[kind], bytes(data), skip_unknown=True)
-            data = memoryview(message.SerializeToString())
-            del message
+            data = memoryview(encode_text(kind, bytes(data)))
         try:
             return _split(data, kind or _binary_kind(file.name, data), file.name)
         except CorruptCheckpointError as error:
             known = describe(bytes(data[:HEAD_SIZE]))
-            error.advice = f"It is {known[0]}" if known else error.advice
+            error.advice = f"It is {known[0]}" if known else ADVICE
             raise
 
 
@@ -135,12 +126,6 @@ def _file_of(path: str) -> str:
         file=path,
         advice="Name the .meta file of a checkpoint instead",
     )
-
-
-def _text_kind(data: memoryview) -> str | None:
-    """Return which message a text is; None where it is no text."""
-    match = _TEXT.match(bytes(data[: 1 << 16]))
-    return None if match is None else _TEXT_KINDS.get(match[1])
 
 
 def _binary_kind(name: str, data: memoryview) -> str:

@@ -46,7 +46,7 @@ def saved_by(graph: Graph, save_tensor_name: str = "") -> tuple[Saved, ...]:
         graph: A graph, or a function.
         save_tensor_name: What a Saver runs: of several only its save ops count, if there are any.
     """
-    savers = [op for op in graph.operations if op.type in _FIRST_TENSOR]
+    savers = graph.of_types(_FIRST_TENSOR)
     if len(savers) > 1 and save_tensor_name:
         try:
             own = {op.name for op in graph.subgraph([save_tensor_name])}
@@ -71,8 +71,9 @@ def functions_called(graph: Graph, name: str, functions: Mapping[str, Function])
 def _calls(operation: Operation) -> Iterator[str]:
     """Yield the names of the functions in an operation's attributes, its own type included."""
     yield operation.type
-    for name in _CALLED & operation.attrs.keys():
-        value = operation.attrs[name]
+    attrs = operation.attrs
+    for name in _CALLED & attrs.keys():
+        value = attrs[name]
         if isinstance(value, FunctionCall):
             yield value.name
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tfckpt_reader.dtypes import DataType
-from tfckpt_reader.errors import CheckpointError, TensorNotFoundError
+from tfckpt_reader.errors import TensorNotFoundError
 from tfckpt_reader.graph.attributes import PartialShape
 from tfckpt_reader.graph.collections import VariableDefinition
-from tfckpt_reader.graph.nodes import split_name
+from tfckpt_reader.graph.nodes import declared_shape, split_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,11 +110,12 @@ def _join(
     node = split_name(first.variable_name)[0]
     piece = first.slice
     operation = _operation(graph, node)
+    dtype, shape = _declared(operation)
     default = piece.full_name if piece is not None else node
     return Variable(
         name,
-        _attribute(operation, "dtype", DataType),
-        piece.full_shape if piece is not None else _attribute(operation, "shape", tuple),
+        dtype,
+        piece.full_shape if piece is not None else shape,
         first.initializer_name,
         operation.device if operation is not None else "",
         default if keys is None else keys.get(node),
@@ -130,15 +131,14 @@ def _operation(graph: Graph, name: str) -> Operation | None:
         return None
 
 
-def _attribute(operation: Operation | None, name: str, kind: type) -> Any:
-    """Return an attribute of that kind; None where there is none or it cannot be read."""
-    if operation is None or name not in operation.attrs:
-        return None
-    try:
-        value = operation.attrs[name]
-    except CheckpointError:
-        return None
-    return value if isinstance(value, kind) else None
+def _declared(operation: Operation | None) -> tuple[DataType | None, PartialShape]:
+    """Return the dtype and the shape that the operation of a variable has as attributes."""
+    if operation is None:
+        return None, None
+    attrs = operation.attrs
+    dtype = attrs.get("dtype")
+    known = dtype if isinstance(dtype, DataType) else None
+    return known, declared_shape(operation.type, attrs)
 
 
 def from_objects(saved: Iterable[SavedVariable], read: Read | None) -> tuple[Variable, ...]:
