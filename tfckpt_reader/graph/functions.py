@@ -81,7 +81,8 @@ class Function(Graph):
             file=self._file,
         )
 
-    def _origin(self, text: str) -> str:
+    def origin(self, text: str) -> str:
+        """Return the operation, or the argument, that an input comes from."""
         return text.partition(":")[0]
 
     def _is_known(self, name: str) -> bool:

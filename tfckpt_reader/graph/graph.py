@@ -86,25 +86,30 @@ class Graph:
     def __len__(self) -> int:
         return len(self._nodes)
 
-    @cached_property
-    def operations(self) -> tuple[Operation, ...]:
-        """All operations.
+    @property
+    def messages(self) -> Sequence[bytes]:
+        """The bytes of each node, as the file stores them.
 
         Raises:
-            CorruptCheckpointError: a node is no node; says which.
             UnsupportedError: there are more than four million: two bytes can claim to be a node.
         """
         if len(self._nodes) > MOST_NODES:
-            raise UnsupportedError(
-                "the graph has more nodes than are listed here",
-                file=self._file,
-                expected=f"at most {MOST_NODES:,}",
-                got=f"{len(self._nodes):,}",
-            )
+            problem = "the graph has more nodes than are listed here"
+            most, count = f"at most {MOST_NODES:,}", f"{len(self._nodes):,}"
+            raise UnsupportedError(problem, file=self._file, expected=most, got=count)
+        return self._nodes
+
+    @cached_property
+    def operations(self) -> tuple[Operation, ...]:
+        """All operations, one for each of `messages`.
+
+        Raises:
+            CheckpointError: a node is no node (says which), or as for `messages`.
+        """
         with located(self._file):
             return tuple(
                 require_node(data, number, in_function=self._in_function, file=self._file)
-                for number, data in enumerate(self._nodes)
+                for number, data in enumerate(self.messages)
             )
 
     @cached_property
@@ -176,7 +181,7 @@ class Graph:
             _, shape = stored_shape(operation, index)
         return Tensor(name, operation, index, dtype, shape)
 
-    def _origin(self, text: str) -> str:
+    def origin(self, text: str) -> str:
         """Return the operation that an input comes from."""
         return split_name(text)[0]
 
@@ -205,8 +210,8 @@ class Graph:
         Raises:
             TensorNotFoundError: one of the names is not there.
         """
-        wanted = [self.operation(self._origin(name)).name for name in outputs]
-        ends = {self.operation(self._origin(name)).name for name in inputs}
+        wanted = [self.operation(self.origin(name)).name for name in outputs]
+        ends = {self.operation(self.origin(name)).name for name in inputs}
         seen = set(wanted)
         waiting = deque(wanted)
         while waiting:
@@ -222,7 +227,7 @@ class Graph:
 
     def _sources(self, operation: Operation) -> Iterator[str]:
         """Yield the names of the operations that one needs, control inputs too."""
-        yield from map(self._origin, operation.inputs)
+        yield from map(self.origin, operation.inputs)
         yield from operation.control_inputs
 
     def _is_known(self, name: str) -> bool:

@@ -58,6 +58,7 @@ class MetaGraph(Graph):
         producer: Version of the graph, as TensorFlow counts them.
         min_consumer: Version that a reader must have.
         saver: The Saver that wrote it; None where there was none.
+        libraries: The bytes of its libraries of functions; most graphs have one, or none.
     """
 
     def __init__(self, parts: Parts, read: Read | None = None) -> None:
@@ -72,7 +73,7 @@ class MetaGraph(Graph):
         self.tags = frozenset(map(name_text, info.tags))
         self.producer: int = graph.versions.producer or graph.version
         self.min_consumer: int = graph.versions.min_consumer
-        self._libraries: list[bytes] = list(graph.library)
+        self.libraries: list[bytes] = list(graph.library)
         self._op_list: bytes = info.stripped_op_list
         # The graph lies in its nodes now; its bytes are not needed a second time.
         parts.graph.clear()
@@ -89,7 +90,7 @@ class MetaGraph(Graph):
     def functions(self) -> Mapping[str, Function]:
         """Name -> function, of the library."""
         with located(self.file):
-            return decode_functions(self._libraries, lambda: self.definitions, self.file)
+            return decode_functions(self.libraries, lambda: self.definitions, self.file)
 
     @cached_property
     def definitions(self) -> Mapping[str, OpDefinition]:
