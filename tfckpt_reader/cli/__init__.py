@@ -238,7 +238,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "verify": ("Check every block, entry and tensor.", _verify),
     "convert": ("Write the tensors to an .npz or .safetensors file, or to .npy files.", _convert),
     "meta": ("Describe the graph in a .meta file, a SavedModel or a frozen graph.", _meta),
-    "graph": ("Draw that graph, for TensorBoard or Graphviz.", _graph),
+    "graph": ("Draw the graph that meta describes, for TensorBoard or Graphviz.", _graph),
 }
 """Name -> what it does, and what adds its arguments."""
 HOMES = {

@@ -7,9 +7,9 @@ Rank 12: sees the bytes of nodes, and decodes little of them. TensorFlow ``core/
     record := size of the Event, u64   masked crc32c of these 8 bytes   Event   its masked crc32c
     Event  := file_version = 3, or graph_def = 4: a GraphDef
 
-Nodes are written as the graph's file stores them, but for attributes over 1 KiB, which are
-constants mostly: TensorBoard would send them all to the browser. It is told their names, and says
-of each that it is too large. Neither a clock nor a machine is in the file: one graph, one file.
+Nodes are written as the graph's file stores them, but for attributes over 1 KiB, constants mostly:
+TensorBoard would send all of their bytes to the browser. It is told their names, and says of each
+that it is too large to show. Neither a clock nor a machine is in the file: one graph, one file.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING
 from tfckpt_reader._protos import parse
 from tfckpt_reader.checksum import crc32c, mask
 from tfckpt_reader.coding import LENGTH_DELIMITED, encode_varint, fields
-from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, located
-from tfckpt_reader.export.aside import written_aside
+from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enough_memory, located
 from tfckpt_reader.graph.attributes import name_text
 
 if TYPE_CHECKING:
@@ -35,9 +34,11 @@ NAME = "events.out.tfevents.0000000000.tfckpt"
 """TensorBoard looks for ``tfevents`` in names; of a folder it shows one graph: one name will do."""
 _VERSION = b"brain.Event:2"
 _LARGEST = 1024
-"""Bytes of an attribute that is kept: TensorBoard's own limit, where it sets one."""
+"""Bytes of an attribute that is kept; the same limit is in TensorBoard, for who asks for it."""
 _TOO_LARGE = b"_too_large_attrs"
 """Attribute in which TensorBoard looks for the names of those that were left out."""
+_SHAPES = b"_output_shapes"
+"""Attribute that TensorBoard takes the shapes beside edges from."""
 # Fields of GraphDef, FunctionDefLibrary, FunctionDef, NodeDef, AttrValue and its list.
 _NODE, _LIBRARY, _FUNCTION, _NODE_INSIDE, _ATTRIBUTE = 1, 2, 1, 3, 5
 _KEY, _VALUE, _LIST, _STRING = 1, 2, 1, 2
@@ -58,7 +59,8 @@ def write_event_file(
 ) -> EventFile:
     """Write a graph, and its functions, so that ``tensorboard --logdir`` shows it.
 
-    An event file with a graph that was written there before is replaced.
+    An event file with a graph that was written there before is replaced. A TensorBoard that runs
+    already does not notice; start it again.
 
     Args:
         graph: The graph.
@@ -70,13 +72,17 @@ def write_event_file(
         CheckpointError: a node or function cannot be decoded, or TensorBoard could not show it.
         OSError: it cannot be written.
     """
+    from tfckpt_reader.export.aside import written_aside
+
     folder = os.fsdecode(logdir)
     nodes = _wanted(graph, list(outputs))
-    with located(graph.file):
-        pieces = [_field(_NODE, _shown(node, f"node {number}")) for number, node in nodes]
-        pieces += [_field(_LIBRARY, _shown_library(data)) for data in graph.libraries]
+    contents = bytearray()
+    with enough_memory(graph.file), located(graph.file):
+        for number, node in nodes:
+            contents += _field(_NODE, _shown(node, f"node {number}"))
+        for library in graph.libraries:
+            contents += _field(_LIBRARY, _shown_library(library))
         functions = sum(n == _FUNCTION for data in graph.libraries for n, _ in _parts(data))
-    contents = b"".join(pieces)
     records = [*_record(_field(3, _VERSION)), *_record(_key(4, len(contents)), contents)]
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise NotADirectoryError(f"{folder} is no folder; name one to write the event file into")
@@ -96,7 +102,7 @@ def _wanted(graph: MetaGraph, outputs: list[str]) -> list[tuple[int, bytes]]:
     return [numbered[number] for number, op in enumerate(graph.operations) if id(op) in needed]
 
 
-def _record(*parts: bytes) -> Iterator[bytes]:
+def _record(*parts: bytes | bytearray) -> Iterator[bytes | bytearray]:
     size = struct.pack("<Q", sum(map(len, parts)))
     crc = 0
     for part in parts:
@@ -167,9 +173,10 @@ def _without_large_attributes(node: bytes | memoryview) -> bytes:
     kept: list[bytes] = []
     names: list[bytes] = []
     for number, data in _parts(node):
-        if number == _ATTRIBUTE and len(data) > _LARGEST:
-            key = next((part for field, part in _parts(data) if field == _KEY), memoryview(b""))
-            names.append(bytes(key[:_LARGEST]))
+        pair = dict(_parts(data)) if number == _ATTRIBUTE else {}
+        name = bytes(pair.get(_KEY, b""))
+        if len(pair.get(_VALUE, b"")) > _LARGEST and name != _SHAPES:
+            names.append(name)
         else:
             kept.append(_field(number, data))
     if names:
