@@ -10,17 +10,20 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import writers as w
 from hypothesis import given
 from hypothesis import strategies as st
 from test_graph import attr, meta_bytes, node, read, text
+from test_graph_tensorflow import model, tf
 from test_meta_graph import DESCRIBED, FIXTURES
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.graph import graph as graph_module
 
+__all__ = ["tf"]
 NAME = "events.out.tfevents.0000000000.tfckpt"
 LIMIT = 1024
 GRAPHS = [path for path, _ in DESCRIBED] + [
@@ -94,11 +97,14 @@ def tensorboard(*folders: Path) -> list[list[int]]:
     """Nodes, functions and attributes left out, as TensorBoard sees them, for each folder."""
     if importlib.util.find_spec("tensorboard") is None:
         pytest.skip("TensorBoard is not installed")
+    # Its own reading of protobuf is not what is tried here.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PROTOCOL_BUFFERS")}
     done = subprocess.run(
         [sys.executable, "-c", TENSORBOARD, str(LIMIT), *map(str, folders)],
         capture_output=True,
         text=True,
         check=False,
+        env=environment,
     )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -155,6 +161,21 @@ def test_tensorboard_reads_every_graph(tmp_path: Path) -> None:
     assert [each[:2] for each in seen] == expected
     if DESCRIBED:
         assert sum(each[2] for each in seen) > 0, "nothing was too large: nothing was tried"
+
+
+@pytest.mark.tensorflow
+def test_tensorflow_reads_it(tf: Any, tmp_path: Path) -> None:
+    v1 = tf.compat.v1
+    with tf.Graph().as_default():
+        model(tf, resource=True, control_flow_v2=True)
+        expected = v1.train.export_meta_graph(str(tmp_path / "x.meta")).graph_def
+    tfckpt.write_event_file(tfckpt.read_meta_graph(tmp_path / "x.meta"), tmp_path)
+    version, graph = v1.train.summary_iterator(str(tmp_path / NAME))
+    assert version.file_version == "brain.Event:2"
+    found = v1.GraphDef.FromString(graph.graph_def)
+    assert len(found.node) > 100
+    assert found.node == expected.node
+    assert found.library == expected.library
 
 
 LARGE = attr("value", text(8, w.int_field(1, 1) + text(4, bytes(LIMIT))))

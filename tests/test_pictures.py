@@ -170,6 +170,29 @@ def test_a_function_has_arguments(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_what_is_no_node_has_few_boxes_too(tmp_path: Path) -> None:
+    def drawing(number: int) -> tuple[list[str], dict[tuple[str, str, bool], str]]:
+        takes = [f"gone{i}" for i in range(number)]
+        nodes = [node("a/x", "A", takes), node("b", "B", ["gone0", "gone1", "^only"])]
+        return drawn(tfckpt.to_dot(read(tmp_path, meta_bytes(nodes))))
+
+    texts, edges = drawing(MOST_BOXES - 3)
+    assert len(texts) == MOST_BOXES
+    assert set(edges.values()) == {"1"}
+    texts, edges = drawing(MOST_BOXES - 2)
+    last = MOST_BOXES - 3
+    assert texts == [
+        "a/x: A",
+        "b: B",
+        f"gone0 ... gone{last}: {last + 1} x missing",
+        "only: missing",
+    ]
+    name = f"gone0 ... gone{last}"
+    assert edges == {
+        (name, "a/x", False): str(last + 1), (name, "b", False): "2", ("only", "b", True): "1",
+    }  # fmt: skip
+
+
 def expected(meta: tfckpt.MetaGraph, depth: int) -> tuple[Counter[str], Counter[tuple[str, ...]]]:
     """Nodes per scope, and inputs from scope to scope, of a graph without defects."""
     scopes = {op.name: "/".join(op.name.split("/")[:depth]) for op in meta.operations}
@@ -187,8 +210,8 @@ def test_real_graphs(path: Path) -> None:
     for depth in (1, 2, 5):
         picture = collapsed(meta, depth)
         nodes, inputs = expected(meta, picture.depth)
-        assert sum(box.nodes for box in picture.boxes) == picture.nodes == len(meta)
-        several = {box.name: box.nodes for box in picture.boxes if box.kind == "scope"}
+        assert sum(box.members for box in picture.boxes) == picture.nodes == len(meta)
+        several = {box.name: box.members for box in picture.boxes if box.kind == "scope"}
         assert several == {name: count for name, count in nodes.items() if count > 1}
         assert len(picture.boxes) == len(nodes)
         assert inputs_between(picture, list(nodes)) == inputs

@@ -66,11 +66,11 @@ def _about(picture: Picture) -> Iterator[str]:
     """Yield what the person who let us choose the depth should know."""
     if picture.depth < picture.deepest:
         yield (
-            f"name scopes are drawn to depth {picture.depth} of {picture.deepest}: "
-            f"{len(picture.boxes):,} boxes; --depth N shows more or less"
+            f"name scopes are drawn to depth {picture.depth} of {picture.deepest} "
+            f"(boxes: {len(picture.boxes):,}); --depth N shows more or less"
         )
     if len(picture.boxes) > MOST_BOXES:
-        yield "these are many boxes to read; --subgraph OUT draws only what OUT needs"
+        yield f"{len(picture.boxes):,} boxes are many to read; --subgraph OUT draws what OUT needs"
 
 
 def _write_event_file(meta: MetaGraph, arguments: Namespace) -> None:

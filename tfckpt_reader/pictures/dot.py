@@ -73,12 +73,10 @@ def _edge(edge: Edge) -> str:
 
 def _label(box: Box) -> str:
     """Return what is written into a box: a line for its name, a line for what is in it."""
-    if box.kind in ("argument", "missing"):
-        inside = box.kind
-    elif box.op is None:
-        inside = count_of(box.nodes, "node")
-    else:
-        inside = box.op if box.kind == "node" else f"{box.nodes:,} x {box.op}"
+    what = box.op or ("" if box.kind == "scope" else box.kind)
+    inside = what if box.members == 1 else f"{box.members:,} x {what}"
+    if not what:
+        inside = count_of(box.members, "node")
     return rf"{_escaped(box.name)}\n{_escaped(inside)}"
 
 

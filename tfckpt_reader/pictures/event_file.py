@@ -65,7 +65,8 @@ def write_event_file(
     Args:
         graph: The graph.
         logdir: Folder to write it into; it is made where it is not there.
-        outputs: Tensors or operations: only what they need is written. Default: everything.
+        outputs: Tensors or operations: of the nodes, only those that they need are written.
+            Default: all.
 
     Raises:
         TensorNotFoundError: one of `outputs` is not there.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.graph.functions import Function
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tfckpt_reader.graph.graph import Graph
     from tfckpt_reader.graph.nodes import Operation
@@ -29,13 +29,15 @@ _NUMBER = re.compile(r"_[0-9]+\Z")
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """The nodes of a name scope, or what nodes take as an input and is no node."""
+    """The nodes of a name scope, or what they take as inputs and is no node."""
 
     name: str
-    """Of the scope, or of the only node in it."""
+    """Of the scope, or of the only one in it; "first ... last" where it is no scope's."""
     kind: str
-    """"scope", "node", "argument" (of the function), "missing" (the graph has not got it)."""
-    nodes: int
+    """"scope"; "node" (the only one in it); "argument" (of the function); "missing" (the graph has
+    not got it)."""
+    members: int
+    """How many nodes, arguments or missing names are in it."""
     op: str | None
     """The op of all nodes in it; None where they have different ones."""
 
@@ -116,30 +118,51 @@ def _box(scope: str, inside: Sequence[Operation], depth: int) -> Box:
     if len(inside) == 1:
         return Box(inside[0].name, "node", 1, inside[0].type)
     if not depth:
-        tops = list(dict.fromkeys(operation.name.partition("/")[0] for operation in inside))
-        scope = tops[0] if len(tops) == 1 else f"{tops[0]} ... {tops[-1]}"
+        scope = _span(list(dict.fromkeys(op.name.partition("/")[0] for op in inside)))
     return Box(scope, "scope", len(inside), ops.pop() if len(ops) == 1 else None)
+
+
+def _span(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} ... {names[-1]}"
 
 
 def _edges(
     graph: Graph, members: Sequence[Sequence[Operation]], boxes: list[Box]
 ) -> tuple[Edge, ...]:
-    """Return the edges; what is no node gets a box of its own, behind the others."""
+    """Return the edges; what is taken and is no node gets a box, behind the others."""
     places = {operation.name: place for place, inside in enumerate(members) for operation in inside}
-    arguments: Mapping[str, object] = graph.arguments if isinstance(graph, Function) else {}
-    counts: Counter[tuple[int, int, bool]] = Counter()
+    taken: list[tuple[str, int, bool]] = []
     for place, inside in enumerate(members):
         for operation in inside:
-            taken = [(graph.origin(text), False) for text in operation.inputs]
-            taken += [(name, True) for name in operation.control_inputs]
-            for source, is_control in taken:
-                if source not in places:
-                    places[source] = len(boxes)
-                    kind = "argument" if source in arguments else "missing"
-                    boxes.append(Box(source, kind, 0, None))
-                counts[places[source], place, is_control] += 1
+            taken += [(graph.origin(text), place, False) for text in operation.inputs]
+            taken += [(name, place, True) for name in operation.control_inputs]
+    outside: dict[str, int] = {}
+    for source, place, _ in taken:
+        if source not in places:
+            outside.setdefault(source, place)
+    for box, names in _outside(graph, outside, MOST_BOXES - len(boxes)):
+        places.update(dict.fromkeys(names, len(boxes)))
+        boxes.append(box)
+    counts = Counter((places[source], place, is_control) for source, place, is_control in taken)
     return tuple(
         Edge(source, target, is_control, number)
         for (source, target, is_control), number in counts.items()
         if source != target
     )
+
+
+def _outside(graph: Graph, takers: Mapping[str, int], room: int) -> Iterator[tuple[Box, list[str]]]:
+    """Yield boxes for what is no node: one for each, or if they are too many, for each taker.
+
+    Args:
+        graph: Where they are taken.
+        takers: Name -> the first box that takes it.
+        room: How many may have a box of their own.
+    """
+    arguments: Mapping[str, object] = graph.arguments if isinstance(graph, Function) else {}
+    groups: dict[tuple[str, str | int], list[str]] = {}
+    for name, taker in takers.items():
+        kind = "argument" if name in arguments else "missing"
+        groups.setdefault((kind, name if len(takers) <= room else taker), []).append(name)
+    for (kind, _), names in groups.items():
+        yield Box(_span(names), kind, len(names), None), names
