@@ -81,11 +81,11 @@ def test_what_was_chosen_is_said(tmp_path: Path, run: Run) -> None:
 
 
 def test_event_file(odd: Path, tmp_path: Path, run: Run) -> None:
-    logs = tmp_path / "logs"
+    logs = tmp_path / "of two"
     done = run("graph", odd, "--tensorboard", logs)
     assert (done.code, done.err) == (0, "")
     assert f"wrote {logs / NAME}: 8 nodes, 1 function, " in done.lines[0]
-    assert done.lines[1].endswith(f"tensorboard --logdir {logs}")
+    assert done.lines[1].endswith(f"tensorboard --logdir '{logs}'")
     assert nodes_in(logs / NAME) == NODES
     done = run("graph", odd, "--tensorboard", logs, "--subgraph", "w", "--json")
     assert nodes_in(logs / NAME) == [NODES[2]]

@@ -5,6 +5,7 @@ Rank 15: prints what the layers below say.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -82,5 +83,5 @@ def _write_event_file(meta: MetaGraph, arguments: Namespace) -> None:
     amount = f"{count_of(done.nodes, 'node')}, {count_of(done.functions, 'function')}"
     output.say(
         printable(f"wrote {done.path}: {amount}, {output.size_text(done.nbytes)}"),
-        printable(f"look at it with: tensorboard --logdir {arguments.tensorboard}"),
+        printable(f"look at it with: tensorboard --logdir {shlex.quote(arguments.tensorboard)}"),
     )

@@ -25,7 +25,7 @@ _STYLES = {
     "missing": "shape=ellipse, style=dashed, color=red",
 }
 """Kind of a box -> how it looks."""
-_ESCAPES = str.maketrans({'"': r"\"", "\\": r"\\", "&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_ESCAPES = str.maketrans({'"': r"\"", "\\": r"\\", "&": "&amp;"})
 
 
 def to_dot(graph: Graph, *, depth: int | None = None, outputs: Iterable[str] = ()) -> str:
