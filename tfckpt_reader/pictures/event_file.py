@@ -26,7 +26,7 @@ from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enoug
 from tfckpt_reader.graph.attributes import name_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tfckpt_reader.graph.meta_graph import MetaGraph
 
@@ -76,11 +76,11 @@ def write_event_file(
     from tfckpt_reader.export.aside import written_aside
 
     folder = os.fsdecode(logdir)
-    nodes = _wanted(graph, list(outputs))
+    numbers = _wanted(graph, list(outputs))
     contents = bytearray()
     with enough_memory(graph.file), located(graph.file):
-        for number, node in nodes:
-            contents += _field(_NODE, _shown(node, f"node {number}"))
+        for number in numbers:
+            contents += _field(_NODE, _shown(graph.messages[number], f"node {number}"))
         for library in graph.libraries:
             contents += _field(_LIBRARY, _shown_library(library))
         functions = sum(n == _FUNCTION for data in graph.libraries for n, _ in _parts(data))
@@ -91,16 +91,18 @@ def write_event_file(
     path = os.path.join(folder, NAME)
     with written_aside(path) as file:
         file.writelines(records)
-    return EventFile(path, len(nodes), functions, sum(map(len, records)))
+    return EventFile(path, len(numbers), functions, sum(map(len, records)))
 
 
-def _wanted(graph: MetaGraph, outputs: list[str]) -> list[tuple[int, bytes]]:
-    """Return number and bytes of the nodes that are to be written."""
-    numbered = list(enumerate(graph.messages))
+def _wanted(graph: MetaGraph, outputs: list[str]) -> Sequence[int]:
+    """Return the numbers of the nodes that are to be written, in the order of the file."""
     if not outputs:
-        return numbered
-    needed = set(map(id, graph.subgraph(outputs)))
-    return [numbered[number] for number, op in enumerate(graph.operations) if id(op) in needed]
+        return range(len(graph))
+    needed = {operation.name for operation in graph.subgraph(outputs)}
+    first: dict[str, int] = {}
+    for number, operation in enumerate(graph.operations):
+        first.setdefault(operation.name, number)
+    return [number for name, number in first.items() if name in needed]
 
 
 def _record(*parts: bytes | bytearray) -> Iterator[bytes | bytearray]:
@@ -120,7 +122,7 @@ def _field(number: int, data: bytes | memoryview) -> bytes:
     return b"".join([_key(number, len(data)), data])
 
 
-def _shown_library(library: bytes) -> bytes:
+def _shown_library(library: bytes | memoryview) -> bytes:
     """Return a library with the nodes of its functions as TensorBoard needs them."""
     return b"".join(
         _field(number, _shown_function(data) if number == _FUNCTION else data)
