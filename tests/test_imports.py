@@ -202,6 +202,16 @@ def test_snappy_is_loaded_for_compressed_blocks(compress: bool, tmp_path: Path) 
     assert ("cramjam" in loaded) == compress
 
 
+@pytest.mark.parametrize("kind", ["--dot", "--tensorboard"])
+def test_drawing_a_graph_needs_no_numpy(kind: str, tmp_path: Path) -> None:
+    logs = [str(tmp_path)] if kind == "--tensorboard" else []
+    code, loaded, asked = run("graph", V2, kind, *logs)
+    assert code == 0
+    assert not loaded & HEAVY
+    assert third_party(asked) <= {"google", "crc32c"}
+    assert ("tfckpt_reader.export" in loaded) == (kind == "--tensorboard")
+
+
 def test_nothing_optional_is_needed() -> None:
     missing = ("numpy", "ml_dtypes", "rich", "snappy", "cramjam", "tensorflow", "typing_extensions")
     code, _, _ = run("verify", V2, prepare=blocked(*missing))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
     from tfckpt_reader.kept import Kept, kept_checkpoints
     from tfckpt_reader.locate import latest_checkpoint
+    from tfckpt_reader.pictures import EventFile, to_dot, write_event_file
     from tfckpt_reader.spec import TensorSlice, TensorSpec
     from tfckpt_reader.variant import Variant
     from tfckpt_reader.verification import Problem, Report, verify
@@ -41,6 +42,7 @@ __all__ = [
     "ChecksumError",
     "CorruptCheckpointError",
     "DataType",
+    "EventFile",
     "Kept",
     "MetaGraph",
     "Problem",
@@ -56,8 +58,10 @@ __all__ = [
     "latest_checkpoint",
     "open",
     "read_meta_graph",
+    "to_dot",
     "verify",
     "verify_all",
+    "write_event_file",
 ]
 
 _HOME = {
@@ -75,6 +79,7 @@ _HOME = {
     "export": ("convert",),
     "graph.meta_graph": ("MetaGraph", "read_meta_graph"),
     "kept": ("Kept", "kept_checkpoints"),
+    "pictures": ("EventFile", "to_dot", "write_event_file"),
     "spec": ("TensorSlice", "TensorSpec"),
     "locate": ("latest_checkpoint",),
     "variant": ("Variant",),

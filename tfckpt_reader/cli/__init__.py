@@ -213,12 +213,36 @@ def _meta(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _graph(command: argparse.ArgumentParser) -> None:
+    kind = command.add_mutually_exclusive_group(required=True)
+    kind.add_argument(
+        "--tensorboard", metavar="LOGDIR", help="write an event file that TensorBoard shows"
+    )
+    kind.add_argument("--dot", action="store_true", help="print it for Graphviz, scopes as boxes")
+    command.add_argument(
+        "--depth",
+        type=int,
+        metavar="N",
+        help="with --dot: how many parts of names to keep; 0 takes conv and conv_1 for one"
+        " (default: as many as can be read)",
+    )
+    command.add_argument("--function", metavar="NAME", help="with --dot: draw this function")
+    command.add_argument(
+        "--subgraph",
+        action="append",
+        default=[],
+        metavar="OUT",
+        help="only what this tensor or operation needs; may be given again",
+    )
+
+
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "ls": ("List the tensors: dtype, shape, size, name.", _ls),
     "show": ("Describe one tensor and its values.", _show),
     "verify": ("Check every block, entry and tensor.", _verify),
     "convert": ("Write the tensors to an .npz or .safetensors file, or to .npy files.", _convert),
     "meta": ("Describe the graph in a .meta file, a SavedModel or a frozen graph.", _meta),
+    "graph": ("Draw the graph that meta describes, for TensorBoard or Graphviz.", _graph),
 }
 """Name -> what it does, and what adds its arguments."""
 HOMES = {
@@ -227,6 +251,7 @@ HOMES = {
     "verify": "verify",
     "convert": "convert",
     "meta": "meta",
+    "graph": "graph",
 }
 """Name -> module that has a function of that name for it; only that one is imported."""
 

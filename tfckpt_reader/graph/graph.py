@@ -79,6 +79,15 @@ class Graph:
         self._words: dict[bytes, str] = {}
         self._known_sizes: dict[int, list[int | None]] = {}
 
+    @property
+    def messages(self) -> StoredNodes:
+        """The bytes of each node, by number, as the file stores them."""
+        return self._nodes
+
+    def origin(self, text: str) -> str:
+        """Return the operation, or the argument, that an input comes from."""
+        return self._naming.origin(text)
+
     def keep_nodes(self, part: bytes) -> None:
         """Forget the nodes whose bytes have not got `part` in them; to be called first of all."""
         self._nodes = self._nodes.containing(part)

@@ -68,6 +68,7 @@ class MetaGraph(Graph):
         producer: Version of the graph, as TensorFlow counts them.
         min_consumer: Version that a reader must have.
         saver: The Saver that wrote it; None where there was none.
+        libraries: The bytes of its libraries of functions; most graphs have one, or none.
     """
 
     def __init__(self, parts: Parts, read: Read | None = None) -> None:
@@ -91,7 +92,7 @@ class MetaGraph(Graph):
         if self.producer <= UNSURE_PLACEHOLDER:
             self._unsure = UNSURE | {"Placeholder"}
         ends = zip(libraries[::2], libraries[1::2], strict=True)
-        self._libraries = [data[begin:end] for begin, end in ends]
+        self.libraries = [data[begin:end] for begin, end in ends]
         self._op_list: bytes = info.stripped_op_list
         self._parts = parts
         self._read = read
@@ -106,7 +107,7 @@ class MetaGraph(Graph):
     def functions(self) -> Mapping[str, Function]:
         """Name -> function, of the library."""
         with located(self.file):
-            return decode_functions(self._libraries, lambda: self.definitions, self.file)
+            return decode_functions(self.libraries, lambda: self.definitions, self.file)
 
     @cached_property
     def definitions(self) -> Mapping[str, OpDefinition]:
