@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tfckpt_reader.dtypes import DataType
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.graph.machinery import FEEDING, SUMMARIES, TRAINING
-from tfckpt_reader.graph.nodes import VARIABLE_OPS, stored_shape
+from tfckpt_reader.graph.nodes import VARIABLE_OPS, split_name, stored_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.flow import Flow
     from tfckpt_reader.graph.nodes import Operation
 
+_Key = TypeVar("_Key")
 _PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
 _PIPELINE = re.compile(r"(IteratorGetNext|QueueDequeue|ReaderRead|Unstage)\w*")
 _SHAPE_ONLY = {"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"}
@@ -42,14 +43,17 @@ _ARITHMETIC = {
     *"CheckNumerics Reshape Squeeze ExpandDims OneHot ArgMax ArgMin BroadcastTo Print".split(),
 }
 
+_MARGINS = {"Sub", "Add", "AddV2"}
+
 _SINK = "it is computed from the inputs, and nothing takes it any further"
 _NUMBER = "it is computed from the inputs, and nothing takes it any further; a single number"
 _SCORED = "of what the model computes, this is what the loss and the metrics are computed from"
 _BY_SHAPE = "nothing takes it any further; only the shape of the inputs has a part in it"
 _UNLEARNED = "it is computed from the inputs, and nothing takes it any further; no variable is used"
+_FLAG = "nothing takes it any further, but it is a truth value of the graph's control flow"
 _WATCHED = "nothing but training and summaries takes it any further"
 _MEASURE = "nothing takes it any further, but it looks like a loss or a metric"
-_OUTPUT_RANKS = (_SINK, _SCORED, _NUMBER, _UNLEARNED, _BY_SHAPE, _WATCHED, _MEASURE)
+_OUTPUT_RANKS = (_SINK, _SCORED, _NUMBER, _UNLEARNED, _BY_SHAPE, _WATCHED, _FLAG, _MEASURE)
 
 _FEATURE = "a placeholder that the outputs are computed from"
 _RATE = "a placeholder of unknown shape that is only calculated with: may be a rate"
@@ -160,9 +164,14 @@ class Candidates:
 
     def _is_arithmetic(self, number: int) -> bool:
         """Tell whether it calculates with values only, not with variables."""
-        return self._type(number) in _ARITHMETIC and self._parameters.isdisjoint(
-            self._flow.sources[number]
-        )
+        sources = self._flow.sources[number]
+        if self._type(number) == "Relu":  # of a margin, as in a hinge loss, not of a layer
+            return any(self._type(n) in _MARGINS and self._has_constant(n) for n in sources)
+        return self._type(number) in _ARITHMETIC and self._parameters.isdisjoint(sources)
+
+    def _has_constant(self, number: int) -> bool:
+        constants = self._parameters | self._valued
+        return not constants.issuperset(self._flow.sources[number])
 
     @cached_property
     def _scoring(self) -> set[int]:
@@ -196,7 +205,7 @@ class Candidates:
             whole = self._all_within(number, scoring)
             if number in likely and whole and shape_of(self._operations[number]) != ():
                 found[number] = _SCORED
-        return _ranked(found, _OUTPUT_RANKS)
+        return _ranked(dict(sorted(found.items())), _OUTPUT_RANKS)
 
     def _why_end(self, number: int) -> str:
         kinds = self._kinds_of_users(number)
@@ -208,29 +217,54 @@ class Candidates:
             return _BY_SHAPE
         if kinds:
             return _WATCHED
+        if self._is_flag(number):
+            return _FLAG
         if number not in self._learned:
             return _UNLEARNED
         return _NUMBER if shape_of(self._operations[number]) == () else _SINK
 
+    def _is_flag(self, number: int) -> bool:
+        """Tell whether it is a truth value that control flow made for itself."""
+        operation = self._operations[number]
+        of_flow = operation.type in ("Switch", "Merge", "Identity")
+        return of_flow and dtype_of(operation, "T") == DataType.BOOL and shape_of(operation) == ()
+
     @cached_property
-    def inputs(self) -> list[tuple[int, str]]:
+    def inputs(self) -> list[tuple[str, str]]:
         """What may go in, the likeliest first, and why."""
-        likely = (_SINK, _SCORED, _NUMBER, _UNLEARNED)
-        wanted = [number for number, why in self.outputs if why in likely]
+        likely = [n for n, why in self.outputs if why in (_SINK, _SCORED, _NUMBER)]
+        wanted = likely or [number for number, _ in self.outputs]
         flow = self._flow
         needed = flow.reach(wanted, flow.sources, lambda _: True)
         scored = flow.reach(self._scoring, flow.sources, lambda _: True)
-        found = {n: self._why_given(n, needed, scored) for n in self.given}
+        found = {
+            tensor: self._why_given(number, users, needed, scored)
+            for number in self.given
+            for tensor, users in self._given_by(number).items()
+        }
         return _ranked(found, _INPUT_RANKS)
 
-    def _why_given(self, number: int, needed: set[int], scored: set[int]) -> str:
+    def _given_by(self, number: int) -> dict[str, set[int]]:
+        """Return the tensors of a placeholder, or what is used of the pipeline's: and by whom."""
+        operation = self._operations[number]
+        if operation.type in _PLACEHOLDERS:
+            return {f"{operation.name}:0": {number, *self._flow.users[number]}}
+        found: dict[str, set[int]] = {}
+        for user in self._flow.users[number]:
+            for name in self._operations[user].inputs:
+                if split_name(name)[0] == operation.name:
+                    found.setdefault(name, set()).add(user)
+        return dict(sorted(found.items(), key=lambda pair: split_name(pair[0])[1] or 0))
+
+    def _why_given(
+        self, number: int, users: set[int], needed: set[int], scored: set[int]
+    ) -> str:
         if number in self._kinds:
             return {FEEDING: _FEEDS, TRAINING: _TRAINS}.get(self._kinds[number], "")
-        operation = self._operations[number]
-        own = operation.type not in _PLACEHOLDERS
-        if number in needed:
+        own = self._type(number) not in _PLACEHOLDERS
+        if users & needed:
             return _GIVEN if own else self._why_needed(number)
-        if number in scored:
+        if users & scored:
             return _GIVEN_LABELS if own else _LABELS
         if own:
             return ""
@@ -243,17 +277,18 @@ class Candidates:
             return _FEATURE
         constant = all(self._type(n) == "Const" for n in self._flow.sources[number])
         default = operation.type == "PlaceholderWithDefault" and constant
-        if default or shape == () or (dtype == DataType.BOOL and shape is None):
+        if shape == () or (shape is None and (default or dtype == DataType.BOOL)):
             return _SETTING
         users = self._flow.users[number]
         rate = shape is None and all(self._type(n) in _ARITHMETIC for n in users)
         return _RATE if rate else _FEATURE
 
 
-def _ranked(reasons: Mapping[int, str], ranks: tuple[str, ...]) -> list[tuple[int, str]]:
+def _ranked(reasons: Mapping[_Key, str], ranks: tuple[str, ...]) -> list[tuple[_Key, str]]:
+    """Return what has a reason, by the ranks of the reasons, else in the order given."""
     order = {reason: rank for rank, reason in enumerate(ranks)}
-    found = [(number, reason) for number, reason in reasons.items() if reason]
-    return sorted(found, key=lambda pair: (order[pair[1]], pair[0]))
+    found = [(key, reason) for key, reason in reasons.items() if reason]
+    return sorted(found, key=lambda pair: order[pair[1]])
 
 
 def shape_of(operation: Operation) -> PartialShape:
@@ -264,10 +299,10 @@ def shape_of(operation: Operation) -> PartialShape:
         return None
 
 
-def dtype_of(operation: Operation) -> DataType | None:
-    """Return the dtype that a placeholder's attribute says."""
+def dtype_of(operation: Operation, attribute: str = "dtype") -> DataType | None:
+    """Return the dtype that an attribute says."""
     try:
-        dtype = operation.attrs.get("dtype")
+        dtype = operation.attrs.get(attribute)
     except CheckpointError:
         return None
     return dtype if isinstance(dtype, DataType) else None

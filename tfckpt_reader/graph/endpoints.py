@@ -42,22 +42,36 @@ class Endpoint:
     """Why it is taken for one."""
 
 
-def guessed(graph: Graph, candidates: Iterable[tuple[Operation, str]]) -> tuple[Endpoint, ...]:
+def guessed_inputs(graph: Graph, found: Iterable[tuple[str, str]]) -> tuple[Endpoint, ...]:
+    """Return tensors with what the graph says of them, each with its reason; at most 1,000."""
+    return tuple(_endpoint(graph, name, "", reason) for name, reason in islice(found, MOST))
+
+
+def guessed_outputs(graph: Graph, found: Iterable[tuple[int, str]]) -> tuple[Endpoint, ...]:
     """Return the outputs of operations, each with the reason of its operation; at most 1,000."""
-    return tuple(islice(_guessed(graph, candidates), MOST))
+    tensors = (
+        (name, reason)
+        for number, reason in found
+        for name in _outputs_of(graph, graph.operations[number])
+    )
+    return guessed_inputs(graph, tensors)
 
 
-def _guessed(graph: Graph, candidates: Iterable[tuple[Operation, str]]) -> Iterator[Endpoint]:
-    for operation, reason in candidates:
-        try:
-            count = graph.output_count(operation)
-        except CheckpointError:
-            count = None
-        for index in range(1 if count is None else count):
-            name = f"{operation.name}:{index}"
-            try:
-                tensor = graph.tensor(name)
-                dtype, shape = tensor.dtype, tensor.shape
-            except CheckpointError:
-                dtype, shape = None, None
-            yield Endpoint(name, dtype or (dtype_of(operation)), shape, "", reason)
+def _outputs_of(graph: Graph, operation: Operation) -> Iterator[str]:
+    try:
+        count = graph.output_count(operation)
+    except CheckpointError:
+        count = None
+    for index in range(1 if count is None else count):
+        yield f"{operation.name}:{index}"
+
+
+def _endpoint(graph: Graph, name: str, alias: str, reason: str) -> Endpoint:
+    try:
+        tensor = graph.tensor(name)
+    except CheckpointError:
+        return Endpoint(name, None, None, alias, reason)
+    dtype = tensor.dtype
+    if dtype is None and tensor.operation is not None:
+        dtype = dtype_of(tensor.operation)
+    return Endpoint(name, dtype, tensor.shape, alias, reason)
