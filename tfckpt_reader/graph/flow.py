@@ -1,6 +1,6 @@
 """What a graph's operations take from each other, as numbers.
 
-Rank 9: knows no file, and of operations only their names and inputs.
+Rank 8: knows no file, and of operations only their names and inputs.
 
 Everything here goes once over nodes and edges, whatever cycles there are; inputs that name nothing
 are passed over.

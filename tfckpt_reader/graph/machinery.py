@@ -1,6 +1,6 @@
 """Which operations are there for something else than the model: to train it, save it, watch it.
 
-Rank 10: knows no file. TensorFlow ``python/ops/gradients_util.py``, ``core/protobuf/saver.proto``.
+Rank 8: knows no file. TensorFlow ``python/ops/gradients_util.py``, ``core/protobuf/saver.proto``.
 
 Told by the type of an op, by what the savers and the collections of the file name, and by what is
 there for nothing but those. One thing is told by a name: TensorFlow puts the derivatives that it
@@ -15,47 +15,32 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.graph.nodes import VARIABLE_OPS
+from tfckpt_reader.graph.op_types import MACHINERY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from tfckpt_reader.graph.collections import Collections, Saver
     from tfckpt_reader.graph.flow import Flow
+    from tfckpt_reader.graph.op_types import Kind
 
-SAVING, SETTING, FEEDING, CHECKING = "saving", "setting", "feeding", "checking"
-TRAINING, SUMMARIES = "training", "summaries"
-
-_TYPES = {
-    SAVING: r"(Save|Restore)(V2|Slices?)?|MergeV2Checkpoints|Sharded(Filename|Filespec)",
-    SETTING: (
-        r"Assign\w*|(Resource)?Scatter(Nd)?(Add|Sub|Mul|Div|Min|Max|Update)|Initialize\w*Table\w*"
-        r"|LookupTable(Import|Insert|Remove)\w*|VarIsInitializedOp|IsVariableInitialized"
-    ),
-    FEEDING: r"Queue(Enqueue|Close)\w*|MakeIterator|Stage",
-    TRAINING: r"(Resource)?(Sparse)?Apply[A-Z]\w*",
-    SUMMARIES: r"\w*Summary\w*",
-    CHECKING: r"Assert|Abort|NoOp|ControlTrigger|PrintV2|Delete\w*|Destroy\w*",
-}
-_COLLECTIONS = {
-    **dict.fromkeys(("summaries", "summary_op"), SUMMARIES),
-    "train_op": TRAINING,
-    **dict.fromkeys(("update_ops", "init_op", "local_init_op", "table_initializer"), SETTING),
-    **dict.fromkeys(("ready_op", "ready_for_local_init_op"), SETTING),
-    **dict.fromkeys(("saved_model_main_op", "legacy_init_op"), SETTING),
-}
-_ANY_TYPE = re.compile("|".join(f"(?P<{kind}>{types})" for kind, types in _TYPES.items()))
+_COLLECTIONS: tuple[tuple[Kind, str], ...] = (
+    ("summaries", "summaries summary_op"),
+    ("training", "train_op"),
+    ("setting", "update_ops init_op local_init_op ready_op ready_for_local_init_op"),
+    ("setting", "table_initializer saved_model_main_op legacy_init_op"),
+)
 _GRADIENT = re.compile(r"(?:.*/)?(?:gradients(?:_\d+)?|gradient_tape)/", re.DOTALL)
 
 
 @cache
-def _kind_of(op_type: str) -> str | None:
-    found = _ANY_TYPE.fullmatch(op_type)
-    return None if found is None else found.lastgroup
+def _kind_of(op_type: str) -> Kind | None:
+    return next((kind for kind, types in MACHINERY.items() if re.fullmatch(types, op_type)), None)
 
 
 def find_machinery(
     flow: Flow, savers: Iterable[Saver], collections: Collections
-) -> dict[int, str]:
+) -> dict[int, Kind]:
     """Return number of an operation -> what it is there for, of those that are not the model."""
     found = {
         number: kind
@@ -64,32 +49,37 @@ def find_machinery(
     }
     for kind, names in _named(savers, collections):
         found.update(dict.fromkeys(flow.named(names), kind))
-    found.update(dict.fromkeys(_derivatives(flow, found), TRAINING))
+    found.update(dict.fromkeys(_derivatives(flow, found), "training"))
     variables = (n for n, each in enumerate(flow.operations) if each.type in VARIABLE_OPS)
     learned = flow.reach(variables, flow.users, lambda _: True)
     # A loss is there for nothing but training, either; it and the model behind it are learned.
     behind = flow.only_for(found, lambda number: number not in learned)
-    for kind in _TYPES:
+    for kind in MACHINERY:
         start = [number for number, other in found.items() if other == kind]
         own = flow.reach(start, flow.sources, lambda n: n in behind and n not in found)
         found.update(dict.fromkeys(own, kind))
     return found
 
 
-def _named(savers: Iterable[Saver], collections: Collections) -> Iterator[tuple[str, list[str]]]:
+def _named(savers: Iterable[Saver], collections: Collections) -> Iterator[tuple[Kind, list[str]]]:
     for saver in savers:
-        yield SAVING, [saver.save_tensor_name, saver.restore_op_name, saver.filename_tensor_name]
-    for name, kind in _COLLECTIONS.items():
-        try:
-            values = collections.get(name, [])
-        except CheckpointError:
-            continue
-        yield kind, [value for value in values if isinstance(value, str)]
+        yield "saving", [saver.save_tensor_name, saver.restore_op_name, saver.filename_tensor_name]
+    for kind, names in _COLLECTIONS:
+        for name in names.split():
+            yield kind, names_in(collections, name)
 
 
-def _derivatives(flow: Flow, kinds: Mapping[int, str]) -> set[int]:
+def names_in(collections: Collections, name: str) -> list[str]:
+    """Return the names of operations and tensors in a collection; none where it is damaged."""
+    try:
+        return [value for value in collections.get(name, ()) if isinstance(value, str)]
+    except CheckpointError:
+        return []
+
+
+def _derivatives(flow: Flow, kinds: Mapping[int, Kind]) -> set[int]:
     """Return the derivatives and what is made of them, if they go into a step of training."""
     named = (n for n, each in enumerate(flow.operations) if _GRADIENT.match(each.name))
     found = flow.reach(named, flow.users, lambda _: True)
-    steps = {number for number, kind in kinds.items() if kind in (TRAINING, SETTING)}
+    steps = {number for number, kind in kinds.items() if kind in ("training", "setting")}
     return found if found & steps else set()

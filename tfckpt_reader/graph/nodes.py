@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tfckpt_reader._protos import parse
 from tfckpt_reader._protos.values import data_type
 from tfckpt_reader.dtypes import REFERENCE_OFFSET, DataType
-from tfckpt_reader.errors import CorruptCheckpointError
+from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError
 from tfckpt_reader.graph.attributes import (
     Attributes,
     PartialShape,
@@ -170,6 +170,23 @@ def stored_shape(operation: Operation, index: int) -> tuple[bool, PartialShape]:
     if index == 0 and operation.type == "Const" and "value" in attrs:
         return True, getattr(attrs["value"], "shape", None)
     return False, None
+
+
+def attribute_of(operation: Operation | None, name: str, kind: type) -> Any:
+    """Return an attribute of that kind; None where there is none or it cannot be read."""
+    try:
+        value = None if operation is None else operation.attrs.get(name)
+    except CheckpointError:
+        return None
+    return value if isinstance(value, kind) else None
+
+
+def known_shape(operation: Operation) -> PartialShape:
+    """Return the shape of the first output, but of a constant; None where nothing tells it."""
+    try:
+        return None if operation.type == "Const" else stored_shape(operation, 0)[1]
+    except CheckpointError:
+        return None
 
 
 def decode_operation(data: bytes, *, in_function: bool, file: str) -> Operation:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tfckpt_reader.dtypes import DataType
-from tfckpt_reader.errors import CheckpointError, TensorNotFoundError
+from tfckpt_reader.errors import TensorNotFoundError
 from tfckpt_reader.graph.attributes import PartialShape
 from tfckpt_reader.graph.collections import VariableDefinition
-from tfckpt_reader.graph.nodes import split_name
+from tfckpt_reader.graph.nodes import attribute_of, split_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,8 +113,8 @@ def _join(
     default = piece.full_name if piece is not None else node
     return Variable(
         name,
-        _attribute(operation, "dtype", DataType),
-        piece.full_shape if piece is not None else _attribute(operation, "shape", tuple),
+        attribute_of(operation, "dtype", DataType),
+        piece.full_shape if piece is not None else attribute_of(operation, "shape", tuple),
         first.initializer_name,
         operation.device if operation is not None else "",
         default if keys is None else keys.get(node),
@@ -128,17 +128,6 @@ def _operation(graph: Graph, name: str) -> Operation | None:
         return graph.operation(name)
     except TensorNotFoundError:
         return None
-
-
-def _attribute(operation: Operation | None, name: str, kind: type) -> Any:
-    """Return an attribute of that kind; None where there is none or it cannot be read."""
-    if operation is None or name not in operation.attrs:
-        return None
-    try:
-        value = operation.attrs[name]
-    except CheckpointError:
-        return None
-    return value if isinstance(value, kind) else None
 
 
 def from_objects(saved: Iterable[SavedVariable], read: Read | None) -> tuple[Variable, ...]:
