@@ -49,9 +49,9 @@ def find_machinery(
     }
     for kind, names in _named(savers, collections):
         found.update(dict.fromkeys(flow.named(names), kind))
-    found.update(dict.fromkeys(_derivatives(flow, found), "training"))
-    variables = (n for n, each in enumerate(flow.operations) if each.type in VARIABLE_OPS)
+    variables = [n for n, each in enumerate(flow.operations) if each.type in VARIABLE_OPS]
     learned = flow.reach(variables, flow.users, lambda _: True)
+    found.update(dict.fromkeys(_derivatives(flow, found, learned), "training"))
     # A loss is there for nothing but training, either; it and the model behind it are learned.
     behind = flow.only_for(found, lambda number: number not in learned)
     for kind in MACHINERY:
@@ -77,9 +77,10 @@ def names_in(collections: Collections, name: str) -> list[str]:
         return []
 
 
-def _derivatives(flow: Flow, kinds: Mapping[int, Kind]) -> set[int]:
+def _derivatives(flow: Flow, kinds: Mapping[int, Kind], learned: set[int]) -> set[int]:
     """Return the derivatives and what is made of them, if they go into a step of training."""
-    named = (n for n, each in enumerate(flow.operations) if _GRADIENT.match(each.name))
-    found = flow.reach(named, flow.users, lambda _: True)
+    named = {n for n, each in enumerate(flow.operations) if _GRADIENT.match(each.name)}
+    # A loop of the model is given empty lists of that scope, to keep what derivatives will need.
+    found = named | flow.reach(named & learned, flow.users, lambda _: True)
     steps = {number for number, kind in kinds.items() if kind in ("training", "setting")}
     return found if found & steps else set()
