@@ -56,7 +56,7 @@ class Endpoints(NamedTuple):
     outputs: tuple[Endpoint, ...]
 
 
-def endpoints_of_signatures(graph: Graph, signatures: Mapping[str, Signature]) -> Endpoints | None:
+def signed_endpoints(graph: Graph, signatures: Mapping[str, Signature]) -> Endpoints | None:
     """Return what the serving signature says, or else all of the model's; None if there is none."""
     serving = [signatures[_SERVING]] if _SERVING in signatures else []
     used = serving or [s for n, s in signatures.items() if not n.startswith(_NOT_THE_MODEL)]
@@ -81,15 +81,14 @@ def _named(graph: Graph, alias: str, info: TensorInfo, where: str) -> Iterator[E
             yield _endpoint(graph, name, alias, f"{where}: {part} of a sparse tensor")
     elif info.components:
         for data in info.components:
-            part = TensorInfo.decode(data)
-            yield Endpoint(part.name, part.dtype, part.shape, alias, f"{where}: a part of it")
+            inner = TensorInfo.decode(data)
+            reason = f"{where}: part of a composite tensor"
+            yield Endpoint(inner.name, inner.dtype, inner.shape, alias, reason)
     else:
         yield Endpoint(info.name, info.dtype, info.shape, alias, where)
 
 
-def likely_endpoints(
-    graph: Graph, savers: Iterable[Saver], collections: Collections
-) -> Endpoints:
+def likely_endpoints(graph: Graph, savers: Iterable[Saver], collections: Collections) -> Endpoints:
     """Return what looks like inputs and outputs, at most 1,000 of each.
 
     Args:

@@ -48,9 +48,7 @@ class Flow:
         self.sources = [[] if n in numbers else found for n, found in enumerate(self.sources)]
         self.users = _reversed(self.sources)
 
-    def reach(
-        self, start: Iterable[int], edges: Edges, through: Callable[[int], bool]
-    ) -> set[int]:
+    def reach(self, start: Iterable[int], edges: Edges, through: Callable[[int], bool]) -> set[int]:
         """Return `start` and all that is reached from it.
 
         Args:

@@ -61,7 +61,7 @@ class Function(Graph):
             return self.arguments[name]
         node, _, output = name.partition(":")
         operation = self.operation(node)
-        outputs = self.outputs(operation)
+        outputs = self.outputs_of(operation)
         if outputs is None:
             return Tensor(name, operation, None, None, None)
         return self._tensor(operation, self._index(node, output, outputs), name)

@@ -144,7 +144,7 @@ class Graph:
             raise self._not_found("operation", node)
         return self._tensor(operation, index or 0, f"{node}:{index or 0}")
 
-    def outputs(self, operation: Operation) -> list[Outputs] | None:
+    def outputs_of(self, operation: Operation) -> list[Outputs] | None:
         """Return what comes out of an operation; None where its op's definition is not there."""
         definition = self._definitions().get(operation.type)
         if definition is None:
@@ -154,14 +154,14 @@ class Graph:
 
     def output_count(self, operation: Operation) -> int | None:
         """Return how many tensors come out of an operation; None where that is not known."""
-        outputs = self.outputs(operation)
+        outputs = self.outputs_of(operation)
         if outputs is None:
             return None
         counts = [output.number for output in outputs]
         return None if None in counts else sum(count or 0 for count in counts)
 
     def _tensor(self, operation: Operation, index: int, name: str) -> Tensor:
-        outputs = self.outputs(operation)
+        outputs = self.outputs_of(operation)
         dtype = None
         if outputs is not None:
             count = self.output_count(operation)

@@ -37,12 +37,11 @@ _RANKS = (
     *(_FEATURE, _ANOTHER, _RATE, _SETTING, _GIVEN, _FEEDS, _LABELS, _GIVEN_LABELS),
     *(_TRAINS, _ASIDE, _UNUSED),
 )
+_CONSTANT = frozenset({"Const"})
 _MACHINERY: Mapping[Kind, str] = {"feeding": _FEEDS, "training": _TRAINS}
 
 
-def find_inputs(
-    flow: Flow, kinds: Mapping[int, Kind], outputs: Outputs
-) -> list[tuple[str, str]]:
+def find_inputs(flow: Flow, kinds: Mapping[int, Kind], outputs: Outputs) -> list[tuple[str, str]]:
     """Return the tensors that may go in, the likeliest first, and why.
 
     Args:
@@ -86,13 +85,15 @@ def _why_needed(flow: Flow, number: int, *, likeliest: bool) -> str:
     dtype, shape = attribute_of(operation, "dtype", DataType), known_shape(operation)
     if dtype == DataType.STRING or shape:
         return feature
-    default = operation.type == "PlaceholderWithDefault" and _all_are(flow, flow.sources[number], {"Const"})
+    default = operation.type == "PlaceholderWithDefault" and _all_are(
+        flow, flow.sources[number], _CONSTANT
+    )
     if shape == () or default or dtype == DataType.BOOL:
         return _SETTING
     return _RATE if _all_are(flow, flow.users[number], ARITHMETIC) else feature
 
 
-def _all_are(flow: Flow, numbers: list[int], types: set[str]) -> bool:
+def _all_are(flow: Flow, numbers: list[int], types: frozenset[str]) -> bool:
     return all(flow.operations[number].type in types for number in numbers)
 
 

@@ -39,6 +39,8 @@ from tfckpt_reader.graph.variables import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from tfckpt_reader.graph.endpoints import Endpoint, Endpoints
+
 _SERVE = frozenset({"serve"})
 _BOOKKEEPING = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _ABOUT_SAVING = b"ave"
@@ -116,6 +118,25 @@ class MetaGraph(Graph):
             entries = [parse("Entry", data) for data in self._parts.signatures]
             pairs = [(name_text(entry.key), entry.value) for entry in entries]
             return {name: decode_signature(name, value) for name, value in pairs}
+
+    @property
+    def inputs(self) -> tuple[Endpoint, ...]:
+        """What goes into the model, as a signature says; else what looks like it, best first."""
+        return self._endpoints.inputs
+
+    @property
+    def outputs(self) -> tuple[Endpoint, ...]:
+        """What comes out of the model, as a signature says; else what looks like it, best first."""
+        return self._endpoints.outputs
+
+    @cached_property
+    def _endpoints(self) -> Endpoints:
+        from tfckpt_reader.graph.endpoints import likely_endpoints, signed_endpoints
+
+        savers = (*self.savers, *((self.saver,) if self.saver else ()))
+        with located(self.file):
+            signed = signed_endpoints(self, self.signatures)
+            return signed or likely_endpoints(self, savers, self.collections)
 
     @cached_property
     def assets(self) -> tuple[Asset, ...]:

@@ -22,26 +22,31 @@ MACHINERY: dict[Kind, str] = {
     "checking": r"Assert|Abort|NoOp|ControlTrigger|PrintV2|Delete\w*|Destroy\w*",
 }
 """Patterns of the ops that are machinery by themselves."""
-PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
+
+
+def _ops(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+PLACEHOLDERS = _ops("Placeholder PlaceholderV2 PlaceholderWithDefault")
 PIPELINE = r"(IteratorGetNext|QueueDequeue|ReaderRead|Unstage)\w*"
 """Pattern of the ops that give what an input pipeline in the graph has made ready."""
-SHAPES = {"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike"}
+SHAPES = _ops("Shape ShapeN Size Rank ZerosLike OnesLike")
 """They take from a tensor no more than its shape."""
-REDUCTIONS = {"Mean", "Sum", "Max", "Min", "Prod", "All", "Any", "EuclideanNorm", "L2Loss"}
-LOSSES = {
-    *("SoftmaxCrossEntropyWithLogits", "SparseSoftmaxCrossEntropyWithLogits", "L2Loss"),
-    *("CTCLoss", "CTCLossV2", "InTopK", "InTopKV2"),
-}
-"""Losses and metrics, whatever comes of them."""
-READINGS = set("ArgMax ArgMin Round Cast Log Equal NotEqual Greater GreaterEqual Less LessEqual".split())
+LOOPS = _ops("While StatelessWhile")
+REDUCTIONS = _ops("Mean Sum Max Min Prod All Any EuclideanNorm L2Loss")
+LOSSES = _ops(
+    "SoftmaxCrossEntropyWithLogits SparseSoftmaxCrossEntropyWithLogits L2Loss CTCLoss CTCLossV2"
+    " InTopK InTopKV2"
+)
+"""Losses and metrics, whatever becomes of them."""
+READINGS = _ops("ArgMax ArgMin Round Cast Log Equal NotEqual Greater GreaterEqual Less LessEqual")
 """What makes a score of an output, and is none itself."""
-MARGINS = {"Sub", "Add", "AddV2"}
-ARITHMETIC = {
-    *(SHAPES | REDUCTIONS | LOSSES | READINGS | MARGINS),
-    *"AddN Mul MulNoNan Div RealDiv DivNoNan Neg Abs Square SquaredDifference Sqrt Rsqrt".split(),
-    *"Pow Exp Expm1 Log1p Xlogy Maximum Minimum ClipByValue Sign Floor Ceil Softplus".split(),
-    *"LogicalAnd LogicalOr LogicalNot Select SelectV2 Where Identity Snapshot".split(),
-    *"StopGradient CheckNumerics Reshape Squeeze ExpandDims OneHot BroadcastTo Print".split(),
-}
+MARGINS = _ops("Sub Add AddV2")
+ARITHMETIC = (SHAPES | REDUCTIONS | LOSSES | READINGS | MARGINS) | _ops(
+    "AddN Mul MulNoNan Div RealDiv DivNoNan Neg Abs Square SquaredDifference Sqrt Rsqrt Pow Exp"
+    " Expm1 Log1p Xlogy Maximum Minimum ClipByValue Sign Floor Ceil Softplus LogicalAnd LogicalOr"
+    " LogicalNot Select SelectV2 Where Identity Snapshot StopGradient CheckNumerics Reshape"
+    " Squeeze ExpandDims OneHot BroadcastTo Print"
+)
 """What losses and metrics are computed with."""
-LOOPS = {"While", "StatelessWhile"}

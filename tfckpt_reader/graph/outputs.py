@@ -204,7 +204,11 @@ class Outputs:
         """Tell whether it is a truth value that control flow made for itself."""
         operation = self._operations[number]
         of_flow = operation.type in ("Switch", "Merge", "Identity")
-        return of_flow and known_shape(operation) == () and attribute_of(operation, "T", DataType) == DataType.BOOL
+        return (
+            of_flow
+            and known_shape(operation) == ()
+            and attribute_of(operation, "T", DataType) == DataType.BOOL
+        )
 
     def _loop_of(self, number: int) -> int | None:
         """Return what stands for the loop that ends with this, if one does."""
