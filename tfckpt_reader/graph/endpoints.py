@@ -6,8 +6,9 @@ Rank 9: knows no file. FORMAT 5.7; TensorFlow ``core/protobuf/meta_graph.proto``
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cache
+from itertools import chain, islice, repeat
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tfckpt_reader.dtypes import DataType
 from tfckpt_reader.errors import CheckpointError
@@ -16,21 +17,21 @@ from tfckpt_reader.graph.collections import TensorInfo
 from tfckpt_reader.graph.flow import Flow
 from tfckpt_reader.graph.inputs import find_inputs
 from tfckpt_reader.graph.machinery import find_machinery, names_in
-from tfckpt_reader.graph.nodes import attribute_of
-from tfckpt_reader.graph.outputs import Outputs
+from tfckpt_reader.graph.nodes import attribute_of, known_shape, split_name
+from tfckpt_reader.graph.outputs import ModelOutputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from tfckpt_reader.graph.collections import Collections, Saver, Signature
     from tfckpt_reader.graph.graph import Graph
-    from tfckpt_reader.graph.nodes import Operation
+    from tfckpt_reader.graph.nodes import Operation, Outputs
 
 _MOST = 1000
 _SERVING = "serving_default"
 _NOT_THE_MODEL = "__saved_model_"
 """Begins the names of the signatures that TensorFlow makes for itself."""
-_SPARSE_PARTS = ("values", "indices", "dense shape")
+_Known: TypeAlias = "tuple[DataType | None, PartialShape]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,34 +57,38 @@ class Endpoints(NamedTuple):
     outputs: tuple[Endpoint, ...]
 
 
-def signed_endpoints(graph: Graph, signatures: Mapping[str, Signature]) -> Endpoints | None:
-    """Return what the serving signature says, or else all of the model's; None if there is none."""
+def signed_endpoints(signatures: Mapping[str, Signature]) -> Endpoints | None:
+    """Return what the serving signature says, or else all of the model's; None if there is none.
+
+    Raises:
+        CorruptCheckpointError: a part of a composite tensor is none.
+    """
     serving = [signatures[_SERVING]] if _SERVING in signatures else []
     used = serving or [s for n, s in signatures.items() if not n.startswith(_NOT_THE_MODEL)]
     if not used:
         return None
-    inputs, outputs = (
-        tuple(
-            endpoint
-            for signature in used
-            for alias, info in getattr(signature, side).items()
-            for endpoint in _named(graph, alias, info, f"signature {signature.name}")
-        )
-        for side in ("inputs", "outputs")
-    )
-    return Endpoints(inputs, outputs)
+    ends: tuple[list[Endpoint], list[Endpoint]] = ([], [])
+    for signature in used:
+        for end, tensors in zip(ends, (signature.inputs, signature.outputs), strict=True):
+            for alias, info in tensors.items():
+                end.extend(_signed(alias, info, f"signature {signature.name}"))
+    return Endpoints(*map(tuple, ends))
 
 
-def _named(graph: Graph, alias: str, info: TensorInfo, where: str) -> Iterator[Endpoint]:
+def _signed(alias: str, info: TensorInfo, where: str) -> Iterator[Endpoint]:
     """Yield a tensor of a signature, or each of the parts of a sparse or composite one."""
     if info.sparse is not None:
-        for part, name in zip(_SPARSE_PARTS, info.sparse, strict=True):
-            yield _endpoint(graph, name, alias, f"{where}: {part} of a sparse tensor")
+        values, indices, size = info.sparse
+        rank = None if info.shape is None else len(info.shape)
+        where = f"{where}: of a sparse tensor"
+        yield Endpoint(values, info.dtype, (None,), alias, f"{where}, its values")
+        yield Endpoint(indices, DataType.INT64, (None, rank), alias, f"{where}, their indices")
+        yield Endpoint(size, DataType.INT64, (rank,), alias, f"{where}, its shape")
     elif info.components:
         for data in info.components:
-            inner = TensorInfo.decode(data)
+            part = TensorInfo.decode(data)
             reason = f"{where}: part of a composite tensor"
-            yield Endpoint(inner.name, inner.dtype, inner.shape, alias, reason)
+            yield Endpoint(part.name, part.dtype, part.shape, alias, reason)
     else:
         yield Endpoint(info.name, info.dtype, info.shape, alias, where)
 
@@ -98,35 +103,46 @@ def likely_endpoints(graph: Graph, savers: Iterable[Saver], collections: Collect
     """
     flow = Flow(graph.operations)
     kinds = find_machinery(flow, savers, collections)
-    outputs = Outputs(flow, kinds, flow.named(names_in(collections, "losses")))
-    inputs = find_inputs(flow, kinds, outputs)
-    tensors = (
-        (name, why)
-        for number, why in outputs.found
-        for name in _outputs_of(graph, flow.operations[number])
+    outputs = ModelOutputs(flow, kinds, flow.named(names_in(collections, "losses")))
+    tensors_of = cache(lambda number: _tensors(graph, flow.operations[number]))
+    inputs = islice(find_inputs(flow, kinds, outputs), _MOST)
+    ends = (
+        Endpoint(f"{flow.operations[number].name}:{index}", dtype, shape, "", reason)
+        for number, reason in outputs.found
+        for index, (dtype, shape) in enumerate(tensors_of(number))
     )
     return Endpoints(
-        *(
-            tuple(_endpoint(graph, name, "", why) for name, why in islice(found, _MOST))
-            for found in (inputs, tensors)
-        )
+        tuple(
+            Endpoint(name, *_tensor_at(tensors_of(number), name), "", reason)
+            for number, name, reason in inputs
+        ),
+        tuple(islice(ends, _MOST)),
     )
 
 
-def _outputs_of(graph: Graph, operation: Operation) -> Iterator[str]:
-    """Yield the names of an operation's tensors; of its first where their number is not known."""
+def _tensors(graph: Graph, operation: Operation) -> list[_Known]:
+    """Return what the file says of an operation's tensors; of one where it has no definition.
+
+    What describes them is decoded once for all: there may be a million of them.
+    """
     try:
-        count = graph.output_count(operation)
+        outputs = graph.outputs_of(operation)
     except CheckpointError:
-        count = None
-    for index in range(1 if count is None else count):
-        yield f"{operation.name}:{index}"
+        outputs = None
+    if outputs is None:
+        return [(attribute_of(operation, "dtype", DataType), known_shape(operation))]
+    dtypes = chain.from_iterable(map(_dtypes, outputs))
+    shapes = attribute_of(operation, "_output_shapes", list) or [known_shape(operation)]
+    pairs = islice(zip(dtypes, chain(shapes, repeat(None)), strict=False), _MOST)
+    return [(dtype, shape if isinstance(shape, tuple) else None) for dtype, shape in pairs]
 
 
-def _endpoint(graph: Graph, name: str, alias: str, reason: str) -> Endpoint:
-    try:
-        tensor = graph.tensor(name)
-    except CheckpointError:
-        return Endpoint(name, None, None, alias, reason)
-    dtype = tensor.dtype or attribute_of(tensor.operation, "dtype", DataType)
-    return Endpoint(name, dtype, tensor.shape, alias, reason)
+def _dtypes(output: Outputs) -> Iterable[DataType | None]:
+    """Return a dtype for each tensor of an output; one where their number is not known."""
+    count = 1 if output.number is None else output.number
+    return output.dtypes if len(output.dtypes) == count else repeat(output.dtypes[0], count)
+
+
+def _tensor_at(tensors: list[_Known], name: str) -> _Known:
+    index = split_name(name)[1] or 0
+    return tensors[index] if index < len(tensors) else (None, None)

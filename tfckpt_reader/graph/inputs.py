@@ -16,11 +16,11 @@ from tfckpt_reader.graph.nodes import attribute_of, known_shape, split_name
 from tfckpt_reader.graph.op_types import ARITHMETIC, PLACEHOLDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from tfckpt_reader.graph.flow import Flow
     from tfckpt_reader.graph.op_types import Kind
-    from tfckpt_reader.graph.outputs import Outputs
+    from tfckpt_reader.graph.outputs import ModelOutputs
 
 _FEATURE = "a placeholder that the likeliest outputs need"
 _ANOTHER = "a placeholder that less likely outputs need"
@@ -41,8 +41,10 @@ _CONSTANT = frozenset({"Const"})
 _MACHINERY: Mapping[Kind, str] = {"feeding": _FEEDS, "training": _TRAINS}
 
 
-def find_inputs(flow: Flow, kinds: Mapping[int, Kind], outputs: Outputs) -> list[tuple[str, str]]:
-    """Return the tensors that may go in, the likeliest first, and why.
+def find_inputs(
+    flow: Flow, kinds: Mapping[int, Kind], outputs: Outputs
+) -> list[tuple[int, str, str]]:
+    """Return what may go in, the likeliest first: operation, tensor, and why.
 
     Args:
         flow: The operations, as `outputs` left them.
@@ -52,29 +54,31 @@ def find_inputs(flow: Flow, kinds: Mapping[int, Kind], outputs: Outputs) -> list
     groups = (outputs.likeliest, outputs.likely, outputs.scoring)
     first, needed, scored = (flow.reach(group, flow.sources, lambda _: True) for group in groups)
     found = []
-    for number in outputs.given:
-        for tensor, users in _tensors(flow, number).items():
-            if number in kinds:
-                why = _MACHINERY.get(kinds[number], "")
-            elif users & needed:
-                why = _why_needed(flow, number, likeliest=bool(users & first))
-            else:
-                why = _why_not(flow, number, scored=bool(users & scored))
-            found.append((tensor, why))
-    return sorted((each for each in found if each[1]), key=lambda each: _RANKS.index(each[1]))
+    for number, tensor, users in _given(flow, outputs.given):
+        if number in kinds:
+            why = _MACHINERY.get(kinds[number], "")
+        elif users & needed:
+            why = _why_needed(flow, number, likeliest=bool(users & first))
+        else:
+            why = _why_not(flow, number, scored=bool(users & scored))
+        found.append((number, tensor, why))
+    return sorted((each for each in found if each[2]), key=lambda each: _RANKS.index(each[2]))
 
 
-def _tensors(flow: Flow, number: int) -> dict[str, set[int]]:
-    """Return the tensor of a placeholder, or those used of the pipeline's: each with its users."""
-    operation = flow.operations[number]
-    if operation.type in PLACEHOLDERS:
-        return {f"{operation.name}:0": {number, *flow.users[number]}}
-    found: dict[str, set[int]] = {}
-    for user in flow.users[number]:
+def _given(flow: Flow, numbers: list[int]) -> Iterator[tuple[int, str, set[int]]]:
+    """Yield the tensors of placeholders, and those used of the pipeline's, each with its users."""
+    own = {n for n in numbers if flow.operations[n].type not in PLACEHOLDERS}
+    used: dict[int, dict[str, set[int]]] = {}
+    for user in dict.fromkeys(user for number in own for user in flow.users[number]):
         for name in flow.operations[user].inputs:
-            if split_name(name)[0] == operation.name:
-                found.setdefault(name, set()).add(user)
-    return dict(sorted(found.items(), key=lambda pair: split_name(pair[0])[1] or 0))
+            number = flow.by_name.get(split_name(name)[0], -1)
+            if number in own:
+                used.setdefault(number, {}).setdefault(name, set()).add(user)
+    for number in numbers:
+        if number not in own:
+            yield number, f"{flow.operations[number].name}:0", {number, *flow.users[number]}
+        for name in sorted(used.get(number, ()), key=lambda name: split_name(name)[1] or 0):
+            yield number, name, used[number][name]
 
 
 def _why_needed(flow: Flow, number: int, *, likeliest: bool) -> str:

@@ -135,7 +135,7 @@ class MetaGraph(Graph):
 
         savers = (*self.savers, *((self.saver,) if self.saver else ()))
         with located(self.file):
-            signed = signed_endpoints(self, self.signatures)
+            signed = signed_endpoints(self.signatures)
             return signed or likely_endpoints(self, savers, self.collections)
 
     @cached_property

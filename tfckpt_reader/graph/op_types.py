@@ -33,7 +33,6 @@ PIPELINE = r"(IteratorGetNext|QueueDequeue|ReaderRead|Unstage)\w*"
 """Pattern of the ops that give what an input pipeline in the graph has made ready."""
 SHAPES = _ops("Shape ShapeN Size Rank ZerosLike OnesLike")
 """They take from a tensor no more than its shape."""
-LOOPS = _ops("While StatelessWhile")
 REDUCTIONS = _ops("Mean Sum Max Min Prod All Any EuclideanNorm L2Loss")
 LOSSES = _ops(
     "SoftmaxCrossEntropyWithLogits SparseSoftmaxCrossEntropyWithLogits L2Loss CTCLoss CTCLossV2"

@@ -18,7 +18,6 @@ from tfckpt_reader.dtypes import DataType
 from tfckpt_reader.graph.nodes import VARIABLE_OPS, attribute_of, known_shape
 from tfckpt_reader.graph.op_types import (
     ARITHMETIC,
-    LOOPS,
     LOSSES,
     MARGINS,
     PIPELINE,
@@ -34,6 +33,9 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.flow import Flow
     from tfckpt_reader.graph.op_types import Kind
 
+_LOOP_OF = {"Exit": {"LoopCond"}, "Identity": {"While", "StatelessWhile"}}
+"""Op that ends a loop -> what stands for the loop."""
+
 _END = "computed from the inputs; nothing uses it further"
 _SCORED = "the loss and the metrics are computed from it"
 _CARRIED = "a loop ends with it, but it is another result of the loop that is used further"
@@ -47,7 +49,7 @@ _RANKS = (_END, _SCORED, _CARRIED, _NUMBER, _UNLEARNED, _BY_SHAPE, _WATCHED, _FL
 _LIKELY = (_END, _SCORED, _NUMBER)
 
 
-class Outputs:
+class ModelOutputs:
     """The candidates of a graph, and what else is found out on the way.
 
     Args:
@@ -135,12 +137,16 @@ class Outputs:
         """Tell whether it does arithmetic with values only, not with variables."""
         sources = self._flow.sources[number]
         if self._type(number) == "Relu":  # of a margin, as in a hinge loss, not of a layer
-            return any(self._type(n) in MARGINS and self._has_constant(n) for n in sources)
+            return any(self._is_margin(source) for source in sources[:1])
         return self._type(number) in ARITHMETIC and self._parameters.isdisjoint(sources)
 
-    def _has_constant(self, number: int) -> bool:
-        sources = self._flow.sources[number]
-        return any(n not in self._valued and n not in self._parameters for n in sources)
+    def _is_margin(self, number: int) -> bool:
+        """Tell whether it adds a constant, or takes away from one."""
+        known = (self._valued, self._parameters)
+        both = self._flow.sources[number][:2]
+        return self._type(number) in MARGINS and any(
+            all(source not in those for those in known) for source in both
+        )
 
     @cached_property
     def scoring(self) -> set[int]:
@@ -212,10 +218,10 @@ class Outputs:
 
     def _loop_of(self, number: int) -> int | None:
         """Return what stands for the loop that ends with this, if one does."""
-        op_type, sources = self._type(number), self._flow.sources[number]
-        if op_type == "Exit":
-            sources = [n for switch in sources for n in self._flow.sources[switch]]
-        loops = {"Exit": {"LoopCond"}, "Identity": LOOPS}.get(op_type, ())
+        op_type, sources = self._type(number), self._flow.sources[number][:1]
+        if op_type == "Exit":  # of a Switch, of a value and the loop's condition
+            sources = [n for switch in sources for n in self._flow.sources[switch][:2]]
+        loops = _LOOP_OF.get(op_type, ())
         return next((n for n in sources if self._type(n) in loops), None)
 
     @cached_property
