@@ -17,7 +17,7 @@ from tfckpt_reader.graph.attributes import FunctionCall
 from tfckpt_reader.kept import kept_checkpoints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tfckpt_reader.graph.attributes import PartialShape
     from tfckpt_reader.graph.collections import TensorInfo
@@ -119,7 +119,6 @@ def summary_lines(facts: Mapping[str, Any]) -> list[str]:
     variables = facts["variables"]
     rows: list[tuple[str, str]] = [
         ("tags", ", ".join(facts["tags"])),
-        ("not defined", ", ".join(facts["undefined_ops"])),
         ("functions", f"{len(facts['functions']):,}" if facts["functions"] else ""),
         ("saver", _saver(facts["saver"])),
         ("variables", ", ".join(f"{count:,} {name}" for name, count in variables.items())),
@@ -131,9 +130,12 @@ def summary_lines(facts: Mapping[str, Any]) -> list[str]:
         ("assets", ", ".join(facts["assets"])),
         ("kept", _kept_text(facts["kept"])),
     ]
-    lines += [f"{word:<12} {text}" for word, text in rows if text]
-    problems = facts["problems"]
-    lines += [f"problem      {problem}" for problem in problems[:_MOST_PROBLEMS]]
+    return lines + [f"{word:<12} {text}" for word, text in rows if text]
+
+
+def problem_lines(problems: Sequence[str]) -> list[str]:
+    """Return a line for each of the first problems."""
+    lines = [f"problem      {problem}" for problem in problems[:_MOST_PROBLEMS]]
     if len(problems) > _MOST_PROBLEMS:
         lines.append(f"             and {len(problems) - _MOST_PROBLEMS:,} more problems")
     return lines

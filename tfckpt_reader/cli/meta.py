@@ -1,6 +1,6 @@
 """The command ``meta``: what a graph file says, on lines or as JSON.
 
-Rank 15: prints what the layers below say.
+Rank 16: prints what the layers below say.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from tfckpt_reader.cli.described import (
     kinds,
     operation_facts,
     operation_lines,
+    problem_lines,
     signature_facts,
     signature_lines,
     summary_facts,
@@ -20,6 +21,7 @@ from tfckpt_reader.cli.described import (
     variable_facts,
     variable_lines,
 )
+from tfckpt_reader.cli.interface import interface_facts, interface_lines
 from tfckpt_reader.errors import CheckpointNotFoundError, count_of, printable
 from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
 from tfckpt_reader.graph.parts import SAVED_MODEL_FILES, graph_file_of
@@ -52,8 +54,9 @@ def meta(arguments: Namespace) -> int:
         document["signatures"] = signature_facts(graph)
         lines = signature_lines(graph)
     else:
-        document |= summary_facts(graph)
-        lines = summary_lines(document)
+        document |= {**summary_facts(graph), **interface_facts(graph)}
+        lines = [*summary_lines(document), *interface_lines(document)]
+        lines += problem_lines(document["problems"])
         code = 1 if document["problems"] else 0
     if arguments.json:
         output.say_json(document)

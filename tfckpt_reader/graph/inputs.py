@@ -42,7 +42,7 @@ _MACHINERY: Mapping[Kind, str] = {"feeding": _FEEDS, "training": _TRAINS}
 
 
 def find_inputs(
-    flow: Flow, kinds: Mapping[int, Kind], outputs: Outputs
+    flow: Flow, kinds: Mapping[int, Kind], outputs: ModelOutputs
 ) -> list[tuple[int, str, str]]:
     """Return what may go in, the likeliest first: operation, tensor, and why.
 

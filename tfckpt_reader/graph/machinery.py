@@ -10,7 +10,7 @@ adds to a graph into a scope ``gradients``, and many of them are plain arithmeti
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointError
@@ -33,7 +33,7 @@ _COLLECTIONS: tuple[tuple[Kind, str], ...] = (
 _GRADIENT = re.compile(r"(?:.*/)?(?:gradients(?:_\d+)?|gradient_tape)/", re.DOTALL)
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _kind_of(op_type: str) -> Kind | None:
     return next((kind for kind, types in MACHINERY.items() if re.fullmatch(types, op_type)), None)
 
