@@ -30,7 +30,7 @@ _COLLECTIONS: tuple[tuple[Kind, str], ...] = (
     ("setting", "update_ops init_op local_init_op ready_op ready_for_local_init_op"),
     ("setting", "table_initializer saved_model_main_op legacy_init_op"),
 )
-_GRADIENT = re.compile(r"(?:.*/)?(?:gradients(?:_\d+)?|gradient_tape)/", re.DOTALL)
+_GRADIENT = re.compile(r"(^|/)(gradients(_\d+)?|gradient_tape)/")
 
 
 @lru_cache(maxsize=4096)
@@ -79,7 +79,7 @@ def names_in(collections: Collections, name: str) -> list[str]:
 
 def _derivatives(flow: Flow, kinds: Mapping[int, Kind], learned: set[int]) -> set[int]:
     """Return the derivatives and what is made of them, if they go into a step of training."""
-    named = {n for n, each in enumerate(flow.operations) if _GRADIENT.match(each.name)}
+    named = {n for n, each in enumerate(flow.operations) if _GRADIENT.search(each.name)}
     # A loop of the model is given empty lists of that scope, to keep what derivatives will need.
     found = named | flow.reach(named & learned, flow.users, lambda _: True)
     steps = {number for number, kind in kinds.items() if kind in ("training", "setting")}

@@ -36,15 +36,15 @@ if TYPE_CHECKING:
 _LOOP_OF = {"Exit": {"LoopCond"}, "Identity": {"While", "StatelessWhile"}}
 """Op that ends a loop -> what stands for the loop."""
 
-_END = "computed from the inputs; nothing uses it further"
-_SCORED = "the loss and the metrics are computed from it"
-_CARRIED = "a loop ends with it, but it is another result of the loop that is used further"
-_NUMBER = "a single number, computed from the inputs; nothing uses it further"
-_UNLEARNED = "computed from the inputs, without a variable; nothing uses it further"
+_END = "what the model computes in the end: nothing uses it further"
+_SCORED = "what losses and metrics are computed from"
+_CARRIED = "a loop ends with it, but another result of that loop is used further"
+_NUMBER = "a single number that the model computes in the end"
+_UNLEARNED = "computed without any variable; nothing uses it further"
 _BY_SHAPE = "depends on no more than the shape of the inputs; nothing uses it further"
-_WATCHED = "only training and summaries use it"
-_FLAG = "a truth value of the graph's control flow; nothing uses it further"
-_MEASURE = "a loss or a metric, it seems: plain arithmetic down to a single number"
+_WATCHED = "used by nothing but training and summaries"
+_FLAG = "a truth value of the graph's control flow"
+_MEASURE = "a loss or a metric, it seems: where plain arithmetic ends"
 _RANKS = (_END, _SCORED, _CARRIED, _NUMBER, _UNLEARNED, _BY_SHAPE, _WATCHED, _FLAG, _MEASURE)
 _LIKELY = (_END, _SCORED, _NUMBER)
 
@@ -153,9 +153,9 @@ class ModelOutputs:
         """The arithmetic that is there for losses and metrics alone; empty if there are none."""
         ends = [n for n in self._ends if self._may_measure(n)]
         found = self._flow.only_for(ends, lambda n: n in self._valued and self._calculates(n))
-        watched = (n for n in found if n in self._losses or self._is_watched(n))
-        labels = (n for n in self._start if self._all_within(n, found))
-        return found if any(True for _ in watched) or any(True for _ in labels) else set()
+        watched = any(n in self._losses or self._is_watched(n) for n in found)
+        labels = any(self._all_within(n, found) for n in self._start)
+        return found if watched or labels else set()
 
     def _is_watched(self, number: int) -> bool:
         return not self._kinds_of_users(number).isdisjoint(("summaries", "training"))
@@ -239,7 +239,7 @@ class ModelOutputs:
         # Arithmetic before the labels come in is the model's: a distance, a sum of squares.
         last = {n for each in told - labels for n in flow.sources[each]} - told
         own = {n for each in last & scoring for n in flow.sources[each]} & scoring
-        own = flow.reach(own, flow.sources, lambda n: n in scoring) if own else own
+        own = flow.reach(own, flow.sources, lambda n: n in scoring)
         scores = scoring - own - last
         found = {n for each in scores for n in flow.sources[each]} - scores - own - labels
         found = self._read_off(found)
