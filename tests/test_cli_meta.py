@@ -184,3 +184,12 @@ def test_many_ends_are_cut(tmp_path: Path, run: Run) -> None:
         "and 12 more: --json has all", "and 8 more: --json has all",
     ]  # fmt: skip
     assert "unusual op   ReadFile (1): reads files" in lines
+
+
+def test_ops_without_a_definition(tmp_path: Path, run: Run) -> None:
+    nodes = [node("a", "Const"), node("b", "Zzz"), node("c", "Yyy")]
+    assert "not defined  Yyy, Zzz" in ends(nodes, tmp_path, run)[1]
+    assert (
+        "not defined  any op, so that most dtypes are unknown" in ends(nodes[1:], tmp_path, run)[1]
+    )
+    assert not [line for line in ends(nodes[:1], tmp_path, run)[1] if line.startswith("not")]

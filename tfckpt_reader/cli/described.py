@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from tfckpt_reader.graph.attributes import PartialShape
-    from tfckpt_reader.graph.collections import TensorInfo
     from tfckpt_reader.graph.meta_graph import MetaGraph
     from tfckpt_reader.graph.nodes import Operation
     from tfckpt_reader.graph.variables import Variable
@@ -45,7 +44,8 @@ def _known(value: object) -> str:
     return "?" if value is None else str(value)
 
 
-def _sizes(shape: PartialShape) -> list[int | None] | None:
+def sizes(shape: PartialShape) -> list[int | None] | None:
+    """Return a shape as JSON has it."""
     return None if shape is None else list(shape)
 
 
@@ -119,6 +119,7 @@ def summary_lines(facts: Mapping[str, Any]) -> list[str]:
     variables = facts["variables"]
     rows: list[tuple[str, str]] = [
         ("tags", ", ".join(facts["tags"])),
+        ("not defined", _undefined(facts)),
         ("functions", f"{len(facts['functions']):,}" if facts["functions"] else ""),
         ("saver", _saver(facts["saver"])),
         ("variables", ", ".join(f"{count:,} {name}" for name, count in variables.items())),
@@ -131,6 +132,13 @@ def summary_lines(facts: Mapping[str, Any]) -> list[str]:
         ("kept", _kept_text(facts["kept"])),
     ]
     return lines + [f"{word:<12} {text}" for word, text in rows if text]
+
+
+def _undefined(facts: Mapping[str, Any]) -> str:
+    """Return the ops that the file does not define; a frozen graph defines none."""
+    found = facts["undefined_ops"]
+    none = found and len(found) == len(facts["ops"])
+    return "any op, so that most dtypes are unknown" if none else ", ".join(found)
 
 
 def problem_lines(problems: Sequence[str]) -> list[str]:
@@ -181,7 +189,7 @@ def _tensor_facts(graph: MetaGraph, name: str) -> dict[str, Any]:
     except TensorNotFoundError:
         return {"name": name, "dtype": None, "shape": None}
     dtype = None if tensor.dtype is None else str(tensor.dtype)
-    return {"name": name, "dtype": dtype, "shape": _sizes(tensor.shape)}
+    return {"name": name, "dtype": dtype, "shape": sizes(tensor.shape)}
 
 
 def operation_facts(graph: MetaGraph, operation: Operation) -> dict[str, Any]:
@@ -229,7 +237,7 @@ def variable_facts(variables: Iterable[Variable]) -> list[dict[str, Any]]:
         {
             "name": each.name,
             "dtype": None if each.dtype is None else str(each.dtype),
-            "shape": _sizes(each.shape),
+            "shape": sizes(each.shape),
             "key": each.checkpoint_key,
             "initializer": each.initializer,
             "device": each.device,
@@ -251,33 +259,3 @@ def variable_lines(variables: Iterable[Variable]) -> list[str]:
         same = key == variable.name.removesuffix(":0")
         lines.append(f"{dtype:<{first}}  {shape:<{second}}  {variable.name}{'' if same else more}")
     return [*lines, count_of(len(rows), "variable")]
-
-
-def _info_facts(info: TensorInfo) -> dict[str, Any]:
-    sparse = None if info.sparse is None else list(info.sparse)
-    facts = {"tensor": info.name, "dtype": str(info.dtype), "shape": _sizes(info.shape)}
-    return facts if sparse is None else {**facts, "sparse": sparse}
-
-
-def signature_facts(graph: MetaGraph) -> dict[str, Any]:
-    """Return the signatures as JSON has them."""
-    return {
-        name: {
-            "method": signature.method_name,
-            "inputs": {alias: _info_facts(info) for alias, info in signature.inputs.items()},
-            "outputs": {alias: _info_facts(info) for alias, info in signature.outputs.items()},
-        }
-        for name, signature in graph.signatures.items()
-    }
-
-
-def signature_lines(graph: MetaGraph) -> list[str]:
-    """Return a line per signature and per tensor of it."""
-    lines = []
-    for name, signature in graph.signatures.items():
-        lines.append(f"{name}  {signature.method_name}".rstrip())
-        for word, tensors in (("input ", signature.inputs), ("output", signature.outputs)):
-            for alias, info in tensors.items():
-                where = info.name or " ".join(info.sparse or ("(composite)",))
-                lines.append(f"  {word} {alias}  {info.dtype} {shape_text(info.shape)}  {where}")
-    return [*lines, count_of(len(graph.signatures), "signature")]

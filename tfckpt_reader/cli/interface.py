@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.cli.described import shape_text
+from tfckpt_reader.cli.described import shape_text, sizes
+from tfckpt_reader.errors import count_of
 from tfckpt_reader.graph.special_ops import custom_ops, own_ops, unusual_ops
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from tfckpt_reader.graph.collections import TensorInfo
     from tfckpt_reader.graph.endpoints import Endpoint
     from tfckpt_reader.graph.meta_graph import MetaGraph
 
@@ -42,7 +44,7 @@ def _ends(ends: Iterable[Endpoint]) -> list[dict[str, Any]]:
         {
             "name": end.name,
             "dtype": None if end.dtype is None else str(end.dtype),
-            "shape": None if end.shape is None else list(end.shape),
+            "shape": sizes(end.shape),
             "alias": end.alias or None,
             "guess": not end.alias,
             "reason": end.reason,
@@ -85,3 +87,33 @@ def _first(lines: list[str], most: int) -> list[str]:
     return (
         lines if rest <= 0 else [*lines[:most], f"             and {rest:,} more: --json has all"]
     )
+
+
+def _info_facts(info: TensorInfo) -> dict[str, Any]:
+    sparse = None if info.sparse is None else list(info.sparse)
+    facts = {"tensor": info.name, "dtype": str(info.dtype), "shape": sizes(info.shape)}
+    return facts if sparse is None else {**facts, "sparse": sparse}
+
+
+def signature_facts(graph: MetaGraph) -> dict[str, Any]:
+    """Return the signatures as JSON has them."""
+    return {
+        name: {
+            "method": signature.method_name,
+            "inputs": {alias: _info_facts(info) for alias, info in signature.inputs.items()},
+            "outputs": {alias: _info_facts(info) for alias, info in signature.outputs.items()},
+        }
+        for name, signature in graph.signatures.items()
+    }
+
+
+def signature_lines(graph: MetaGraph) -> list[str]:
+    """Return a line per signature and per tensor of it."""
+    lines = []
+    for name, signature in graph.signatures.items():
+        lines.append(f"{name}  {signature.method_name}".rstrip())
+        for word, tensors in (("input ", signature.inputs), ("output", signature.outputs)):
+            for alias, info in tensors.items():
+                where = info.name or " ".join(info.sparse or ("(composite)",))
+                lines.append(f"  {word} {alias}  {info.dtype} {shape_text(info.shape)}  {where}")
+    return [*lines, count_of(len(graph.signatures), "signature")]

@@ -14,14 +14,17 @@ from tfckpt_reader.cli.described import (
     operation_facts,
     operation_lines,
     problem_lines,
-    signature_facts,
-    signature_lines,
     summary_facts,
     summary_lines,
     variable_facts,
     variable_lines,
 )
-from tfckpt_reader.cli.interface import interface_facts, interface_lines
+from tfckpt_reader.cli.interface import (
+    interface_facts,
+    interface_lines,
+    signature_facts,
+    signature_lines,
+)
 from tfckpt_reader.errors import CheckpointNotFoundError, count_of, printable
 from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
 from tfckpt_reader.graph.parts import SAVED_MODEL_FILES, graph_file_of
