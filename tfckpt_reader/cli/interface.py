@@ -83,10 +83,9 @@ def _end_line(word: str, end: Mapping[str, Any]) -> str:
 
 
 def _first(lines: list[str], most: int) -> list[str]:
-    rest = len(lines) - most
-    return (
-        lines if rest <= 0 else [*lines[:most], f"             and {rest:,} more: --json has all"]
-    )
+    if len(lines) <= most:
+        return lines
+    return [*lines[:most], f"             and {len(lines) - most:,} more: --json has all"]
 
 
 def _info_facts(info: TensorInfo) -> dict[str, Any]:
