@@ -294,6 +294,36 @@ def test_collections_tell_losses_and_training(tmp_path: Path) -> None:
     assert names(guess(tmp_path, nodes, more=damaged).outputs) == ["step:0"]
 
 
+def test_a_hinge_is_of_the_loss_and_a_layer_is_not(tmp_path: Path) -> None:
+    nodes = [
+        node("x", "Placeholder"),
+        node("y", "Placeholder"),
+        node("v", "VariableV2"),
+        node("one", "Const"),
+        node("out", "Relu", ["product"]),
+        node("product", "MatMul", ["x", "v"]),
+        node("agreement", "Mul", ["out", "y"]),
+        node("margin", "Sub", ["one", "agreement"]),
+        node("hinge", "Relu", ["margin"]),
+        node("loss", "Mean", ["hinge"], shape_attr()),
+    ]
+    meta = guess(tmp_path, nodes)
+    assert (names(meta.inputs), names(meta.outputs)) == (["x:0", "y:0"], ["out:0", "loss:0"])
+    assert "labels" in meta.inputs[1].reason
+
+
+def test_a_truth_value_is_a_switch(tmp_path: Path) -> None:
+    nodes = [
+        node("train", "Placeholder", [], dtype_attr(10)),
+        node("mask", "Placeholder", [], dtype_attr(10), shape_attr(-1, 4)),
+        node("x", "Placeholder", [], dtype_attr(1)),
+        node("y", "Custom", ["train", "x", "mask"]),
+    ]
+    meta = guess(tmp_path, nodes)
+    assert names(meta.inputs) == ["mask:0", "x:0", "train:0"]
+    assert "a switch" in meta.inputs[2].reason
+
+
 def test_derivatives_are_outputs_where_nothing_is_trained(tmp_path: Path) -> None:
     nodes = [
         node("x", "Placeholder"),
