@@ -312,16 +312,30 @@ def test_a_hinge_is_of_the_loss_and_a_layer_is_not(tmp_path: Path) -> None:
     assert "labels" in meta.inputs[1].reason
 
 
-def test_a_truth_value_is_a_switch(tmp_path: Path) -> None:
+def test_the_last_layer_is_no_part_of_the_loss(tmp_path: Path) -> None:
     nodes = [
+        node("x", "Placeholder"),
+        node("v", "VariableV2"),
+        node("product", "MatMul", ["x", "v"]),
+        node("again", "Relu", ["product"]),
+        node("apart", "SquaredDifference", ["again", "x"]),
+        node("loss", "Mean", ["apart"], shape_attr()),
+        node("told", "ScalarSummary", ["loss"]),
+    ]
+    assert names(guess(tmp_path, nodes).outputs) == ["again:0", "loss:0"]
+
+
+def test_single_values_come_last(tmp_path: Path) -> None:
+    nodes = [
+        node("size", "Placeholder", [], dtype_attr(3), shape_attr()),
         node("train", "Placeholder", [], dtype_attr(10)),
         node("mask", "Placeholder", [], dtype_attr(10), shape_attr(-1, 4)),
         node("x", "Placeholder", [], dtype_attr(1)),
-        node("y", "Custom", ["train", "x", "mask"]),
+        node("y", "Custom", ["train", "x", "mask", "size"]),
     ]
     meta = guess(tmp_path, nodes)
-    assert names(meta.inputs) == ["mask:0", "x:0", "train:0"]
-    assert "a switch" in meta.inputs[2].reason
+    assert names(meta.inputs) == ["mask:0", "x:0", "size:0", "train:0"]
+    assert all("a switch, a size" in end.reason for end in meta.inputs[2:])
 
 
 def test_derivatives_are_outputs_where_nothing_is_trained(tmp_path: Path) -> None:
