@@ -253,3 +253,62 @@ def test_what_is_no_graph(tmp_path: Path, run: Run) -> None:
     assert (done.code, done.out) == (1, "")
     assert str(tmp_path / "x.meta") in done.err
     assert run("meta", tmp_path / "none.meta").code == 2
+
+
+def ends(nodes: list[bytes], tmp_path: Path, run: Run) -> tuple[Any, list[str]]:
+    (tmp_path / "x.meta").write_bytes(meta_bytes(nodes))
+    return run("meta", tmp_path / "x.meta", "--json").json, run("meta", tmp_path / "x.meta").lines
+
+
+def test_guesses_say_why(tmp_path: Path, run: Run) -> None:
+    nodes = [node("x", "Placeholder", [], dtype_attr(1)), node("y", "Zzz", ["x"])]
+    document, lines = ends(nodes, tmp_path, run)
+    (x,), (y,) = document["inputs"], document["outputs"]
+    assert (x["name"], x["dtype"], x["shape"], x["alias"], x["guess"]) == (
+        "x:0", "float32", None, None, True,
+    )  # fmt: skip
+    assert (y["name"], y["dtype"], y["guess"]) == ("y:0", None, True)
+    assert f"input?       float32 ?  x:0  - {x['reason']}" in lines
+    assert f"output?      ? ?  y:0  - {y['reason']}" in lines
+    assert document["custom_ops"] == {"Zzz": {"count": 1, "defined": False}}
+    assert f"custom op    Zzz (1): not among the ops of {document['known_ops']}" in "\n".join(lines)
+
+
+def test_signatures_need_no_reason(run: Run) -> None:
+    document = run("meta", FIXTURES / "saved_model", "--json").json
+    assert [(e["alias"], e["name"], e["guess"]) for e in document["inputs"]] == [
+        ("x", "serving_default_x:0", False)
+    ]
+    lines = run("meta", FIXTURES / "saved_model").lines
+    assert "input        x  float32 [?, 3]  serving_default_x:0" in lines
+    assert "output       y  float32 [?, 2]  StatefulPartitionedCall:0" in lines
+
+
+def test_no_ends_are_said_to_be_none(tmp_path: Path, run: Run) -> None:
+    document, lines = ends([node("c", "Const")], tmp_path, run)
+    assert (document["inputs"], document["outputs"]) == ([], [])
+    assert [line.split()[1] for line in lines if line.startswith(("inputs", "outputs"))] == [
+        "?"
+    ] * 2
+
+
+def test_many_ends_are_cut(tmp_path: Path, run: Run) -> None:
+    nodes = [node(f"x{i}", "Placeholder") for i in range(20)]
+    nodes += [node(f"f{i}", f"Zzz{i}") for i in range(20)] + [node("r", "ReadFile")]
+    document, lines = ends(nodes, tmp_path, run)
+    assert len(document["inputs"]) == len(document["custom_ops"]) == 20
+    assert len([line for line in lines if line.startswith("input?")]) == 8
+    assert len([line for line in lines if line.startswith("custom op")]) == 12
+    assert [line.strip() for line in lines if "more: --json" in line] == [
+        "and 12 more: --json has all", "and 8 more: --json has all",
+    ]  # fmt: skip
+    assert "unusual op   ReadFile (1): reads files" in lines
+
+
+def test_ops_without_a_definition(tmp_path: Path, run: Run) -> None:
+    nodes = [node("a", "Const"), node("b", "Zzz"), node("c", "Yyy")]
+    assert "not defined  Yyy, Zzz" in ends(nodes, tmp_path, run)[1]
+    assert (
+        "not defined  any op, so that most dtypes are unknown" in ends(nodes[1:], tmp_path, run)[1]
+    )
+    assert not [line for line in ends(nodes[:1], tmp_path, run)[1] if line.startswith("not")]

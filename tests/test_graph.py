@@ -17,6 +17,7 @@ import tfckpt_reader as tfckpt
 from tfckpt_reader.graph.collections import AnyValue, Asset
 from tfckpt_reader.graph.contexts import CondContext, QueueRunner, WhileContext
 from tfckpt_reader.graph.parts import _TOO_LARGE
+from tfckpt_reader.graph.special_ops import custom_ops, unusual_ops
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 META = FIXTURES / "saver_tf1" / "model.ckpt-1.meta"
@@ -356,7 +357,8 @@ def facts(meta: tfckpt.MetaGraph) -> list[Any]:
     """All that can be asked of a graph."""
     found: list[Any] = [repr(meta), meta.saver, meta.savers, meta.assets, dict(meta.signatures)]
     found += [sorted(meta.ops), sorted(meta.functions), meta.op_counts, meta.tags, meta.problems]
-    found += [dict(meta.collections.items())]
+    found += [dict(meta.collections.items()), meta.inputs, meta.outputs]
+    found += [custom_ops(meta), unusual_ops(meta)]
     for operation in meta.operations:
         found += [operation.name, operation.type, operation.inputs, operation.control_inputs]
         found += [{key: str(value) for key, value in operation.attrs.items()}]

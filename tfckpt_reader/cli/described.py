@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from tfckpt_reader.graph.attributes import PartialShape
-    from tfckpt_reader.graph.collections import TensorInfo
     from tfckpt_reader.graph.meta_graph import MetaGraph
     from tfckpt_reader.graph.variables import Variable
 
@@ -121,7 +120,7 @@ def summary_lines(facts: Mapping[str, Any]) -> list[str]:
     variables = facts["variables"]
     rows: list[tuple[str, str]] = [
         ("tags", ", ".join(facts["tags"])),
-        ("not defined", ", ".join(facts["undefined_ops"])),
+        ("not defined", _undefined(facts)),
         ("functions", f"{len(facts['functions']):,}" if facts["functions"] else ""),
         ("saver", _saver(facts["saver"])),
         ("variables", ", ".join(f"{count:,} {name}" for name, count in variables.items())),
@@ -133,9 +132,19 @@ def summary_lines(facts: Mapping[str, Any]) -> list[str]:
         ("assets", ", ".join(facts["assets"])),
         ("kept", _kept_text(facts["kept"])),
     ]
-    lines += [f"{word:<12} {text}" for word, text in rows if text]
-    problems = facts["problems"]
-    lines += [f"problem      {problem}" for problem in problems[:_MOST_PROBLEMS]]
+    return lines + [f"{word:<12} {text}" for word, text in rows if text]
+
+
+def _undefined(facts: Mapping[str, Any]) -> str:
+    """Return the ops that the file does not define; a frozen graph defines none."""
+    found = facts["undefined_ops"]
+    none = found and len(found) == len(facts["ops"])
+    return "any op, so that most dtypes are unknown" if none else ", ".join(found)
+
+
+def problem_lines(problems: Sequence[str]) -> list[str]:
+    """Return a line for each of the first problems."""
+    lines = [f"problem      {problem}" for problem in problems[:_MOST_PROBLEMS]]
     if len(problems) > _MOST_PROBLEMS:
         lines.append(f"             and {len(problems) - _MOST_PROBLEMS:,} more problems")
     return lines
@@ -210,46 +219,3 @@ def variable_lines(variables: Iterable[Variable]) -> list[str]:
         same = key == variable.name.removesuffix(":0")
         lines.append(f"{dtype:<{first}}  {shape:<{second}}  {variable.name}{'' if same else more}")
     return [*lines, count_of(len(rows), "variable")]
-
-
-def _info_facts(info: TensorInfo) -> dict[str, Any]:
-    facts = {"tensor": info.name, "dtype": str(info.dtype), "shape": sizes(info.shape)}
-    if info.sparse is not None:
-        return {**facts, "sparse": list(info.sparse)}
-    if not info.components:
-        return facts
-    return {"composite": info.composite, "components": list(map(_info_facts, info.components))}
-
-
-def signature_facts(graph: MetaGraph) -> dict[str, Any]:
-    """Return the signatures as JSON has them."""
-    return {
-        name: {
-            "method": signature.method_name,
-            "inputs": {alias: _info_facts(info) for alias, info in signature.inputs.items()},
-            "outputs": {alias: _info_facts(info) for alias, info in signature.outputs.items()},
-            "defaults": {alias: plain(array) for alias, array in signature.defaults.items()},
-        }
-        for name, signature in graph.signatures.items()
-    }
-
-
-def signature_lines(graph: MetaGraph) -> list[str]:
-    """Return a line per signature and per tensor of it."""
-    lines = []
-    for name, signature in graph.signatures.items():
-        lines.append(f"{name}  {signature.method_name}".rstrip())
-        for word, tensors in (("input ", signature.inputs), ("output", signature.outputs)):
-            lines += [f"  {word} {alias}  {_info_text(info)}" for alias, info in tensors.items()]
-        for alias, array in signature.defaults.items():
-            lines.append(f"  default of {alias}: {plain(array)['first']}")
-    return [*lines, count_of(len(graph.signatures), "signature")]
-
-
-def _info_text(info: TensorInfo) -> str:
-    if info.components:
-        parts = ", ".join(map(_info_text, info.components))
-        return f"{info.composite or 'composite'} of {parts}"
-    sparse = "" if info.sparse is None else f"sparse: {' '.join(info.sparse)}"
-    dtype = info.dtype or "?"
-    return f"{dtype} {shape_text(info.shape)}  {info.name or sparse}"

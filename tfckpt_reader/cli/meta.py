@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Any
 from tfckpt_reader.cli import output
 from tfckpt_reader.cli.described import (
     kinds,
-    signature_facts,
-    signature_lines,
+    problem_lines,
     summary_facts,
     summary_lines,
     variable_facts,
     variable_lines,
 )
 from tfckpt_reader.cli.graph_file import graph_file
-from tfckpt_reader.cli.operation import is_damaged, operation_facts, operation_lines
-from tfckpt_reader.errors import (
-    TensorNotFoundError,
-    count_of,
-    printable,
+from tfckpt_reader.cli.interface import (
+    interface_facts,
+    interface_lines,
+    signature_facts,
+    signature_lines,
 )
+from tfckpt_reader.cli.operation import is_damaged, operation_facts, operation_lines
+from tfckpt_reader.errors import TensorNotFoundError, count_of, printable
 from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
 from tfckpt_reader.selection import select
 
@@ -54,8 +55,9 @@ def meta(arguments: Namespace) -> int:
         document["signatures"] = signature_facts(graph)
         lines = signature_lines(graph)
     else:
-        document |= summary_facts(graph)
-        lines = summary_lines(document)
+        document |= {**summary_facts(graph), **interface_facts(graph)}
+        lines = [*summary_lines(document), *interface_lines(document)]
+        lines += problem_lines(document["problems"])
         code = 1 if document["problems"] else 0
     if arguments.json:
         output.say_json(document)

@@ -74,7 +74,7 @@ class Graph:
         self._nodes = nodes
         self._definitions = definitions
         self._file = nodes.file
-        self._unsure: Collection[str] = UNSURE
+        self.unsure: Collection[str] = UNSURE
         self._built: dict[int, Operation] = {}
         self._words: dict[bytes, str] = {}
         self._known_sizes: dict[int, list[int | None]] = {}
@@ -189,7 +189,7 @@ class Graph:
                 )
             dtype = dtype_at(outputs, index)
         with located(self._file):
-            shape = stored_shape(operation, index, self._unsure)
+            shape = stored_shape(operation, index, self.unsure)
         return Tensor(name, operation, index, dtype, shape)
 
     @cached_property

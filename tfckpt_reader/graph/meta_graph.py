@@ -48,6 +48,8 @@ from tfckpt_reader.graph.variables import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from tfckpt_reader.graph.endpoints import Endpoint, Endpoints
+
 _NODE, _LIBRARY = 1, 2
 _SERVE = frozenset({"serve"})
 _BOOKKEEPING = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -90,7 +92,7 @@ class MetaGraph(Graph):
         self.producer: int = graph.versions.producer or graph.version
         self.min_consumer: int = graph.versions.min_consumer
         if self.producer <= UNSURE_PLACEHOLDER:
-            self._unsure = UNSURE | {"Placeholder"}
+            self.unsure = UNSURE | {"Placeholder"}
         ends = zip(libraries[::2], libraries[1::2], strict=True)
         self.libraries = [data[begin:end] for begin, end in ends]
         self._op_list: bytes = info.stripped_op_list
@@ -134,6 +136,25 @@ class MetaGraph(Graph):
             entries = [parse("Entry", data) for data in self._parts.signatures]
             pairs = [(name_text(entry.key), entry.value) for entry in entries]
             return {name: decode_signature(name, value) for name, value in pairs}
+
+    @property
+    def inputs(self) -> tuple[Endpoint, ...]:
+        """What goes into the model, as a signature says; else what looks like it, best first."""
+        return self._endpoints.inputs
+
+    @property
+    def outputs(self) -> tuple[Endpoint, ...]:
+        """What comes out of the model, as a signature says; else what looks like it, best first."""
+        return self._endpoints.outputs
+
+    @cached_property
+    def _endpoints(self) -> Endpoints:
+        from tfckpt_reader.graph.endpoints import likely_endpoints, signed_endpoints
+
+        savers = (*self.savers, *((self.saver,) if self.saver else ()))
+        with located(self.file):
+            signed = signed_endpoints(self.signatures)
+            return signed or likely_endpoints(self, savers, self.collections)
 
     @cached_property
     def assets(self) -> tuple[Asset, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.graph.attributes import (
     Attributes,
     PartialShape,
@@ -111,6 +112,28 @@ def stored_shape(operation: Operation, index: int, unsure: Collection[str]) -> P
     if index == 0 and operation.type == "Const":
         return getattr(attrs.get("value"), "shape", None)
     return None
+
+
+def attribute_of(operation: Operation | None, name: str, kind: type) -> Any:
+    """Return an attribute of that kind; None where there is none or it cannot be read."""
+    try:
+        value = None if operation is None else operation.attrs.get(name)
+    except CheckpointError:
+        return None
+    return value if isinstance(value, kind) else None
+
+
+def known_shape(operation: Operation, unsure: Collection[str]) -> PartialShape:
+    """Return the shape of the first output, but of a constant; None where nothing tells it.
+
+    Args:
+        operation: The operation.
+        unsure: As for `declared_shape`.
+    """
+    try:
+        return None if operation.type == "Const" else stored_shape(operation, 0, unsure)
+    except CheckpointError:
+        return None
 
 
 def decode_operation(
