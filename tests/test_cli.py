@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import pytest
 import writers as w
+from defects import DATA, FIXTURES, FLOATS, INDEX, bundle, poke
 from numpy.typing import NDArray
 from test_fixtures import ORACLES, QUANTISED
-from test_verify import DATA, FIXTURES, FLOATS, INDEX, bundle, poke
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.cli import main, output

@@ -13,19 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import writers as w
-from test_verify import (
-    DATA,
-    INDEX,
-    Build,
-    bundle,
-    checkpoints,
-    cut,
-    poke,
-    put,
-    shown,
-    v1,
-    with_meta,
-)
+from defects import DATA, INDEX, Build, bundle, cut, poke, put, shown, v1, with_meta
+from test_verify import checkpoints
 
 from tfckpt_reader import verify
 from tfckpt_reader.codes import CODES, ERROR

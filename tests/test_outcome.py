@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import writers as w
+from defects import DATA, FIXTURES, INDEX, at, bundle, poke, state
 from test_cli import Run, one_line, process, run
 from test_reports import command_of, parsed, run_of, validate
-from test_verify import DATA, FIXTURES, INDEX, bundle, poke
-from test_verify_all import at, state
 
 from tfckpt_reader import verify
 from tfckpt_reader.export.aside import SUFFIX
