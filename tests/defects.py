@@ -438,6 +438,20 @@ def pipe_for_index(folder: Path) -> Path:
     return folder
 
 
+def folder_for_data(folder: Path) -> Path:
+    prefix = without(folder, DATA)
+    Path(f"{prefix}{DATA}").mkdir()
+    return prefix
+
+
+def pipe_for_data(folder: Path) -> Path:
+    prefix = without(folder, DATA)
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no pipes here")
+    os.mkfifo(f"{prefix}{DATA}")
+    return prefix
+
+
 def too_deep(folder: Path) -> Path:
     """A checkpoint, and a folder whose path is longer than a system call takes."""
     if os.open not in os.supports_dir_fd:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 import writers as w
-from defects import DATA, FIXTURES, FLOATS, INDEX, bundle, poke
+from defects import DATA, FIXTURES, FLOATS, INDEX, bundle, poke, put
 from numpy.typing import NDArray
 from test_fixtures import ORACLES, QUANTISED
 
@@ -564,7 +564,7 @@ def test_verify_of_padding(run: Run, filler: bytes, code: int, tmp_path: Path) -
 
 def test_verify_strictly(run: Run, tmp_path: Path) -> None:
     """A warning is no error, unless asked for; a remark never is."""
-    warned = bundle(tmp_path, header=w.header(1 << 30))
+    warned = put(tmp_path, w.bundle_files({b"\xff": FLOATS}))
     assert run("verify", warned).code == 0
     assert run("verify", warned, "--strict").code == 1
     assert run("verify", warned, "--strict", "--json").json["ok"] is True

@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
     """A sound checkpoint, one with a warning, a bad one, and one whose name is a command."""
     top = at(tmp_path / "top")
     bundle(at(top / "good"))
-    w.write_bundle(at(top / "warned") / "p", {"f": np.zeros(2, np.int32)}, header=w.header(1 << 30))
+    w.write_bundle(at(top / "warned") / "p", {b"\xff": np.zeros(2, np.int32)})
     poke(bundle(at(top / "bad")), DATA, 1)
     return top
 
@@ -142,7 +142,7 @@ def test_all_files_at_once(run: Run, folder: Path, tmp_path: Path) -> None:
     assert xml.failures == 1
     assert [suite.name for suite in xml] == [r["path"] for r in done.json["reports"]]
     results = run_of(out["--sarif"].read_text("utf-8"))["results"]
-    assert [result["ruleId"] for result in results] == ["TFC401", "TFC307"]
+    assert [result["ruleId"] for result in results] == ["TFC401", "TFC206"]
     assert "1 bad" in out["--markdown"].read_text("utf-8").splitlines()[0]
     assert not [path for path in tmp_path.iterdir() if SUFFIX in path.name]
 
@@ -321,3 +321,16 @@ def test_the_document_ends_in_a_line(run: Run, folder: Path, tmp_path: Path) -> 
         run("verify", folder / "good", option, tmp_path / "out")
         assert (tmp_path / "out").read_bytes().endswith(b"\n")
     json.loads(run("verify", folder / "good", "--json").out)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("many", [(), ("--all",)])
+def test_what_cannot_be_read_is_no_finding(many: tuple[str, ...], run: Run, tmp_path: Path) -> None:
+    """Whatever is bad besides: there is something nobody has looked at."""
+    prefix = poke(bundle(tmp_path, shards=2), ".data-00000-of-00002", 1)
+    Path(f"{prefix}.data-00001-of-00002").unlink()
+    os.mkfifo(f"{prefix}.data-00001-of-00002")
+    done = run("verify", tmp_path if many else prefix, *many)
+    assert done.code == 2
+    assert any("TFC401" in line for line in done.lines)
+    assert any("TFC309" in line for line in done.lines)

@@ -130,7 +130,7 @@ def parsed(text: str) -> Any:
 def test_junit_says_which_case_fails() -> None:
     covered = coverage_of(["runs/m.index"], ["a/x", "b/y"])
     bad = problem(tensor="a/x", offset=7, expected="1", got="2")
-    warned = problem("TFC307", file="runs/m.index")
+    warned = problem("TFC601", file="runs/m.index")
     xml = parsed(junit([report(bad, warned, coverage=covered), report(path="other")]))
     assert (xml.tests, xml.failures, xml.errors) == (3, 1, 0)
     first, second = xml
@@ -138,7 +138,7 @@ def test_junit_says_which_case_fails() -> None:
     found = {case.name: case for case in first}
     assert found["tensors b/"].is_passed
     assert found["file m.index"].is_passed
-    assert "TFC307" in found["file m.index"].system_out
+    assert "TFC601" in found["file m.index"].system_out
     (failure,) = found["tensors a/"].result
     assert (failure.type, failure.text) == ("TFC401", str(bad))
     properties = {p.name: p.value for p in first.properties()}
@@ -146,7 +146,7 @@ def test_junit_says_which_case_fails() -> None:
 
 
 def test_junit_strictly() -> None:
-    warned = [report(problem("TFC307", file="runs/m.index"))]
+    warned = [report(problem("TFC601", file="runs/m.index"))]
     assert parsed(junit(warned)).failures == 0
     assert parsed(junit(warned, strict=True)).failures == 1
     assert parsed(junit([report(problem("TFC305"))], strict=True)).failures == 0
@@ -330,7 +330,7 @@ def test_remarks_are_no_annotations() -> None:
 def test_ten_annotations_and_every_checkpoint_has_its_turn() -> None:
     messy = report(*(problem(file=f"f{i}") for i in range(30)), path="messy")
     others = [report(problem("TFC302", file=f"g{i}"), path=f"other{i}") for i in range(4)]
-    warned = [report(problem("TFC307", file=f"h{i}")) for i in range(12)]
+    warned = [report(problem("TFC601", file=f"h{i}")) for i in range(12)]
     lines = [command_of(line) for line in annotated([messy, *others, *warned], failed=["why"])]
     errors = [line for line in lines if line[0] == "error"]
     warnings = [line for line in lines if line[0] == "warning"]
@@ -475,7 +475,7 @@ def test_the_description_refuses_what_is_not_so() -> None:
 
 
 def test_sums() -> None:
-    bad = report(problem(), problem("TFC307"), problem("TFC305"))
+    bad = report(problem(), problem("TFC601"), problem("TFC305"))
     found = documents([bad, report()])
     assert {k: found[k] for k in ("errors", "warnings", "remarks")} == {
         "errors": 1,

@@ -139,7 +139,9 @@ def test_nothing_of_v1_is_left(tmp_path: Path) -> None:
 def test_a_directory_for_a_data_file_is_one_problem(tmp_path: Path) -> None:
     prefix = without(tmp_path, DATA)
     Path(f"{prefix}{DATA}").mkdir()
-    assert codes(verify(prefix)) == ["TFC301"]
+    problem = only(verify(prefix))
+    assert (problem.code, problem.file) == ("TFC309", f"{prefix}{DATA}")
+    assert problem.what == "is not a regular file, with 4 tensors"
 
 
 def test_a_web_page_for_a_data_file_says_so(tmp_path: Path) -> None:
@@ -175,7 +177,8 @@ def test_names_are_told_as_they_are_and_printed_escaped(tmp_path: Path) -> None:
     path = put(tmp_path, w.bundle_files(tensors))
     Path(f"{path}{DATA}").write_bytes(bytes(64))
     report = verify(path)
-    found = [p.tensor.encode("utf-8", "surrogateescape") for p in report.problems if p.tensor]
+    damaged = [p for p in report.problems if p.code == "TFC401"]
+    found = [p.tensor.encode("utf-8", "surrogateescape") for p in damaged if p.tensor]
     assert sorted(found) == sorted(names)
     for problem in report.problems:
         assert str(problem).isprintable()
@@ -881,3 +884,74 @@ def test_a_very_large_graph_is_left_aside(tmp_path: Path) -> None:
     report = verify(prefix)
     assert codes(report) == []
     assert any("was not compared" in note for note in report.notes)
+
+
+# What the system does not let us read.
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, *ends: str) -> None:
+    """Files of such names cannot be opened; root, who runs many a test, could."""
+    really, plainly = os.open, open
+
+    def refuse(path: Any, *arguments: Any, **more: Any) -> int:
+        if str(path).endswith(ends):
+            raise PermissionError(13, "Permission denied", path)
+        return really(path, *arguments, **more)
+
+    def refuse_too(path: Any, *arguments: Any, **more: Any) -> Any:
+        if str(path).endswith(ends):
+            raise PermissionError(13, "Permission denied", path)
+        return plainly(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr("builtins.open", refuse_too)
+
+
+def test_a_data_file_that_cannot_be_opened_is_not_called_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = bundle(tmp_path, shards=2)
+    refusing(monkeypatch, ".data-00001-of-00002")
+    problem = only(verify(prefix))
+    assert problem.code == "TFC309"
+    assert problem.file == f"{prefix}.data-00001-of-00002"
+    assert problem.what == "cannot be opened: Permission denied, with 2 tensors"
+
+
+def test_a_disk_that_cannot_be_read_is_not_called_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = bundle(tmp_path)
+    really = storage.File._pread
+
+    def pread(self: storage.File, offset: int, buffer: memoryview) -> int:
+        if self.name.endswith(DATA):
+            raise OSError(5, "Input/output error")
+        return really(self, offset, buffer)
+
+    monkeypatch.setattr(storage.File, "_pread", pread)
+    report = verify(prefix)
+    assert set(codes(report)) == {"TFC309"}
+    assert {p.tensor for p in report.problems} == {"f", "i", "s"}
+    assert report.diagnosis == ()
+
+
+def test_a_v1_file_that_cannot_be_opened_is_not_called_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = v1(tmp_path)
+    refusing(monkeypatch, str(path))
+    with pytest.raises(tfckpt.CheckpointError, match="Permission denied") as caught:
+        verify(path)
+    assert not isinstance(caught.value, tfckpt.CorruptCheckpointError)
+
+
+def test_a_v1_shard_that_cannot_be_opened_does_not_hide_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    v1_shards(tmp_path)
+    poke(tmp_path / "p", "-00001-of-00002", -9)  # the padding of the footer
+    refusing(monkeypatch, "-00000-of-00002")
+    report = verify(tmp_path / "p")
+    found = [(p.code, Path(p.file or "").name) for p in report.problems]
+    assert found == [("TFC309", "p-00000-of-00002"), ("TFC102", "p-00001-of-00002")]

@@ -80,15 +80,20 @@ def _missing(problems: Sequence[Problem]) -> list[str]:
     """Explain data files that are not there, or are named for another number."""
     missing = [problem for problem in problems if problem.code == "TFC301"]
     counts = next((problem for problem in problems if problem.code == "TFC307"), None)
+    if counts is not None:
+        said = (
+            f"the index counts {counts.expected} data files, the names of those beside it say "
+            f"{counts.got}: "
+        )
+        needed = f"-of-{str(counts.expected).zfill(5)}"
+        return [
+            said + "index and data are of different saves, or files were renamed. Copy all files "
+            "of one save, under the names that it gave them"
+            if missing
+            else said + f"TensorFlow looks for names that end in {needed}. Give them such names"
+        ]
     if not missing:
         return []
-    if counts is not None:
-        text = (
-            f"the index counts {counts.expected} data files, the names of those beside it say "
-            f"{counts.got}: index and data are of different saves, or files were renamed. Copy all "
-            "files of one save, under the names that it gave them"
-        )
-        return [text]
     files = ", ".join(printable(str(problem.file)) for problem in missing[:_MOST_NAMED])
     more = f" and {len(missing) - _MOST_NAMED:,} more" if len(missing) > _MOST_NAMED else ""
     return [f"not all files were copied: {files}{more} belong here too"]

@@ -30,6 +30,7 @@ from tfckpt_reader.folder import (
 from tfckpt_reader.footer import MAGIC
 from tfckpt_reader.sniff import describe, describe_folder, is_state_file, read_head
 from tfckpt_reader.state import STATE_FILE, read_state
+from tfckpt_reader.storage import File
 
 _MOST_LISTED = 10
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://")
@@ -183,8 +184,10 @@ def _what_is_there(folder: str) -> str:
 
 def _wrong_file(path: str) -> CheckpointError:
     """Say what a file is that is no part of a checkpoint."""
-    if not os.path.isfile(path):
-        return CheckpointError("is not a regular file", file=path)
+    try:
+        File(path)
+    except CheckpointError as error:  # a pipe, or nothing that we may read
+        return error
     for stripped in _without_suffix(path):
         known = describe(read_head(path))
         if known is not None and path.endswith(".index"):

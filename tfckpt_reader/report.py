@@ -214,5 +214,7 @@ def code_of(error: CheckpointError, otherwise: str) -> str:
 
 def code_of_data(error: CheckpointError) -> str:
     """Return the code of an error that came up while a tensor's bytes were read."""
+    if type(error) is CheckpointError:  # of no kind: the system did not let us
+        return "TFC309"
     kind = next((code for kind, code in _BY_KIND if isinstance(error, kind)), None)
     return kind or code_of(error, "TFC402")

@@ -26,7 +26,7 @@ from tfckpt_reader.table import Table
 from tfckpt_reader.verify_data import Values, check_data
 from tfckpt_reader.verify_saved_model import check_fingerprint
 from tfckpt_reader.verify_sizes import check_sizes
-from tfckpt_reader.verify_table import check_table
+from tfckpt_reader.verify_table import check_names, check_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -109,7 +109,9 @@ def _check_entries(bundle: Bundle, rows: Rows, findings: Findings) -> list[Tenso
         for piece in spec.slices:
             specs.pop(slice_key(spec.key, piece.extents), None)
     for key in specs:
-        if key.startswith(b"\0") and not findings.has(*ROWS_LOST):
+        if not key.startswith(b"\0"):
+            check_names([name_of(key)], bundle.path, findings)
+        elif not findings.has(*ROWS_LOST):
             what = "looks like the row of a slice, but no tensor has it"
             name = name_of(slice_name(key))
             findings.add("TFC205", what, file=bundle.path, tensor=name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointError, count_of
 from tfckpt_reader.folder import shard_counts, shard_path
-from tfckpt_reader.report import ROWS_LOST, code_of, code_of_data
+from tfckpt_reader.report import ROWS_LOST, code_of_data
 from tfckpt_reader.storage import File, chunks
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ def _check_shard_names(bundle: Bundle, runs: list[Run], findings: Findings) -> N
 
 
 def _add_lost_shard(error: CheckpointError, runs: list[Run], findings: Findings) -> None:
-    code = code_of(error, "TFC301")
-    if code == "TFC301":
+    code = code_of_data(error)
+    if code in ("TFC301", "TFC309"):
         error.problem += f", with {count_of(len(runs), 'tensor')}"
     else:
         error.tensor = runs[0].name

@@ -9,9 +9,9 @@ import os
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.cli import outcome, output
+from tfckpt_reader.codes import CODES, UNREAD, WARNING
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, count_of
 from tfckpt_reader.locate import locate
-from tfckpt_reader.report import CODES, WARNING
 from tfckpt_reader.verification import verify as check
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ _MOST_PROBLEMS = 50
 def verify(arguments: Namespace) -> int:
     """Check checkpoints: 0 if all are sound, 1 if not, or with --strict if there are warnings.
 
+    2 if something that was found could not be read.
+
     Raises:
         CheckpointError: something cannot be verified at all; the rest was, and is told.
     """
@@ -41,6 +43,8 @@ def verify(arguments: Namespace) -> int:
     outcome.deliver(reports, [str(error) for error in errors], arguments)
     if errors:
         raise errors[-1]
+    if any(problem.code in UNREAD for report in reports for problem in report.problems):
+        return 2
     warned = any(p.severity == WARNING for report in reports for p in report.problems)
     sound = all(report.ok for report in reports)
     return 1 if not sound or (arguments.strict and warned) else 0
