@@ -15,11 +15,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from math import prod
+from operator import mul
 from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader._protos import parse
-from tfckpt_reader._protos.values import check_version, data_type, dims, extents
+from tfckpt_reader._protos.values import MOST_ELEMENTS, check_version, data_type, dims, extents
 from tfckpt_reader.checksum import unmask
 from tfckpt_reader.coding import decode_varint
 from tfckpt_reader.dtypes import require_readable
@@ -134,6 +136,9 @@ def require_possible(run: Run) -> None:
     elif run.nbytes != itemsize * prod(run.shape):
         wanted = count_of(itemsize * run.elements, "byte")
         raise _bad_entry("size does not fit dtype and shape", wanted, run.nbytes)
+    if 0 in run.shape and max(accumulate(run.shape, mul)) > MOST_ELEMENTS:
+        # TensorFlow multiplies from the left, and ends the process where that goes too far.
+        raise _bad_entry("shape goes beyond 2^63 before it comes to 0", "less", list(run.shape))
     if run.shard < 0 or run.offset < 0 or run.nbytes < 0:
         place = f"shard {run.shard}, offset {run.offset}, size {run.nbytes}"
         raise _bad_entry("place is negative", "numbers >= 0", place)

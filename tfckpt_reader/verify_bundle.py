@@ -20,7 +20,7 @@ from tfckpt_reader.errors import (
 from tfckpt_reader.folder import guessed_shard_count, shard_path
 from tfckpt_reader.report import ROWS_LOST, code_of
 from tfckpt_reader.slices import slice_key, slice_name
-from tfckpt_reader.spec import all_rows, name_of
+from tfckpt_reader.spec import WHOLE_AXIS, all_rows, name_of
 from tfckpt_reader.storage import File
 from tfckpt_reader.table import Table
 from tfckpt_reader.verify_data import Values, check_data
@@ -127,6 +127,9 @@ def _runs(bundle: Bundle, specs: Iterable[TensorSpec], findings: Findings) -> li
             continue
         with findings.collect("TFC204"):
             bundle.require_tiling(spec, all_rows(spec))
+        if any(set(piece.extents) <= {WHOLE_AXIS} for piece in spec.slices):
+            what = "is stored in a slice that is all of it, which TensorFlow cannot read"
+            findings.add("TFC204", what, file=bundle.path, tensor=spec.name)
         for piece in spec.slices:
             with findings.collect("TFC204"):
                 runs.append(bundle.part(spec, piece))
