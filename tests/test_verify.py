@@ -41,6 +41,7 @@ from defects import (
     overlapping,
     poke,
     put,
+    real_model,
     same_bytes,
     shown,
     swapped,
@@ -48,12 +49,13 @@ from defects import (
     v1_shards,
     v1_with_meta,
     with_file,
+    with_hash,
     with_meta,
     without,
 )
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader import crew, storage, verify, verify_graph
+from tfckpt_reader import crew, storage, verify, verify_graph, verify_table
 from tfckpt_reader import report as reports
 from tfckpt_reader.report import Report
 
@@ -955,3 +957,60 @@ def test_a_v1_shard_that_cannot_be_opened_does_not_hide_the_other(
     report = verify(tmp_path / "p")
     found = [(p.code, Path(p.file or "").name) for p in report.problems]
     assert found == [("TFC309", "p-00000-of-00002"), ("TFC102", "p-00001-of-00002")]
+
+
+# What is beside it.
+
+
+@pytest.mark.parametrize("version", ["V1", "V2"])
+def test_a_checkpoint_without_tensors_lacks_what_the_graph_restores(
+    version: str, tmp_path: Path
+) -> None:
+    prefix = with_meta(tmp_path)
+    bundle(tmp_path, {})
+    if version == "V1":
+        Path(f"{prefix}{INDEX}").unlink()
+        v1(tmp_path, {})
+    report = verify(prefix)
+    assert report.version == version
+    assert codes(report) == ["TFC503"] * 4
+    assert {p.tensor for p in report.problems} == set(SAVED_NAMES)
+
+
+@pytest.mark.parametrize("prefix", ["variables", "./variables", "../variables/variables"])
+def test_a_saved_model_is_one_from_within(
+    prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder need not be in the path to be known."""
+    model = real_model(tmp_path, edit=with_hash(1))
+    Path(model, "saved_model.pb").write_bytes(b"\xff\xff")
+    monkeypatch.chdir(model / "variables")
+    report = verify(prefix)
+    assert codes(report) == ["TFC502", "TFC505"]
+    graph = report.problems[1].file
+    assert graph is not None
+    assert os.path.samefile(graph, model / "saved_model.pb")
+
+
+def test_an_index_that_is_replaced_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is opened once: what is reported is of one file."""
+    prefix = bundle(tmp_path)
+    really = verify_table.check_table
+
+    def check_table(*arguments: Any) -> Any:
+        rows = really(*arguments)
+        Path(f"{prefix}{INDEX}").write_bytes(b"something else")
+        return rows
+
+    monkeypatch.setattr("tfckpt_reader.verify_bundle.check_table", check_table)
+    assert codes(verify(prefix)) == []
+
+
+def test_an_empty_data_file_that_the_header_counts_is_no_stray(tmp_path: Path) -> None:
+    prefix = bundle(tmp_path, shards=2, placement=dict.fromkeys(good(), 0))
+    assert codes(verify(prefix)) == []
+    Path(f"{prefix}.data-00001-of-00002").write_bytes(b"?")
+    assert codes(verify(prefix)) == ["TFC308"]
+    assert codes(verify(bundle(tmp_path / "..", {}))) == []

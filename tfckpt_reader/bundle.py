@@ -44,6 +44,7 @@ class Bundle:
     Args:
         prefix: Path of the index without ``.index``.
         mapped: Map the shards, so that arrays are views where possible; else read.
+        table: Its index, if it is open already.
         header: To be taken instead of the index's own.
         find: Gets a row by its key. Default: a lookup in the index.
 
@@ -59,12 +60,13 @@ class Bundle:
         prefix: str,
         *,
         mapped: bool = True,
+        table: Table | None = None,
         header: Header | None = None,
         find: Find | None = None,
     ) -> None:
         self.prefix = prefix
         self.notes: list[str] = []
-        self.table = Table(File(prefix + ".index"))
+        self.table = table or Table(File(prefix + ".index"))
         self._find = find or self.table.get
         self.header = self._read_header() if header is None else header
         self.shards = Shards(

@@ -115,7 +115,11 @@ CODES: dict[str, Code] = {
         "Copy all files of one save, under the names that it gave them.",
     ),
     "TFC308": Code(
-        "stray-shard", "sizes", INFORMATION, "No tensor lies in this data file.", "Delete it?"
+        "stray-shard",
+        "sizes",
+        INFORMATION,
+        "No tensor lies in this data file.",
+        "Nothing needs it.",
     ),
     "TFC309": Code(
         "shard-unreadable", "sizes", ERROR, "A data file is there but cannot be read.", _ALLOW

@@ -167,6 +167,15 @@ def shard_counts(prefix: str) -> dict[int, set[int]]:
     return found
 
 
+def saved_model_of(prefix: str) -> str | None:
+    """Return the folder of the SavedModel whose variables a prefix names; None if it names none."""
+    folder, base = os.path.split(prefix)
+    if base != "variables" or os.path.basename(os.path.abspath(folder)) != "variables":
+        return None
+    outer, inner = os.path.split(folder)
+    return outer if inner == "variables" else os.path.join(folder, os.pardir)
+
+
 def guessed_shard_count(prefix: str) -> int:
     """Return the shard count that the data files tell, for an index without a sound header."""
     return max(shard_counts(prefix), default=1)

@@ -23,9 +23,9 @@ from tfckpt_reader.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from tfckpt_reader.spec import Run, TensorSpec
+    from tfckpt_reader.spec import Run
 
 __all__ = [
     "CODES",
@@ -121,8 +121,8 @@ class Findings:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.notes: list[str] = []
-        self.specs: Sequence[TensorSpec] = ()
-        """All tensors of the checkpoint, if its index could be read."""
+        self.names: frozenset[str] | None = None
+        """Of all tensors of the checkpoint; None if its index could not be read."""
         self.runs: dict[str, list[Run]] = {}
         """Data file -> what lies in it, in order: the diagnosis wants to know."""
         self.most = MOST_PROBLEMS

@@ -52,11 +52,11 @@ def check_v2(
     rows = check_table(table, findings)
     check_fingerprint(file, findings)
     header = _check_header(location.prefix, table, rows, findings)
-    bundle = Bundle(location.prefix, mapped=False, header=header, find=rows.get)
+    bundle = Bundle(location.prefix, mapped=False, table=table, header=header, find=rows.get)
     specs = _check_entries(bundle, rows, findings)
     runs = _runs(bundle, specs, findings)
-    findings.specs = specs
-    findings.coverage = coverage_of(_files(bundle, runs), (spec.name for spec in specs))
+    findings.names = frozenset(spec.name for spec in specs)
+    findings.coverage = coverage_of(_files(bundle, runs), findings.names)
     doubtful = _check_places(bundle, runs, findings)
     if not reaches(level, "sizes"):
         return len(specs), 0

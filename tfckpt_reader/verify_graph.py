@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.folder import Location
     from tfckpt_reader.report import Findings
-    from tfckpt_reader.spec import TensorSpec
 
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _MOST_KEYS = 100
@@ -41,20 +40,19 @@ def check_graphs(location: Location, findings: Findings, level: str) -> None:
     errors = {problem.code for problem in findings.problems if problem.severity == ERROR}
     if any(code < "TFC3" or code == "TFC901" for code in errors):
         return
-    if not findings.specs or (location.version == "V1" and errors):
+    if findings.names is None or (location.version == "V1" and errors):
         return
-    stored = next((spec for spec in findings.specs if spec.name == OBJECT_GRAPH_KEY), None)
-    if stored is not None and reaches(level, "data"):
-        _check_objects(location.prefix, stored, findings)
+    if OBJECT_GRAPH_KEY in findings.names and reaches(level, "data"):
+        _check_objects(location.prefix, findings.names, findings)
     path = graph_file_of(location.prefix)
     if path is not None:
-        _check_graph(path, findings)
+        _check_graph(path, findings.names, findings)
 
 
-def _check_objects(prefix: str, stored: TensorSpec, findings: Findings) -> None:
+def _check_objects(prefix: str, names: Collection[str], findings: Findings) -> None:
     from tfckpt_reader.graph.saved_objects import tracked_keys
 
-    raw = _object_graph(prefix, stored)
+    raw = _object_graph(prefix)
     if raw is None:
         return
     path = prefix + ".index"
@@ -66,23 +64,23 @@ def _check_objects(prefix: str, stored: TensorSpec, findings: Findings) -> None:
         findings.add_error("TFC402", error)
         return
     what = "an object's value has this key, but the index has not"
-    names = {spec.name for spec in findings.specs}
     _report("TFC504", what, _lacking(keys, names), path, findings)
 
 
-def _object_graph(prefix: str, spec: TensorSpec) -> bytes | None:
+def _object_graph(prefix: str) -> bytes | None:
     """Return the stored graph of objects; None if it is no string, or damaged, which was told."""
-    if spec.dtype is not DataType.STRING or spec.shape or spec.slices:
-        return None
     try:
-        shards = Bundle(prefix, mapped=False).shards
-        data, front = shards.strings(run_of(spec), check=True)
+        bundle = Bundle(prefix, mapped=False)
+        spec = bundle.lookup(OBJECT_GRAPH_KEY)
+        if spec is None or spec.dtype is not DataType.STRING or spec.shape or spec.slices:
+            return None
+        data, front = bundle.shards.strings(run_of(spec), check=True)
     except CheckpointError:
         return None
     return bytes(data[front.begin : front.end])
 
 
-def _check_graph(path: str, findings: Findings) -> None:
+def _check_graph(path: str, names: Collection[str], findings: Findings) -> None:
     from tfckpt_reader.graph.meta_graph import saved_keys
 
     try:
@@ -98,8 +96,7 @@ def _check_graph(path: str, findings: Findings) -> None:
         findings.add_error("TFC901" if isinstance(error, UnsupportedError) else "TFC505", error)
         return
     what = "the graph restores this tensor, but the checkpoint lacks it"
-    names = {spec.name for spec in findings.specs}
-    _report("TFC503", what, sorted(expected - names), path, findings)
+    _report("TFC503", what, sorted(expected.difference(names)), path, findings)
 
 
 def _report(code: str, what: str, keys: list[str], path: str, findings: Findings) -> None:

@@ -44,9 +44,9 @@ def check_v1(
     reader = V1(location.prefix, files, mapped=False)
     keys = [set(check_table(table, findings, values=False)) - {b""} for table in reader.tables]
     specs = _v1_specs(reader, findings)
-    findings.specs = specs
-    check_names((spec.name for spec in specs), reader.path, findings)
-    findings.coverage = coverage_of(location.files, (spec.name for spec in specs))
+    findings.names = frozenset(spec.name for spec in specs)
+    check_names(sorted(findings.names), reader.path, findings)
+    findings.coverage = coverage_of(location.files, findings.names)
     sound = [spec for spec in specs if _is_whole(reader, spec, keys, findings)]
     nbytes = 0
     if reaches(level, "data"):

@@ -25,7 +25,7 @@ from tfckpt_reader.errors import (
     enough_memory,
     located,
 )
-from tfckpt_reader.folder import V1_SHARD
+from tfckpt_reader.folder import V1_SHARD, saved_model_of
 from tfckpt_reader.sniff import HEAD_SIZE, describe
 from tfckpt_reader.storage import File
 
@@ -115,10 +115,10 @@ def graph_file_of(prefix: str) -> str | None:
     meta = f"{shard[1] if shard else prefix}.meta"
     if os.path.isfile(meta):
         return meta
-    folder, base = os.path.split(prefix)
-    if base != "variables" or os.path.basename(folder) != "variables":
+    model = saved_model_of(prefix)
+    if model is None:
         return None
-    saved = (os.path.join(os.path.dirname(folder), name) for name in SAVED_MODEL_FILES)
+    saved = (os.path.join(model, name) for name in SAVED_MODEL_FILES)
     return next(filter(os.path.isfile, saved), None)
 
 
