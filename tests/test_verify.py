@@ -1014,3 +1014,55 @@ def test_an_empty_data_file_that_the_header_counts_is_no_stray(tmp_path: Path) -
     Path(f"{prefix}.data-00001-of-00002").write_bytes(b"?")
     assert codes(verify(prefix)) == ["TFC308"]
     assert codes(verify(bundle(tmp_path / "..", {}))) == []
+
+
+def test_padding_is_one_remark_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many tensors are filled up: such a file is sound, and must not seem to be cut."""
+    monkeypatch.setattr(reports, "MOST_PROBLEMS", 10)
+    tensors = {f"t{i:02d}": FLOATS[:3] for i in range(30)}
+    prefix = bundle(tmp_path, tensors, shards=2, alignment=16)
+    report = verify(prefix)
+    assert report.ok
+    assert [(p.code, p.offset) for p in report.problems] == [("TFC305", 12), ("TFC305", 12)]
+    assert report.problems[0].what == "60 bytes in 15 places that no tensor claims, all zero"
+
+
+@pytest.mark.parametrize("make", ["stray", "lost"])
+def test_many_problems_take_no_longer_each(make: str, tmp_path: Path) -> None:
+    """Twice as many: about twice the work, counted in lines and calls that run."""
+
+    def work(count: int) -> int:
+        folder = tmp_path / f"{count}"
+        folder.mkdir()
+        names = [b"n%06d" % i for i in range(count)]
+        if make == "stray":
+            crc = w.mask(w.crc(b""))
+            rows = [(w.slice_key(name, [(0, 1)]), w.entry(5, (0,), crc=crc)) for name in names]
+            path = bundle(folder, {}, edit_rows=lambda old: sorted([*old, *rows]))
+        else:
+            meta = w.v1_meta((w.v1_tensor(name, (1,), 1, [[(0, 1)]]) for name in names), None)
+            path = v1(folder, {}, edit_rows=lambda old: w.replace_row(old, b"", meta))
+        steps = 0
+
+        def trace(_frame: Any, _event: str, _argument: Any) -> Any:
+            nonlocal steps
+            steps += 1
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            report = verify(path)
+        finally:
+            sys.settrace(before)
+        assert len(report.problems) == count
+        return steps
+
+    assert work(400) < 3 * work(200)
+
+
+def test_a_name_that_begins_with_nul_is_no_slice(tmp_path: Path) -> None:
+    tensors = {"\0a": FLOATS, "\0b": w.Sliced(INTS, [[(0, 1)], [(1, 2)]]), "c": INTS}
+    report = verify(bundle(tmp_path, tensors))
+    assert codes(report) == []
+    assert report.tensors == 3

@@ -173,9 +173,8 @@ class Bundle:
         entry = decode_entry(row)
         if (entry.dtype, entry.shape) != (dtype, size) or entry.slices:
             return TensorSlice(pairs, start, size)  # `part` says what is wrong with it
-        return TensorSlice(
-            pairs, start, size, entry.shard, entry.offset, entry.nbytes, entry.crc32c
-        )
+        # The entry's shape, not the equal `size`: most slices share it, and its memory.
+        return TensorSlice(pairs, start, *entry[1:6])
 
     def runs(self, spec: TensorSpec) -> list[Run]:
         """Return the runs of bytes that a tensor is stored in; most have just one."""

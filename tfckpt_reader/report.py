@@ -120,6 +120,7 @@ class Findings:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self._codes: set[str] = set()
         self.notes: list[str] = []
         self.names: frozenset[str] | None = None
         """Of all tensors of the checkpoint; None if its index could not be read."""
@@ -149,10 +150,11 @@ class Findings:
         texts = (None if value is None else str(value) for value in (expected, got))
         severity = CODES[code].severity
         self.problems.append(Problem(code, severity, file, offset, tensor, what, *texts))
+        self._codes.add(code)
 
     def has(self, *codes: str) -> bool:
         """Tell whether a problem with one of these codes was found."""
-        return any(problem.code in codes for problem in self.problems)
+        return not self._codes.isdisjoint(codes)
 
     def add_error(self, code: str, error: CheckpointError) -> None:
         """Add what a parser raised."""

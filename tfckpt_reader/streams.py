@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     """Called on the caller's thread, now and then, with how many bytes more were read."""
 
 
+_MOST_PIECES = 1 << 12
+"""Of a window: what comes of each piece is in memory until the window is done."""
 WORTH_THREADS = 4 << 20
 """Bytes from which on reading them on threads pays; below, threads only wait for each other."""
 
@@ -89,6 +91,7 @@ def windows(places: Iterable[tuple[int, Run, File]]) -> Iterator[Window]:
     begin = end = 0
     for number, run, source in places:
         joins = source is file and run.offset == end and end - begin + run.nbytes <= CHUNK
+        joins = joins and len(pieces) < _MOST_PIECES
         for first in range(0, run.nbytes or 1, CHUNK):
             if not joins:
                 if file is not None:

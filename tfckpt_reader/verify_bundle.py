@@ -19,7 +19,7 @@ from tfckpt_reader.errors import (
 )
 from tfckpt_reader.folder import guessed_shard_count, shard_path
 from tfckpt_reader.report import ROWS_LOST, code_of
-from tfckpt_reader.slices import slice_key, slice_name
+from tfckpt_reader.slices import is_slice_key, slice_key, slice_name
 from tfckpt_reader.spec import WHOLE_AXIS, all_rows, name_of
 from tfckpt_reader.storage import File
 from tfckpt_reader.table import Table
@@ -57,18 +57,33 @@ def check_v2(
     runs = _runs(bundle, specs, findings)
     findings.names = frozenset(spec.name for spec in specs)
     findings.coverage = coverage_of(_files(bundle, runs), findings.names)
-    doubtful = _check_places(bundle, runs, findings)
-    if not reaches(level, "sizes"):
-        return len(specs), 0
-    lost = check_sizes(bundle, runs, doubtful, findings)
-    if not reaches(level, "data"):
-        return len(specs) - len(lost), 0
-    sound = [run for number, run in enumerate(runs) if number not in doubtful]
     # Without a header nobody knows the byte order, and so not one number.
     looks = reaches(level, "values") and header.present
     values = Values(specs) if looks else None
-    nbytes = check_data(bundle, sound, findings, progress, values)
-    return len(specs) - len(lost), nbytes
+    # All that is needed from here on are the runs; of very many tensors, the rest is in the way.
+    rows.clear()
+    del specs
+    return _check_files(bundle, runs, findings, progress, values, level)
+
+
+def _check_files(
+    bundle: Bundle,
+    runs: list[Run],
+    findings: Findings,
+    progress: Progress,
+    values: Values | None,
+    level: str,
+) -> tuple[int, int]:
+    """Report what is wrong with the data files; return the tensors and the bytes checked."""
+    count = len(findings.names or ())
+    doubtful = _check_places(bundle, runs, findings)
+    if not reaches(level, "sizes"):
+        return count, 0
+    lost = check_sizes(bundle, runs, doubtful, findings)
+    if not reaches(level, "data"):
+        return count - len(lost), 0
+    sound = [run for number, run in enumerate(runs) if number not in doubtful]
+    return count - len(lost), check_data(bundle, sound, findings, progress, values)
 
 
 def _check_header(prefix: str, table: Table, rows: Rows, findings: Findings) -> Header:
@@ -99,17 +114,27 @@ def _guess(prefix: str) -> Header:
 
 
 def _check_entries(bundle: Bundle, rows: Rows, findings: Findings) -> list[TensorSpec]:
-    """Decode every entry; leave out the rows of slices that some tensor accounts for."""
+    """Decode every entry; leave out the rows of slices that some tensor accounts for.
+
+    Those of very many slices would fill the memory: they are taken out before their turn comes.
+    """
     specs: dict[bytes, TensorSpec] = {}
-    for key, value in rows.items():
-        if key:
+    known: set[bytes] = {b""}
+    for is_late in (False, True):
+        for key in [key for key in rows if key.startswith(b"\0") == is_late]:
+            if key in known or key not in rows:
+                continue
             with findings.collect("TFC203"):
-                specs[key] = bundle.spec_of(key, value, rows.get)
-    for spec in list(specs.values()):
-        for piece in spec.slices:
-            specs.pop(slice_key(spec.key, piece.extents), None)
+                spec = specs[key] = bundle.spec_of(key, rows[key], rows.get)
+                for piece in spec.slices:
+                    its_key = slice_key(key, piece.extents)
+                    specs.pop(its_key, None)
+                    if piece.shard is None:  # it has no sound row: `part` says why
+                        known.add(its_key)
+                    else:
+                        rows.pop(its_key, None)
     for key in specs:
-        if not key.startswith(b"\0"):
+        if not is_slice_key(key):
             check_names([name_of(key)], bundle.path, findings)
         elif not findings.has(*ROWS_LOST):
             what = "looks like the row of a slice, but no tensor has it"
