@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.bundle import Bundle
 from tfckpt_reader.codes import ERROR, reaches
@@ -32,7 +32,38 @@ _LARGEST_GRAPH = 32 << 20
 """Bytes; a larger one holds weights of its own, and would fill the memory."""
 
 
-def check_graphs(location: Location, findings: Findings, level: str) -> None:
+class Beside(NamedTuple):
+    """The graph beside a checkpoint."""
+
+    path: str
+    keys: frozenset[str] = frozenset()
+    """What it restores."""
+    error: CheckpointError | OSError | None = None
+    """Why that is not known."""
+    note: str = ""
+    """Why nobody asked."""
+
+
+def graph_beside(location: Location) -> Beside | None:
+    """Read the graph beside a checkpoint; None where there is none.
+
+    To be done before all else: there is memory for all of a graph then, and later for its keys.
+    """
+    path = graph_file_of(location.prefix)
+    if path is None:
+        return None
+    from tfckpt_reader.graph.meta_graph import saved_keys
+
+    try:
+        size = os.path.getsize(path)
+        if size > _LARGEST_GRAPH:
+            return Beside(path, note=f"{path} was not compared: it has {count_of(size, 'byte')}")
+        return Beside(path, saved_keys(path))
+    except (CheckpointError, OSError) as error:
+        return Beside(path, error=error)
+
+
+def check_graphs(location: Location, findings: Findings, level: str, beside: Beside | None) -> None:
     """Report keys that a graph names and the checkpoint lacks, and graphs that cannot be read.
 
     Where the index is damaged, or a part of a V1 checkpoint missing, nobody knows what it lacks.
@@ -44,9 +75,8 @@ def check_graphs(location: Location, findings: Findings, level: str) -> None:
         return
     if OBJECT_GRAPH_KEY in findings.names and reaches(level, "data"):
         _check_objects(location.prefix, findings.names, findings)
-    path = graph_file_of(location.prefix)
-    if path is not None:
-        _check_graph(path, findings.names, findings)
+    if beside is not None:
+        _check_graph(beside, findings.names, findings)
 
 
 def _check_objects(prefix: str, names: Collection[str], findings: Findings) -> None:
@@ -58,16 +88,16 @@ def _check_objects(prefix: str, names: Collection[str], findings: Findings) -> N
     path = prefix + ".index"
     try:
         with located(path):
-            keys = tracked_keys(raw)
+            lacking = _lacking(tracked_keys(raw), names)
     except CheckpointError as error:
         error.tensor = OBJECT_GRAPH_KEY
         findings.add_error("TFC402", error)
         return
     what = "an object's value has this key, but the index has not"
-    _report("TFC504", what, _lacking(keys, names), path, findings)
+    _report("TFC504", what, lacking, path, findings)
 
 
-def _object_graph(prefix: str) -> bytes | None:
+def _object_graph(prefix: str) -> memoryview | None:
     """Return the stored graph of objects; None if it is no string, or damaged, which was told."""
     try:
         bundle = Bundle(prefix, mapped=False)
@@ -77,26 +107,18 @@ def _object_graph(prefix: str) -> bytes | None:
         data, front = bundle.shards.strings(run_of(spec), check=True)
     except CheckpointError:
         return None
-    return bytes(data[front.begin : front.end])
+    return data[front.begin : front.end]
 
 
-def _check_graph(path: str, names: Collection[str], findings: Findings) -> None:
-    from tfckpt_reader.graph.meta_graph import saved_keys
-
-    try:
-        size = os.path.getsize(path)
-        if size > _LARGEST_GRAPH:
-            findings.notes.append(f"{path} was not compared: it has {count_of(size, 'byte')}")
-            return
-        expected = saved_keys(path)
-    except OSError as error:  # ours among them, where it is gone meanwhile
+def _check_graph(beside: Beside, names: Collection[str], findings: Findings) -> None:
+    path, error = beside.path, beside.error
+    findings.notes += [beside.note] if beside.note else []
+    if isinstance(error, OSError):  # ours among them, where it is gone meanwhile
         findings.add("TFC505", f"cannot be read: {error.strerror or error}", file=path)
-        return
-    except CheckpointError as error:
+    elif error is not None:
         findings.add_error("TFC901" if isinstance(error, UnsupportedError) else "TFC505", error)
-        return
     what = "the graph restores this tensor, but the checkpoint lacks it"
-    _report("TFC503", what, sorted(expected.difference(names)), path, findings)
+    _report("TFC503", what, sorted(beside.keys.difference(names)), path, findings)
 
 
 def _report(code: str, what: str, keys: list[str], path: str, findings: Findings) -> None:
@@ -109,7 +131,7 @@ def _report(code: str, what: str, keys: list[str], path: str, findings: Findings
 
 def _lacking(keys: Iterable[str], names: Collection[str]) -> list[str]:
     """Return keys that no name is, or begins with: a table's key is the beginning of several."""
-    absent = [key for key in dict.fromkeys(keys) if key not in names]
+    absent = dict.fromkeys(key for key in keys if key not in names)
     ordered = sorted(names) if absent else []
     found = []
     for key in absent:
