@@ -25,6 +25,7 @@ from tfckpt_reader.reports.document import document, documents
 from tfckpt_reader.reports.github import annotated, harmless
 from tfckpt_reader.reports.junit import junit
 from tfckpt_reader.reports.markdown import escaped
+from tfckpt_reader.reports.pieces import json_pieces
 from tfckpt_reader.reports.sarif import sarif
 
 SCHEMA = Path(__file__).resolve().parents[1] / "docs" / "verify.schema.json"
@@ -187,6 +188,10 @@ def test_junit_of_anything(reports: list[Report], why: str, strict: bool) -> Non
 # SARIF.
 
 
+def sarif_text(reports: list[Report], **options: Any) -> str:
+    return "".join(sarif(reports, **options))
+
+
 def run_of(text: str) -> Any:
     """The run of a document, after the checks that its schema and sarif-tools make."""
     models = pytest.importorskip("pydantic_sarif.model")
@@ -204,7 +209,7 @@ def run_of(text: str) -> Any:
 def test_sarif_says_where(tmp_path: Path) -> None:
     bad = problem(file=str(tmp_path / "a b" / "m.data"), offset=12, tensor="a/x")
     remark = problem("TFC305", file="/elsewhere/m.data")
-    text = sarif([report(remark, bad)], version="1.2.3", top=str(tmp_path))
+    text = sarif_text([report(remark, bad)], version="1.2.3", top=str(tmp_path))
     run = run_of(text)
     first, second = run["results"]
     assert (first["level"], second["level"]) == ("error", "note")
@@ -218,7 +223,7 @@ def test_sarif_says_where(tmp_path: Path) -> None:
 
 
 def test_sarif_rules_are_the_codes() -> None:
-    run = run_of(sarif([report(problem("TFC302"))], version="1"))
+    run = run_of(sarif_text([report(problem("TFC302"))], version="1"))
     rules = run["tool"]["driver"]["rules"]
     assert [rule["id"] for rule in rules] == list(CODES)
     assert rules[run["results"][0]["ruleIndex"]]["id"] == "TFC302"
@@ -231,7 +236,7 @@ def test_sarif_rules_are_the_codes() -> None:
 
 
 def fingerprints(*problems: Problem) -> list[str]:
-    run = run_of(sarif([report(*problems)], version="1"))
+    run = run_of(sarif_text([report(*problems)], version="1"))
     return [one["partialFingerprints"]["tfckptProblem/v1"] for one in run["results"]]
 
 
@@ -247,19 +252,19 @@ def test_fingerprints_stay_when_bytes_move() -> None:
 def test_sarif_of_failure_and_of_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     from tfckpt_reader.reports import sarif as module
 
-    run = run_of(sarif([], version="1", failed=["no checkpoint"]))
+    run = run_of(sarif_text([], version="1", failed=["no checkpoint"]))
     (invocation,) = run["invocations"]
     assert not invocation["executionSuccessful"]
     assert invocation["toolExecutionNotifications"][0]["message"]["text"] == "no checkpoint"
     monkeypatch.setattr(module, "_MOST", 2)
-    run = run_of(sarif([report(problem("TFC305"), problem(), problem())], version="1"))
+    run = run_of(sarif_text([report(problem("TFC305"), problem(), problem())], version="1"))
     assert [one["ruleId"] for one in run["results"]] == ["TFC401", "TFC401"]
-    assert "1 problems more" in str(run["invocations"])
+    assert "1 problem more" in str(run["invocations"])
 
 
 @given(hostile_reports(), names)
 def test_sarif_of_anything(reports: list[Report], why: str) -> None:
-    run = run_of(sarif(reports, version="1", top="/top", failed=[why]))
+    run = run_of(sarif_text(reports, version="1", top="/top", failed=[why]))
     assert len(run["results"]) == len(all_problems(reports))
     prints = [one["partialFingerprints"]["tfckptProblem/v1"] for one in run["results"]]
     assert len(set(prints)) == len(prints)
@@ -444,19 +449,49 @@ def validator() -> Any:
 
 
 def validate(found: dict[str, Any]) -> None:
-    validator().validate(json.loads(json.dumps({"schema": 1, **found})))
+    validator().validate({"schema": 1, **found})
+
+
+def printed(found: dict[str, Any]) -> Any:
+    """A document as whoever reads what is printed has it."""
+    return json.loads("".join(json_pieces(found)))
+
+
+documents_of_anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(documents_of_anything)
+def test_json_pieces_are_json(found: Any) -> None:
+    def lazy(value: Any) -> Any:
+        if isinstance(value, list):
+            return map(lazy, value)
+        return {k: lazy(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+    assert "".join(json_pieces(found)) == json.dumps(found, indent=1)
+    text = "".join(json_pieces(lazy(found)))
+    assert json.loads(text) == found
+    assert text.isascii()
+
+
+def test_json_pieces_have_an_item_on_each_line() -> None:
+    found = {"problems": iter([{"a": [1, 2]}, {"a": []}]), "none": iter([])}
+    lines = '{\n "problems": [\n  {"a": [1, 2]},\n  {"a": []}\n ],\n "none": []\n}'
+    assert "".join(json_pieces(found)) == lines
 
 
 @given(hostile_reports(), names)
 def test_json_of_anything_is_as_described(reports: list[Report], why: str) -> None:
-    validate(documents(reports, [why]))
+    validate(printed(documents(reports, [why])))
     for one in reports:
-        validate(document(one))
+        validate(printed(document(one)))
 
 
 def test_every_field_is_described() -> None:
     described = json.loads(SCHEMA.read_text("utf-8"))["$defs"]
-    many = documents([report(problem())], ["why"])
+    many = printed(documents([report(problem())], ["why"]))
     for name, found in (("many", {"schema": 1, **many}), ("report", many["reports"][0])):
         assert set(described[name]["properties"]) == set(found)
         assert set(described[name]["required"]) == set(found)
@@ -465,7 +500,7 @@ def test_every_field_is_described() -> None:
 
 def test_the_description_refuses_what_is_not_so() -> None:
     jsonschema = pytest.importorskip("jsonschema")
-    good = document(report(problem()))
+    good = printed(document(report(problem())))
     validate(good)
     for key in good:
         with pytest.raises(jsonschema.ValidationError):
