@@ -34,7 +34,7 @@ LEVEL_HEADS = {
     "Only bytes that no tensor claims are read.",
     "data": "Every byte of every tensor, against its checksum; strings are taken apart, V1 values decoded, and the "
     "values of an object-based checkpoint's own graph of objects looked for. This is the default.",
-    "values": "What numbers the floats hold, streamed; the only level that imports NumPy for V2. NaN and infinities are "
+    "values": "What numbers the floats hold, streamed; the only level that imports NumPy. NaN and infinities are "
     "told of every tensor. Zeros or one number throughout are told only of weights with two axes or more that are no "
     "slot of an optimizer: biases begin as zeros, scales as ones, and slots of frozen weights stay zero, so that a "
     "sound checkpoint has dozens. Of integers, bools and strings nothing is said.",

@@ -391,6 +391,10 @@ WHOLE = [(0, -1)]
 F_META = w.v1_tensor(b"f", (4,), 1, [WHOLE])
 I_META = w.v1_tensor(b"i", (3,), 3, [WHOLE])
 F_KEY = w.slice_key(b"f", WHOLE)
+OTHER_SLICE = w.v1_data(b"f", [(0, 4)], w.tensor_proto(FLOATS))
+NO_SLICE = w.bytes_field(
+    2, w.bytes_field(1, b"f") + w.bytes_field(2, b"\xff") + w.bytes_field(3, w.tensor_proto(FLOATS))
+)
 SHORT_ROW = w.v1_data(b"f", WHOLE, w.tensor_proto(FLOATS[:3]))
 
 

@@ -41,7 +41,7 @@ from tfckpt_reader.tensor import (
     string_lengths,
     strings,
 )
-from tfckpt_reader.variant import decode_variant, variant_messages
+from tfckpt_reader.variant import check_variant, decode_variant, variant_messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,9 +193,9 @@ class Shards:
         return crc
 
     def check(self, run: Run) -> int:
-        """Read all bytes of a run, compare their crcs, and decode variants.
+        """Read all bytes of a run, compare their crcs, and go through variants.
 
-        Returns how many bytes its elements take. Of numbers and strings no array is made.
+        Returns how many bytes its elements take. No array is made, and NumPy is not needed.
         """
         if run.dtype is DataType.STRING:
             return self.strings(run, check=True)[1].end
@@ -203,7 +203,7 @@ class Shards:
             messages, end = self.variants(run, check=True)
             with located(self.source(run).name, tensor=run.name):
                 for message in messages:
-                    decode_variant(message)
+                    check_variant(message)
             return end
         return sum(map(len, self.stored(run, check=True)))
 

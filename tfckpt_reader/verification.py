@@ -41,7 +41,7 @@ def verify(
 ) -> Report:
     """Check a checkpoint and report all that is wrong with it.
 
-    NumPy is imported for V1 data, and at level values only.
+    NumPy is imported at level values only.
 
     Args:
         path: As for `open`.

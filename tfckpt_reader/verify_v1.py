@@ -87,7 +87,7 @@ def _check_values(
     total, done = sum(spec.nbytes or 0 for spec in specs), 0
     for spec in specs:
         try:
-            if values and spec.dtype in FLOATS:
+            if values and spec.elements and spec.dtype in FLOATS:
                 _look_at(reader, spec, findings)
             else:
                 reader.check(spec)
