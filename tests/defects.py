@@ -435,6 +435,11 @@ def without_index(folder: Path) -> Path:
     return folder
 
 
+def without_variables(folder: Path) -> Path:
+    shutil.rmtree(real_model(folder) / "variables")
+    return folder
+
+
 def pipe_for_index(folder: Path) -> Path:
     if not hasattr(os, "mkfifo"):
         pytest.skip("no pipes here")
@@ -469,6 +474,24 @@ def too_deep(folder: Path) -> Path:
         here = inner
     os.close(here)
     return folder
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, *ends: str) -> None:
+    """Files of such names cannot be opened; root, who runs many a test, could."""
+    really, plainly = os.open, open
+
+    def refuse(path: Any, *arguments: Any, **more: Any) -> int:
+        if str(path).endswith(ends):
+            raise PermissionError(13, "Permission denied", path)
+        return really(path, *arguments, **more)
+
+    def refuse_too(path: Any, *arguments: Any, **more: Any) -> Any:
+        if str(path).endswith(ends):
+            raise PermissionError(13, "Permission denied", path)
+        return plainly(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr("builtins.open", refuse_too)
 
 
 # What came of it.

@@ -84,6 +84,7 @@ from defects import (
     with_state,
     without,
     without_index,
+    without_variables,
     zero_with,
 )
 
@@ -229,6 +230,7 @@ CASES: list[tuple[str, str, Build]] = [
     ("TFC351", "an empty state file", empty_state),
     ("TFC352", "an older checkpoint that is not there", with_state("p", "p", "o")),
     ("TFC353", "data without an index", without_index),
+    ("TFC353", "a SavedModel without its variables", without_variables),
     ("TFC354", "a pipe for an index", pipe_for_index),
     ("TFC355", "a folder that lies too deep", too_deep),
 ]  # fmt: skip

@@ -42,6 +42,7 @@ from defects import (
     poke,
     put,
     real_model,
+    refusing,
     same_bytes,
     shown,
     swapped,
@@ -889,24 +890,6 @@ def test_a_very_large_graph_is_left_aside(tmp_path: Path) -> None:
 
 
 # What the system does not let us read.
-
-
-def refusing(monkeypatch: pytest.MonkeyPatch, *ends: str) -> None:
-    """Files of such names cannot be opened; root, who runs many a test, could."""
-    really, plainly = os.open, open
-
-    def refuse(path: Any, *arguments: Any, **more: Any) -> int:
-        if str(path).endswith(ends):
-            raise PermissionError(13, "Permission denied", path)
-        return really(path, *arguments, **more)
-
-    def refuse_too(path: Any, *arguments: Any, **more: Any) -> Any:
-        if str(path).endswith(ends):
-            raise PermissionError(13, "Permission denied", path)
-        return plainly(path, *arguments, **more)
-
-    monkeypatch.setattr(os, "open", refuse)
-    monkeypatch.setattr("builtins.open", refuse_too)
 
 
 def test_a_data_file_that_cannot_be_opened_is_not_called_missing(

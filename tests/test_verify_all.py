@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 import writers as w
-from defects import DATA, FIXTURES, INDEX, at, bundle, codes, poke, state
+from defects import (
+    DATA,
+    FIXTURES,
+    FLOATS,
+    INDEX,
+    INTS,
+    at,
+    bundle,
+    codes,
+    cut,
+    poke,
+    refusing,
+    state,
+)
 from test_code_matrix import CASES, OF_FOLDERS
 
 from tfckpt_reader import CheckpointNotFoundError, Report, crew, verify, verify_all, verify_folder
@@ -339,3 +353,83 @@ def test_an_error_in_progress_leaves_no_thread(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         verify_all(tmp_path, on_progress=interrupt)
     assert set(threading.enumerate()) == before
+
+
+# What is there in part.
+
+
+META = FIXTURES / "saver_tf1" / "model.ckpt-1.meta"
+
+
+@pytest.mark.parametrize("contents", [b"", V1_FILE[:-1], V1_FILE[:20]])
+def test_a_v1_file_that_was_cut_off_is_known_by_its_graph(contents: bytes, tmp_path: Path) -> None:
+    bundle(at(tmp_path / "good"))
+    Path(tmp_path, "old.ckpt").write_bytes(contents)
+    shutil.copy(META, tmp_path / "old.ckpt.meta")
+    good, bad = verify_all(tmp_path)
+    assert good.ok
+    assert (bad.path, bad.version, codes(bad)) == (str(tmp_path / "old.ckpt"), "V1", ["TFC101"])
+    assert len(bad.diagnosis) == 1
+
+
+def test_v1_shards_that_were_all_cut_off_are_known_by_their_graph(tmp_path: Path) -> None:
+    w.write_v1_shards(tmp_path / "p", {"f": FLOATS, "i": INTS}, shards=2)
+    for shard in range(2):
+        cut(tmp_path / "p", f"-{shard:05d}-of-00002", 1)
+    with pytest.raises(CheckpointNotFoundError):
+        verify_all(tmp_path)  # they might be anybody's
+    shutil.copy(META, tmp_path / "p.meta")
+    (report,) = verify_all(tmp_path)
+    assert (report.version, codes(report)) == ("V1", ["TFC101", "TFC101"])
+    assert codes(verify(tmp_path / "p")) == ["TFC101", "TFC101"]
+
+
+def test_a_saved_model_whose_variables_are_gone(tmp_path: Path) -> None:
+    shutil.copytree(FIXTURES / "saved_model", tmp_path / "model")
+    shutil.copytree(FIXTURES / "saved_model", tmp_path / "other")
+    shutil.rmtree(tmp_path / "model" / "variables")
+    lost, sound = verify_all(tmp_path)
+    assert sound.ok
+    assert lost.path == str(tmp_path / "model" / "variables" / "variables")
+    assert codes(lost) == ["TFC353"]
+    assert "restores" in lost.problems[0].what
+
+
+def test_a_saved_model_that_has_no_variables(tmp_path: Path) -> None:
+    bundle(tmp_path)
+    at(tmp_path / "model").joinpath("saved_model.pb").write_bytes(
+        w.int_field(1, 1) + w.bytes_field(2, b"")
+    )
+    (report,) = verify_all(tmp_path)
+    assert report.ok
+
+
+def test_a_saved_model_without_variables_that_is_none(tmp_path: Path) -> None:
+    bundle(tmp_path)
+    at(tmp_path / "model").joinpath("saved_model.pb").write_bytes(b"\xff\xff")
+    bad, good = verify_all(tmp_path)
+    assert good.ok
+    assert codes(bad) == ["TFC505"]
+
+
+def test_a_file_that_cannot_be_opened_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle(tmp_path)
+    Path(tmp_path, "secret").write_bytes(V1_FILE)
+    refusing(monkeypatch, "secret")
+    monkeypatch.setattr(os, "access", lambda path, _mode: not str(path).endswith("secret"))
+    about_it, good = verify_all(tmp_path)
+    assert good.ok
+    (note,) = about_it.notes
+    assert note == f"{tmp_path / 'secret'} cannot be opened: is it a checkpoint?"
+
+
+def test_a_state_file_whose_newest_is_cut_off(tmp_path: Path) -> None:
+    bundle(tmp_path)
+    Path(tmp_path, "old").write_bytes(V1_FILE[:-1])
+    state(tmp_path, "old", "p")
+    (problem,) = about(tmp_path).problems
+    assert (problem.code, problem.what) == (
+        "TFC351", "the newest checkpoint is cut off, or none: old",
+    )  # fmt: skip

@@ -139,7 +139,11 @@ CODES: dict[str, Code] = {
         "Copy them too, or take them out of the state file.",
     ),
     "TFC353": Code(
-        "index-missing", "index", ERROR, "Data files lie here without their index.", _COPY
+        "index-missing",
+        "index",
+        ERROR,
+        "Data, or a graph, lies here without its index.",
+        _COPY,
     ),
     "TFC354": Code(
         "unreadable", "index", ERROR, "A checkpoint was found but cannot be read.", _ALLOW

@@ -20,6 +20,7 @@ from tfckpt_reader.errors import (
 )
 from tfckpt_reader.folder import (
     DATA_FILE,
+    SAVED_MODEL_FILES,
     Location,
     checkpoints_in,
     names_in,
@@ -34,7 +35,6 @@ from tfckpt_reader.storage import File
 
 _MOST_LISTED = 10
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://")
-_SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 
 
 def locate(path: str | os.PathLike[str] | bytes | Location, *, latest: bool = False) -> Location:
@@ -97,7 +97,7 @@ def _by_file(path: str) -> Location | None:
     folder, base = os.path.split(path)
     if not os.path.isfile(path):
         return None
-    if base in _SAVED_MODEL:
+    if base in SAVED_MODEL_FILES:
         return _in_saved_model(folder)
     if base == STATE_FILE or is_state_file(read_head(path)):
         return _from_state(path)
@@ -118,7 +118,7 @@ def _in_folder(path: str, *, latest: bool) -> Location:
             return _from_state(state_path)
         except CorruptCheckpointError as error:
             notes.append(f"the state file was left aside: {error}")
-    if any(os.path.isfile(os.path.join(path, name)) for name in _SAVED_MODEL):
+    if any(os.path.isfile(os.path.join(path, name)) for name in SAVED_MODEL_FILES):
         return _in_saved_model(path)
     found = checkpoints_in(path)
     if len(found) > 1 and latest:

@@ -79,6 +79,16 @@ def check_graphs(location: Location, findings: Findings, level: str, beside: Bes
         _check_graph(beside, findings.names, findings)
 
 
+def check_alone(location: Location, findings: Findings) -> None:
+    """Report a graph that restores variables, where there are none at all."""
+    beside = graph_beside(location)
+    if beside is not None and beside.keys:
+        what = f"the graph restores {count_of(len(beside.keys), 'tensor')}, and there is no index"
+        findings.add("TFC353", what, file=f"{location.prefix}.index")
+    elif beside is not None:
+        _check_graph(beside, (), findings)
+
+
 def _check_objects(prefix: str, names: Collection[str], findings: Findings) -> None:
     from tfckpt_reader.graph.saved_objects import tracked_keys
 

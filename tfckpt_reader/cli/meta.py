@@ -21,8 +21,9 @@ from tfckpt_reader.cli.described import (
     variable_lines,
 )
 from tfckpt_reader.errors import CheckpointNotFoundError, count_of, printable
+from tfckpt_reader.folder import SAVED_MODEL_FILES
 from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
-from tfckpt_reader.graph.parts import SAVED_MODEL_FILES, graph_file_of
+from tfckpt_reader.graph.parts import graph_file_of
 from tfckpt_reader.locate import locate
 from tfckpt_reader.selection import select
 

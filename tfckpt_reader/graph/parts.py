@@ -25,7 +25,7 @@ from tfckpt_reader.errors import (
     enough_memory,
     located,
 )
-from tfckpt_reader.folder import V1_SHARD, saved_model_of
+from tfckpt_reader.folder import SAVED_MODEL_FILES, V1_SHARD, saved_model_of
 from tfckpt_reader.sniff import HEAD_SIZE, describe
 from tfckpt_reader.storage import File
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 META_GRAPH, GRAPH, SAVED_MODEL = "MetaGraphDef", "GraphDef", "SavedModel"
-SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
-"""Names of the file in the folder of a SavedModel."""
 _TOO_LARGE = 1 << 31
 _MOST_FIELDS = 1 << 20
 _TEXT = re.compile(rb"\s*(?:#[^\n]*\n\s*)*([a-z_]+)\s*[:{<]")
