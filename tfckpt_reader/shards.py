@@ -51,6 +51,10 @@ if TYPE_CHECKING:
     from tfckpt_reader.spec import Run
 
 
+MOST_OPEN = 64
+"""Data files at a time: systems give a process 256 or 1,024, and some checkpoints have more."""
+
+
 class Shards:
     """The data files of one prefix. Each is opened, and mapped, when first needed.
 
@@ -74,7 +78,7 @@ class Shards:
         self._lock = threading.Lock()
 
     def file(self, shard: int) -> File:
-        """Return a data file, opened once.
+        """Return a data file. Some stay open; whoever has one can go on with it whatever happens.
 
         Raises:
             CheckpointNotFoundError: it is not there.
@@ -84,6 +88,8 @@ class Shards:
             return known
         with self._lock:
             if shard not in self._files:
+                if len(self._files) >= MOST_OPEN:
+                    del self._files[next(iter(self._files))]
                 self._files[shard] = File(self._path(shard), mapped=self._mapped)
             return self._files[shard]
 
@@ -95,10 +101,11 @@ class Shards:
         # A merge with an empty input counts too many shards: the files are then named for fewer.
         fewer = [n for n, numbers in there.items() if n < self.num_shards and shard in numbers]
         if len(fewer) == 1 and len(there) == 1:
-            self._notes.append(
+            note = (
                 f"the index counts {count_of(self.num_shards, 'shard')}, "
                 f"the data files are named for {fewer[0]}"
             )
+            self._notes += [] if note in self._notes else [note]
             return shard_path(self.prefix, shard, fewer[0])
         if shard >= self.num_shards and self.num_shards in there:
             raise CorruptCheckpointError(

@@ -59,7 +59,7 @@ def check_data(
     found = zip(order, findings.problems[begin:], strict=True)
     findings.problems[begin:] = [problem for _, problem in sorted(found, key=lambda pair: pair[0])]
     if values is not None:
-        values.report(bundle, findings)
+        values.report(findings)
     return sound
 
 
@@ -141,8 +141,9 @@ class Values:
         for code, what, got in remarks(run.name, run.dtype, shape, part.seen):
             self._odd.append((part.number, part.run, place, code, what, got))
 
-    def report(self, bundle: Bundle, findings: Findings) -> None:
+    def report(self, findings: Findings) -> None:
         """Report what is odd, in the order in which it lies."""
+        files = {runs[0].shard: file for file, runs in findings.runs.items()}
         for _, run, offset, code, what, got in sorted(self._odd, key=lambda odd: (odd[0], odd[3])):
-            file = bundle.shards.file(run.shard).name
+            file = files[run.shard]
             findings.add(code, what, file=file, offset=offset, tensor=run.name, got=got)
