@@ -280,10 +280,11 @@ def test_names_do_not_command_the_runner(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are other things there")
-def test_ctrl_c_ends_it_and_writes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("size", "count"), [(64 << 20, 300), (1 << 20, 1000)])
+def test_ctrl_c_ends_it_and_writes_nothing(size: int, count: int, tmp_path: Path) -> None:
     top = at(tmp_path / "top")
-    prefix = bundle(at(top / "0"), {"t": np.zeros(64 << 20, np.uint8)})
-    for number in range(1, 300):
+    prefix = bundle(at(top / "0"), {"t": np.zeros(size, np.uint8)})
+    for number in range(1, count):
         folder = at(top / f"{number}")
         for end in (INDEX, DATA):
             os.link(f"{prefix}{end}", folder / f"p{end}")

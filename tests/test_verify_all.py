@@ -332,6 +332,34 @@ def test_small_checkpoints_are_verified_at_once(
     assert paths(reports, tmp_path) == sorted(paths(reports, tmp_path))
 
 
+def test_what_fills_the_memory_is_verified_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many tensors, or a large graph, beside little data: not several of those at once."""
+    bundle(at(tmp_path / "small"))
+    bundle(at(tmp_path / "names"), {f"{'n' * 200}{i}": INTS[:0] for i in range(5000)}, block_size=9)
+    graph = bundle(at(tmp_path / "graph"))
+    Path(f"{graph}.meta").write_bytes(w.bytes_field(2, w.bytes_field(1, bytes(5 << 20))))
+    threads: dict[str, bool] = {}
+
+    def recording(path: Location, **options: Any) -> Report:
+        alone = threading.current_thread() is threading.main_thread()
+        threads[os.path.relpath(path.prefix, tmp_path)] = alone
+        return verify(path, **options)
+
+    monkeypatch.setattr(crew, "processors", lambda: 2)
+    monkeypatch.setattr(verify_folder, "verify", recording)
+    verify_all(tmp_path)
+    assert threads == {"small/p": False, "names/p": True, "graph/p": True}
+
+
+def test_two_checkpoints_of_one_path_have_an_order(tmp_path: Path) -> None:
+    bundle(tmp_path)
+    Path(tmp_path, "p").write_bytes(V1_FILE)
+    found = [report.version for report in verify_all(tmp_path) if report.version]
+    assert found == ["V1", "V2"]
+
+
 def test_progress_adds_up(tmp_path: Path) -> None:
     for name in "abcd":
         bundle(at(tmp_path / name), {"t": np.zeros(3 << 20, np.uint8)})

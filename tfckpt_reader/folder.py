@@ -56,6 +56,14 @@ def names_in(folder: str) -> list[str]:
         return []
 
 
+def size_of(path: str) -> int:
+    """Return the bytes of a file; 0 where there is none."""
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0
+
+
 def is_table(path: str) -> bool:
     """Tell by its last bytes whether a file is a table, as V1 files are."""
     if not os.path.isfile(path):

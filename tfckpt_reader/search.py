@@ -24,6 +24,7 @@ from tfckpt_reader.folder import (
     V1_SHARD,
     Location,
     is_table,
+    size_of,
     v1_set_at,
     v2_at,
 )
@@ -155,15 +156,8 @@ def _data_sizes(folder: str, names: list[str]) -> dict[str, int]:
         match = DATA_FILE.fullmatch(name)
         if match:
             path = os.path.join(folder, name)
-            sizes[match[1]] = sizes.get(match[1], 0) + _size(path)
+            sizes[match[1]] = sizes.get(match[1], 0) + size_of(path)
     return sizes
-
-
-def _size(path: str) -> int:
-    try:
-        return os.path.getsize(path)
-    except OSError:
-        return 0
 
 
 def _add_v2(folder: str, names: list[str], sizes: dict[str, int], found: Found) -> None:
@@ -205,11 +199,11 @@ def _add_v1(folder: str, names: list[str], found: Found) -> None:
         elif _is_foreign(path):
             found.note(f"{path} was left aside: a table, but not that of a V1 checkpoint")
         else:
-            found.checkpoints.append((Location("V1", path, (path,)), _size(path)))
+            found.checkpoints.append((Location("V1", path, (path,)), size_of(path)))
     for pattern in sorted(sets):
         location = v1_set_at(pattern)
         if location is not None:
-            found.checkpoints.append((location, sum(map(_size, location.files))))
+            found.checkpoints.append((location, sum(map(size_of, location.files))))
 
 
 def _was_v1(name: str, there: set[str]) -> bool:

@@ -22,7 +22,8 @@ from tfckpt_reader.errors import (
     count_of,
     shortened,
 )
-from tfckpt_reader.folder import V1_SHARD, Location
+from tfckpt_reader.folder import V1_SHARD, Location, size_of
+from tfckpt_reader.graph.parts import graph_file_of
 from tfckpt_reader.locate import places
 from tfckpt_reader.report import MOST_PROBLEMS, Findings, Report
 from tfckpt_reader.search import Found, search
@@ -97,16 +98,25 @@ def _verified(found: Found, level: str, on_progress: Progress | None) -> Iterato
     def verified(task: tuple[Location, int], _buffer: memoryview) -> Report:
         return _one(task[0], level, None, most)
 
-    small = [task for task in found.checkpoints if task[1] < WORTH_THREADS]
+    small = [task for task in found.checkpoints if _is_small(*task)]
     with closing(each(small, verified)) as reports:
         for (_, size), report in reports:
             yield report
             tell(size)
             done += size
     for location, size in found.checkpoints:
-        if size >= WORTH_THREADS:
+        if not _is_small(location, size):
             yield _one(location, level, tell, most)
             done += size
+
+
+def _is_small(location: Location, size: int) -> bool:
+    """Tell whether several of its kind are verified at once: little to read, and few names.
+
+    Names take some eight times the memory that they take in an index.
+    """
+    graph = graph_file_of(location.prefix) or ""
+    return size + 8 * size_of(f"{location.prefix}.index") + size_of(graph) < WORTH_THREADS
 
 
 def _one(location: Location, level: str, on_progress: Progress | None, most: int) -> Report:

@@ -5,12 +5,11 @@ Rank 8: parses nothing itself; reads only what no tensor claims. Files are read,
 
 from __future__ import annotations
 
-import os
 from math import gcd
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointError, count_of
-from tfckpt_reader.folder import shard_counts, shard_path
+from tfckpt_reader.folder import shard_counts, shard_path, size_of
 from tfckpt_reader.report import ROWS_LOST, code_of_data
 from tfckpt_reader.storage import File, chunks
 
@@ -74,16 +73,9 @@ def _check_shard_names(bundle: Bundle, runs: list[Run], findings: Findings) -> N
     for n, shards in sorted(there.items()):
         others = sorted(shards - used if n == count or count not in there else shards)
         for path in (shard_path(bundle.prefix, shard, n) for shard in others):
-            is_ours = n == count and not _size(path)  # a worker that had nothing to save
+            is_ours = n == count and not size_of(path)  # a worker that had nothing to save
             if not is_ours and not findings.has(*ROWS_LOST):
                 findings.add("TFC308", "no tensor of this checkpoint lies in it", file=path)
-
-
-def _size(path: str) -> int:
-    try:
-        return os.path.getsize(path)
-    except OSError:
-        return 0
 
 
 def _add_lost_shard(error: CheckpointError, runs: list[Run], findings: Findings) -> None:
