@@ -5,6 +5,7 @@ Every code alone is in test_code_matrix.py; here is what a problem says, and wha
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 import re
@@ -763,6 +764,82 @@ def test_memory_does_not_grow_with_a_v1_file(tmp_path: Path) -> None:
         tensors = {f"t{i:03d}": np.zeros(1 << 16, np.float64) for i in range(count)}
         peaks.append(peak_kib(v1(tmp_path, tensors)))
     assert max(peaks) - min(peaks) < 16 << 10, peaks  # 10 and 50 MB
+
+
+MANY = 100_000
+CLI_PEAK = """
+import re, sys
+from tfckpt_reader.cli import main
+main(sys.argv[1:])
+print(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1], file=sys.stderr)
+"""
+
+
+def very_many(folder: Path, kind: str) -> Path:
+    """100,000 small tensors, or slices of one; all of them damaged; with graphs beside them."""
+    names = [f"model/layer_{i // 100:05d}/block_{i % 100:02d}/weights" for i in range(MANY)]
+    if "slices" in kind:
+        pieces = [[(i, 1), (0, 4)] for i in range(MANY)]
+        whole = np.arange(MANY * 4, dtype=np.float32).reshape(MANY, 4)
+        tensors: dict[str, Any] = {"embedding": w.Sliced(whole, pieces)}
+    else:
+        tensors = {name: np.array([i, 1, 2, 3], np.float32) for i, name in enumerate(names)}
+    if "objects" in kind:
+        nodes = (
+            w.bytes_field(2, w.bytes_field(2, n.encode()) + w.bytes_field(3, n.encode()))
+            for n in names
+        )
+        graph = b"".join(w.bytes_field(1, node) for node in nodes)
+        tensors["_CHECKPOINTABLE_OBJECT_GRAPH"] = w.Strings([graph], ())
+    prefix = bundle(folder, tensors)
+    if "graph" in kind:
+        Path(f"{prefix}.meta").write_bytes(graph_that_saves([name.encode() for name in names]))
+    if "damaged" in kind:
+        data = Path(f"{prefix}{DATA}")
+        data.write_bytes(bytes(byte ^ 1 for byte in data.read_bytes()))
+    return prefix
+
+
+def graph_that_saves(keys: list[bytes]) -> bytes:
+    """A MetaGraphDef of a variable per key, about 20 MB of them, and of a Saver's ops."""
+
+    def node(name: bytes, op: bytes, inputs: list[bytes], attribute: bytes) -> bytes:
+        ins = b"".join(w.bytes_field(3, each) for each in inputs)
+        pair = w.bytes_field(1, b"value") + w.bytes_field(2, attribute)
+        parts = w.bytes_field(1, name) + w.bytes_field(2, op) + ins + w.bytes_field(5, pair)
+        return w.bytes_field(1, parts)
+
+    def texts(values: list[bytes]) -> bytes:
+        stored = b"".join(w.bytes_field(8, value) for value in values)
+        return w.bytes_field(8, w.int_field(1, w.STRING) + stored)
+
+    nodes = [node(key, b"VarHandleOp", [], w.bytes_field(2, bytes(60))) for key in keys]
+    nodes.append(node(b"save/names", b"Const", [], texts(keys)))
+    nodes.append(node(b"save/slices", b"Const", [], texts([b""] * len(keys))))
+    inputs = [b"save/prefix", b"save/names", b"save/slices", *keys]
+    nodes.append(node(b"save/SaveV2", b"SaveV2", inputs, b""))
+    return w.bytes_field(2, b"".join(nodes))
+
+
+@linux_only
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "kind",
+    ["sound", "damaged", "slices", "damaged slices", "graph", "damaged graph", "objects and graph"],
+)
+def test_very_many_tensors_take_little_memory(kind: str, tmp_path: Path) -> None:
+    prefix = very_many(tmp_path, kind)
+    options = ["--level", "values", "--json", "--sarif", str(tmp_path / "out")]
+    done = subprocess.run(
+        [sys.executable, "-c", CLI_PEAK, "verify", str(prefix), *options],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout[-1:]) == (0, "\n"), done.stderr
+    report = json.loads(done.stdout)
+    damaged = MANY if "damaged" in kind else 0
+    assert len(report["problems"]) == damaged
+    assert {problem["code"] for problem in report["problems"]} <= {"TFC401"}
+    assert int(done.stderr) < 150_000, "KiB at its peak"
 
 
 def test_the_sparse_writer_writes_what_it_says(tmp_path: Path) -> None:
