@@ -576,6 +576,7 @@ def test_verify_strictly(run: Run, tmp_path: Path) -> None:
 def test_explain(run: Run, code: str) -> None:
     done = run("verify", "--explain", code.lower())
     assert (done.code, done.err) == (0, "")
+    assert run("verify", "--explain", CODES[code].name).out == done.out
     (line,) = done.lines
     kind = CODES[code]
     assert line.startswith(f"{code} {kind.name}, {kind.severity}: ")

@@ -38,6 +38,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_all(run: Run, folder: Path) -> None:
+    done = run("verify", folder)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith("With --all it is looked for in the folders below, too\n")
     done = run("verify", folder, "--all")
     assert (done.code, done.err) == (1, "")
     assert done.lines[0] == str(verify(folder / "good" / "p"))
@@ -85,6 +88,7 @@ def test_a_state_file_that_promises_too_much(run: Run, folder: Path) -> None:
     done = run("verify", folder / "good", "--all")
     assert done.code == 1
     assert any("TFC351 state-newest" in line and "gone" in line for line in done.lines)
+    assert done.lines[-1].startswith("1 checkpoint: all sound, 1 error outside of them (4 tensors,")
 
 
 def test_what_was_left_aside_is_said(run: Run) -> None:
