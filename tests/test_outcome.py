@@ -117,7 +117,7 @@ def test_one_that_is_not_there_does_not_hide_the_others(run: Run, folder: Path) 
     done = run("verify", folder / "no", folder / "bad" / "p", folder / "neither")
     assert done.code == 2
     assert len(done.err.splitlines()) == 2
-    assert done.lines[-1].startswith("1 checkpoint: 1 bad")
+    assert done.lines[-1].startswith("1 checkpoint: 1 bad, 2 paths not verified (")
     found = run("verify", folder / "no", folder / "good" / "p", "--json").json
     validate(found)
     assert (found["ok"], len(found["failed"]), found["checkpoints"]) == (False, 1, 1)

@@ -107,7 +107,7 @@ def _tell(reports: list[Report], errors: list[CheckpointError], arguments: Names
         if many:
             output.say(*_verdict(report))
     output.say(*_meanings(reports))
-    output.say(*([_sum(reports)] if many else _verdict(reports[0])))
+    output.say(*([_sum(reports, len(errors))] if many else _verdict(reports[0])))
 
 
 def _verdict(report: Report) -> list[str]:
@@ -123,7 +123,7 @@ def _meanings(reports: list[Report]) -> list[str]:
     return [f"{code}: {CODES[code].meaning} {CODES[code].cure}" for code in found]
 
 
-def _sum(reports: list[Report]) -> str:
+def _sum(reports: list[Report], failed: int) -> str:
     """Return what many reports come to, in a line."""
     checkpoints = [report for report in reports if report.version]
     bad = sum(not report.ok for report in checkpoints)
@@ -134,6 +134,7 @@ def _sum(reports: list[Report]) -> str:
     for severity in (ERROR, WARNING):
         number = sum(_count(report, severity) for report in others)
         verdict += f", {count_of(number, severity)} outside of them" if number else ""
+    verdict += f", {count_of(failed, 'path')} not verified" if failed else ""
     tensors = count_of(sum(report.tensors for report in reports), "tensor")
     nbytes = count_of(sum(report.nbytes for report in reports), "byte")
     return f"{count_of(len(checkpoints), 'checkpoint')}: {verdict} ({tensors}, {nbytes} checked)"
