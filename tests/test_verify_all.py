@@ -128,6 +128,15 @@ def test_an_index_that_is_no_table_is_told_where_data_lies_beside_it(tmp_path: P
     assert "Git LFS" in report.problems[0].what
 
 
+@pytest.mark.parametrize("name", ["model.ckpt-7", "variables/variables"])
+def test_an_index_by_its_name(name: str, tmp_path: Path) -> None:
+    """Neither a table nor beside data; and yet nobody else's."""
+    bundle(at(tmp_path / "good"))
+    Path(at(tmp_path / Path(name).parent), f"{Path(name).name}{INDEX}").write_bytes(b"cut off")
+    _, bad = verify_all(tmp_path)
+    assert (bad.path, codes(bad)) == (str(tmp_path / name), ["TFC101"])
+
+
 def test_data_without_an_index(tmp_path: Path) -> None:
     prefix = bundle(tmp_path)
     Path(f"{prefix}{INDEX}").unlink()
@@ -221,6 +230,18 @@ def test_state_whose_entries_are_there(tmp_path: Path) -> None:
     assert about(tmp_path).problems == ()
     state(tmp_path, "/home/somebody/run/p", "/home/somebody/run/p")  # moved here since
     assert about(tmp_path).problems == ()
+
+
+def test_state_whose_entry_lies_in_another_folder(tmp_path: Path) -> None:
+    """TensorFlow follows it there; so it is no promise that is broken, if that is searched, too."""
+    bundle(at(tmp_path / "runs"))
+    other = bundle(at(tmp_path / "exports") / "..")
+    os.rename(f"{other}{INDEX}", tmp_path / "exports" / f"q{INDEX}")
+    os.rename(f"{other}{DATA}", tmp_path / "exports" / f"q{DATA}")
+    for newest in (str(tmp_path / "runs" / "p"), "../runs/p"):
+        state(tmp_path / "exports", newest, newest)
+        assert about(tmp_path).problems == ()
+        assert codes(about(tmp_path / "exports")) == ["TFC351"]
 
 
 @pytest.mark.parametrize("where", ["v1_sharded", "saver_tf1", "tf2_checkpoint"])

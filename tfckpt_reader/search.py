@@ -5,8 +5,9 @@ the header are read.
 
 Links to folders are not followed: what they lead to lies below the folder anyway, or else is said
 in a note. A table is taken for a V1 checkpoint by its contents, since those have no name of their
-own; a LevelDB is such a table too. An ``.index`` file is one of ours if it ends as a table does, or
-has a file of a checkpoint beside it: other tools write such names as well.
+own, or by the graph beside it where it was cut off; a LevelDB is such a table too. An ``.index``
+file is one of ours if it ends as a table does, is named as ours are, or has a file of a checkpoint
+beside it: other tools write such names as well.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from tfckpt_reader.folder import (
     V1_SHARD,
     Location,
     is_table,
+    saved_model_of,
     size_of,
     v1_set_at,
     v2_at,
@@ -165,22 +167,20 @@ def _add_v2(folder: str, names: list[str], sizes: dict[str, int], found: Found) 
     for name in names:
         if not name.endswith(".index"):
             continue
-        base, path = name.removesuffix(".index"), os.path.join(folder, name)
-        ours = base in sizes or f"{base}.meta" in there or _is_saved_model(folder, name)
-        if ours or is_table(path):
-            location = Location("V2", os.path.join(folder, base))
-            found.checkpoints.append((location, sizes.get(base, 0)))
+        base = name.removesuffix(".index")
+        prefix = os.path.join(folder, base)
+        has_company = base in sizes or f"{base}.meta" in there
+        is_named_so = "ckpt" in base or saved_model_of(prefix) is not None
+        if has_company or is_named_so or is_table(f"{prefix}.index"):
+            found.checkpoints.append((Location("V2", prefix), sizes.get(base, 0)))
         else:
-            found.note(f"{path} was left aside: no index of a checkpoint, and no data beside it")
+            note = "was left aside: no index of a checkpoint, and no data beside it"
+            found.note(f"{prefix}.index {note}")
 
 
 def _has_variables(model: str) -> bool:
     prefix = os.path.join(model, "variables", "variables")
     return v2_at(prefix) is not None or v1_set_at(prefix) is not None
-
-
-def _is_saved_model(folder: str, name: str) -> bool:
-    return name == "variables.index" and os.path.basename(folder) == "variables"
 
 
 def _add_v1(folder: str, names: list[str], found: Found) -> None:

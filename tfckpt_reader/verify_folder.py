@@ -205,7 +205,9 @@ def _check_state(path: str, known: set[str], findings: Findings) -> None:
 
 
 def _is_known(folder: str, written: str, known: set[str]) -> bool:
-    return any(_absolute(place) in known for place in places(folder, written))
+    """Tell whether a state file's entry was found; TensorFlow follows it out of its folder, too."""
+    direct = os.path.join(folder, written)
+    return any(_absolute(place) in known for place in (direct, *places(folder, written)))
 
 
 def _absolute(path: str) -> str:
