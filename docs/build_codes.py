@@ -30,11 +30,12 @@ LEVEL_HEADS = {
     "table of names and values, so that all of it is read. The index of a SavedModel is compared with its "
     "`fingerprint.pb`, and every index with the graph beside it (`.meta`, `saved_model.pb`, up to 32 MiB): what the "
     "graph restores must be there.",
-    "sizes": "Whether each data file is there and long enough, and whether each byte of it belongs to one tensor. "
+    "sizes": "Whether each data file that holds a tensor is there and long enough, and whether each byte of it belongs to "
+    "one tensor. "
     "Only bytes that no tensor claims are read.",
-    "data": "Every byte of every tensor, against its checksum; strings are taken apart, V1 values decoded, and the "
+    "data": "Every byte of every tensor, against its checksum; strings are taken apart, V1 values gone through, and the "
     "values of an object-based checkpoint's own graph of objects looked for. This is the default.",
-    "values": "What numbers the floats hold, streamed; the only level that imports NumPy for V2. NaN and infinities are "
+    "values": "What numbers the floats hold, streamed; the only level that imports NumPy. NaN and infinities are "
     "told of every tensor. Zeros or one number throughout are told only of weights with two axes or more that are no "
     "slot of an optimizer: biases begin as zeros, scales as ones, and slots of frozen weights stay zero, so that a "
     "sound checkpoint has dozens. Of integers, bools and strings nothing is said.",
@@ -49,14 +50,15 @@ One cause shows as many problems. Where something is an error, `verify` also say
 | what is told | on what evidence |
 |---|---|
 | the file is something else: a Git LFS pointer, a web page, an archive | its first bytes |
-| cut off, by how many bytes, with how many tensors | it ends before its tensors do; those before the end are sound |
-| of another save than the index | nine in ten or more of its tensors fail, whether its size fits or not. \
-How much older or newer than the index it is, is added as a hint only |
+| cut off, by how many bytes, and how many tensors it lacks | it ends before its tensors do; those before the end are sound |
+| of another save than the index | nine in ten or more of its tensors fail, or half of them with nine tenths of the \
+bytes, whether its size fits or not. How much older or newer than the index it is, is added as a hint only |
 | damaged, and which tensors are affected | some tensors fail |
 | zeros where data should be: a download that did not end, a sparse copy | all failing bytes from some byte on are zero |
-| moved as text: line feeds became CR LF | as many bytes too many as there are line feeds, each behind a CR |
+| moved as text: line feeds became CR LF | each line feed stands behind a CR, and it is too long by as many bytes or fewer |
 | moved as text the other way | too short, everything behind some byte fails, and no CR stands before a line feed |
-| index and data of different saves, or renamed | the index counts other data files than the names say |
+| index and data of different saves, or renamed | the index counts other data files than the names say; if all is \
+sound, the names that TensorFlow looks for |
 | the graph beside it is of another model | it restores tensors that the checkpoint lacks |
 | a SavedModel's index was exchanged | `fingerprint.pb` is that of another index |
 """

@@ -936,7 +936,8 @@ def _shapes() -> Iterator[Case]:
     )
     yield Case(
         16, "shape-empty-overflows", "shape (2^62, 2^62, 0)",
-        bundle(set_entry("e", shape=(1 << 62, 1 << 62, 0)), empty), {"e": too_wide},
+        bundle(set_entry("e", shape=(1 << 62, 1 << 62, 0)), empty),
+        {"e": corrupt("beyond 2^63")},
     )
 
 

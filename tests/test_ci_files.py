@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_verify import DATA, FIXTURES, bundle, poke
-from test_verify_all import at
+from defects import DATA, FIXTURES, at, bundle, poke
 
 from tfckpt_reader.cli import _parse
 

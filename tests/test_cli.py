@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import pytest
 import writers as w
+from defects import DATA, FIXTURES, FLOATS, INDEX, bundle, poke, put
 from numpy.typing import NDArray
 from test_fixtures import ORACLES, QUANTISED
-from test_verify import DATA, FIXTURES, FLOATS, INDEX, bundle, poke
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.cli import main, output
@@ -564,7 +564,7 @@ def test_verify_of_padding(run: Run, filler: bytes, code: int, tmp_path: Path) -
 
 def test_verify_strictly(run: Run, tmp_path: Path) -> None:
     """A warning is no error, unless asked for; a remark never is."""
-    warned = bundle(tmp_path, header=w.header(1 << 30))
+    warned = put(tmp_path, w.bundle_files({b"\xff": FLOATS}))
     assert run("verify", warned).code == 0
     assert run("verify", warned, "--strict").code == 1
     assert run("verify", warned, "--strict", "--json").json["ok"] is True
@@ -576,6 +576,7 @@ def test_verify_strictly(run: Run, tmp_path: Path) -> None:
 def test_explain(run: Run, code: str) -> None:
     done = run("verify", "--explain", code.lower())
     assert (done.code, done.err) == (0, "")
+    assert run("verify", "--explain", CODES[code].name).out == done.out
     (line,) = done.lines
     kind = CODES[code]
     assert line.startswith(f"{code} {kind.name}, {kind.severity}: ")

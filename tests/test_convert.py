@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 import pytest
 import writers as w
+from defects import DATA, bundle, poke, put
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from test_fixtures import CASES, FIXTURES, QUANTISED, Record, assert_value, value_bytes
-from test_verify import DATA, bundle, linux_only, poke, put, sparse_bundle
+from test_verify import linux_only, sparse_bundle
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader import storage

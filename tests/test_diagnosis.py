@@ -13,19 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import writers as w
-from test_verify import (
-    DATA,
-    INDEX,
-    Build,
-    bundle,
-    checkpoints,
-    cut,
-    poke,
-    put,
-    shown,
-    v1,
-    with_meta,
-)
+from defects import DATA, INDEX, Build, bundle, cut, poke, put, shown, v1, with_meta
+from test_verify import checkpoints
 
 from tfckpt_reader import verify
 from tfckpt_reader.codes import CODES, ERROR
@@ -75,6 +64,12 @@ def to_crlf(contents: bytes) -> bytes:
     return contents.replace(b"\n", b"\r\n")
 
 
+def unix2dos(contents: bytes) -> bytes:
+    """What has a carriage return already stays as it is: there are some by chance."""
+    assert b"\r\n" in contents
+    return re.sub(rb"(?<!\r)\n", b"\r\n", contents)
+
+
 def to_lf(contents: bytes) -> bytes:
     return contents.replace(b"\r\n", b"\n")
 
@@ -103,6 +98,14 @@ def of_another_save(folder: Path, *, same: int = 0, older: float = 0) -> Path:
     made = os.path.getmtime(f"{prefix}{INDEX}") - older
     os.utime(path, (made, made))
     return prefix
+
+
+def few_of_another_save(folder: Path) -> Path:
+    """What a small model has: weights that were trained, and counters and names that were not."""
+    small = {f"s{i}": np.array(i, np.int64) for i in range(5)}
+    trained = [{f"w{i}": weights(seed)[f"w{i:02d}"] for i in range(7)} for seed in (0, 1)]
+    files, others = (w.bundle_files({**small, **each}) for each in trained)
+    return put(folder, {INDEX: files[INDEX], DATA: others[DATA]})
 
 
 def longer_other_save(folder: Path) -> Path:
@@ -158,6 +161,7 @@ CASES: list[tuple[str, Build, str]] = [
     ("data of another save", of_another_save, r"20 of 21 tensors .* another save .*one save"),
     ("of which one tensor is equal",
      lambda d: of_another_save(d, same=1), "19 of 21 .* another save"),
+    ("of which five are equal, and small", few_of_another_save, "7 of 12 .* another save"),
     ("a longer save", longer_other_save, "size does not fit either.* another save"),
     ("a shorter save", shorter_other_save, "size does not fit either.* another save"),
     ("an index of another save", exchanged_index, "the index does not belong here"),
@@ -168,8 +172,9 @@ CASES: list[tuple[str, Build, str]] = [
     ("a sector", data(lambda c: c[:70_000] + b"?" * 60_000 + c[130_000:]),
      r"damaged.* 'w03', 'w04', 'w05', 'w06', of 21"),
     ("data cut off", lambda d: cut(saved(d), DATA, 30_000),
-     "ends 30,000 bytes early, with 2 of 21 tensors"),
-    ("data cut off by a byte", lambda d: cut(saved(d), DATA, 1), "ends 1 byte early, with 1 of 21"),
+     "ends 30,000 bytes early and lacks 2 of 21 tensors"),
+    ("data cut off by a byte", lambda d: cut(saved(d), DATA, 1),
+     "ends 1 byte early and lacks 1 of 21"),
     ("nothing of the data", data(lambda _: b""), "this is empty"),
     ("an index cut off", lambda d: cut(saved(d), INDEX, 100), "cut off"),
     ("a V1 file cut off", v1_file(lambda c: c[:-1]), "this is no checkpoint|cut off"),
@@ -188,6 +193,7 @@ CASES: list[tuple[str, Build, str]] = [
      "zeros, from byte 500 on: a download"),
     ("an index of zeros", index(lambda c: bytes(len(c))), "zeros, from byte 0 on"),
     ("data moved as text", data(to_crlf), "line feed .* text.* binary"),
+    ("data moved as text, pairs left alone", data(unix2dos), "line feed .* text.* binary"),
     ("data moved as text, the other way", data(to_lf), "carriage return .* text.* binary"),
     ("an index moved as text", index(to_crlf), "line feed .* text.* binary"),
     ("an index, the other way", index(lf_in_index), "carriage return .* text.* binary"),
@@ -198,7 +204,8 @@ CASES: list[tuple[str, Build, str]] = [
      "restores 'global_step' and 3 more"),
     ("files of another count", of_the_count_before,
      r"counts 1 data files.* say 2\b.*different saves"),
-    ("a file that was not copied", missing, "not all files were copied: .*data-00001-of-00003"),
+    ("a file that was not copied", missing,
+     "not all files were copied: .*data-00001-of-00003 belongs here too"),
     ("a damaged index", lambda d: poke(saved(d), INDEX, 40), "is damaged, 1 block .* data files"),
     ("a damaged V1 file", v1_file(lambda c: c[:70_000] + b"?" + c[70_001:]),
      "is damaged, 1 block of it with all that was in there. Copy"),
@@ -243,7 +250,7 @@ def test_a_bit_is_never_something_else(place: int, tmp_path: Path) -> None:
 def test_cut_off_and_damaged(tmp_path: Path) -> None:
     prefix = poke(cut(saved(tmp_path), DATA, 100), DATA, 50_000)
     cut_off, damaged = verify(prefix).diagnosis
-    assert "ends 100 bytes early, with 1 of" in cut_off
+    assert "ends 100 bytes early and lacks 1 of" in cut_off
     assert "Affected: 'w02'" in damaged
 
 

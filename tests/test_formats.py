@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from defects import DATA, bundle, poke
 from test_convert import UNWRITABLE, small_disk
 from test_fixtures import FIXTURES
-from test_verify import DATA, bundle, linux_only, poke, sparse_bundle
+from test_verify import linux_only, sparse_bundle
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.cli import main

@@ -127,7 +127,10 @@ def test_only_a_state_file_needs_the_text_format() -> None:
     assert "google.protobuf" in asked  # from google.protobuf import text_format
 
 
-@pytest.mark.parametrize("path", [V2, STRINGS, str(FIXTURES / "sliced" / "merged")])
+EVERY_FORM = ("sliced/merged", "variant/model.ckpt", "v1/model.ckpt", "v1_sharded/model.ckpt")
+
+
+@pytest.mark.parametrize("path", [V2, STRINGS, *(str(FIXTURES / form) for form in EVERY_FORM)])
 def test_verifying_needs_no_numpy(path: str) -> None:
     code, loaded, asked = run("verify", path)
     assert code == 0

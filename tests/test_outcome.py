@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import writers as w
+from defects import DATA, FIXTURES, INDEX, at, bundle, poke, state
 from test_cli import Run, one_line, process, run
 from test_reports import command_of, parsed, run_of, validate
-from test_verify import DATA, FIXTURES, INDEX, bundle, poke
-from test_verify_all import at, state
 
 from tfckpt_reader import verify
 from tfckpt_reader.export.aside import SUFFIX
@@ -30,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
     """A sound checkpoint, one with a warning, a bad one, and one whose name is a command."""
     top = at(tmp_path / "top")
     bundle(at(top / "good"))
-    w.write_bundle(at(top / "warned") / "p", {"f": np.zeros(2, np.int32)}, header=w.header(1 << 30))
+    w.write_bundle(at(top / "warned") / "p", {b"\xff": np.zeros(2, np.int32)})
     poke(bundle(at(top / "bad")), DATA, 1)
     return top
 
@@ -39,6 +38,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_all(run: Run, folder: Path) -> None:
+    done = run("verify", folder)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith("With --all it is looked for in the folders below, too\n")
     done = run("verify", folder, "--all")
     assert (done.code, done.err) == (1, "")
     assert done.lines[0] == str(verify(folder / "good" / "p"))
@@ -86,6 +88,7 @@ def test_a_state_file_that_promises_too_much(run: Run, folder: Path) -> None:
     done = run("verify", folder / "good", "--all")
     assert done.code == 1
     assert any("TFC351 state-newest" in line and "gone" in line for line in done.lines)
+    assert done.lines[-1].startswith("1 checkpoint: all sound, 1 error outside of them (4 tensors,")
 
 
 def test_what_was_left_aside_is_said(run: Run) -> None:
@@ -114,7 +117,7 @@ def test_one_that_is_not_there_does_not_hide_the_others(run: Run, folder: Path) 
     done = run("verify", folder / "no", folder / "bad" / "p", folder / "neither")
     assert done.code == 2
     assert len(done.err.splitlines()) == 2
-    assert done.lines[-1].startswith("1 checkpoint: 1 bad")
+    assert done.lines[-1].startswith("1 checkpoint: 1 bad, 2 paths not verified (")
     found = run("verify", folder / "no", folder / "good" / "p", "--json").json
     validate(found)
     assert (found["ok"], len(found["failed"]), found["checkpoints"]) == (False, 1, 1)
@@ -143,7 +146,7 @@ def test_all_files_at_once(run: Run, folder: Path, tmp_path: Path) -> None:
     assert xml.failures == 1
     assert [suite.name for suite in xml] == [r["path"] for r in done.json["reports"]]
     results = run_of(out["--sarif"].read_text("utf-8"))["results"]
-    assert [result["ruleId"] for result in results] == ["TFC401", "TFC307"]
+    assert [result["ruleId"] for result in results] == ["TFC401", "TFC206"]
     assert "1 bad" in out["--markdown"].read_text("utf-8").splitlines()[0]
     assert not [path for path in tmp_path.iterdir() if SUFFIX in path.name]
 
@@ -281,10 +284,11 @@ def test_names_do_not_command_the_runner(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are other things there")
-def test_ctrl_c_ends_it_and_writes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("size", "count"), [(64 << 20, 300), (1 << 20, 1000)])
+def test_ctrl_c_ends_it_and_writes_nothing(size: int, count: int, tmp_path: Path) -> None:
     top = at(tmp_path / "top")
-    prefix = bundle(at(top / "0"), {"t": np.zeros(64 << 20, np.uint8)})
-    for number in range(1, 300):
+    prefix = bundle(at(top / "0"), {"t": np.zeros(size, np.uint8)})
+    for number in range(1, count):
         folder = at(top / f"{number}")
         for end in (INDEX, DATA):
             os.link(f"{prefix}{end}", folder / f"p{end}")
@@ -322,3 +326,16 @@ def test_the_document_ends_in_a_line(run: Run, folder: Path, tmp_path: Path) -> 
         run("verify", folder / "good", option, tmp_path / "out")
         assert (tmp_path / "out").read_bytes().endswith(b"\n")
     json.loads(run("verify", folder / "good", "--json").out)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("many", [(), ("--all",)])
+def test_what_cannot_be_read_is_no_finding(many: tuple[str, ...], run: Run, tmp_path: Path) -> None:
+    """Whatever is bad besides: there is something nobody has looked at."""
+    prefix = poke(bundle(tmp_path, shards=2), ".data-00000-of-00002", 1)
+    Path(f"{prefix}.data-00001-of-00002").unlink()
+    os.mkfifo(f"{prefix}.data-00001-of-00002")
+    done = run("verify", tmp_path if many else prefix, *many)
+    assert done.code == 2
+    assert any("TFC401" in line for line in done.lines)
+    assert any("TFC309" in line for line in done.lines)

@@ -25,6 +25,7 @@ from tfckpt_reader.reports.document import document, documents
 from tfckpt_reader.reports.github import annotated, harmless
 from tfckpt_reader.reports.junit import junit
 from tfckpt_reader.reports.markdown import escaped
+from tfckpt_reader.reports.pieces import json_pieces
 from tfckpt_reader.reports.sarif import sarif
 
 SCHEMA = Path(__file__).resolve().parents[1] / "docs" / "verify.schema.json"
@@ -130,7 +131,7 @@ def parsed(text: str) -> Any:
 def test_junit_says_which_case_fails() -> None:
     covered = coverage_of(["runs/m.index"], ["a/x", "b/y"])
     bad = problem(tensor="a/x", offset=7, expected="1", got="2")
-    warned = problem("TFC307", file="runs/m.index")
+    warned = problem("TFC601", file="runs/m.index")
     xml = parsed(junit([report(bad, warned, coverage=covered), report(path="other")]))
     assert (xml.tests, xml.failures, xml.errors) == (3, 1, 0)
     first, second = xml
@@ -138,7 +139,7 @@ def test_junit_says_which_case_fails() -> None:
     found = {case.name: case for case in first}
     assert found["tensors b/"].is_passed
     assert found["file m.index"].is_passed
-    assert "TFC307" in found["file m.index"].system_out
+    assert "TFC601" in found["file m.index"].system_out
     (failure,) = found["tensors a/"].result
     assert (failure.type, failure.text) == ("TFC401", str(bad))
     properties = {p.name: p.value for p in first.properties()}
@@ -146,7 +147,7 @@ def test_junit_says_which_case_fails() -> None:
 
 
 def test_junit_strictly() -> None:
-    warned = [report(problem("TFC307", file="runs/m.index"))]
+    warned = [report(problem("TFC601", file="runs/m.index"))]
     assert parsed(junit(warned)).failures == 0
     assert parsed(junit(warned, strict=True)).failures == 1
     assert parsed(junit([report(problem("TFC305"))], strict=True)).failures == 0
@@ -187,6 +188,10 @@ def test_junit_of_anything(reports: list[Report], why: str, strict: bool) -> Non
 # SARIF.
 
 
+def sarif_text(reports: list[Report], **options: Any) -> str:
+    return "".join(sarif(reports, **options))
+
+
 def run_of(text: str) -> Any:
     """The run of a document, after the checks that its schema and sarif-tools make."""
     models = pytest.importorskip("pydantic_sarif.model")
@@ -204,7 +209,7 @@ def run_of(text: str) -> Any:
 def test_sarif_says_where(tmp_path: Path) -> None:
     bad = problem(file=str(tmp_path / "a b" / "m.data"), offset=12, tensor="a/x")
     remark = problem("TFC305", file="/elsewhere/m.data")
-    text = sarif([report(remark, bad)], version="1.2.3", top=str(tmp_path))
+    text = sarif_text([report(remark, bad)], version="1.2.3", top=str(tmp_path))
     run = run_of(text)
     first, second = run["results"]
     assert (first["level"], second["level"]) == ("error", "note")
@@ -218,7 +223,7 @@ def test_sarif_says_where(tmp_path: Path) -> None:
 
 
 def test_sarif_rules_are_the_codes() -> None:
-    run = run_of(sarif([report(problem("TFC302"))], version="1"))
+    run = run_of(sarif_text([report(problem("TFC302"))], version="1"))
     rules = run["tool"]["driver"]["rules"]
     assert [rule["id"] for rule in rules] == list(CODES)
     assert rules[run["results"][0]["ruleIndex"]]["id"] == "TFC302"
@@ -231,7 +236,7 @@ def test_sarif_rules_are_the_codes() -> None:
 
 
 def fingerprints(*problems: Problem) -> list[str]:
-    run = run_of(sarif([report(*problems)], version="1"))
+    run = run_of(sarif_text([report(*problems)], version="1"))
     return [one["partialFingerprints"]["tfckptProblem/v1"] for one in run["results"]]
 
 
@@ -247,19 +252,19 @@ def test_fingerprints_stay_when_bytes_move() -> None:
 def test_sarif_of_failure_and_of_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     from tfckpt_reader.reports import sarif as module
 
-    run = run_of(sarif([], version="1", failed=["no checkpoint"]))
+    run = run_of(sarif_text([], version="1", failed=["no checkpoint"]))
     (invocation,) = run["invocations"]
     assert not invocation["executionSuccessful"]
     assert invocation["toolExecutionNotifications"][0]["message"]["text"] == "no checkpoint"
     monkeypatch.setattr(module, "_MOST", 2)
-    run = run_of(sarif([report(problem("TFC305"), problem(), problem())], version="1"))
+    run = run_of(sarif_text([report(problem("TFC305"), problem(), problem())], version="1"))
     assert [one["ruleId"] for one in run["results"]] == ["TFC401", "TFC401"]
-    assert "1 problems more" in str(run["invocations"])
+    assert "1 problem more" in str(run["invocations"])
 
 
 @given(hostile_reports(), names)
 def test_sarif_of_anything(reports: list[Report], why: str) -> None:
-    run = run_of(sarif(reports, version="1", top="/top", failed=[why]))
+    run = run_of(sarif_text(reports, version="1", top="/top", failed=[why]))
     assert len(run["results"]) == len(all_problems(reports))
     prints = [one["partialFingerprints"]["tfckptProblem/v1"] for one in run["results"]]
     assert len(set(prints)) == len(prints)
@@ -330,7 +335,7 @@ def test_remarks_are_no_annotations() -> None:
 def test_ten_annotations_and_every_checkpoint_has_its_turn() -> None:
     messy = report(*(problem(file=f"f{i}") for i in range(30)), path="messy")
     others = [report(problem("TFC302", file=f"g{i}"), path=f"other{i}") for i in range(4)]
-    warned = [report(problem("TFC307", file=f"h{i}")) for i in range(12)]
+    warned = [report(problem("TFC601", file=f"h{i}")) for i in range(12)]
     lines = [command_of(line) for line in annotated([messy, *others, *warned], failed=["why"])]
     errors = [line for line in lines if line[0] == "error"]
     warnings = [line for line in lines if line[0] == "warning"]
@@ -444,19 +449,49 @@ def validator() -> Any:
 
 
 def validate(found: dict[str, Any]) -> None:
-    validator().validate(json.loads(json.dumps({"schema": 1, **found})))
+    validator().validate({"schema": 1, **found})
+
+
+def printed(found: dict[str, Any]) -> Any:
+    """A document as whoever reads what is printed has it."""
+    return json.loads("".join(json_pieces(found)))
+
+
+documents_of_anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(documents_of_anything)
+def test_json_pieces_are_json(found: Any) -> None:
+    def lazy(value: Any) -> Any:
+        if isinstance(value, list):
+            return map(lazy, value)
+        return {k: lazy(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+    assert "".join(json_pieces(found)) == json.dumps(found, indent=1)
+    text = "".join(json_pieces(lazy(found)))
+    assert json.loads(text) == found
+    assert text.isascii()
+
+
+def test_json_pieces_have_an_item_on_each_line() -> None:
+    found = {"problems": iter([{"a": [1, 2]}, {"a": []}]), "none": iter([])}
+    lines = '{\n "problems": [\n  {"a": [1, 2]},\n  {"a": []}\n ],\n "none": []\n}'
+    assert "".join(json_pieces(found)) == lines
 
 
 @given(hostile_reports(), names)
 def test_json_of_anything_is_as_described(reports: list[Report], why: str) -> None:
-    validate(documents(reports, [why]))
+    validate(printed(documents(reports, [why])))
     for one in reports:
-        validate(document(one))
+        validate(printed(document(one)))
 
 
 def test_every_field_is_described() -> None:
     described = json.loads(SCHEMA.read_text("utf-8"))["$defs"]
-    many = documents([report(problem())], ["why"])
+    many = printed(documents([report(problem())], ["why"]))
     for name, found in (("many", {"schema": 1, **many}), ("report", many["reports"][0])):
         assert set(described[name]["properties"]) == set(found)
         assert set(described[name]["required"]) == set(found)
@@ -465,7 +500,7 @@ def test_every_field_is_described() -> None:
 
 def test_the_description_refuses_what_is_not_so() -> None:
     jsonschema = pytest.importorskip("jsonschema")
-    good = document(report(problem()))
+    good = printed(document(report(problem())))
     validate(good)
     for key in good:
         with pytest.raises(jsonschema.ValidationError):
@@ -475,7 +510,7 @@ def test_the_description_refuses_what_is_not_so() -> None:
 
 
 def test_sums() -> None:
-    bad = report(problem(), problem("TFC307"), problem("TFC305"))
+    bad = report(problem(), problem("TFC601"), problem("TFC305"))
     found = documents([bad, report()])
     assert {k: found[k] for k in ("errors", "warnings", "remarks")} == {
         "errors": 1,

@@ -250,3 +250,14 @@ def test_variant_tensors_are_read_only() -> None:
     found = decode_variant(memoryview(w.bytes_field(3, raw)))
     assert found.tensors[0].tolist() == [-5]
     assert not found.tensors[0].flags.writeable
+
+
+@pytest.mark.parametrize("big_endian", [False, True])
+def test_very_many_strings(big_endian: bool) -> None:
+    """Their lengths are summed part by part, and no length is left out."""
+    texts = [b"x" * (i % 5) for i in range((1 << 16) + 3)]
+    payload, crc = w.string_payload(texts, big_endian=big_endian)
+    data = memoryview(payload)
+    front = string_lengths(data, len(texts), big_endian=big_endian)
+    assert w.mask(w.crc(payload[front.begin : front.end], front.crc)) == crc
+    assert strings(data, front, 0, len(texts)).tolist() == texts

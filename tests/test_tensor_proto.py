@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from tfckpt_reader.coding import fields
-from tfckpt_reader.dtypes import BY_NUMBER
+from tfckpt_reader.dtypes import BY_NUMBER, DataType
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
-from tfckpt_reader.tensor_proto import FIELD, decode_tensor_proto, decode_values
+from tfckpt_reader.tensor_proto import check_tensor_proto, decode_tensor_proto
+from tfckpt_reader.typed_values import FIELD, count_values, decode_values
 
 # FORMAT 4.3 and 5.6: field by dtype number.
 FIELDS = {1: 5, 2: 6, 7: 8, 8: 9, 18: 12, 9: 10, 10: 11, 14: 13, 19: 13, 22: 16, 23: 17}
@@ -206,3 +208,71 @@ def test_any_bytes(data: bytes) -> None:
     except CheckpointError:
         return
     assert isinstance(found, np.ndarray)
+
+
+# What verification asks, without NumPy, comes to the same.
+
+
+def outcome(read: Callable[[], object]) -> object:
+    try:
+        return read()
+    except CheckpointError as error:
+        return type(error)
+
+
+def view(data: bytes) -> memoryview:
+    return memoryview(data)
+
+
+occurrences = st.lists(
+    st.one_of(
+        st.tuples(st.just(0), st.integers(0, (1 << 64) - 1)),
+        st.tuples(st.just(1), st.binary(min_size=8, max_size=8).map(view)),
+        st.tuples(st.just(2), st.binary(max_size=24).map(view)),
+        st.tuples(st.just(2), st.lists(st.integers(0, (1 << 64) - 1), max_size=4).map(
+            lambda numbers: view(b"".join(map(w.varint, numbers))))),
+        st.tuples(st.just(5), st.binary(min_size=4, max_size=4).map(view)),
+    ),
+    max_size=4,
+)  # fmt: skip
+
+
+@given(occurrences, st.sampled_from(list(FIELD)))
+def test_as_many_are_counted_as_are_decoded(parts: Any, dtype: DataType) -> None:
+    decoded = outcome(lambda: len(decode_values(parts, dtype)))
+    assert outcome(lambda: count_values(parts, dtype)) == decoded
+
+
+def test_varints_are_counted_across_windows() -> None:
+    numbers = np.random.default_rng(0).integers(0, 1 << 20, 600_000)
+    packed = w.tensor_proto(numbers.astype(np.int32))[1 + 3 :]
+    assert len(packed) > 1 << 20
+    part = (2, memoryview(packed))
+    assert count_values([part, part], DataType.INT32) == 1_200_000
+
+
+protos = st.one_of(
+    st.binary(max_size=80),
+    st.tuples(
+        st.sampled_from([1, 3, 7, 9, 10, 14, 24, 29]),
+        st.lists(st.integers(0, 3), max_size=3),
+        st.integers(4, 18),
+        st.binary(max_size=24),
+    ).map(lambda of: label(of[0], tuple(of[1])) + w.bytes_field(of[2], of[3])),
+)
+
+
+@given(protos)
+def test_what_is_checked_can_be_decoded(data: bytes) -> None:
+    def check() -> str:
+        check_tensor_proto(memoryview(data))
+        return "sound"
+
+    decoded = outcome(lambda: decode_tensor_proto(memoryview(data)))
+    checked = outcome(check)
+    if decoded is UnsupportedError:  # too large for NumPy, or of a type that is not read
+        assert checked in ("sound", UnsupportedError)
+    elif isinstance(decoded, np.ndarray):
+        assert checked == "sound"
+    else:
+        assert checked == decoded

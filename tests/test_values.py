@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import writers as w
-from test_verify import INTS, bundle, codes, only, poke, shown, v1
+from defects import INTS, bundle, codes, only, poke, shown, v1
 
 from tfckpt_reader import verify
 from tfckpt_reader.dtypes import DataType, to_numpy

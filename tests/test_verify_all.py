@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,21 @@ from typing import Any
 import numpy as np
 import pytest
 import writers as w
-from test_verify import CASES, DATA, FIXTURES, INDEX, OF_FOLDERS, bundle, codes, poke
+from defects import (
+    DATA,
+    FIXTURES,
+    FLOATS,
+    INDEX,
+    INTS,
+    at,
+    bundle,
+    codes,
+    cut,
+    poke,
+    refusing,
+    state,
+)
+from test_code_matrix import CASES, OF_FOLDERS
 
 from tfckpt_reader import CheckpointNotFoundError, Report, crew, verify, verify_all, verify_folder
 from tfckpt_reader.codes import LEVELS
@@ -28,17 +43,6 @@ def about(folder: Path) -> Report:
     """What is said of the folder itself."""
     first = verify_all(folder)[0]
     return first if first.version == "" else Report(str(folder), "", 0, 0, ())
-
-
-def at(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def state(folder: Path, newest: str, *kept: str) -> None:
-    lines = [f'model_checkpoint_path: "{newest}"']
-    lines += [f'all_model_checkpoint_paths: "{name}"' for name in kept]
-    Path(folder, "checkpoint").write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def test_every_fixture_is_found_once_and_told_as_it_is_alone() -> None:
@@ -66,7 +70,8 @@ def test_every_fixture_is_found_once_and_told_as_it_is_alone() -> None:
 
 def test_the_bad_ones_are_told_in_order(tmp_path: Path) -> None:
     alone = []
-    for number, (_, _, build) in enumerate(CASES):
+    alone_too = [build for code, _, build in CASES if code not in OF_FOLDERS]
+    for number, build in enumerate(alone_too):
         built = build(at(tmp_path / f"{number:03}"))
         alone.append(verify(built, level="values"))
     first, *found = verify_all(tmp_path, level="values")
@@ -123,6 +128,15 @@ def test_an_index_that_is_no_table_is_told_where_data_lies_beside_it(tmp_path: P
     assert "Git LFS" in report.problems[0].what
 
 
+@pytest.mark.parametrize("name", ["model.ckpt-7", "variables/variables"])
+def test_an_index_by_its_name(name: str, tmp_path: Path) -> None:
+    """Neither a table nor beside data; and yet nobody else's."""
+    bundle(at(tmp_path / "good"))
+    Path(at(tmp_path / Path(name).parent), f"{Path(name).name}{INDEX}").write_bytes(b"cut off")
+    _, bad = verify_all(tmp_path)
+    assert (bad.path, codes(bad)) == (str(tmp_path / name), ["TFC101"])
+
+
 def test_data_without_an_index(tmp_path: Path) -> None:
     prefix = bundle(tmp_path)
     Path(f"{prefix}{INDEX}").unlink()
@@ -176,7 +190,7 @@ def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(os, "scandir", scandir)
     first, second = verify_all(tmp_path)
-    assert (first.path, codes(first), first.ok) == (str(tmp_path), ["TFC355"], True)
+    assert (first.path, codes(first), first.ok) == (str(tmp_path), ["TFC355"], False)
     assert first.problems[0].file == str(closed)
     assert second.ok
 
@@ -216,6 +230,18 @@ def test_state_whose_entries_are_there(tmp_path: Path) -> None:
     assert about(tmp_path).problems == ()
     state(tmp_path, "/home/somebody/run/p", "/home/somebody/run/p")  # moved here since
     assert about(tmp_path).problems == ()
+
+
+def test_state_whose_entry_lies_in_another_folder(tmp_path: Path) -> None:
+    """TensorFlow follows it there; so it is no promise that is broken, if that is searched, too."""
+    bundle(at(tmp_path / "runs"))
+    other = bundle(at(tmp_path / "exports") / "..")
+    os.rename(f"{other}{INDEX}", tmp_path / "exports" / f"q{INDEX}")
+    os.rename(f"{other}{DATA}", tmp_path / "exports" / f"q{DATA}")
+    for newest in (str(tmp_path / "runs" / "p"), "../runs/p"):
+        state(tmp_path / "exports", newest, newest)
+        assert about(tmp_path).problems == ()
+        assert codes(about(tmp_path / "exports")) == ["TFC351"]
 
 
 @pytest.mark.parametrize("where", ["v1_sharded", "saver_tf1", "tf2_checkpoint"])
@@ -274,11 +300,6 @@ def test_state_with_very_many_entries(tmp_path: Path) -> None:
     assert len(str(problem)) < 1000
 
 
-def test_codes_of_folders_are_all_shown() -> None:
-    text = Path(__file__).read_text("utf-8")
-    assert all(f'"{code}"' in text for code in OF_FOLDERS)
-
-
 # Bounds.
 
 
@@ -332,6 +353,34 @@ def test_small_checkpoints_are_verified_at_once(
     assert paths(reports, tmp_path) == sorted(paths(reports, tmp_path))
 
 
+def test_what_fills_the_memory_is_verified_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many tensors, or a large graph, beside little data: not several of those at once."""
+    bundle(at(tmp_path / "small"))
+    bundle(at(tmp_path / "names"), {f"{'n' * 200}{i}": INTS[:0] for i in range(5000)}, block_size=9)
+    graph = bundle(at(tmp_path / "graph"))
+    Path(f"{graph}.meta").write_bytes(w.bytes_field(2, w.bytes_field(1, bytes(5 << 20))))
+    threads: dict[str, bool] = {}
+
+    def recording(path: Location, **options: Any) -> Report:
+        alone = threading.current_thread() is threading.main_thread()
+        threads[os.path.relpath(path.prefix, tmp_path)] = alone
+        return verify(path, **options)
+
+    monkeypatch.setattr(crew, "processors", lambda: 2)
+    monkeypatch.setattr(verify_folder, "verify", recording)
+    verify_all(tmp_path)
+    assert threads == {"small/p": False, "names/p": True, "graph/p": True}
+
+
+def test_two_checkpoints_of_one_path_have_an_order(tmp_path: Path) -> None:
+    bundle(tmp_path)
+    Path(tmp_path, "p").write_bytes(V1_FILE)
+    found = [report.version for report in verify_all(tmp_path) if report.version]
+    assert found == ["V1", "V2"]
+
+
 def test_progress_adds_up(tmp_path: Path) -> None:
     for name in "abcd":
         bundle(at(tmp_path / name), {"t": np.zeros(3 << 20, np.uint8)})
@@ -353,3 +402,83 @@ def test_an_error_in_progress_leaves_no_thread(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         verify_all(tmp_path, on_progress=interrupt)
     assert set(threading.enumerate()) == before
+
+
+# What is there in part.
+
+
+META = FIXTURES / "saver_tf1" / "model.ckpt-1.meta"
+
+
+@pytest.mark.parametrize("contents", [b"", V1_FILE[:-1], V1_FILE[:20]])
+def test_a_v1_file_that_was_cut_off_is_known_by_its_graph(contents: bytes, tmp_path: Path) -> None:
+    bundle(at(tmp_path / "good"))
+    Path(tmp_path, "old.ckpt").write_bytes(contents)
+    shutil.copy(META, tmp_path / "old.ckpt.meta")
+    good, bad = verify_all(tmp_path)
+    assert good.ok
+    assert (bad.path, bad.version, codes(bad)) == (str(tmp_path / "old.ckpt"), "V1", ["TFC101"])
+    assert len(bad.diagnosis) == 1
+
+
+def test_v1_shards_that_were_all_cut_off_are_known_by_their_graph(tmp_path: Path) -> None:
+    w.write_v1_shards(tmp_path / "p", {"f": FLOATS, "i": INTS}, shards=2)
+    for shard in range(2):
+        cut(tmp_path / "p", f"-{shard:05d}-of-00002", 1)
+    with pytest.raises(CheckpointNotFoundError):
+        verify_all(tmp_path)  # they might be anybody's
+    shutil.copy(META, tmp_path / "p.meta")
+    (report,) = verify_all(tmp_path)
+    assert (report.version, codes(report)) == ("V1", ["TFC101", "TFC101"])
+    assert codes(verify(tmp_path / "p")) == ["TFC101", "TFC101"]
+
+
+def test_a_saved_model_whose_variables_are_gone(tmp_path: Path) -> None:
+    shutil.copytree(FIXTURES / "saved_model", tmp_path / "model")
+    shutil.copytree(FIXTURES / "saved_model", tmp_path / "other")
+    shutil.rmtree(tmp_path / "model" / "variables")
+    lost, sound = verify_all(tmp_path)
+    assert sound.ok
+    assert lost.path == str(tmp_path / "model" / "variables" / "variables")
+    assert codes(lost) == ["TFC353"]
+    assert "restores" in lost.problems[0].what
+
+
+def test_a_saved_model_that_has_no_variables(tmp_path: Path) -> None:
+    bundle(tmp_path)
+    at(tmp_path / "model").joinpath("saved_model.pb").write_bytes(
+        w.int_field(1, 1) + w.bytes_field(2, b"")
+    )
+    (report,) = verify_all(tmp_path)
+    assert report.ok
+
+
+def test_a_saved_model_without_variables_that_is_none(tmp_path: Path) -> None:
+    bundle(tmp_path)
+    at(tmp_path / "model").joinpath("saved_model.pb").write_bytes(b"\xff\xff")
+    bad, good = verify_all(tmp_path)
+    assert good.ok
+    assert codes(bad) == ["TFC505"]
+
+
+def test_a_file_that_cannot_be_opened_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle(tmp_path)
+    Path(tmp_path, "secret").write_bytes(V1_FILE)
+    refusing(monkeypatch, "secret")
+    monkeypatch.setattr(os, "access", lambda path, _mode: not str(path).endswith("secret"))
+    about_it, good = verify_all(tmp_path)
+    assert good.ok
+    (note,) = about_it.notes
+    assert note == f"{tmp_path / 'secret'} cannot be opened: is it a checkpoint?"
+
+
+def test_a_state_file_whose_newest_is_cut_off(tmp_path: Path) -> None:
+    bundle(tmp_path)
+    Path(tmp_path, "old").write_bytes(V1_FILE[:-1])
+    state(tmp_path, "old", "p")
+    (problem,) = about(tmp_path).problems
+    assert (problem.code, problem.what) == (
+        "TFC351", "the newest checkpoint is cut off, or none: old",
+    )  # fmt: skip

@@ -44,6 +44,7 @@ class Bundle:
     Args:
         prefix: Path of the index without ``.index``.
         mapped: Map the shards, so that arrays are views where possible; else read.
+        table: Its index, if it is open already.
         header: To be taken instead of the index's own.
         find: Gets a row by its key. Default: a lookup in the index.
 
@@ -59,12 +60,13 @@ class Bundle:
         prefix: str,
         *,
         mapped: bool = True,
+        table: Table | None = None,
         header: Header | None = None,
         find: Find | None = None,
     ) -> None:
         self.prefix = prefix
         self.notes: list[str] = []
-        self.table = Table(File(prefix + ".index"))
+        self.table = table or Table(File(prefix + ".index"))
         self._find = find or self.table.get
         self.header = self._read_header() if header is None else header
         self.shards = Shards(
@@ -171,9 +173,8 @@ class Bundle:
         entry = decode_entry(row)
         if (entry.dtype, entry.shape) != (dtype, size) or entry.slices:
             return TensorSlice(pairs, start, size)  # `part` says what is wrong with it
-        return TensorSlice(
-            pairs, start, size, entry.shard, entry.offset, entry.nbytes, entry.crc32c
-        )
+        # The entry's shape, not the equal `size`: most slices share it, and its memory.
+        return TensorSlice(pairs, start, *entry[1:6])
 
     def runs(self, spec: TensorSpec) -> list[Run]:
         """Return the runs of bytes that a tensor is stored in; most have just one."""

@@ -54,7 +54,7 @@ _EXPORT = "Export or copy the whole SavedModel again."
 _GRAPH = "Put the .meta file, or saved_model.pb, of the same model beside the checkpoint."
 _TRAINING = "Go back to an earlier checkpoint, and look at the training."
 _MODEL = "See whether this part of the model is used, and was trained or loaded."
-_ALLOW = "Give whoever runs this the right to read it."
+_ALLOW = "Give whoever runs this the right to read it; a pipe or a device is never read."
 
 CODES: dict[str, Code] = {
     "TFC101": Code(
@@ -84,7 +84,18 @@ CODES: dict[str, Code] = {
         "slices", "index", ERROR, "Slices of a tensor overlap, leave holes or are lost.", _SAVE
     ),
     "TFC205": Code(
-        "stray-slice", "index", WARNING, "A slice belongs to no tensor of the index.", _SAVE
+        "stray-slice",
+        "index",
+        ERROR,
+        "A slice belongs to no tensor of the index: its tensor is lost.",
+        _SAVE,
+    ),
+    "TFC206": Code(
+        "name",
+        "index",
+        WARNING,
+        "A name is not UTF-8: TensorFlow's Python cannot list a checkpoint that has one.",
+        _SAVE,
     ),
     "TFC301": Code("shard-missing", "sizes", ERROR, "A data file is not there.", "Copy it too."),
     "TFC302": Code("shard-short", "sizes", ERROR, "A data file ends before its tensors do.", _COPY),
@@ -97,10 +108,21 @@ CODES: dict[str, Code] = {
     ),
     "TFC306": Code("trailing", "sizes", ERROR, "A data file goes on after its last tensor.", _COPY),
     "TFC307": Code(
-        "shard-count", "sizes", WARNING, "The index and the data files count differently.", _SAVE
+        "shard-count",
+        "sizes",
+        ERROR,
+        "The index counts other data files than their names do: TensorFlow finds none.",
+        "Copy all files of one save, under the names that it gave them.",
     ),
     "TFC308": Code(
-        "stray-shard", "sizes", INFORMATION, "No tensor lies in this data file.", "Delete it?"
+        "stray-shard",
+        "sizes",
+        INFORMATION,
+        "No tensor lies in this data file.",
+        "Nothing needs it.",
+    ),
+    "TFC309": Code(
+        "shard-unreadable", "sizes", ERROR, "A data file is there but cannot be read.", _ALLOW
     ),
     "TFC351": Code(
         "state-newest",
@@ -117,14 +139,16 @@ CODES: dict[str, Code] = {
         "Copy them too, or take them out of the state file.",
     ),
     "TFC353": Code(
-        "index-missing", "index", ERROR, "Data files lie here without their index.", _COPY
+        "index-missing",
+        "index",
+        ERROR,
+        "Data, or a graph, lies here without its index.",
+        _COPY,
     ),
     "TFC354": Code(
         "unreadable", "index", ERROR, "A checkpoint was found but cannot be read.", _ALLOW
     ),
-    "TFC355": Code(
-        "unreadable-folder", "index", WARNING, "A folder could not be searched.", _ALLOW
-    ),
+    "TFC355": Code("unreadable-folder", "index", ERROR, "A folder could not be searched.", _ALLOW),
     "TFC401": Code(
         "crc", "data", ERROR, "The bytes of a tensor are not those that were saved.", _COPY
     ),
@@ -169,5 +193,7 @@ CODES: dict[str, Code] = {
     ),
 }
 """Code -> what it means. Codes are stable: a number is never given another meaning."""
+UNREAD = ("TFC309", "TFC354", "TFC355")
+"""Nothing is known of the bytes: no finding, but an exit code of 2."""
 ROWS_LOST = ("TFC104", "TFC203", "TFC204", "TFC901")
 """After these nobody knows whose the remaining rows, or the bytes between tensors, are."""

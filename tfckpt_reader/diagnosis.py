@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from tfckpt_reader.report import Problem
 
 _NEARLY_ALL = 0.9
-"""Of a file's tensors: so many do not fail together because some bytes are damaged."""
+"""Of a file's tensors, or of its bytes: so many do not fail because some are damaged."""
+_MANY = 0.5
+"""Of the tensors, where nearly all bytes fail: small ones can be equal in two saves."""
 _MOST_NAMED = 5
 _HOUR, _DAY = 3600, 86400
 _DAMAGED = ("TFC401", "TFC402")
@@ -41,6 +43,8 @@ class Facts:
     """How many of those are wholly there."""
     failing: int = 0
     """How many of those are not what was saved."""
+    failing_share: float = 0.0
+    """Of the bytes of those that are wholly there, how much is in failing ones."""
     kind: tuple[str, str] | None = None
     """What it is instead of a part of a checkpoint, and what to do about it."""
     zeros_from: int | None = None
@@ -80,18 +84,24 @@ def _missing(problems: Sequence[Problem]) -> list[str]:
     """Explain data files that are not there, or are named for another number."""
     missing = [problem for problem in problems if problem.code == "TFC301"]
     counts = next((problem for problem in problems if problem.code == "TFC307"), None)
+    if counts is not None:
+        said = (
+            f"the index counts {counts.expected} data files, the names of those beside it say "
+            f"{counts.got}: "
+        )
+        needed = f"-of-{str(counts.expected).zfill(5)}"
+        return [
+            said + "index and data are of different saves, or files were renamed. Copy all files "
+            "of one save, under the names that it gave them"
+            if missing
+            else said + f"TensorFlow looks for names that end in {needed}. Give them such names"
+        ]
     if not missing:
         return []
-    if counts is not None:
-        text = (
-            f"the index counts {counts.expected} data files, the names of those beside it say "
-            f"{counts.got}: index and data are of different saves, or files were renamed. Copy all "
-            "files of one save, under the names that it gave them"
-        )
-        return [text]
     files = ", ".join(printable(str(problem.file)) for problem in missing[:_MOST_NAMED])
     more = f" and {len(missing) - _MOST_NAMED:,} more" if len(missing) > _MOST_NAMED else ""
-    return [f"not all files were copied: {files}{more} belong here too"]
+    verb = "belongs" if len(missing) == 1 else "belong"
+    return [f"not all files were copied: {files}{more} {verb} here too"]
 
 
 def _other_kind(fact: Facts, _here: list[Problem]) -> str | None:
@@ -120,7 +130,8 @@ def _zeros(fact: Facts, _here: list[Problem]) -> str | None:
 
 
 def _is_of_other_save(fact: Facts) -> bool:
-    return fact.failing > 1 and fact.failing >= _NEARLY_ALL * fact.whole
+    enough = _MANY if fact.failing_share >= _NEARLY_ALL else _NEARLY_ALL
+    return fact.failing > 1 and fact.failing >= enough * fact.whole
 
 
 def _other_save(fact: Facts, *, other_index: bool) -> str:
@@ -158,9 +169,9 @@ def _cut_off(fact: Facts, here: list[Problem]) -> str | None:
         return None
     lost = len({problem.tensor for problem in here if problem.code == "TFC302"})
     return (
-        f"it ends {count_of(fact.needed - fact.size, 'byte')} early, with "
-        f"{lost:,} of {count_of(fact.tensors, 'tensor')}: the download or copy was cut off. "
-        "Copy it again"
+        f"it ends {count_of(fact.needed - fact.size, 'byte')} early and lacks {lost:,} of "
+        f"{count_of(fact.tensors, 'tensor')}, wholly or in part: the download or copy was cut "
+        "off. Copy it again"
     )
 
 

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from math import prod
+from operator import mul
 from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader._protos import parse
-from tfckpt_reader._protos.values import check_version, data_type, dims, extents
+from tfckpt_reader._protos.values import MOST_ELEMENTS, check_version, data_type, dims, extents
 from tfckpt_reader.checksum import unmask
 from tfckpt_reader.coding import decode_varint
 from tfckpt_reader.dtypes import require_readable
@@ -135,6 +137,9 @@ def require_possible(run: Run) -> None:
     elif nbytes != itemsize * prod(shape):
         wanted = count_of(itemsize * prod(shape), "byte")
         raise _bad_entry("size does not fit dtype and shape", wanted, nbytes)
+    if 0 in shape and max(accumulate(shape, mul)) > MOST_ELEMENTS:
+        # TensorFlow multiplies from the left, and ends the process where that goes too far.
+        raise _bad_entry("shape goes beyond 2^63 before it comes to 0", "less", list(shape))
     if shard < 0 or offset < 0 or nbytes < 0:
         place = f"shard {shard}, offset {offset}, size {nbytes}"
         raise _bad_entry("place is negative", "numbers >= 0", place)

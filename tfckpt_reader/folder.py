@@ -17,6 +17,8 @@ V1_SHARD = re.compile(r"(?s)(.*)-(\d{5,}|\?{5})-of-(\d{5,}|\?{5})")
 DATA_FILE = re.compile(r"(?s)(.*)\.data-\d{5,}-of-\d{5,}")
 """Prefix in the name of a V2 data file."""
 UNFINISHED = re.compile(r"(?s).*\.tempstate\d+")
+SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
+"""Names of the file in the folder of a SavedModel."""
 _MOST_SHOWN = 10
 _MOST_SHARDS = 1 << 20
 
@@ -54,6 +56,14 @@ def names_in(folder: str) -> list[str]:
         return []
 
 
+def size_of(path: str) -> int:
+    """Return the bytes of a file; 0 where there is none."""
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0
+
+
 def is_table(path: str) -> bool:
     """Tell by its last bytes whether a file is a table, as V1 files are."""
     if not os.path.isfile(path):
@@ -79,8 +89,9 @@ def v2_at(prefix: str) -> Location | None:
 
 
 def v1_at(path: str) -> Location | None:
-    """Return the V1 checkpoint that is a single file, if it is one."""
-    return Location("V1", path, (path,)) if is_table(path) else None
+    """Return the V1 checkpoint that is a single file, if it is one, or was: its graph tells."""
+    is_one = is_table(path) or (os.path.isfile(path) and os.path.isfile(f"{path}.meta"))
+    return Location("V1", path, (path,)) if is_one else None
 
 
 def v1_set_at(path: str) -> Location | None:
@@ -120,7 +131,7 @@ def missing_text(missing: tuple[int, ...], count: int) -> str:
 def _v1_sets(base: str) -> dict[int, dict[int, str]]:
     """Return the V1 shards named after `base`: N -> shard number -> path.
 
-    A set counts if one of its files is a table; the others may be damaged.
+    A set counts if one of its files is a table, or its graph is there; the others may be damaged.
     """
     folder, stem = os.path.split(base)
     found: dict[int, dict[int, str]] = {}
@@ -129,7 +140,8 @@ def _v1_sets(base: str) -> dict[int, dict[int, str]]:
         if match and match[1] == stem and match[2].isdigit() and match[3].isdigit():
             path = os.path.join(folder, name)
             found.setdefault(int(match[3]), {})[int(match[2])] = path
-    return {n: shards for n, shards in found.items() if any(map(is_table, shards.values()))}
+    has_graph = os.path.isfile(f"{base}.meta")
+    return {n: s for n, s in found.items() if has_graph or any(map(is_table, s.values()))}
 
 
 def checkpoints_in(folder: str) -> list[Location]:
@@ -165,6 +177,15 @@ def shard_counts(prefix: str) -> dict[int, set[int]]:
     for match in filter(None, map(pattern.fullmatch, names_in(folder or "."))):
         found.setdefault(int(match[2]), set()).add(int(match[1]))
     return found
+
+
+def saved_model_of(prefix: str) -> str | None:
+    """Return the folder of the SavedModel whose variables a prefix names; None if it names none."""
+    folder, base = os.path.split(prefix)
+    if base != "variables" or os.path.basename(os.path.abspath(folder)) != "variables":
+        return None
+    outer, inner = os.path.split(folder)
+    return outer if inner == "variables" else os.path.join(folder, os.pardir)
 
 
 def guessed_shard_count(prefix: str) -> int:

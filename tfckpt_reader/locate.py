@@ -20,6 +20,7 @@ from tfckpt_reader.errors import (
 )
 from tfckpt_reader.folder import (
     DATA_FILE,
+    SAVED_MODEL_FILES,
     Location,
     checkpoints_in,
     names_in,
@@ -30,10 +31,10 @@ from tfckpt_reader.folder import (
 from tfckpt_reader.footer import MAGIC
 from tfckpt_reader.sniff import describe, describe_folder, is_state_file, read_head
 from tfckpt_reader.state import STATE_FILE, read_state
+from tfckpt_reader.storage import File
 
 _MOST_LISTED = 10
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://")
-_SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 
 
 def locate(path: str | os.PathLike[str] | bytes | Location, *, latest: bool = False) -> Location:
@@ -96,7 +97,7 @@ def _by_file(path: str) -> Location | None:
     folder, base = os.path.split(path)
     if not os.path.isfile(path):
         return None
-    if base in _SAVED_MODEL:
+    if base in SAVED_MODEL_FILES:
         return _in_saved_model(folder)
     if base == STATE_FILE or is_state_file(read_head(path)):
         return _from_state(path)
@@ -117,7 +118,7 @@ def _in_folder(path: str, *, latest: bool) -> Location:
             return _from_state(state_path)
         except CorruptCheckpointError as error:
             notes.append(f"the state file was left aside: {error}")
-    if any(os.path.isfile(os.path.join(path, name)) for name in _SAVED_MODEL):
+    if any(os.path.isfile(os.path.join(path, name)) for name in SAVED_MODEL_FILES):
         return _in_saved_model(path)
     found = checkpoints_in(path)
     if len(found) > 1 and latest:
@@ -183,8 +184,10 @@ def _what_is_there(folder: str) -> str:
 
 def _wrong_file(path: str) -> CheckpointError:
     """Say what a file is that is no part of a checkpoint."""
-    if not os.path.isfile(path):
-        return CheckpointError("is not a regular file", file=path)
+    try:
+        File(path)
+    except CheckpointError as error:  # a pipe, or nothing that we may read
+        return error
     for stripped in _without_suffix(path):
         known = describe(read_head(path))
         if known is not None and path.endswith(".index"):

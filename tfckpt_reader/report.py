@@ -23,9 +23,9 @@ from tfckpt_reader.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from tfckpt_reader.spec import Run, TensorSpec
+    from tfckpt_reader.spec import Run
 
 __all__ = [
     "CODES",
@@ -120,9 +120,10 @@ class Findings:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self._codes: set[str] = set()
         self.notes: list[str] = []
-        self.specs: Sequence[TensorSpec] = ()
-        """All tensors of the checkpoint, if its index could be read."""
+        self.names: frozenset[str] | None = None
+        """Of all tensors of the checkpoint; None if its index could not be read."""
         self.runs: dict[str, list[Run]] = {}
         """Data file -> what lies in it, in order: the diagnosis wants to know."""
         self.most = MOST_PROBLEMS
@@ -149,10 +150,11 @@ class Findings:
         texts = (None if value is None else str(value) for value in (expected, got))
         severity = CODES[code].severity
         self.problems.append(Problem(code, severity, file, offset, tensor, what, *texts))
+        self._codes.add(code)
 
     def has(self, *codes: str) -> bool:
         """Tell whether a problem with one of these codes was found."""
-        return any(problem.code in codes for problem in self.problems)
+        return not self._codes.isdisjoint(codes)
 
     def add_error(self, code: str, error: CheckpointError) -> None:
         """Add what a parser raised."""
@@ -214,5 +216,7 @@ def code_of(error: CheckpointError, otherwise: str) -> str:
 
 def code_of_data(error: CheckpointError) -> str:
     """Return the code of an error that came up while a tensor's bytes were read."""
+    if type(error) is CheckpointError:  # of no kind: the system did not let us
+        return "TFC309"
     kind = next((code for kind, code in _BY_KIND if isinstance(error, kind)), None)
     return kind or code_of(error, "TFC402")

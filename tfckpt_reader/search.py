@@ -5,8 +5,9 @@ the header are read.
 
 Links to folders are not followed: what they lead to lies below the folder anyway, or else is said
 in a note. A table is taken for a V1 checkpoint by its contents, since those have no name of their
-own; a LevelDB is such a table too. An ``.index`` file is one of ours if it ends as a table does, or
-has a file of a checkpoint beside it: other tools write such names as well.
+own, or by the graph beside it where it was cut off; a LevelDB is such a table too. An ``.index``
+file is one of ours if it ends as a table does, is named as ours are, or has a file of a checkpoint
+beside it: other tools write such names as well.
 """
 
 from __future__ import annotations
@@ -17,7 +18,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointError
-from tfckpt_reader.folder import DATA_FILE, UNFINISHED, V1_SHARD, Location, is_table, v1_set_at
+from tfckpt_reader.folder import (
+    DATA_FILE,
+    SAVED_MODEL_FILES,
+    UNFINISHED,
+    V1_SHARD,
+    Location,
+    is_table,
+    saved_model_of,
+    size_of,
+    v1_set_at,
+    v2_at,
+)
 from tfckpt_reader.state import STATE_FILE
 from tfckpt_reader.storage import File
 from tfckpt_reader.table import Table
@@ -44,6 +56,8 @@ class Found:
     """With the bytes of their data files, or of the V1 files."""
     states: list[str] = field(default_factory=list)
     """Paths of the files named `checkpoint`."""
+    models: list[str] = field(default_factory=list)
+    """Folders of SavedModels in which no variables are."""
     lost: list[str] = field(default_factory=list)
     """Prefixes of data files whose index is not beside them."""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
@@ -68,6 +82,8 @@ def search(top: str) -> Found:
         there = set(everything)
         if STATE_FILE in there:
             found.states.append(os.path.join(folder, STATE_FILE))
+        if there.intersection(SAVED_MODEL_FILES) and not _has_variables(folder):
+            found.models.append(folder)
         names = _finished(folder, everything, found)
         sizes = _data_sizes(folder, names)
         _add_v2(folder, names, sizes, found)
@@ -142,15 +158,8 @@ def _data_sizes(folder: str, names: list[str]) -> dict[str, int]:
         match = DATA_FILE.fullmatch(name)
         if match:
             path = os.path.join(folder, name)
-            sizes[match[1]] = sizes.get(match[1], 0) + _size(path)
+            sizes[match[1]] = sizes.get(match[1], 0) + size_of(path)
     return sizes
-
-
-def _size(path: str) -> int:
-    try:
-        return os.path.getsize(path)
-    except OSError:
-        return 0
 
 
 def _add_v2(folder: str, names: list[str], sizes: dict[str, int], found: Found) -> None:
@@ -158,36 +167,48 @@ def _add_v2(folder: str, names: list[str], sizes: dict[str, int], found: Found) 
     for name in names:
         if not name.endswith(".index"):
             continue
-        base, path = name.removesuffix(".index"), os.path.join(folder, name)
-        ours = base in sizes or f"{base}.meta" in there or _is_saved_model(folder, name)
-        if ours or is_table(path):
-            location = Location("V2", os.path.join(folder, base))
-            found.checkpoints.append((location, sizes.get(base, 0)))
+        base = name.removesuffix(".index")
+        prefix = os.path.join(folder, base)
+        has_company = base in sizes or f"{base}.meta" in there
+        is_named_so = "ckpt" in base or saved_model_of(prefix) is not None
+        if has_company or is_named_so or is_table(f"{prefix}.index"):
+            found.checkpoints.append((Location("V2", prefix), sizes.get(base, 0)))
         else:
-            found.note(f"{path} was left aside: no index of a checkpoint, and no data beside it")
+            note = "was left aside: no index of a checkpoint, and no data beside it"
+            found.note(f"{prefix}.index {note}")
 
 
-def _is_saved_model(folder: str, name: str) -> bool:
-    return name == "variables.index" and os.path.basename(folder) == "variables"
+def _has_variables(model: str) -> bool:
+    prefix = os.path.join(model, "variables", "variables")
+    return v2_at(prefix) is not None or v1_set_at(prefix) is not None
 
 
 def _add_v1(folder: str, names: list[str], found: Found) -> None:
     sets: set[str] = set()
+    there = set(names)
     for name in names:
         path = os.path.join(folder, name)
-        if name.endswith(_NO_CHECKPOINTS) or DATA_FILE.fullmatch(name) or not is_table(path):
+        if name.endswith(_NO_CHECKPOINTS) or DATA_FILE.fullmatch(name):
             continue
         match = V1_SHARD.fullmatch(path)
         if match and match[2].isdigit() and match[3].isdigit():
             sets.add(f"{match[1]}-?????-of-{match[3]}")
+        elif not (is_table(path) or _was_v1(name, there)):
+            if os.path.isfile(path) and not os.access(path, os.R_OK):
+                found.note(f"{path} cannot be opened: is it a checkpoint?")
         elif _is_foreign(path):
             found.note(f"{path} was left aside: a table, but not that of a V1 checkpoint")
         else:
-            found.checkpoints.append((Location("V1", path, (path,)), _size(path)))
+            found.checkpoints.append((Location("V1", path, (path,)), size_of(path)))
     for pattern in sorted(sets):
         location = v1_set_at(pattern)
         if location is not None:
-            found.checkpoints.append((location, sum(map(_size, location.files))))
+            found.checkpoints.append((location, sum(map(size_of, location.files))))
+
+
+def _was_v1(name: str, there: set[str]) -> bool:
+    """Tell a file whose graph lies beside it: it is one that was cut off."""
+    return f"{name}.meta" in there and f"{name}.index" not in there
 
 
 def _is_foreign(path: str) -> bool:

@@ -42,7 +42,7 @@ from tfckpt_reader.tensor import (
     string_lengths,
     strings,
 )
-from tfckpt_reader.variant import decode_variant, variant_messages
+from tfckpt_reader.variant import check_variant, decode_variant, variant_messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +50,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tfckpt_reader.spec import Run
+
+
+MOST_OPEN = 64
+"""Data files at a time: systems give a process 256 or 1,024, and some checkpoints have more."""
 
 
 class Shards:
@@ -75,13 +79,15 @@ class Shards:
         self._lock = threading.Lock()
 
     def file(self, shard: int) -> File:
-        """Return a data file, opened once.
+        """Return a data file. Some stay open; whoever has one can go on with it whatever happens.
 
         Raises:
             CheckpointNotFoundError: it is not there.
         """
         with self._lock:
             if shard not in self._files:
+                if len(self._files) >= MOST_OPEN:
+                    del self._files[next(iter(self._files))]
                 self._files[shard] = File(self._path(shard), mapped=self._mapped)
             return self._files[shard]
 
@@ -93,10 +99,11 @@ class Shards:
         # A merge with an empty input counts too many shards: the files are then named for fewer.
         fewer = [n for n, numbers in there.items() if n < self.num_shards and shard in numbers]
         if len(fewer) == 1 and len(there) == 1:
-            self._notes.append(
+            note = (
                 f"the index counts {count_of(self.num_shards, 'shard')}, "
                 f"the data files are named for {fewer[0]}"
             )
+            self._notes += [] if note in self._notes else [note]
             return shard_path(self.prefix, shard, fewer[0])
         if shard >= self.num_shards and self.num_shards in there:
             raise CorruptCheckpointError(
@@ -199,9 +206,9 @@ class Shards:
         return crc
 
     def check(self, run: Run) -> int:
-        """Read all bytes of a run, compare their crcs, and decode variants.
+        """Read all bytes of a run, compare their crcs, and go through variants.
 
-        Returns how many bytes its elements take. Of numbers and strings no array is made.
+        Returns how many bytes its elements take. No array is made, and NumPy is not needed.
         """
         if run.dtype is DataType.STRING:
             return self.strings(run, check=True)[1].end
@@ -209,7 +216,7 @@ class Shards:
             messages, end = self.variants(run, check=True)
             with located(self.source(run).name, tensor=run.name):
                 for message in messages:
-                    decode_variant(message)
+                    check_variant(message)
             return end
         return sum(map(len, self.stored(run, check=True)))
 

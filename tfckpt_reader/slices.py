@@ -37,6 +37,11 @@ def slice_key(name: bytes, extents: Sequence[tuple[int, int]]) -> bytes:
     return ordered_number(0) + ordered_string(name) + ordered_number(len(extents)) + axes
 
 
+def is_slice_key(key: bytes) -> bool:
+    """Tell whether a key looks like that of a slice's row: it begins as one, and the name ends."""
+    return key.startswith(b"\0") and b"\x00\x01" in key[1:]
+
+
 def slice_name(key: bytes) -> bytes:
     """Return the name in the key of a slice's row; of any other key, what stands in its place."""
     name = key[1:].partition(b"\x00\x01")[0]
@@ -147,7 +152,10 @@ def _add_corners(
         weight = sign
         for _, factor in corner:
             weight *= factor
-        corners[tuple(position for position, _ in corner)] += weight
+        at = tuple(position for position, _ in corner)
+        corners[at] += weight
+        if not corners[at]:  # where pieces adjoin: there are few others at any time
+            del corners[at]
 
 
 def _bad_tiling(

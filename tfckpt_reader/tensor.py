@@ -47,6 +47,8 @@ _CANONICAL_BYTE = {
     **{d: bytes(i & ((1 << d.bits) - 1) for i in range(256)) for d in DataType if d.bits},
 }
 """Byte to byte, for the types of which not every bit counts."""
+_LENGTHS_AT_ONCE = 1 << 16
+"""Of strings: as Python numbers, all of them would take more memory than the tensor."""
 _NATIVE_IS_BIG = byteorder == "big"
 
 
@@ -231,7 +233,10 @@ def string_lengths(
     stored = data[offset : offset + 4]
     if len(stored) < 4:
         raise TruncatedError("the file ends in the checksum of the lengths", offset=offset)
-    crc = crc32c(_lengths_as_summed(lengths, big_endian=big_endian))
+    crc = 0
+    for begin in range(0, count, _LENGTHS_AT_ONCE):
+        part = lengths[begin : begin + _LENGTHS_AT_ONCE]
+        crc = crc32c(_lengths_as_summed(part, big_endian=big_endian), crc)
     masked = int.from_bytes(stored, "big" if big_endian else "little")
     if check and mask(crc) != masked:
         raise ChecksumError(
@@ -247,7 +252,7 @@ def string_lengths(
 
 def _lengths_as_summed(lengths: array[int], *, big_endian: bool) -> bytes:
     order = ">" if big_endian else "<"
-    if not lengths or max(lengths) <= 0xFFFFFFFF:
+    if max(lengths) <= 0xFFFFFFFF:
         return struct.pack(f"{order}{len(lengths)}I", *lengths)
     return b"".join(struct.pack(order + ("I" if n <= 0xFFFFFFFF else "Q"), n) for n in lengths)
 

@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, Any
 from tfckpt_reader._protos import parse
 from tfckpt_reader._protos.values import check_version, data_type, dims, extents
 from tfckpt_reader.block import LARGEST_EXPANSION
-from tfckpt_reader.coding import fields
 from tfckpt_reader.dtypes import require_readable
 from tfckpt_reader.errors import CorruptCheckpointError, located
+from tfckpt_reader.saved_slice import stored_values
 from tfckpt_reader.slices import Cut, check_tiling, cuts, fill_cut, place, slice_key
 from tfckpt_reader.spec import TensorSlice, TensorSpec, all_rows, key_of, name_of
 from tfckpt_reader.storage import CHUNK, File
 from tfckpt_reader.streams import pour_in_order
 from tfckpt_reader.table import Table
 from tfckpt_reader.tensor import empty, empty_rows, shaped
-from tfckpt_reader.tensor_proto import FIELD, decode_values
+from tfckpt_reader.typed_values import count_values, decode_values
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -36,9 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tfckpt_reader.streams import OnRead, Take
-
-_DATA, _NAME, _SLICE, _TENSOR = 2, 1, 2, 3
-"""Fields of SavedTensorSlices (data) and of SavedSlice (name, slice, data)."""
+    from tfckpt_reader.typed_values import Part
 
 
 class V1:
@@ -174,9 +172,15 @@ class V1:
             )
 
     def check(self, spec: TensorSpec) -> None:
-        """Decode all rows of a tensor, one at a time."""
-        for _ in self.parts(spec):
-            pass
+        """Go through all rows of a tensor, one at a time; NumPy is not needed.
+
+        Raises:
+            CorruptCheckpointError: one holds no values, or other ones than belong there.
+        """
+        for cut in self.require_tiling(spec, all_rows(spec)):
+            with located(self._file_of(cut.piece), tensor=spec.name):
+                number = count_values(self._stored(spec, cut.piece), spec.dtype)
+                _require_number(number, cut.piece)
 
     def parts(self, spec: TensorSpec) -> Iterator[NDArray[Any]]:
         """Decode all rows of a tensor, and yield what is in each."""
@@ -216,26 +220,35 @@ class V1:
 
     def _values(self, spec: TensorSpec, piece: TensorSlice) -> NDArray[Any]:
         """Return the elements of one slice, in its shape."""
-        table = self.tables[piece.shard or 0]
         if not piece.elements:
             return empty(piece.shape, spec.dtype)
-        with located(table.source.name, tensor=spec.name):
-            row = table.get(slice_key(spec.key, piece.extents))
-            if row is None:
-                whole = piece.shape == spec.shape
-                where = "slice, the only one" if whole else f"slice {piece}"
-                raise CorruptCheckpointError("the file has no row for it", structure=where)
-            field = FIELD.get(spec.dtype)
-            values = decode_values(_typed_field(memoryview(row), spec.key, field), spec.dtype)
-            if len(values) != piece.elements:
-                raise CorruptCheckpointError(
-                    "its row has another number of values than its shape has elements",
-                    structure=f"values of slice {piece}",
-                    expected=piece.elements,
-                    got=len(values),
-                )
-        with located(table.source.name, tensor=spec.name):
+        with located(self._file_of(piece), tensor=spec.name):
+            values = decode_values(self._stored(spec, piece), spec.dtype)
+            _require_number(len(values), piece)
+        with located(self._file_of(piece), tensor=spec.name):
             return shaped(values, piece.shape, spec.dtype)
+
+    def _file_of(self, piece: TensorSlice) -> str:
+        return self.tables[piece.shard or 0].source.name
+
+    def _stored(self, spec: TensorSpec, piece: TensorSlice) -> list[Part]:
+        row = self.tables[piece.shard or 0].get(slice_key(spec.key, piece.extents))
+        if row is not None:
+            return stored_values(memoryview(row), spec.key, piece, spec.dtype)
+        if not piece.elements:
+            return []
+        where = "slice, the only one" if piece.shape == spec.shape else f"slice {piece}"
+        raise CorruptCheckpointError("the file has no row for it", structure=where)
+
+
+def _require_number(number: int, piece: TensorSlice) -> None:
+    if number != piece.elements:
+        raise CorruptCheckpointError(
+            "its row has another number of values than its shape has elements",
+            structure=f"values of slice {piece}",
+            expected=piece.elements,
+            got=number,
+        )
 
 
 def _slabs(spec: TensorSpec, taken: list[Cut]) -> Iterator[range]:
@@ -274,27 +287,3 @@ def _header(table: Table) -> Any:
             )
         check_version(header.meta.versions)
     return header.meta
-
-
-def _typed_field(
-    row: memoryview, name: bytes, wanted: int | None
-) -> list[tuple[int, int | memoryview]]:
-    """Return all occurrences of the field `wanted` of the TensorProto in a data row."""
-    found: list[tuple[int, int | memoryview]] = []
-    for saved in _delimited(row, _DATA):
-        for stored in _delimited(saved, _NAME):
-            if stored != name:
-                raise CorruptCheckpointError(
-                    "row holds values of another tensor",
-                    expected=repr(name),
-                    got=repr(bytes(stored[:100])),
-                )
-        for proto in _delimited(saved, _TENSOR):
-            found += [(kind, value) for field, kind, value in fields(proto) if field == wanted]
-    return found
-
-
-def _delimited(message: memoryview, wanted: int) -> Iterator[memoryview]:
-    for field, _, value in fields(message):
-        if field == wanted and not isinstance(value, int):
-            yield value

@@ -11,6 +11,7 @@ is a type's name, opaque metadata, and tensors. It is taken apart; nothing of it
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,11 @@ from tfckpt_reader.coding import decode_varint, fields
 from tfckpt_reader.dtypes import DataType
 from tfckpt_reader.errors import DAMAGED, CheckpointError, ChecksumError, CorruptCheckpointError
 from tfckpt_reader.tensor import require_room
-from tfckpt_reader.tensor_proto import SMALL_REPEAT, decode_tensor_proto
+from tfckpt_reader.tensor_proto import SMALL_REPEAT, check_tensor_proto, decode_tensor_proto
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 
@@ -78,22 +81,40 @@ def decode_variant(message: memoryview) -> Variant:
         CorruptCheckpointError: it is not one, or holds a tensor that cannot be.
         UnsupportedError: a tensor in it is more than is put into memory here.
     """
+    name, metadata, tensors = b"", b"", []
+    with _inside():
+        for number, value in _fields(message):
+            if number == 1:
+                name = bytes(value)
+            elif number == 2:
+                metadata = bytes(value)
+            elif number == 3:
+                tensors.append(decode_tensor_proto(value, most=SMALL_REPEAT))
+    return Variant(name.decode("utf-8", "surrogateescape"), metadata, tuple(tensors))
+
+
+def check_variant(message: memoryview) -> None:
+    """Make sure of what `decode_variant` would, without NumPy; of tensors none is too large.
+
+    Raises:
+        CheckpointError: as `decode_variant`.
+    """
+    with _inside():
+        for number, value in _fields(message):
+            if number == 3:
+                check_tensor_proto(value)
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
+    for number, _, value in fields(message):
+        if not isinstance(value, int):
+            yield number, value
+
+
+@contextmanager
+def _inside() -> Iterator[None]:
     try:
-        return _decode(message)
+        yield
     except CheckpointError as error:
         error.offset = None  # it counts from somewhere inside the message
         raise
-
-
-def _decode(message: memoryview) -> Variant:
-    name, metadata, tensors = b"", b"", []
-    for number, _, value in fields(message):
-        if isinstance(value, int):
-            continue
-        if number == 1:
-            name = bytes(value)
-        elif number == 2:
-            metadata = bytes(value)
-        elif number == 3:
-            tensors.append(decode_tensor_proto(value, most=SMALL_REPEAT))
-    return Variant(name.decode("utf-8", "surrogateescape"), metadata, tuple(tensors))

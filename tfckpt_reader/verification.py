@@ -22,7 +22,7 @@ from tfckpt_reader.locate import locate
 from tfckpt_reader.report import Findings, Problem, Report
 from tfckpt_reader.verify_bundle import check_v2
 from tfckpt_reader.verify_files import gather
-from tfckpt_reader.verify_graph import check_graphs
+from tfckpt_reader.verify_graph import check_graphs, graph_beside
 from tfckpt_reader.verify_v1 import check_v1
 
 __all__ = ["Problem", "Report", "verify"]
@@ -41,7 +41,7 @@ def verify(
 ) -> Report:
     """Check a checkpoint and report all that is wrong with it.
 
-    NumPy is imported for V1 data, and at level values only.
+    NumPy is imported at level values only.
 
     Args:
         path: As for `open`.
@@ -67,8 +67,9 @@ def verify(
     check = _CHECKS.get(location.version, _check_nothing)
     try:
         with enough_memory(location.prefix):
+            beside = graph_beside(location)
             tensors, nbytes = check(location, findings, on_progress or _no_progress, level)
-            check_graphs(location, findings, level)
+            check_graphs(location, findings, level, beside)
     except UnsupportedError as error:
         findings.most += 1  # room to say so
         findings.add_error("TFC901", error)

@@ -19,14 +19,14 @@ from tfckpt_reader.errors import (
 )
 from tfckpt_reader.folder import guessed_shard_count, shard_path
 from tfckpt_reader.report import ROWS_LOST, code_of
-from tfckpt_reader.slices import slice_key, slice_name
-from tfckpt_reader.spec import all_rows, name_of
+from tfckpt_reader.slices import is_slice_key, slice_key, slice_name
+from tfckpt_reader.spec import WHOLE_AXIS, all_rows, name_of
 from tfckpt_reader.storage import File
 from tfckpt_reader.table import Table
 from tfckpt_reader.verify_data import Values, check_data
 from tfckpt_reader.verify_saved_model import check_fingerprint
 from tfckpt_reader.verify_sizes import check_sizes
-from tfckpt_reader.verify_table import check_table
+from tfckpt_reader.verify_table import check_names, check_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -52,23 +52,38 @@ def check_v2(
     rows = check_table(table, findings)
     check_fingerprint(file, findings)
     header = _check_header(location.prefix, table, rows, findings)
-    bundle = Bundle(location.prefix, mapped=False, header=header, find=rows.get)
+    bundle = Bundle(location.prefix, mapped=False, table=table, header=header, find=rows.get)
     specs = _check_entries(bundle, rows, findings)
     runs = _runs(bundle, specs, findings)
-    findings.specs = specs
-    findings.coverage = coverage_of(_files(bundle, runs), (spec.name for spec in specs))
-    doubtful = _check_places(bundle, runs, findings)
-    if not reaches(level, "sizes"):
-        return len(specs), 0
-    lost = check_sizes(bundle, runs, doubtful, findings)
-    if not reaches(level, "data"):
-        return len(specs) - len(lost), 0
-    sound = [run for number, run in enumerate(runs) if number not in doubtful]
+    findings.names = frozenset(spec.name for spec in specs)
+    findings.coverage = coverage_of(_files(bundle, runs), findings.names)
     # Without a header nobody knows the byte order, and so not one number.
     looks = reaches(level, "values") and header.present
     values = Values(specs) if looks else None
-    nbytes = check_data(bundle, sound, findings, progress, values)
-    return len(specs) - len(lost), nbytes
+    # All that is needed from here on are the runs; of very many tensors, the rest is in the way.
+    rows.clear()
+    del specs
+    return _check_files(bundle, runs, findings, progress, values, level)
+
+
+def _check_files(
+    bundle: Bundle,
+    runs: list[Run],
+    findings: Findings,
+    progress: Progress,
+    values: Values | None,
+    level: str,
+) -> tuple[int, int]:
+    """Report what is wrong with the data files; return the tensors and the bytes checked."""
+    count = len(findings.names or ())
+    doubtful = _check_places(bundle, runs, findings)
+    if not reaches(level, "sizes"):
+        return count, 0
+    lost = check_sizes(bundle, runs, doubtful, findings)
+    if not reaches(level, "data"):
+        return count - len(lost), 0
+    sound = [run for number, run in enumerate(runs) if number not in doubtful]
+    return count - len(lost), check_data(bundle, sound, findings, progress, values)
 
 
 def _check_header(prefix: str, table: Table, rows: Rows, findings: Findings) -> Header:
@@ -99,17 +114,29 @@ def _guess(prefix: str) -> Header:
 
 
 def _check_entries(bundle: Bundle, rows: Rows, findings: Findings) -> list[TensorSpec]:
-    """Decode every entry; leave out the rows of slices that some tensor accounts for."""
+    """Decode every entry; leave out the rows of slices that some tensor accounts for.
+
+    Those of very many slices would fill the memory: they are taken out before their turn comes.
+    """
     specs: dict[bytes, TensorSpec] = {}
-    for key, value in rows.items():
-        if key:
+    known: set[bytes] = {b""}
+    for is_late in (False, True):
+        for key in [key for key in rows if key.startswith(b"\0") == is_late]:
+            if key in known or key not in rows:
+                continue
             with findings.collect("TFC203"):
-                specs[key] = bundle.spec_of(key, value, rows.get)
-    for spec in list(specs.values()):
-        for piece in spec.slices:
-            specs.pop(slice_key(spec.key, piece.extents), None)
+                spec = specs[key] = bundle.spec_of(key, rows[key], rows.get)
+                for piece in spec.slices:
+                    its_key = slice_key(key, piece.extents)
+                    specs.pop(its_key, None)
+                    if piece.shard is None:  # it has no sound row: `part` says why
+                        known.add(its_key)
+                    else:
+                        rows.pop(its_key, None)
     for key in specs:
-        if key.startswith(b"\0") and not findings.has(*ROWS_LOST):
+        if not is_slice_key(key):
+            check_names([name_of(key)], bundle.path, findings)
+        elif not findings.has(*ROWS_LOST):
             what = "looks like the row of a slice, but no tensor has it"
             name = name_of(slice_name(key))
             findings.add("TFC205", what, file=bundle.path, tensor=name)
@@ -125,6 +152,9 @@ def _runs(bundle: Bundle, specs: Iterable[TensorSpec], findings: Findings) -> li
             continue
         with findings.collect("TFC204"):
             bundle.require_tiling(spec, all_rows(spec))
+        if any(set(piece.extents) <= {WHOLE_AXIS} for piece in spec.slices):
+            what = "is stored in a slice that is all of it, which TensorFlow cannot read"
+            findings.add("TFC204", what, file=bundle.path, tensor=spec.name)
         for piece in spec.slices:
             with findings.collect("TFC204"):
                 runs.append(bundle.part(spec, piece))

@@ -6,7 +6,7 @@ Rank 8: parses nothing itself. Data is read, never mapped, in bounded memory.
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.report import code_of_data
@@ -59,7 +59,7 @@ def check_data(
     found = zip(order, findings.problems[begin:], strict=True)
     findings.problems[begin:] = [problem for _, problem in sorted(found, key=lambda pair: pair[0])]
     if values is not None:
-        values.report(bundle, findings)
+        values.report(findings)
     return sound
 
 
@@ -105,31 +105,45 @@ def _bad_size(bundle: Bundle, run: Run, used: int, findings: Findings) -> None:
     )
 
 
+class _Part(NamedTuple):
+    """What the pieces of a tensor that were looked at so far are like."""
+
+    pieces: int
+    """How many those are."""
+    number: int
+    """Of that run of them which holds the first NaN or infinity; or else of the first."""
+    run: Run
+    seen: Look
+
+    def joined(self, other: _Part) -> _Part:
+        a, b = sorted((self, other), key=lambda part: (part.seen.first < 0, part.number))
+        return _Part(a.pieces + b.pieces, a.number, a.run, together([a.seen, b.seen]))
+
+
 class Values:
     """What the numbers of tensors are like, as soon as all of a tensor has been looked at."""
 
     def __init__(self, specs: Iterable[TensorSpec]) -> None:
-        self._sliced = {spec.name: spec for spec in specs if spec.slices}
-        self._parts: dict[str, list[tuple[int, Run, Look]]] = {}
+        self._sliced = {s.name: (len(s.slices), s.shape) for s in specs if s.slices}
+        self._parts: dict[str, _Part] = {}
         self._odd: list[tuple[int, Run, int, str, str, str | None]] = []
 
     def add(self, number: int, run: Run, seen: Look) -> None:
         """Take what a run holds. A tensor with a damaged slice is never complete."""
-        spec, parts = self._sliced.get(run.name), [(number, run, seen)]
-        if spec is not None:
-            parts = self._parts.setdefault(run.name, [])
-            parts.append((number, run, seen))
-            if len(parts) < len(spec.slices):
-                return
-            parts = sorted(self._parts.pop(run.name), key=lambda part: part[0])
-        whole = together([part for _, _, part in parts])
-        shape = run.shape if spec is None else spec.shape
-        number, run, seen = next((part for part in parts if part[2].first >= 0), parts[0])
-        for code, what, got in remarks(run.name, run.dtype, shape, whole):
-            self._odd.append((number, run, run.offset + max(seen.first, 0), code, what, got))
+        count, shape = self._sliced.get(run.name, (1, run.shape))
+        part = _Part(1, number, run, seen)
+        if run.name in self._parts:
+            part = part.joined(self._parts.pop(run.name))
+        if part.pieces < count:
+            self._parts[run.name] = part
+            return
+        place = part.run.offset + max(part.seen.first, 0)
+        for code, what, got in remarks(run.name, run.dtype, shape, part.seen):
+            self._odd.append((part.number, part.run, place, code, what, got))
 
-    def report(self, bundle: Bundle, findings: Findings) -> None:
+    def report(self, findings: Findings) -> None:
         """Report what is odd, in the order in which it lies."""
+        files = {runs[0].shard: file for file, runs in findings.runs.items()}
         for _, run, offset, code, what, got in sorted(self._odd, key=lambda odd: (odd[0], odd[3])):
-            file = bundle.shards.file(run.shard).name
+            file = files[run.shard]
             findings.add(code, what, file=file, offset=offset, tensor=run.name, got=got)

@@ -31,6 +31,8 @@ _LARGEST_TABLE = 64 << 20
 """Bytes of an index that is read whole to undo what a text mode did."""
 _ENOUGH_FOR_CRLF = 1 << 20
 """Bytes of weights in which a carriage return before a line feed is missed: there should be 16."""
+_ENOUGH_PAIRS = 8
+"""Line feeds that do not all have a carriage return before them by chance."""
 _TABLE_CODES = ("TFC101", "TFC102", "TFC103", "TFC104", "TFC105")
 
 
@@ -89,11 +91,16 @@ def _of_shard(file: File, runs: list[Run], errors: list[Problem], index: str) ->
         tensors=len(with_bytes),
         whole=len(whole),
         failing=len(failing),
+        failing_share=_bytes_of(failing) / max(1, _bytes_of(whole)),
         kind=_kind(file.name) if len(failing) == len(whole) else None,
         zeros_from=_zeros_from(file, failing),
         newlines=_shard_newlines(file, needed, whole, failing),
         older=os.path.getmtime(index) - os.path.getmtime(file.name),
     )
+
+
+def _bytes_of(runs: list[Run]) -> int:
+    return sum(run.nbytes for run in runs)
 
 
 def _failing(runs: list[Run], errors: list[Problem]) -> list[Run]:
@@ -171,7 +178,10 @@ def _shard_newlines(file: File, needed: int, whole: list[Run], failing: list[Run
         return None
     feeds, pairs = _count_feeds(file, both=file.size > needed)
     if file.size > needed:
-        return "added" if 0 < pairs == feeds == file.size - needed else None
+        extra = file.size - needed
+        # Some tools leave alone what has a carriage return already, as some do by chance.
+        is_text = pairs == feeds and (feeds == extra or feeds >= max(extra, _ENOUGH_PAIRS))
+        return "added" if is_text else None
     is_tail = bool(failing) and whole[-len(failing) :] == failing
     enough = len(failing) < len(whole) or file.size >= _ENOUGH_FOR_CRLF
     gone = pairs == 0 and feeds >= needed - file.size

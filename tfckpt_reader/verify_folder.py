@@ -22,7 +22,8 @@ from tfckpt_reader.errors import (
     count_of,
     shortened,
 )
-from tfckpt_reader.folder import V1_SHARD
+from tfckpt_reader.folder import V1_SHARD, Location, size_of
+from tfckpt_reader.graph.parts import graph_file_of
 from tfckpt_reader.locate import places
 from tfckpt_reader.report import MOST_PROBLEMS, Findings, Report
 from tfckpt_reader.search import Found, search
@@ -30,11 +31,10 @@ from tfckpt_reader.sniff import describe, is_state_file, read_head
 from tfckpt_reader.state import read_state
 from tfckpt_reader.streams import WORTH_THREADS
 from tfckpt_reader.verification import verify
+from tfckpt_reader.verify_graph import check_alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from tfckpt_reader.folder import Location
 
     Progress = Callable[[int, int], None]
 
@@ -73,17 +73,15 @@ def verify_all(
         raise CheckpointNotFoundError(what, file=top, advice="To verify one checkpoint, name it")
     found = search(top)
     about = _about_folder(top, found, level)
-    if not (found.checkpoints or found.lost or about.problems):
+    partial = [*(_lost(prefix, level) for prefix in found.lost), *_without_variables(found, level)]
+    if not (found.checkpoints or partial or about.problems):
         raise CheckpointNotFoundError(
             "there is no checkpoint in this folder or below it",
             file=top,
             advice="; ".join(found.notes[:3]) or None,
         )
-    reports = [
-        *(_lost(prefix, level) for prefix in found.lost),
-        *_verified(found, level, on_progress),
-    ]
-    reports.sort(key=lambda report: report.path)
+    reports = [*partial, *_verified(found, level, on_progress)]
+    reports.sort(key=lambda report: (report.path, report.version))
     first = [about] if about.problems or about.notes else []
     return (*first, *reports)
 
@@ -100,16 +98,25 @@ def _verified(found: Found, level: str, on_progress: Progress | None) -> Iterato
     def verified(task: tuple[Location, int], _buffer: memoryview) -> Report:
         return _one(task[0], level, None, most)
 
-    small = [task for task in found.checkpoints if task[1] < WORTH_THREADS]
+    small = [task for task in found.checkpoints if _is_small(*task)]
     with closing(each(small, verified)) as reports:
         for (_, size), report in reports:
             yield report
             tell(size)
             done += size
     for location, size in found.checkpoints:
-        if size >= WORTH_THREADS:
+        if not _is_small(location, size):
             yield _one(location, level, tell, most)
             done += size
+
+
+def _is_small(location: Location, size: int) -> bool:
+    """Tell whether several of its kind are verified at once: little to read, and few names.
+
+    Names take some eight times the memory that they take in an index.
+    """
+    graph = graph_file_of(location.prefix) or ""
+    return size + 8 * size_of(f"{location.prefix}.index") + size_of(graph) < WORTH_THREADS
 
 
 def _one(location: Location, level: str, on_progress: Progress | None, most: int) -> Report:
@@ -133,6 +140,18 @@ def _lost(prefix: str, level: str) -> Report:
     what = "data files are there, but not their index"
     findings.add("TFC353", what, file=f"{prefix}.index")
     return Report(prefix, "V2", 0, 0, tuple(findings.problems), level=level)
+
+
+def _without_variables(found: Found, level: str) -> Iterator[Report]:
+    """Yield a report of each SavedModel that has no variables, and should have some."""
+    for folder in found.models:
+        location = Location("V2", os.path.join(folder, "variables", "variables"))
+        findings = Findings()
+        if location.prefix not in found.lost:
+            check_alone(location, findings)
+        if findings.problems:
+            problems = tuple(findings.problems)
+            yield Report(location.prefix, "V2", 0, 0, problems, tuple(findings.notes), level=level)
 
 
 def _about_folder(top: str, found: Found, level: str) -> Report:
@@ -174,7 +193,9 @@ def _check_state(path: str, known: set[str], findings: Findings) -> None:
         return
     folder = os.path.dirname(path)
     if not _is_known(folder, state.newest, known):
-        what = f"the newest checkpoint is not beside it: {shortened(state.newest)}"
+        is_there = any(map(os.path.isfile, places(folder, state.newest)))
+        why = "is cut off, or none" if is_there else "is not beside it"
+        what = f"the newest checkpoint {why}: {shortened(state.newest)}"
         findings.add("TFC351", what, file=path)
     others = dict.fromkeys(name for name in state.kept if name != state.newest)
     missing = [name for name in others if not _is_known(folder, name, known)]
@@ -184,7 +205,9 @@ def _check_state(path: str, known: set[str], findings: Findings) -> None:
 
 
 def _is_known(folder: str, written: str, known: set[str]) -> bool:
-    return any(_absolute(place) in known for place in places(folder, written))
+    """Tell whether a state file's entry was found; TensorFlow follows it out of its folder, too."""
+    direct = os.path.join(folder, written)
+    return any(_absolute(place) in known for place in (direct, *places(folder, written)))
 
 
 def _absolute(path: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.bundle import Bundle
 from tfckpt_reader.codes import ERROR, reaches
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.folder import Location
     from tfckpt_reader.report import Findings
-    from tfckpt_reader.spec import TensorSpec
 
 OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _MOST_KEYS = 100
@@ -33,7 +32,38 @@ _LARGEST_GRAPH = 32 << 20
 """Bytes; a larger one holds weights of its own, and would fill the memory."""
 
 
-def check_graphs(location: Location, findings: Findings, level: str) -> None:
+class Beside(NamedTuple):
+    """The graph beside a checkpoint."""
+
+    path: str
+    keys: frozenset[str] = frozenset()
+    """What it restores."""
+    error: CheckpointError | OSError | None = None
+    """Why that is not known."""
+    note: str = ""
+    """Why nobody asked."""
+
+
+def graph_beside(location: Location) -> Beside | None:
+    """Read the graph beside a checkpoint; None where there is none.
+
+    To be done before all else: there is memory for all of a graph then, and later for its keys.
+    """
+    path = graph_file_of(location.prefix)
+    if path is None:
+        return None
+    from tfckpt_reader.graph.meta_graph import saved_keys
+
+    try:
+        size = os.path.getsize(path)
+        if size > _LARGEST_GRAPH:
+            return Beside(path, note=f"{path} was not compared: it has {count_of(size, 'byte')}")
+        return Beside(path, saved_keys(path))
+    except (CheckpointError, OSError) as error:
+        return Beside(path, error=error)
+
+
+def check_graphs(location: Location, findings: Findings, level: str, beside: Beside | None) -> None:
     """Report keys that a graph names and the checkpoint lacks, and graphs that cannot be read.
 
     Where the index is damaged, or a part of a V1 checkpoint missing, nobody knows what it lacks.
@@ -41,65 +71,64 @@ def check_graphs(location: Location, findings: Findings, level: str) -> None:
     errors = {problem.code for problem in findings.problems if problem.severity == ERROR}
     if any(code < "TFC3" or code == "TFC901" for code in errors):
         return
-    if not findings.specs or (location.version == "V1" and errors):
+    if findings.names is None or (location.version == "V1" and errors):
         return
-    stored = next((spec for spec in findings.specs if spec.name == OBJECT_GRAPH_KEY), None)
-    if stored is not None and reaches(level, "data"):
-        _check_objects(location.prefix, stored, findings)
-    path = graph_file_of(location.prefix)
-    if path is not None:
-        _check_graph(path, findings)
+    if OBJECT_GRAPH_KEY in findings.names and reaches(level, "data"):
+        _check_objects(location.prefix, findings.names, findings)
+    if beside is not None:
+        _check_graph(beside, findings.names, findings)
 
 
-def _check_objects(prefix: str, stored: TensorSpec, findings: Findings) -> None:
+def check_alone(location: Location, findings: Findings) -> None:
+    """Report a graph that restores variables, where there are none at all."""
+    beside = graph_beside(location)
+    if beside is not None and beside.keys:
+        what = f"the graph restores {count_of(len(beside.keys), 'tensor')}, and there is no index"
+        findings.add("TFC353", what, file=f"{location.prefix}.index")
+    elif beside is not None:
+        _check_graph(beside, (), findings)
+
+
+def _check_objects(prefix: str, names: Collection[str], findings: Findings) -> None:
     from tfckpt_reader.graph.saved_objects import tracked_keys
 
-    raw = _object_graph(prefix, stored)
+    raw = _object_graph(prefix)
     if raw is None:
         return
     path = prefix + ".index"
     try:
         with located(path):
-            keys = tracked_keys(raw)
+            lacking = _lacking(tracked_keys(raw), names)
     except CheckpointError as error:
         error.tensor = OBJECT_GRAPH_KEY
         findings.add_error("TFC402", error)
         return
     what = "an object's value has this key, but the index has not"
-    names = {spec.name for spec in findings.specs}
-    _report("TFC504", what, _lacking(keys, names), path, findings)
+    _report("TFC504", what, lacking, path, findings)
 
 
-def _object_graph(prefix: str, spec: TensorSpec) -> bytes | None:
+def _object_graph(prefix: str) -> memoryview | None:
     """Return the stored graph of objects; None if it is no string, or damaged, which was told."""
-    if spec.dtype is not DataType.STRING or spec.shape or spec.slices:
-        return None
     try:
-        shards = Bundle(prefix, mapped=False).shards
-        data, front = shards.strings(run_of(spec), check=True)
+        bundle = Bundle(prefix, mapped=False)
+        spec = bundle.lookup(OBJECT_GRAPH_KEY)
+        if spec is None or spec.dtype is not DataType.STRING or spec.shape or spec.slices:
+            return None
+        data, front = bundle.shards.strings(run_of(spec), check=True)
     except CheckpointError:
         return None
-    return bytes(data[front.begin : front.end])
+    return data[front.begin : front.end]
 
 
-def _check_graph(path: str, findings: Findings) -> None:
-    from tfckpt_reader.graph.meta_graph import saved_keys
-
-    try:
-        size = os.path.getsize(path)
-        if size > _LARGEST_GRAPH:
-            findings.notes.append(f"{path} was not compared: it has {count_of(size, 'byte')}")
-            return
-        expected = saved_keys(path)
-    except OSError as error:  # ours among them, where it is gone meanwhile
+def _check_graph(beside: Beside, names: Collection[str], findings: Findings) -> None:
+    path, error = beside.path, beside.error
+    findings.notes += [beside.note] if beside.note else []
+    if isinstance(error, OSError):  # ours among them, where it is gone meanwhile
         findings.add("TFC505", f"cannot be read: {error.strerror or error}", file=path)
-        return
-    except CheckpointError as error:
+    elif error is not None:
         findings.add_error("TFC901" if isinstance(error, UnsupportedError) else "TFC505", error)
-        return
     what = "the graph restores this tensor, but the checkpoint lacks it"
-    names = {spec.name for spec in findings.specs}
-    _report("TFC503", what, sorted(expected - names), path, findings)
+    _report("TFC503", what, sorted(beside.keys.difference(names)), path, findings)
 
 
 def _report(code: str, what: str, keys: list[str], path: str, findings: Findings) -> None:
@@ -112,7 +141,7 @@ def _report(code: str, what: str, keys: list[str], path: str, findings: Findings
 
 def _lacking(keys: Iterable[str], names: Collection[str]) -> list[str]:
     """Return keys that no name is, or begins with: a table's key is the beginning of several."""
-    absent = [key for key in dict.fromkeys(keys) if key not in names]
+    absent = dict.fromkeys(key for key in keys if key not in names)
     ordered = sorted(names) if absent else []
     found = []
     for key in absent:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.coding import VARINT, fields
 from tfckpt_reader.errors import CorruptCheckpointError, located
 from tfckpt_reader.fingerprint import fingerprint64
+from tfckpt_reader.folder import saved_model_of
 from tfckpt_reader.sniff import describe
 from tfckpt_reader.storage import File
 
@@ -50,11 +51,9 @@ def check_fingerprint(index: File, findings: Findings) -> None:
 
 def _fingerprint_of(index: str) -> str | None:
     """Return the path of the fingerprint beside an index, if it is a SavedModel's."""
-    variables, base = os.path.split(index)
-    folder, name = os.path.split(variables or os.path.abspath("."))
-    path = os.path.join(folder, FINGERPRINT_FILE)
-    is_ours = (name, base) == ("variables", "variables.index") and os.path.lexists(path)
-    return path if is_ours else None
+    model = saved_model_of(index.removesuffix(".index"))
+    path = None if model is None else os.path.join(model, FINGERPRINT_FILE)
+    return path if path is not None and os.path.lexists(path) else None
 
 
 def _checkpoint_hash(path: str) -> int:

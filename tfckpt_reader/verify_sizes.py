@@ -9,8 +9,8 @@ from math import gcd
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointError, count_of
-from tfckpt_reader.folder import shard_counts, shard_path
-from tfckpt_reader.report import ROWS_LOST, code_of, code_of_data
+from tfckpt_reader.folder import shard_counts, shard_path, size_of
+from tfckpt_reader.report import ROWS_LOST, code_of_data
 from tfckpt_reader.storage import File, chunks
 
 if TYPE_CHECKING:
@@ -73,13 +73,14 @@ def _check_shard_names(bundle: Bundle, runs: list[Run], findings: Findings) -> N
     for n, shards in sorted(there.items()):
         others = sorted(shards - used if n == count or count not in there else shards)
         for path in (shard_path(bundle.prefix, shard, n) for shard in others):
-            if not findings.has(*ROWS_LOST):
+            is_ours = n == count and not size_of(path)  # a worker that had nothing to save
+            if not is_ours and not findings.has(*ROWS_LOST):
                 findings.add("TFC308", "no tensor of this checkpoint lies in it", file=path)
 
 
 def _add_lost_shard(error: CheckpointError, runs: list[Run], findings: Findings) -> None:
-    code = code_of(error, "TFC301")
-    if code == "TFC301":
+    code = code_of_data(error)
+    if code in ("TFC301", "TFC309"):
         error.problem += f", with {count_of(len(runs), 'tensor')}"
     else:
         error.tensor = runs[0].name
@@ -100,7 +101,7 @@ def _check_range(
 def _check_space_between(file: File, runs: list[Run], findings: Findings) -> None:
     """Report overlaps; and if no row is lost, holes and what follows the last tensor."""
     end, all_known = 0, not findings.has(*ROWS_LOST)
-    before = ""
+    before, gaps = "", []
     for run in (run for run in runs if run.nbytes > 0):
         if run.offset < end:
             findings.add(
@@ -113,30 +114,34 @@ def _check_space_between(file: File, runs: list[Run], findings: Findings) -> Non
                 got=run.offset,
             )
         elif min(run.offset, file.size) > end and all_known:
-            _hole(file, end, min(run.offset, file.size), findings)
+            gaps.append(range(end, min(run.offset, file.size)))
         if run.offset + run.nbytes > end:
             end, before = run.offset + run.nbytes, run.name
-    if file.size > end and all_known:
-        _tail(file, end, gcd(*(run.offset for run in runs)), findings)
+    rest, alignment = file.size - end, gcd(*(run.offset for run in runs))
+    if rest > 0 and all_known:
+        if rest < alignment and file.size % alignment == 0:
+            gaps.append(range(end, file.size))  # filled up, as all others are filled up
+        else:
+            what = f"{count_of(rest, 'byte')} after the last tensor"
+            findings.add("TFC306", what, file=file.name, offset=end)
+    _check_gaps(file, gaps, findings)
 
 
-def _hole(file: File, begin: int, end: int, findings: Findings) -> None:
-    zero = _is_zero(file, begin, end)
-    what = f"{count_of(end - begin, 'byte')} between tensors, "
-    what += "all zero" if zero else "not zero, and nobody's"
-    findings.add("TFC305" if zero else "TFC304", what, file=file.name, offset=begin)
+def _check_gaps(file: File, gaps: list[range], findings: Findings) -> None:
+    """Report each gap that is not zero, and in one remark all that are."""
+    zero = []
+    for gap in gaps:
+        if _is_zero(file, gap):
+            zero.append(gap)
+            continue
+        what = f"{count_of(len(gap), 'byte')} that no tensor claims, not zero"
+        findings.add("TFC304", what, file=file.name, offset=gap.start)
+    if zero:
+        places = f" in {len(zero):,} places" if len(zero) > 1 else ""
+        what = f"{count_of(sum(map(len, zero)), 'byte')}{places} that no tensor claims, all zero"
+        findings.add("TFC305", what, file=file.name, offset=zero[0].start)
 
 
-def _tail(file: File, end: int, alignment: int, findings: Findings) -> None:
-    """Report bytes behind the last tensor, unless they fill it up as all others are filled up."""
-    what = f"{count_of(file.size - end, 'byte')} after the last tensor"
-    fills_up = file.size - end < alignment and file.size % alignment == 0
-    if fills_up and _is_zero(file, end, file.size):
-        findings.add("TFC305", what + ", all zero", file=file.name, offset=end)
-    else:
-        findings.add("TFC306", what, file=file.name, offset=end)
-
-
-def _is_zero(file: File, begin: int, end: int) -> bool:
-    pieces = chunks(file, begin, end - begin)
+def _is_zero(file: File, gap: range) -> bool:
+    pieces = chunks(file, gap.start, len(gap))
     return all(bytes(piece).count(0) == len(piece) for piece in pieces)

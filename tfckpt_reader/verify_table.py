@@ -12,6 +12,8 @@ from tfckpt_reader.footer import FOOTER_SIZE
 from tfckpt_reader.spec import name_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tfckpt_reader.footer import BlockHandle
     from tfckpt_reader.report import Findings
     from tfckpt_reader.table import Table
@@ -45,6 +47,15 @@ def check_table(table: Table, findings: Findings, *, values: bool = True) -> Row
             last = keys[-1]
         fence = separator
     return rows
+
+
+def check_names(names: Iterable[str], path: str, findings: Findings) -> None:
+    """Warn of names that are not UTF-8."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            findings.add("TFC206", "its name is not UTF-8", file=path, tensor=name)
 
 
 def _check_footer(table: Table, findings: Findings) -> None:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.codes import reaches
 from tfckpt_reader.coverage import coverage_of
-from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
+from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.folder import missing_text
 from tfckpt_reader.report import ROWS_LOST, code_of
 from tfckpt_reader.slices import slice_key, slice_name
 from tfckpt_reader.spec import all_rows, name_of
 from tfckpt_reader.v1 import V1
 from tfckpt_reader.values import FLOATS, look, remarks, together
-from tfckpt_reader.verify_table import check_table
+from tfckpt_reader.verify_table import check_names, check_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,8 +44,9 @@ def check_v1(
     reader = V1(location.prefix, files, mapped=False)
     keys = [set(check_table(table, findings, values=False)) - {b""} for table in reader.tables]
     specs = _v1_specs(reader, findings)
-    findings.specs = specs
-    findings.coverage = coverage_of(location.files, (spec.name for spec in specs))
+    findings.names = frozenset(spec.name for spec in specs)
+    check_names(sorted(findings.names), reader.path, findings)
+    findings.coverage = coverage_of(location.files, findings.names)
     sound = [spec for spec in specs if _is_whole(reader, spec, keys, findings)]
     nbytes = 0
     if reaches(level, "data"):
@@ -86,7 +87,7 @@ def _check_values(
     total, done = sum(spec.nbytes or 0 for spec in specs), 0
     for spec in specs:
         try:
-            if values and spec.dtype in FLOATS:
+            if values and spec.elements and spec.dtype in FLOATS:
                 _look_at(reader, spec, findings)
             else:
                 reader.check(spec)
@@ -126,8 +127,9 @@ def _is_sound(path: str, findings: Findings) -> bool:
     """Tell whether a file can be opened at all; one that cannot must not hide the others."""
     try:
         V1(path, [path], mapped=False)
-    except (CorruptCheckpointError, UnsupportedError) as error:
-        findings.add_error(code_of(error, "TFC101"), error)
+    except CheckpointError as error:
+        unread = type(error) is CheckpointError
+        findings.add_error("TFC309" if unread else code_of(error, "TFC101"), error)
         return False
     return True
 

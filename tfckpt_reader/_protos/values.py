@@ -13,7 +13,8 @@ from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
 
 _CONSUMER_VERSION = 1
 """The version of both formats that we read, as TensorFlow counts."""
-_MOST_ELEMENTS = (1 << 63) - 1
+MOST_ELEMENTS = (1 << 63) - 1
+"""Of a tensor: TensorFlow counts them in 63 bits."""
 _HIGHEST_RANK = 254
 
 
@@ -25,7 +26,7 @@ def data_type(number: int) -> DataType:
 def dims(shape: Any) -> tuple[int, ...]:
     """Return the sizes of a Shape message; unknown rank counts as a scalar, as in TensorFlow."""
     sizes = tuple([dim.size for dim in shape.dim])
-    if sizes and (min(sizes) < 0 or len(sizes) > _HIGHEST_RANK or prod(sizes) > _MOST_ELEMENTS):
+    if sizes and (min(sizes) < 0 or len(sizes) > _HIGHEST_RANK or prod(sizes) > MOST_ELEMENTS):
         raise CorruptCheckpointError(
             "shape cannot be",
             structure="shape",
@@ -43,7 +44,7 @@ def extents(slice_message: Any) -> tuple[tuple[int, int], ...]:
     )
     for (start, length), extent in zip(found, slice_message.extent, strict=True):
         whole = start == 0 and not extent.HasField("length")
-        if not whole and (start < 0 or length <= 0 or start + length > _MOST_ELEMENTS):
+        if not whole and (start < 0 or length <= 0 or start + length > MOST_ELEMENTS):
             raise CorruptCheckpointError(
                 "extent of a slice cannot be",
                 structure="slice",

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _PATH = "checkpoint: its prefix, any of its files, a folder, or a SavedModel"
 _INTERRUPTED = 130
+_EXIT_CODES = (
+    "Exit code: 0 good; 1 findings or damage; 2 nothing there, not readable, or a wrong call."
+)
 _REPORTS = {
     "--junit": "JUnit XML, a case per file and per top scope of names",
     "--sarif": "SARIF 2.1.0",
@@ -78,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tfckpt {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, (what, add_arguments) in COMMANDS.items():
-        command = commands.add_parser(name, help=what, description=what)
+        command = commands.add_parser(name, help=what, description=what, epilog=_EXIT_CODES)
         number = "+" if name == "verify" else None
         command.add_argument("path", metavar="PATH", nargs=number, help=_PATH)
         add_arguments(command)
@@ -144,7 +147,8 @@ class _Explain(argparse.Action):
     ) -> None:
         from tfckpt_reader.codes import CODES
 
-        wanted = "" if code is None else str(code).upper()
+        names = {kind.name: number for number, kind in CODES.items()}
+        wanted = "" if code is None else names.get(str(code), str(code).upper())
         if wanted and wanted not in CODES:
             parser.error(f"no problem has the code {code!r}; there are {', '.join(CODES)}")
         output.say(

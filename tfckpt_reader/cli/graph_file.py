@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.cli import output
 from tfckpt_reader.errors import CheckpointNotFoundError
-from tfckpt_reader.graph.parts import SAVED_MODEL_FILES, graph_file_of
+from tfckpt_reader.folder import SAVED_MODEL_FILES
+from tfckpt_reader.graph.parts import graph_file_of
 from tfckpt_reader.locate import locate
 
 if TYPE_CHECKING:

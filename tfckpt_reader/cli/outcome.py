@@ -14,7 +14,7 @@ from tfckpt_reader.folder import DATA_FILE, is_table
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from tfckpt_reader.report import Report
 
@@ -45,42 +45,42 @@ def deliver(reports: Sequence[Report], failed: Sequence[str], arguments: Namespa
     for option in _FILES:
         path = getattr(arguments, option)
         if path:
-            _write(path, _text(option, reports, failed, arguments))
+            _write(path, _pieces(option, reports, failed, arguments))
     in_github = output.in_github() if arguments.github is None else arguments.github
     if in_github:
         _tell_github(reports, failed, arguments)
 
 
-def _text(
+def _pieces(
     option: str, reports: Sequence[Report], failed: Sequence[str], arguments: Namespace
-) -> str:
+) -> Iterable[str]:
     if option == "junit":
         from tfckpt_reader.reports.junit import junit
 
-        return junit(reports, strict=arguments.strict, failed=failed)
+        return [junit(reports, strict=arguments.strict, failed=failed)]
     if option == "sarif":
         from tfckpt_reader.reports.sarif import sarif
 
         return sarif(reports, version=__version__, top=_top(), failed=failed)
     from tfckpt_reader.reports.markdown import markdown
 
-    return markdown(reports, top=_top(), failed=failed)
+    return [markdown(reports, top=_top(), failed=failed)]
 
 
 def _top() -> str:
     return next((os.environ[name] for name in _TOPS if os.environ.get(name)), ".")
 
 
-def _write(path: str, text: str) -> None:
-    contents = text.encode("utf-8", "backslashreplace")
+def _write(path: str, pieces: Iterable[str]) -> None:
+    contents = (piece.encode("utf-8", "backslashreplace") for piece in pieces)
     if os.path.exists(path) and not os.path.isfile(path):  # a pipe, /dev/stdout
         with open(path, "wb") as file:
-            file.write(contents)
+            file.writelines(contents)
         return
     from tfckpt_reader.export.aside import written_aside
 
     with written_aside(os.path.realpath(path)) as file:
-        file.write(contents)
+        file.writelines(contents)
 
 
 def _tell_github(reports: Sequence[Report], failed: Sequence[str], arguments: Namespace) -> None:

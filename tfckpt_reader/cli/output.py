@@ -5,7 +5,6 @@ Rank 13: knows how things look, not what they mean.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -44,13 +43,13 @@ def in_github() -> bool:
 
 def say(*lines: str) -> None:
     """Print lines of a result. A reader that closed the pipe has seen enough: no complaint."""
-    _write(map(_no_command, lines))
+    _write(_no_command(line) + "\n" for line in lines)
 
 
 def command(*lines: str, to_stderr: bool = False) -> None:
     """Print lines that the service that runs this shall take for commands."""
     if not to_stderr:
-        _write(lines)
+        _write(line + "\n" for line in lines)
         return
     with suppress(OSError):
         sys.stderr.write("".join(line + "\n" for line in lines))
@@ -65,10 +64,10 @@ def _no_command(line: str) -> str:
     return harmless(line)
 
 
-def _write(lines: Iterable[str]) -> None:
+def _write(pieces: Iterable[str]) -> None:
     try:
-        for line in lines:
-            sys.stdout.write(line + "\n")
+        for piece in pieces:
+            sys.stdout.write(piece)
     except BrokenPipeError:
         _drop_stdout()
 
@@ -89,8 +88,11 @@ def _drop_stdout() -> None:
 
 def say_json(document: dict[str, Any]) -> None:
     """Print a JSON document, its schema version first. Lone surrogates come as escapes."""
-    text = json.dumps({"schema": SCHEMA, **document}, indent=1)
-    _write([text.replace("##[", "#\\u0023[")])  # a command of GitHub, in a name
+    from tfckpt_reader.reports.pieces import json_pieces
+
+    pieces = json_pieces({"schema": SCHEMA, **document})
+    _write(piece.replace("##[", "#\\u0023[") for piece in pieces)  # GitHub's commands, in names
+    _write(["\n"])
 
 
 def remark(text: str) -> None:

@@ -9,9 +9,9 @@ import os
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.cli import outcome, output
+from tfckpt_reader.codes import CODES, ERROR, UNREAD, WARNING
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, count_of
 from tfckpt_reader.locate import locate
-from tfckpt_reader.report import CODES, WARNING
 from tfckpt_reader.verification import verify as check
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ _MOST_PROBLEMS = 50
 def verify(arguments: Namespace) -> int:
     """Check checkpoints: 0 if all are sound, 1 if not, or with --strict if there are warnings.
 
+    2 if something that was found could not be read.
+
     Raises:
         CheckpointError: something cannot be verified at all; the rest was, and is told.
     """
@@ -41,6 +43,8 @@ def verify(arguments: Namespace) -> int:
     outcome.deliver(reports, [str(error) for error in errors], arguments)
     if errors:
         raise errors[-1]
+    if any(problem.code in UNREAD for report in reports for problem in report.problems):
+        return 2
     warned = any(p.severity == WARNING for report in reports for p in report.problems)
     sound = all(report.ok for report in reports)
     return 1 if not sound or (arguments.strict and warned) else 0
@@ -56,6 +60,8 @@ def _verified(arguments: Namespace) -> tuple[list[Report], list[CheckpointError]
                 for report in _reports(path, arguments, reports, progress):
                     reports.setdefault(_key(report.version, report.path), report)
             except CheckpointError as error:
+                if not arguments.all and os.path.isdir(path) and error.advice is None:
+                    error.advice = "With --all it is looked for in the folders below, too"
                 errors.append(error)
     return list(reports.values()), errors
 
@@ -101,7 +107,7 @@ def _tell(reports: list[Report], errors: list[CheckpointError], arguments: Names
         if many:
             output.say(*_verdict(report))
     output.say(*_meanings(reports))
-    output.say(*([_sum(reports)] if many else _verdict(reports[0])))
+    output.say(*([_sum(reports, len(errors))] if many else _verdict(reports[0])))
 
 
 def _verdict(report: Report) -> list[str]:
@@ -117,17 +123,22 @@ def _meanings(reports: list[Report]) -> list[str]:
     return [f"{code}: {CODES[code].meaning} {CODES[code].cure}" for code in found]
 
 
-def _sum(reports: list[Report]) -> str:
+def _sum(reports: list[Report], failed: int) -> str:
     """Return what many reports come to, in a line."""
-    bad = [report for report in reports if not report.ok]
-    warned = [r for r in reports if r.ok and any(p.severity == WARNING for p in r.problems)]
     checkpoints = [report for report in reports if report.version]
-    counts = [
-        f"{len(found):,} {what}"
-        for found, what in ((bad, "bad"), (warned, "with warnings"))
-        if found
-    ]
+    bad = sum(not report.ok for report in checkpoints)
+    warned = sum(report.ok and _count(report, WARNING) > 0 for report in checkpoints)
+    counts = [f"{n:,} {what}" for n, what in ((bad, "bad"), (warned, "with warnings")) if n]
+    verdict = ", ".join(counts) or "all sound"
+    others = [report for report in reports if not report.version]  # state files, other files
+    for severity in (ERROR, WARNING):
+        number = sum(_count(report, severity) for report in others)
+        verdict += f", {count_of(number, severity)} outside of them" if number else ""
+    verdict += f", {count_of(failed, 'path')} not verified" if failed else ""
     tensors = count_of(sum(report.tensors for report in reports), "tensor")
     nbytes = count_of(sum(report.nbytes for report in reports), "byte")
-    verdict = ", ".join(counts) or "all sound"
     return f"{count_of(len(checkpoints), 'checkpoint')}: {verdict} ({tensors}, {nbytes} checked)"
+
+
+def _count(report: Report, severity: str) -> int:
+    return sum(problem.severity == severity for problem in report.problems)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from tfckpt_reader._protos import parse
 from tfckpt_reader._protos.values import data_type
 from tfckpt_reader.errors import CheckpointError
-from tfckpt_reader.tensor_proto import decode_strings, decode_tensor_proto
+from tfckpt_reader.tensor_proto import decode_tensor_proto
+from tfckpt_reader.typed_values import decode_strings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -25,7 +25,7 @@ from tfckpt_reader.errors import (
     enough_memory,
     located,
 )
-from tfckpt_reader.folder import V1_SHARD
+from tfckpt_reader.folder import SAVED_MODEL_FILES, V1_SHARD, saved_model_of
 from tfckpt_reader.graph.text import GRAPH, META_GRAPH, SAVED_MODEL, encode_text, text_kind
 from tfckpt_reader.sniff import HEAD_SIZE, describe
 from tfckpt_reader.storage import File
@@ -33,8 +33,6 @@ from tfckpt_reader.storage import File
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
-"""Names of the file in the folder of a SavedModel."""
 _TOO_LARGE = 1 << 31
 ADVICE = "If it should be a graph, it is damaged or was cut off: copy or download it again"
 _MOST_FIELDS = 1 << 20
@@ -106,10 +104,10 @@ def graph_file_of(prefix: str) -> str | None:
     meta = f"{shard[1] if shard else prefix}.meta"
     if os.path.isfile(meta):
         return meta
-    folder, base = os.path.split(prefix)
-    if base != "variables" or os.path.basename(folder) != "variables":
+    model = saved_model_of(prefix)
+    if model is None:
         return None
-    saved = (os.path.join(os.path.dirname(folder), name) for name in SAVED_MODEL_FILES)
+    saved = (os.path.join(model, name) for name in SAVED_MODEL_FILES)
     return next(filter(os.path.isfile, saved), None)
 
 

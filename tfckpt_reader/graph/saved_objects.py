@@ -15,12 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader._protos import parse
 from tfckpt_reader._protos.values import data_type
+from tfckpt_reader.coding import fields
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.graph.attributes import PartialShape, name_text, partial_shape
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tfckpt_reader.dtypes import DataType
 
+_NODES = 1
+"""Field of a TrackableObjectGraph."""
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 # A chain of n nodes has paths of n² letters, and many nodes may hang on a long one.
 _LONGEST_PATH = 1 << 16
@@ -53,10 +58,18 @@ def decode_saved_variables(data: bytes | memoryview) -> tuple[SavedVariable, ...
     )
 
 
-def tracked_keys(data: bytes | memoryview) -> tuple[str, ...]:
-    """Return the keys that a checkpoint's own TrackableObjectGraph names, in its order."""
-    nodes = parse("TrackedObjects", data).nodes
-    return tuple(name_text(value.checkpoint_key) for node in nodes for value in node.attributes)
+def tracked_keys(data: memoryview) -> Iterator[str]:
+    """Yield the keys that a checkpoint's own TrackableObjectGraph names, in its order.
+
+    One object is decoded at a time: a graph of 10^5 of them is large.
+
+    Raises:
+        CorruptCheckpointError: it is no such message.
+    """
+    for field, _, node in fields(data):
+        if field == _NODES and not isinstance(node, int):
+            for value in parse("TrackedObjects.Object", node).attributes:
+                yield name_text(value.checkpoint_key)
 
 
 def _variable(message: Any, path: str | None) -> SavedVariable:

@@ -8,15 +8,15 @@ document of which one result has no file: what concerns no file is placed at the
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import printable
+from tfckpt_reader.errors import count_of, printable
 from tfckpt_reader.report import CODES, ERROR, INFORMATION, WARNING
+from tfckpt_reader.reports.pieces import json_pieces
 from tfckpt_reader.reports.places import place, uri, words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tfckpt_reader.report import Code, Problem, Report
 
@@ -31,8 +31,8 @@ _FINGERPRINT = "tfckptProblem/v1"
 
 def sarif(
     reports: Sequence[Report], *, version: str, top: str = ".", failed: Sequence[str] = ()
-) -> str:
-    """Return the reports as a SARIF document.
+) -> Iterator[str]:
+    """Yield the reports as a SARIF document, piece by piece.
 
     Args:
         reports: Their problems are the results, those of worst severity first.
@@ -45,8 +45,9 @@ def sarif(
     found.sort(key=lambda pair: order.index(pair[0].severity))
     rules = {code: number for number, code in enumerate(CODES)}
     seen: dict[str, int] = {}
-    results = [_result(*pair, rules, top, seen) for pair in found[:_MOST]]
-    more = [f"{len(found) - _MOST:,} problems more were found"] if len(found) > _MOST else []
+    results = (_result(*pair, rules, top, seen) for pair in found[:_MOST])
+    rest = len(found) - _MOST
+    more = [f"{count_of(rest, 'problem')} more than these were found"] if rest > 0 else []
     run = {
         "tool": {
             "driver": {
@@ -59,7 +60,8 @@ def sarif(
         "results": results,
     }
     document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json.dumps(document, indent=1) + "\n"
+    yield from json_pieces(document)
+    yield "\n"
 
 
 def _rule(number: str, code: Code) -> dict[str, Any]:
