@@ -279,6 +279,25 @@ def test_problems(tmp_path: Path) -> None:
     assert len(meta.subgraph(["behind"])) == 3
 
 
+def test_names_may_be_empty(tmp_path: Path) -> None:
+    meta = read(
+        tmp_path, meta_bytes([node("", "Custom", ["", "^", ":1", "^^"]), node("a", "", [":0"])])
+    )
+    assert [each.name for each in meta.operations] == ["", "a"]
+    assert meta.operations[0].inputs == (":0", ":1:0")
+    assert [each.name for each in meta.consumers("")] == [""]
+    assert [each.name for each in meta.subgraph(["a"])] == ["a"]
+    assert len(meta.problems) == 4
+
+
+def test_a_length_is_a_number(tmp_path: Path) -> None:
+    """Neither a flag nor a dtype."""
+    wrong = {"flag": w.int_field(5, 1), "type": w.int_field(6, 2), "less": w.int_field(3, -1)}
+    nodes = [node(name, "Split", [], attr("num_split", value)) for name, value in wrong.items()]
+    meta = read(tmp_path, meta_bytes(nodes))
+    assert [meta.output_count(operation) for operation in meta.operations] == [None] * 3
+
+
 def test_while_loops_are_no_cycles(tmp_path: Path) -> None:
     nodes = [
         node("enter", "Custom"),

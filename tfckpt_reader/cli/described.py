@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from tfckpt_reader.graph.attributes import PartialShape
-    from tfckpt_reader.graph.collections import TensorInfo
     from tfckpt_reader.graph.meta_graph import MetaGraph
+    from tfckpt_reader.graph.signatures import TensorInfo
     from tfckpt_reader.graph.variables import Variable
 
 FIRST = 8
@@ -88,8 +88,8 @@ def summary_facts(graph: MetaGraph) -> dict[str, Any]:
         "functions": sorted(graph.functions),
         "saver": saver and {name: plain(value) for name, value in saver.items()},
         "collections": {
-            name: {"kind": graph.collections.kind(name), "count": len(values)}
-            for name, values in sorted(graph.collections.items())
+            name: {"kind": graph.collections.kind(name), "count": graph.collections.count(name)}
+            for name in sorted(graph.collections)
         },
         "variables": {
             "global": len(graph.global_variables),

@@ -7,22 +7,21 @@ Rank 8: knows no graph and no file. FORMAT 5.2 to 5.4, 5.7; TensorFlow
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader._protos import parse
-from tfckpt_reader._protos.values import data_type
-from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError
-from tfckpt_reader.graph.attributes import PartialShape, name_text, partial_shape
+from tfckpt_reader.errors import (
+    CheckpointError,
+    UnsupportedError,
+    shortened,
+)
+from tfckpt_reader.graph.attributes import name_text
 from tfckpt_reader.graph.contexts import decode_cond, decode_queue_runner, decode_while
-from tfckpt_reader.tensor_proto import decode_tensor_proto
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
-    from tfckpt_reader.dtypes import DataType
 
 _VERSIONS = ("LEGACY", "V1", "V2")
 VARIABLE_COLLECTIONS = (
@@ -36,8 +35,8 @@ VARIABLE_COLLECTIONS = (
 )
 """Collections whose bytes are the definitions of variables."""
 _ASSET = "/tensorflow.AssetFileDef"
-_DEEPEST = 50
-"""Tensors within each other: each is two messages, and protobuf ends at a hundred."""
+MOST_VALUES = 1 << 20
+"""Values that a collection is taken to have: two bytes can claim to be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,44 +88,6 @@ class AnyValue:
 
 
 @dataclass(frozen=True, slots=True)
-class TensorInfo:
-    """A tensor that a signature names."""
-
-    name: str
-    """Empty for a sparse tensor, and for a composite one."""
-    dtype: DataType
-    """Of a composite tensor an unknown one: its components have theirs."""
-    shape: PartialShape
-    """Sizes, None for an unknown one; None where not even the rank is known."""
-    sparse: tuple[str, str, str] | None = None
-    """Names of the values, the indices and the dense shape of a sparse tensor."""
-    composite: str = ""
-    """What kind of composite tensor it is, such as "RaggedTensorSpec"."""
-    components: tuple[TensorInfo, ...] = ()
-    """What a composite tensor is made of."""
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """What a model takes and gives: alias -> tensor."""
-
-    name: str
-    method_name: str
-    inputs: Mapping[str, TensorInfo]
-    outputs: Mapping[str, TensorInfo]
-    _defaults: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-
-    @property
-    def defaults(self) -> dict[str, NDArray[Any]]:
-        """Alias -> what an input is where it is not given, for those that need not be.
-
-        Raises:
-            CheckpointError: one of them cannot be right.
-        """
-        return {name: decode_tensor_proto(memoryview(d)) for name, d in self._defaults.items()}
-
-
-@dataclass(frozen=True, slots=True)
 class Asset:
     """A file that belongs to a SavedModel."""
 
@@ -134,38 +95,6 @@ class Asset:
     """Below its folder ``assets``."""
     tensor_name: str
     """The tensor that is fed its path."""
-
-
-def _tensor_info(message: Any, depth: int = 0) -> TensorInfo:
-    kind = message.WhichOneof("encoding")
-    sparse, composite = message.coo_sparse, message.composite_tensor
-    if depth > _DEEPEST:
-        raise CorruptCheckpointError("its tensors lie too deep", expected=f"at most {_DEEPEST}")
-    return TensorInfo(
-        name_text(message.name),
-        data_type(message.dtype),
-        partial_shape(message.tensor_shape) if message.HasField("tensor_shape") else None,
-        (
-            name_text(sparse.values_tensor_name),
-            name_text(sparse.indices_tensor_name),
-            name_text(sparse.dense_shape_tensor_name),
-        )
-        if kind == "coo_sparse"
-        else None,
-        name_text(composite.type_spec.type_spec_class_name),
-        tuple([_tensor_info(each, depth + 1) for each in composite.components]),
-    )
-
-
-def decode_signature(name: str, data: bytes) -> Signature:
-    """Decode a SignatureDef."""
-    message = parse("Signature", data)
-    inputs, outputs = (
-        {name_text(entry.key): _tensor_info(parse("TensorInfo", entry.value)) for entry in entries}
-        for entries in (message.inputs, message.outputs)
-    )
-    defaults = {name_text(entry.key): entry.value for entry in message.defaults}
-    return Signature(name, name_text(message.method_name), inputs, outputs, defaults)
 
 
 def decode_asset(data: bytes | memoryview) -> Asset:
@@ -242,7 +171,8 @@ class Collections(Mapping[str, list[Any]]):
     user's own bytes.
 
     Raises:
-        CheckpointError: on access, where a value cannot be right; it names the collection.
+        CheckpointError: on access, where a value cannot be right, or there are more than a
+            million; it names the collection.
     """
 
     __slots__ = ("_file", "_stored")
@@ -254,20 +184,28 @@ class Collections(Mapping[str, list[Any]]):
 
     def kind(self, name: str) -> str | None:
         """Return how the values are stored: ``node_list``, ``bytes_list`` and so on."""
-        kind: str | None = parse("Collection", self._stored[name]).WhichOneof("kind")
-        return kind
+        return self._values(name)[0] or None
+
+    def count(self, name: str) -> int:
+        """Return how many values a collection has, without decoding them."""
+        return len(self._values(name)[1])
+
+    def _values(self, name: str) -> tuple[str, Sequence[Any]]:
+        message = parse("Collection", self._stored[name])
+        kind = message.WhichOneof("kind")
+        return kind or "", getattr(message, kind).value if kind else ()
 
     def __getitem__(self, name: str) -> list[Any]:
-        stored = self._stored[name]
         try:
-            message = parse("Collection", stored)
-            kind = message.WhichOneof("kind")
-            if kind is None:
-                return []
-            decode = _BYTES.get(name, bytes) if kind == "bytes_list" else _KINDS[kind]
-            return [decode(value) for value in getattr(message, kind).value]
+            kind, values = self._values(name)
+            if len(values) > MOST_VALUES:
+                most, got = f"at most {MOST_VALUES:,}", f"{len(values):,}"
+                problem = "has more values than are listed here"
+                raise UnsupportedError(problem, expected=most, got=got)
+            decode = _BYTES.get(name, bytes) if kind == "bytes_list" else _KINDS.get(kind, bytes)
+            return [decode(value) for value in values]
         except CheckpointError as error:
-            error.file, error.structure = self._file, f"collection {name!r}"
+            error.file, error.structure = self._file, f"collection {shortened(name)!r}"
             raise
 
     def __iter__(self) -> Iterator[str]:

@@ -156,7 +156,7 @@ class Graph:
         definition = self._definitions().get(operation.type)
         if definition is None:
             return None
-        with located(self._file):
+        with located(self._file), enough_memory(self._file):
             return outputs_of(operation, definition)
 
     def output_count(self, operation: Operation) -> int | None:

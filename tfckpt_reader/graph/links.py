@@ -111,7 +111,8 @@ class Links:
                     name = quoted(self._source(text))
                     yield f"node {quoted(node.name)} has an input that names nothing: {name}"
                 elif source != ARGUMENT:
-                    wrong = "" if text[0] == "^" else wrong_output(source, ops[source], text)
+                    control = text.startswith("^")
+                    wrong = "" if control else wrong_output(source, ops[source], text)
                     if wrong:
                         yield f"node {quoted(node.name)} has the input {quoted(text)}, {wrong}"
                     if ops[source] not in _LOOP_BACK:

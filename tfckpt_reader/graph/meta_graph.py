@@ -24,18 +24,18 @@ from tfckpt_reader.graph.collections import (
     Asset,
     Collections,
     Saver,
-    Signature,
     decode_asset,
     decode_saver,
-    decode_signature,
 )
 from tfckpt_reader.graph.definitions import OpDefinition, decode_definitions
 from tfckpt_reader.graph.functions import Function, decode_functions
 from tfckpt_reader.graph.graph import Graph
+from tfckpt_reader.graph.links import quoted
 from tfckpt_reader.graph.nodes import UNSURE, UNSURE_PLACEHOLDER, split_name
 from tfckpt_reader.graph.parts import ADVICE, Parts, read_parts, whole
 from tfckpt_reader.graph.save_ops import Saved, functions_called, keys_of_variables, saved_by
 from tfckpt_reader.graph.saved_objects import SavedVariable, decode_saved_variables
+from tfckpt_reader.graph.signatures import Signature, decode_signature
 from tfckpt_reader.graph.stored import MOST_NODES, StoredNodes
 from tfckpt_reader.graph.variables import (
     KeyDifference,
@@ -99,13 +99,13 @@ class MetaGraph(Graph):
     @cached_property
     def ops(self) -> Mapping[str, OpDefinition]:
         """Name of an op -> its definition, for the ops that the file defines."""
-        with located(self.file):
+        with located(self.file), enough_memory(self.file):
             return decode_definitions(self._op_list)
 
     @cached_property
     def functions(self) -> Mapping[str, Function]:
         """Name -> function, of the library."""
-        with located(self.file):
+        with located(self.file), enough_memory(self.file):
             return decode_functions(self._libraries, lambda: self.definitions, self.file)
 
     @cached_property
@@ -117,7 +117,7 @@ class MetaGraph(Graph):
     @cached_property
     def collections(self) -> Collections:
         """Name -> values, of every collection."""
-        with located(self.file):
+        with located(self.file), enough_memory(self.file):
             return Collections(self._parts.collections, self.file)
 
     @property
@@ -129,7 +129,7 @@ class MetaGraph(Graph):
     @cached_property
     def signatures(self) -> Mapping[str, Signature]:
         """Name -> what the model takes and gives under it."""
-        with located(self.file):
+        with located(self.file), enough_memory(self.file):
             entries = [parse("Entry", data) for data in self._parts.signatures]
             pairs = [(name_text(entry.key), entry.value) for entry in entries]
             return {name: decode_signature(name, value) for name, value in pairs}
@@ -137,7 +137,7 @@ class MetaGraph(Graph):
     @cached_property
     def assets(self) -> tuple[Asset, ...]:
         """The files that belong to a SavedModel."""
-        with located(self.file):
+        with located(self.file), enough_memory(self.file):
             found: list[Any] = [decode_asset(data) for data in self._parts.assets]
         found = found or self.collections.get("saved_model_assets", [])
         return tuple(asset for asset in found if isinstance(asset, Asset))
@@ -182,16 +182,17 @@ class MetaGraph(Graph):
 
     @cached_property
     def _objects(self) -> tuple[SavedVariable, ...]:
-        with located(self.file):
+        with located(self.file), enough_memory(self.file):
             return decode_saved_variables(whole(self._parts.objects))
 
     @cached_property
     def saved(self) -> tuple[Saved, ...]:
         """What the Saver saves, and under which keys: by the save ops, of functions if need be."""
         own = self.saver.save_tensor_name if self.saver else ""
-        return saved_by(self, own) or tuple(
-            saved for function in self._saving_functions(own) for saved in saved_by(function)
-        )
+        with located(self.file), enough_memory(self.file):
+            return saved_by(self, own) or tuple(
+                saved for function in self._saving_functions(own) for saved in saved_by(function)
+            )
 
     def _saving_functions(self, tensor: str) -> Iterable[Function]:
         """Return what the Saver calls: a model that was saved within this one is not asked."""
@@ -216,8 +217,13 @@ class MetaGraph(Graph):
 
     def _defects(self) -> Iterator[str]:
         yield from super()._defects()
+        for collection in self.collections:
+            try:
+                _ = self.collections[collection]
+            except CheckpointError as error:
+                yield str(error)
         for name, function in self.functions.items():
-            yield from (f"function {name!r}: {problem}" for problem in function.problems)
+            yield from (f"function {quoted(name)}: {problem}" for problem in function.problems)
 
     def __repr__(self) -> str:
         version = f", TensorFlow {self.tensorflow_version}" if self.tensorflow_version else ""
