@@ -257,3 +257,71 @@ def test_it_ends(make: Callable[[], bytes], expected: dict[str, Any], tmp_path: 
     assert {question: said[question] for question in expected} == expected
     errors = [answer for answer in said.values() if isinstance(answer, str)]
     assert set(errors) <= {UNSUPPORTED, CORRUPT}
+
+
+MEASURE = r"""
+import re, sys
+import numpy
+import tfckpt_reader as tfckpt
+from tfckpt_reader._protos import message_class
+
+path, how = sys.argv[1:]
+whole = message_class("TextMetaGraph")  # all that a MetaGraphDef has
+whole.FromString(b"")
+def peak():  # what `resource` says is, at first, that of the parent
+    with open("/proc/self/status") as file:
+        return int(re.search(r"VmHWM:\s+(\d+) kB", file.read())[1])
+
+before = peak()
+if how == "protobuf":
+    with open(path, "rb") as file:
+        message = whole.FromString(file.read())
+else:
+    meta = tfckpt.read_meta_graph(path)
+    found = eval(how)
+print(peak() - before)
+"""
+
+
+def peak(path: Path, how: str) -> int:
+    """Kilobytes that it took at most, over what the interpreter and the modules take."""
+    here = Path(__file__).resolve().parents[1]
+    paths = os.pathsep.join([str(here), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(path), how],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": paths},
+        check=True,
+    )
+    return int(done.stdout)
+
+
+def many_nodes() -> bytes:
+    """As TensorFlow 1 writes them: a few inputs, a few attributes, shapes."""
+    shape = text(2, w.int_field(1, 64)) + text(2, w.int_field(1, 32))
+    attrs = [
+        attr("T", w.int_field(6, 1)),
+        attr("_output_shapes", text(1, text(7, shape))),
+        attr("_class", text(1, text(2, "loc:@tower/layer/kernel"))),
+    ]
+    name, source = "tower/layer_{}/kernel/Adam/update", "tower/layer_{}/kernel/gradient"
+    nodes = (node(name.format(i), "Custom", [source.format(i)] * 2, *attrs) for i in range(200_000))
+    return meta_bytes(list(nodes))
+
+
+def large_constants() -> bytes:
+    shape = text(2, text(2, w.int_field(1, 1 << 20)))
+    tensor = w.int_field(1, 1) + shape + text(4, bytes(4 << 20))
+    value = attr("value", text(8, tensor))
+    return meta_bytes([node(f"w{i}", "Const", [], value) for i in range(10)])
+
+
+@pytest.mark.parametrize("make", [many_nodes, large_constants])
+@pytest.mark.parametrize("how", ["len(meta)", "meta.op_counts", "meta.operations", "meta.problems"])
+def test_memory_is_that_of_protobuf(make: Callable[[], bytes], how: str, tmp_path: Path) -> None:
+    """At most twice what protobuf takes for the same file, in the same run."""
+    path = tmp_path / "x.meta"
+    path.write_bytes(make())
+    assert path.stat().st_size > 30 << 20
+    assert peak(path, how) < 2 * peak(path, "protobuf")
