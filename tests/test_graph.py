@@ -382,6 +382,19 @@ def facts(meta: tfckpt.MetaGraph) -> list[Any]:
     return found
 
 
+def everything(meta: tfckpt.MetaGraph) -> list[Any]:
+    """Facts, and what is worked out of them."""
+    found = facts(meta)
+    for operation in meta.operations:
+        found += [meta.output_count(operation), meta.subgraph([operation.name])]
+        with suppress(tfckpt.TensorNotFoundError):
+            found += [meta.tensor(name) for name in operation.inputs]
+    for name, each in meta.functions.items():
+        found += [name, each.arguments, each.operations, each.problems, dict(each.attrs)]
+    found += [meta.saved, meta.global_variables, meta.compare_keys([])]
+    return found
+
+
 @pytest.mark.parametrize("path", [META, SLICED], ids=["saver", "sliced"])
 def test_text_says_the_same(path: Path, tmp_path: Path) -> None:
     """Protobuf's own text form of the file, made through the messages for text."""
@@ -588,3 +601,34 @@ def test_damage_anywhere(
         del bad[at:]
     with suppress(tfckpt.CheckpointError):
         facts(read(tmp_path_factory.mktemp("damage"), bytes(bad)))
+
+
+def small_graph() -> bytes:
+    """A bit of everything, in little more than a kilobyte."""
+    tensor = w.int_field(1, FLOAT) + text(2, text(2, w.int_field(1, 2))) + text(5, bytes(8))
+    nodes = [
+        node("x", "Placeholder", [], dtype_attr(1), attr("shape", text(7, w.int_field(3, 1)))),
+        node("c", "Const", [], dtype_attr(1), attr("value", text(8, tensor))),
+        node("two", "Two", ["x", "^c"], attr("N", w.int_field(3, 2))),
+        node("call", "f", ["two:1"], attr("f", text(10, text(1, "f")))),
+    ]
+    body = [text(3, node("n", "Two", ["x"])), text(4, text(1, "out") + text(2, "n:second:0"))]
+    more = text(3, text(2, "call:0") + w.int_field(7, 2)) + signature(
+        text(1, text(1, "x") + text(2, info("x:0", FLOAT))), text(3, "predict")
+    )
+    more += collection("variables", text(1, "c:0")) + collection("while_context", text(1, "w"))
+    more += text(7, text(1, text(1, w.int_field(1, 1) + text(2, "v"))) + text(1, text(7, b"")))
+    return meta_bytes(nodes, library=[function("f", *body, arguments=["x"])], more=more)
+
+
+def test_cut_or_changed_at_every_byte(tmp_path: Path) -> None:
+    good = small_graph()
+    assert facts(read(tmp_path, good))[-1]
+    for at in range(len(good)):
+        for bad in (
+            good[:at],
+            good[:at] + bytes([good[at] ^ 0x80]) + good[at + 1 :],
+            good[:at] + bytes([good[at] ^ 0x01]) + good[at + 1 :],
+        ):
+            with suppress(tfckpt.CheckpointError):
+                everything(read(tmp_path, bad))
