@@ -16,15 +16,13 @@ from test_graph_tensorflow import comparable, ours, shape_of, tf
 from test_meta_graph import CORPUS, FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.graph.collections import (
+from tfckpt_reader.graph.collections import AnyValue, Asset, Saver
+from tfckpt_reader.graph.contexts import CondContext, QueueRunner, WhileContext
+from tfckpt_reader.graph.variable_definitions import (
     VARIABLE_COLLECTIONS,
-    AnyValue,
-    Asset,
-    Saver,
     SliceInfo,
     VariableDefinition,
 )
-from tfckpt_reader.graph.contexts import CondContext, QueueRunner, WhileContext
 
 __all__ = ["tf"]
 pytestmark = pytest.mark.tensorflow

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from tfckpt_reader.graph.attributes import PartialShape
+    from tfckpt_reader.graph.collections import TensorInfo
     from tfckpt_reader.graph.meta_graph import MetaGraph
-    from tfckpt_reader.graph.signatures import TensorInfo
     from tfckpt_reader.graph.variables import Variable
 
 FIRST = 8

@@ -7,36 +7,40 @@ Rank 8: knows no graph and no file. FORMAT 5.2 to 5.4, 5.7; TensorFlow
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader._protos import parse
+from tfckpt_reader._protos.values import data_type
 from tfckpt_reader.errors import (
     CheckpointError,
+    CorruptCheckpointError,
     UnsupportedError,
     shortened,
 )
-from tfckpt_reader.graph.attributes import name_text
+from tfckpt_reader.graph.attributes import PartialShape, name_text, partial_shape
 from tfckpt_reader.graph.contexts import decode_cond, decode_queue_runner, decode_while
+from tfckpt_reader.graph.variable_definitions import (
+    VARIABLE_COLLECTIONS,
+    decode_variable,
+)
+from tfckpt_reader.tensor_proto import decode_tensor_proto
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
+    from tfckpt_reader.dtypes import DataType
 
 _VERSIONS = ("LEGACY", "V1", "V2")
-VARIABLE_COLLECTIONS = (
-    "variables",
-    "trainable_variables",
-    "local_variables",
-    "model_variables",
-    "moving_average_variables",
-    "metric_variables",
-    "global_step",
-)
-"""Collections whose bytes are the definitions of variables."""
 _ASSET = "/tensorflow.AssetFileDef"
 MOST_VALUES = 1 << 20
 """Values that a collection is taken to have: two bytes can claim to be one."""
+MOST_TENSORS = 1 << 18
+"""Inputs and outputs of a signature."""
+_DEEPEST = 50
+"""Tensors within each other: each is two messages, and protobuf ends at a hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,36 +59,50 @@ class Saver:
 
 
 @dataclass(frozen=True, slots=True)
-class SliceInfo:
-    """Which piece of a partitioned variable a variable is."""
-
-    full_name: str
-    full_shape: tuple[int, ...]
-    offset: tuple[int, ...]
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class VariableDefinition:
-    """An entry of one of the collections of variables; names as TensorFlow wrote them."""
-
-    variable_name: str
-    initializer_name: str
-    snapshot_name: str
-    initial_value_name: str
-    is_resource: bool
-    trainable: bool
-    """Not to be relied on: being in `trainable_variables` is what counts."""
-    slice: SliceInfo | None
-
-
-@dataclass(frozen=True, slots=True)
 class AnyValue:
     """A message of a kind that is not decoded here."""
 
     type_url: str
     value: bytes | None
     """None where none is stored, or where a text spells the message out."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """A tensor that a signature names."""
+
+    name: str
+    """Empty for a sparse tensor, and for a composite one."""
+    dtype: DataType
+    """Of a composite tensor an unknown one: its components have theirs."""
+    shape: PartialShape
+    """Sizes, None for an unknown one; None where not even the rank is known."""
+    sparse: tuple[str, str, str] | None = None
+    """Names of the values, the indices and the dense shape of a sparse tensor."""
+    composite: str = ""
+    """What kind of composite tensor it is, such as "RaggedTensorSpec"."""
+    components: tuple[TensorInfo, ...] = ()
+    """What a composite tensor is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a model takes and gives: alias -> tensor."""
+
+    name: str
+    method_name: str
+    inputs: Mapping[str, TensorInfo]
+    outputs: Mapping[str, TensorInfo]
+    _defaults: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    @property
+    def defaults(self) -> dict[str, NDArray[Any]]:
+        """Alias -> what an input is where it is not given, for those that need not be.
+
+        Raises:
+            CheckpointError: one of them cannot be right.
+        """
+        return {name: decode_tensor_proto(memoryview(d)) for name, d in self._defaults.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +113,42 @@ class Asset:
     """Below its folder ``assets``."""
     tensor_name: str
     """The tensor that is fed its path."""
+
+
+def _tensor_info(message: Any, depth: int = 0) -> TensorInfo:
+    kind = message.WhichOneof("encoding")
+    sparse, composite = message.coo_sparse, message.composite_tensor
+    if depth > _DEEPEST:
+        raise CorruptCheckpointError("its tensors lie too deep", expected=f"at most {_DEEPEST}")
+    return TensorInfo(
+        name_text(message.name),
+        data_type(message.dtype),
+        partial_shape(message.tensor_shape) if message.HasField("tensor_shape") else None,
+        (
+            name_text(sparse.values_tensor_name),
+            name_text(sparse.indices_tensor_name),
+            name_text(sparse.dense_shape_tensor_name),
+        )
+        if kind == "coo_sparse"
+        else None,
+        name_text(composite.type_spec.type_spec_class_name),
+        tuple([_tensor_info(each, depth + 1) for each in composite.components]),
+    )
+
+
+def decode_signature(name: str, data: bytes) -> Signature:
+    """Decode a SignatureDef."""
+    message = parse("Signature", data)
+    count = len(message.inputs) + len(message.outputs) + len(message.defaults)
+    if count > MOST_TENSORS:
+        most, got = f"at most {MOST_TENSORS:,}", f"{count:,}"
+        raise UnsupportedError("has more tensors than are listed here", expected=most, got=got)
+    inputs, outputs = (
+        {name_text(entry.key): _tensor_info(parse("TensorInfo", entry.value)) for entry in entries}
+        for entries in (message.inputs, message.outputs)
+    )
+    defaults = {name_text(entry.key): entry.value for entry in message.defaults}
+    return Signature(name, name_text(message.method_name), inputs, outputs, defaults)
 
 
 def decode_asset(data: bytes | memoryview) -> Asset:
@@ -115,28 +169,6 @@ def decode_saver(data: bytes | memoryview) -> Saver:
         name_text(message.filename_tensor_name),
         name_text(message.save_tensor_name),
         name_text(message.restore_op_name),
-    )
-
-
-def decode_variable(data: bytes) -> VariableDefinition:
-    """Decode a VariableDef."""
-    message = parse("Variable", data)
-    piece = message.save_slice_info_def
-    return VariableDefinition(
-        name_text(message.variable_name),
-        name_text(message.initializer_name),
-        name_text(message.snapshot_name),
-        name_text(message.initial_value_name),
-        message.is_resource,
-        message.trainable,
-        SliceInfo(
-            name_text(piece.full_name),
-            tuple(piece.full_shape),
-            tuple(piece.var_offset),
-            tuple(piece.var_shape),
-        )
-        if message.HasField("save_slice_info_def")
-        else None,
     )
 
 

@@ -24,8 +24,10 @@ from tfckpt_reader.graph.collections import (
     Asset,
     Collections,
     Saver,
+    Signature,
     decode_asset,
     decode_saver,
+    decode_signature,
 )
 from tfckpt_reader.graph.definitions import OpDefinition, decode_definitions
 from tfckpt_reader.graph.functions import Function, decode_functions
@@ -35,7 +37,6 @@ from tfckpt_reader.graph.nodes import UNSURE, UNSURE_PLACEHOLDER, split_name
 from tfckpt_reader.graph.parts import ADVICE, Parts, read_parts, whole
 from tfckpt_reader.graph.save_ops import Saved, functions_called, keys_of_variables, saved_by
 from tfckpt_reader.graph.saved_objects import SavedVariable, decode_saved_variables
-from tfckpt_reader.graph.signatures import Signature, decode_signature
 from tfckpt_reader.graph.stored import MOST_NODES, StoredNodes
 from tfckpt_reader.graph.variables import (
     KeyDifference,
