@@ -57,6 +57,22 @@ def test_what_stands_at_the_top(path: Path, facts: Facts) -> None:
     assert len(meta.assets) == facts["assets"] or "saved_model_assets" in meta.collections
 
 
+def test_a_graph_is_frozen() -> None:
+    meta = tfckpt.read_meta_graph(FIXTURES / "saved_model")
+    function = next(iter(meta.functions.values()))
+    for thing, names in (
+        (meta, ("saver", "tags", "operations", "signatures")),
+        (function, ("name",)),
+    ):
+        for name in names:
+            with pytest.raises(AttributeError, match=name):
+                setattr(thing, name, None)
+    with pytest.raises(AttributeError, match="type"):
+        meta.operations[0].type = "NoOp"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        meta.operations[0].attrs["T"] = 1  # type: ignore[index]
+
+
 @each_graph
 def test_nodes(path: Path, facts: Facts) -> None:
     meta = tfckpt.read_meta_graph(path)

@@ -9,7 +9,7 @@ looked at.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import FrozenInstanceError, dataclass
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -78,6 +78,12 @@ class Graph:
         self._built: dict[int, Operation] = {}
         self._words: dict[bytes, str] = {}
         self._known_sizes: dict[int, list[int | None]] = {}
+
+    def __setattr__(self, name: str, value: object) -> None:
+        known = name in self.__dict__ or hasattr(type(self), name)
+        if known and not name.startswith("_"):
+            raise FrozenInstanceError(f"cannot assign to field {name!r}")
+        super().__setattr__(name, value)
 
     def keep_nodes(self, part: bytes) -> None:
         """Forget the nodes whose bytes have not got `part` in them; to be called first of all."""
