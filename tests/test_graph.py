@@ -230,7 +230,7 @@ def test_problems_of_functions(tmp_path: Path) -> None:
         "node 'a' has the input 'two:third:0', but node 'two' has no such output",
         "node 'a' has the input 'two', but node 'two' has no such output",
         "node 'c' has an input that names nothing: 'gone'",
-        "2 nodes lie on a cycle that is no while loop, such as 'b'",
+        "a cycle that is no while loop goes through 2 nodes, such as 'b'",
         "result 's' is 'two:first:2', but node 'two' has no such output",
         "result 't' names nothing: 'lost:y:0'",
     )
@@ -271,7 +271,7 @@ def test_problems(tmp_path: Path) -> None:
         "node 'lost' has an input that names nothing: 'nowhere'",
         "names nothing: 'nobody'",
         "node 'lost' has the input 'p:9', but node 'p' has no such output",
-        "3 nodes lie on a cycle that is no while loop, such as 'a'",
+        "a cycle that is no while loop goes through 3 nodes, such as 'a'",
         "node 'liar': attribute 'T'",
         "function 'f': node 'n' has an input that names nothing: 'gone'",
     ):
