@@ -21,6 +21,7 @@ RUNS = {
     "v1": 800,
     "state": 800,
     "bundle": 250,
+    "graph": 3000,
 }
 
 # Inputs that once broke an invariant, and how.

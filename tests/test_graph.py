@@ -231,7 +231,7 @@ def test_problems_of_functions(tmp_path: Path) -> None:
         "node 'a' has the input 'two:third:0', but node 'two' has no such output",
         "node 'a' has the input 'two', but node 'two' has no such output",
         "node 'c' has an input that names nothing: 'gone'",
-        "2 nodes lie on a cycle that is no while loop, such as 'b'",
+        "a cycle that is no while loop goes through 2 nodes, such as 'b'",
         "result 's' is 'two:first:2', but node 'two' has no such output",
         "result 't' names nothing: 'lost:y:0'",
     )
@@ -272,12 +272,31 @@ def test_problems(tmp_path: Path) -> None:
         "node 'lost' has an input that names nothing: 'nowhere'",
         "names nothing: 'nobody'",
         "node 'lost' has the input 'p:9', but node 'p' has no such output",
-        "3 nodes lie on a cycle that is no while loop, such as 'a'",
+        "a cycle that is no while loop goes through 3 nodes, such as 'a'",
         "node 'liar': attribute 'T'",
         "function 'f': node 'n' has an input that names nothing: 'gone'",
     ):
         assert sum(part in problem for problem in meta.problems) == 1, part
     assert len(meta.subgraph(["behind"])) == 3
+
+
+def test_names_may_be_empty(tmp_path: Path) -> None:
+    meta = read(
+        tmp_path, meta_bytes([node("", "Custom", ["", "^", ":1", "^^"]), node("a", "", [":0"])])
+    )
+    assert [each.name for each in meta.operations] == ["", "a"]
+    assert meta.operations[0].inputs == (":0", ":1:0")
+    assert [each.name for each in meta.consumers("")] == [""]
+    assert [each.name for each in meta.subgraph(["a"])] == ["a"]
+    assert len(meta.problems) == 4
+
+
+def test_a_length_is_a_number(tmp_path: Path) -> None:
+    """Neither a flag nor a dtype."""
+    wrong = {"flag": w.int_field(5, 1), "type": w.int_field(6, 2), "less": w.int_field(3, -1)}
+    nodes = [node(name, "Split", [], attr("num_split", value)) for name, value in wrong.items()]
+    meta = read(tmp_path, meta_bytes(nodes))
+    assert [meta.output_count(operation) for operation in meta.operations] == [None] * 3
 
 
 def test_while_loops_are_no_cycles(tmp_path: Path) -> None:
@@ -362,6 +381,19 @@ def facts(meta: tfckpt.MetaGraph) -> list[Any]:
     for operation in meta.operations:
         found += [operation.name, operation.type, operation.inputs, operation.control_inputs]
         found += [{key: str(value) for key, value in operation.attrs.items()}]
+    return found
+
+
+def everything(meta: tfckpt.MetaGraph) -> list[Any]:
+    """Facts, and what is worked out of them."""
+    found = facts(meta)
+    for operation in meta.operations:
+        found += [meta.output_count(operation), meta.subgraph([operation.name])]
+        with suppress(tfckpt.TensorNotFoundError):
+            found += [meta.tensor(name) for name in operation.inputs]
+    for name, each in meta.functions.items():
+        found += [name, each.arguments, each.operations, each.problems, dict(each.attrs)]
+    found += [meta.saved, meta.global_variables, meta.compare_keys([])]
     return found
 
 
@@ -571,3 +603,34 @@ def test_damage_anywhere(
         del bad[at:]
     with suppress(tfckpt.CheckpointError):
         facts(read(tmp_path_factory.mktemp("damage"), bytes(bad)))
+
+
+def small_graph() -> bytes:
+    """A bit of everything, in little more than a kilobyte."""
+    tensor = w.int_field(1, FLOAT) + text(2, text(2, w.int_field(1, 2))) + text(5, bytes(8))
+    nodes = [
+        node("x", "Placeholder", [], dtype_attr(1), attr("shape", text(7, w.int_field(3, 1)))),
+        node("c", "Const", [], dtype_attr(1), attr("value", text(8, tensor))),
+        node("two", "Two", ["x", "^c"], attr("N", w.int_field(3, 2))),
+        node("call", "f", ["two:1"], attr("f", text(10, text(1, "f")))),
+    ]
+    body = [text(3, node("n", "Two", ["x"])), text(4, text(1, "out") + text(2, "n:second:0"))]
+    more = text(3, text(2, "call:0") + w.int_field(7, 2)) + signature(
+        text(1, text(1, "x") + text(2, info("x:0", FLOAT))), text(3, "predict")
+    )
+    more += collection("variables", text(1, "c:0")) + collection("while_context", text(1, "w"))
+    more += text(7, text(1, text(1, w.int_field(1, 1) + text(2, "v"))) + text(1, text(7, b"")))
+    return meta_bytes(nodes, library=[function("f", *body, arguments=["x"])], more=more)
+
+
+def test_cut_or_changed_at_every_byte(tmp_path: Path) -> None:
+    good = small_graph()
+    assert facts(read(tmp_path, good))[-1]
+    for at in range(len(good)):
+        for bad in (
+            good[:at],
+            good[:at] + bytes([good[at] ^ 0x80]) + good[at + 1 :],
+            good[:at] + bytes([good[at] ^ 0x01]) + good[at + 1 :],
+        ):
+            with suppress(tfckpt.CheckpointError):
+                everything(read(tmp_path, bad))

@@ -16,15 +16,13 @@ from test_graph_tensorflow import comparable, ours, shape_of, tf
 from test_meta_graph import CORPUS, FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.graph.collections import (
+from tfckpt_reader.graph.collections import AnyValue, Asset, Saver
+from tfckpt_reader.graph.contexts import CondContext, QueueRunner, WhileContext
+from tfckpt_reader.graph.variable_definitions import (
     VARIABLE_COLLECTIONS,
-    AnyValue,
-    Asset,
-    Saver,
     SliceInfo,
     VariableDefinition,
 )
-from tfckpt_reader.graph.contexts import CondContext, QueueRunner, WhileContext
 
 __all__ = ["tf"]
 pytestmark = pytest.mark.tensorflow
@@ -237,6 +235,37 @@ def test_functions(tf: Any, path: Path) -> None:
                 found = mine.tensor(name)
                 assert (found.index, found.dtype) == (number, tensor.dtype.as_datatype_enum)
                 assert found.shape == shape_of(tensor)
+
+
+NOT_KNOWN = {"v2_tf130_ffn_rank5_int__google_ffn": "SSTableReaderV2"}
+"""Files with an op of somebody's own: TensorFlow cannot import them."""
+
+
+@each_file
+def test_operations_as_imported(tf: Any, path: Path) -> None:
+    """`get_operations`, `get_tensor_by_name`; the file may say less of shapes than is inferred."""
+    definition, meta = message_of(path).graph_def, tfckpt.read_meta_graph(path)
+    own = NOT_KNOWN.get(path.parent.name)
+    with tf.Graph().as_default() as graph:
+        if own is not None:
+            with pytest.raises(tf.errors.NotFoundError, match=own):
+                tf.import_graph_def(definition, name="")
+            assert meta.op_counts[own] == 1
+            return
+        tf.import_graph_def(definition, name="")
+    assert {op.name for op in meta.operations} == {op.name for op in graph.get_operations()}
+    for their in graph.get_operations():
+        mine = meta.operation(their.name)
+        assert (mine.type, meta.output_count(mine)) == (their.type, len(their.outputs))
+        assert mine.inputs == tuple(tensor.name for tensor in their.inputs)
+        assert set(mine.control_inputs) == {op.name for op in their.control_inputs}
+        for tensor in their.outputs:
+            found, shape = meta.tensor(tensor.name), shape_of(tensor)
+            assert found.dtype == tensor.dtype.as_datatype_enum
+            if found.shape is not None:
+                assert len(found.shape) == len(shape)
+                for size, inferred in zip(found.shape, shape, strict=True):
+                    assert size in (None, inferred)
 
 
 TYPES = """

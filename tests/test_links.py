@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from test_graph import attr, dtype_attr, meta_bytes, node, read, text
 
 import tfckpt_reader as tfckpt
+from tfckpt_reader._protos import parse
 from tfckpt_reader.coding import set_apart
 from tfckpt_reader.graph.cycles import on_cycles
 from tfckpt_reader.graph.stored import StoredNodes
@@ -150,3 +151,28 @@ def test_a_node_with_too_many_inputs() -> None:
     )
     with pytest.raises(tfckpt.UnsupportedError, match="node 0: has more parts"):
         nodes.head(0)
+
+
+def test_protobuf_is_asked_once_a_megabyte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To ask it once a node takes ten times as long."""
+    asked: list[str] = []
+
+    def counted(name: str, data: Any) -> Any:
+        asked.append(name)
+        return parse(name, data)
+
+    monkeypatch.setattr("tfckpt_reader.graph.stored.parse", counted)
+    nodes = [node(f"n{i}", "Custom", [f"n{i - 1}"] * bool(i), dtype_attr(1)) for i in range(60_000)]
+    meta = read(tmp_path, meta_bytes(nodes))
+    megabytes = sum(map(len, nodes)) // (1 << 20) + 1
+    assert asked == []
+    assert meta.op_counts == {"Custom": 60_000}
+    assert len(asked) <= megabytes
+    assert meta.operation("n7").inputs == ("n6:0",)
+    assert len(asked) <= 2 * megabytes + 1
+    assert [op.name for op in meta.consumers("n8")] == ["n9"]
+    assert meta.problems == ()
+    assert len(meta.operations) == 60_000
+    assert len(asked) <= 6 * megabytes + 2
+    assert len(meta.operations[9].attrs) == 1
+    assert len(asked) <= 6 * megabytes + 3

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.graph.collections import TensorInfo, VariableDefinition
+from tfckpt_reader.graph.collections import TensorInfo
+from tfckpt_reader.graph.variable_definitions import VariableDefinition
 
 ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT / "fixtures"
@@ -54,6 +55,22 @@ def test_what_stands_at_the_top(path: Path, facts: Facts) -> None:
     assert len(meta.ops) == facts["stripped_ops"]
     assert len(meta.functions) == facts["functions"]
     assert len(meta.assets) == facts["assets"] or "saved_model_assets" in meta.collections
+
+
+def test_a_graph_is_frozen() -> None:
+    meta = tfckpt.read_meta_graph(FIXTURES / "saved_model")
+    function = next(iter(meta.functions.values()))
+    for thing, names in (
+        (meta, ("saver", "tags", "operations", "signatures")),
+        (function, ("name",)),
+    ):
+        for name in names:
+            with pytest.raises(AttributeError, match=name):
+                setattr(thing, name, None)
+    with pytest.raises(AttributeError, match="type"):
+        meta.operations[0].type = "NoOp"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        meta.operations[0].attrs["T"] = 1  # type: ignore[index]
 
 
 @each_graph

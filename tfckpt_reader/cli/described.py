@@ -87,8 +87,8 @@ def summary_facts(graph: MetaGraph) -> dict[str, Any]:
         "functions": sorted(graph.functions),
         "saver": saver and {name: plain(value) for name, value in saver.items()},
         "collections": {
-            name: {"kind": graph.collections.kind(name), "count": len(values)}
-            for name, values in sorted(graph.collections.items())
+            name: {"kind": graph.collections.kind(name), "count": graph.collections.count(name)}
+            for name in sorted(graph.collections)
         },
         "variables": {
             "global": len(graph.global_variables),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tfckpt_reader._protos import parse
 from tfckpt_reader._protos.values import data_type
-from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.errors import CheckpointError, shortened
 from tfckpt_reader.tensor_proto import decode_tensor_proto
 from tfckpt_reader.typed_values import decode_strings
 
@@ -65,7 +65,7 @@ class Attributes(Mapping[str, Any]):
         try:
             return decode_attribute(stored)
         except CheckpointError as error:
-            error.structure = f"{self._owner}: attribute {name!r}"
+            error.structure = f"{self._owner}: attribute {shortened(name)!r}"
             error.file = self._file
             raise
 
@@ -110,7 +110,7 @@ class FunctionCall:
         """Decode a NameAttrList."""
         message = parse("Function", data)
         name = name_text(message.name)
-        return cls(name, Attributes(message.attr, f"function {name!r}"))
+        return cls(name, Attributes(message.attr, f"function {shortened(name)!r}"))
 
 
 def _tensor(data: bytes) -> Any:

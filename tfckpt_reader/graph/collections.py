@@ -12,9 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader._protos import parse
 from tfckpt_reader._protos.values import data_type
-from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError
+from tfckpt_reader.errors import (
+    CheckpointError,
+    CorruptCheckpointError,
+    UnsupportedError,
+    shortened,
+)
 from tfckpt_reader.graph.attributes import PartialShape, name_text, partial_shape
 from tfckpt_reader.graph.contexts import decode_cond, decode_queue_runner, decode_while
+from tfckpt_reader.graph.variable_definitions import (
+    VARIABLE_COLLECTIONS,
+    decode_variable,
+)
 from tfckpt_reader.tensor_proto import decode_tensor_proto
 
 if TYPE_CHECKING:
@@ -25,17 +34,11 @@ if TYPE_CHECKING:
     from tfckpt_reader.dtypes import DataType
 
 _VERSIONS = ("LEGACY", "V1", "V2")
-VARIABLE_COLLECTIONS = (
-    "variables",
-    "trainable_variables",
-    "local_variables",
-    "model_variables",
-    "moving_average_variables",
-    "metric_variables",
-    "global_step",
-)
-"""Collections whose bytes are the definitions of variables."""
 _ASSET = "/tensorflow.AssetFileDef"
+MOST_VALUES = 1 << 20
+"""Values that a collection is taken to have: two bytes can claim to be one."""
+MOST_TENSORS = 1 << 18
+"""Inputs and outputs of a signature."""
 _DEEPEST = 50
 """Tensors within each other: each is two messages, and protobuf ends at a hundred."""
 
@@ -53,30 +56,6 @@ class Saver:
     filename_tensor_name: str
     save_tensor_name: str
     restore_op_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class SliceInfo:
-    """Which piece of a partitioned variable a variable is."""
-
-    full_name: str
-    full_shape: tuple[int, ...]
-    offset: tuple[int, ...]
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class VariableDefinition:
-    """An entry of one of the collections of variables; names as TensorFlow wrote them."""
-
-    variable_name: str
-    initializer_name: str
-    snapshot_name: str
-    initial_value_name: str
-    is_resource: bool
-    trainable: bool
-    """Not to be relied on: being in `trainable_variables` is what counts."""
-    slice: SliceInfo | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +139,10 @@ def _tensor_info(message: Any, depth: int = 0) -> TensorInfo:
 def decode_signature(name: str, data: bytes) -> Signature:
     """Decode a SignatureDef."""
     message = parse("Signature", data)
+    count = len(message.inputs) + len(message.outputs) + len(message.defaults)
+    if count > MOST_TENSORS:
+        most, got = f"at most {MOST_TENSORS:,}", f"{count:,}"
+        raise UnsupportedError("has more tensors than are listed here", expected=most, got=got)
     inputs, outputs = (
         {name_text(entry.key): _tensor_info(parse("TensorInfo", entry.value)) for entry in entries}
         for entries in (message.inputs, message.outputs)
@@ -186,28 +169,6 @@ def decode_saver(data: bytes | memoryview) -> Saver:
         name_text(message.filename_tensor_name),
         name_text(message.save_tensor_name),
         name_text(message.restore_op_name),
-    )
-
-
-def decode_variable(data: bytes) -> VariableDefinition:
-    """Decode a VariableDef."""
-    message = parse("Variable", data)
-    piece = message.save_slice_info_def
-    return VariableDefinition(
-        name_text(message.variable_name),
-        name_text(message.initializer_name),
-        name_text(message.snapshot_name),
-        name_text(message.initial_value_name),
-        message.is_resource,
-        message.trainable,
-        SliceInfo(
-            name_text(piece.full_name),
-            tuple(piece.full_shape),
-            tuple(piece.var_offset),
-            tuple(piece.var_shape),
-        )
-        if message.HasField("save_slice_info_def")
-        else None,
     )
 
 
@@ -242,7 +203,8 @@ class Collections(Mapping[str, list[Any]]):
     user's own bytes.
 
     Raises:
-        CheckpointError: on access, where a value cannot be right; it names the collection.
+        CheckpointError: on access, where a value cannot be right, or there are more than a
+            million; it names the collection.
     """
 
     __slots__ = ("_file", "_stored")
@@ -254,20 +216,28 @@ class Collections(Mapping[str, list[Any]]):
 
     def kind(self, name: str) -> str | None:
         """Return how the values are stored: ``node_list``, ``bytes_list`` and so on."""
-        kind: str | None = parse("Collection", self._stored[name]).WhichOneof("kind")
-        return kind
+        return self._values(name)[0] or None
+
+    def count(self, name: str) -> int:
+        """Return how many values a collection has, without decoding them."""
+        return len(self._values(name)[1])
+
+    def _values(self, name: str) -> tuple[str, Sequence[Any]]:
+        message = parse("Collection", self._stored[name])
+        kind = message.WhichOneof("kind")
+        return kind or "", getattr(message, kind).value if kind else ()
 
     def __getitem__(self, name: str) -> list[Any]:
-        stored = self._stored[name]
         try:
-            message = parse("Collection", stored)
-            kind = message.WhichOneof("kind")
-            if kind is None:
-                return []
-            decode = _BYTES.get(name, bytes) if kind == "bytes_list" else _KINDS[kind]
-            return [decode(value) for value in getattr(message, kind).value]
+            kind, values = self._values(name)
+            if len(values) > MOST_VALUES:
+                most, got = f"at most {MOST_VALUES:,}", f"{len(values):,}"
+                problem = "has more values than are listed here"
+                raise UnsupportedError(problem, expected=most, got=got)
+            decode = _BYTES.get(name, bytes) if kind == "bytes_list" else _KINDS.get(kind, bytes)
+            return [decode(value) for value in values]
         except CheckpointError as error:
-            error.file, error.structure = self._file, f"collection {name!r}"
+            error.file, error.structure = self._file, f"collection {shortened(name)!r}"
             raise
 
     def __iter__(self) -> Iterator[str]:

@@ -9,13 +9,14 @@ writer stores in the file. Without it nothing is known, and nothing is guessed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfckpt_reader._protos import parse
 from tfckpt_reader._protos.values import data_type
+from tfckpt_reader.coding import set_apart
 from tfckpt_reader.dtypes import REFERENCE_OFFSET, DataType
-from tfckpt_reader.errors import UnsupportedError
+from tfckpt_reader.errors import UnsupportedError, shortened
 from tfckpt_reader.graph.attributes import decode_attribute, name_text
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.graph.nodes import Operation
 
+_MOST_OPS = 1 << 16
+_MOST_ARGUMENTS = 1 << 18
+"""Functions that save have an argument for each variable."""
 _MOST_OUTPUTS = 1 << 31
 _MOST_LISTS = 64
 
@@ -57,7 +61,19 @@ class OpDefinition:
 
     @classmethod
     def of(cls, message: Any) -> OpDefinition:
-        """Take over an Op message."""
+        """Take over an Op message.
+
+        Raises:
+            UnsupportedError: it has more inputs and outputs than any op.
+        """
+        count = len(message.input_arg) + len(message.output_arg) + len(message.attr)
+        if count > _MOST_ARGUMENTS:
+            raise UnsupportedError(
+                "has more inputs, outputs and attributes than are listed here",
+                structure=f"op {shortened(name_text(message.name))!r}",
+                expected=f"at most {_MOST_ARGUMENTS:,}",
+                got=f"{count:,}",
+            )
         outputs = tuple(map(_argument, message.output_arg))
         lists = any(output.number_attr or output.type_list_attr for output in outputs)
         return cls(
@@ -104,44 +120,56 @@ def outputs_of(operation: Operation, definition: OpDefinition) -> list[Outputs]:
     """
     if definition.output_count is None and len(definition.outputs) > _MOST_LISTS:
         raise UnsupportedError(
-            f"op {definition.name!r} has more outputs with lists than are counted here",
-            structure=f"node {operation.name!r}",
+            "its op has more outputs with lists than are counted here",
+            structure=f"node {shortened(operation.name)!r}",
             expected=f"at most {_MOST_LISTS}",
             got=len(definition.outputs),
         )
     attrs = operation.attrs
 
-    @cache
     def value(name: str) -> Any:
         if name in attrs:
             return attrs[name]
         default = definition.defaults.get(name)
         return None if default is None else decode_attribute(default)
 
-    return [_outputs(value, argument) for argument in definition.outputs]
+    values = _Values(cache(value), cache(partial(_types, value)))
+    return [_outputs(values, argument) for argument in definition.outputs]
 
 
-def _outputs(value: Callable[[str], Any], argument: Argument) -> Outputs:
+class _Values(NamedTuple):
+    """The attributes of one node, each decoded once: several outputs may share a long list."""
+
+    value: Callable[[str], Any]
+    types: Callable[[str, bool], tuple[DataType, ...] | None]
+
+
+def _types(value: Callable[[str], Any], name: str, is_ref: bool) -> tuple[DataType, ...] | None:  # noqa: FBT001 - the key of a cache
+    """Return an attribute that is a list of dtypes; None if it is none."""
+    found = value(name)
+    if not isinstance(found, list) or not all(isinstance(dtype, DataType) for dtype in found):
+        return None
+    return tuple([_ref(dtype, is_ref=is_ref) for dtype in found])
+
+
+def _outputs(values: _Values, argument: Argument) -> Outputs:
     if argument.type_list_attr:
-        dtypes = value(argument.type_list_attr)
-        if not isinstance(dtypes, list) or not all(isinstance(d, DataType) for d in dtypes):
+        dtypes = values.types(argument.type_list_attr, argument.is_ref)
+        if dtypes is None:
             return Outputs(argument.name, None, (None,))
-        return Outputs(argument.name, len(dtypes), tuple(_ref(d, argument) for d in dtypes))
-    dtype = argument.dtype or (value(argument.type_attr) if argument.type_attr else None)
-    if not isinstance(dtype, DataType):
-        dtype = None
+        return Outputs(argument.name, len(dtypes), dtypes)
+    dtype = argument.dtype or (values.value(argument.type_attr) if argument.type_attr else None)
+    known = _ref(dtype, is_ref=argument.is_ref) if isinstance(dtype, DataType) else None
     count: Any = 1
     if argument.number_attr:
-        count = value(argument.number_attr)
-        if not isinstance(count, int) or not 0 <= count < _MOST_OUTPUTS:
+        count = values.value(argument.number_attr)
+        if type(count) is not int or not 0 <= count < _MOST_OUTPUTS:
             count = None
-    return Outputs(argument.name, count, (_ref(dtype, argument),))
+    return Outputs(argument.name, count, (known,))
 
 
-def _ref(dtype: DataType | None, argument: Argument) -> DataType | None:
-    if dtype is None or not argument.is_ref:
-        return dtype
-    return data_type(dtype + REFERENCE_OFFSET)
+def _ref(dtype: DataType, *, is_ref: bool) -> DataType:
+    return data_type(dtype + REFERENCE_OFFSET) if is_ref else dtype
 
 
 def dtype_at(outputs: list[Outputs], index: int) -> DataType | None:
@@ -156,6 +184,12 @@ def dtype_at(outputs: list[Outputs], index: int) -> DataType | None:
 
 
 def decode_definitions(data: bytes) -> dict[str, OpDefinition]:
-    """Decode an OpList: name of an op -> its definition."""
-    found = (OpDefinition.of(op) for op in parse("OpList", data).op)
+    """Decode an OpList: name of an op -> its definition.
+
+    Raises:
+        UnsupportedError: there are more ops than anybody has written.
+    """
+    (spans,), _ = set_apart(memoryview(data), (1,), _MOST_OPS)
+    ends = zip(spans[::2], spans[1::2], strict=True)
+    found = (OpDefinition.of(parse("Op", data[begin:end])) for begin, end in ends)
     return {definition.name: definition for definition in found}

@@ -53,7 +53,7 @@ class Function(Graph):
         self.definition = OpDefinition.of(message.signature)
         self.name = self.definition.name
         self.results = {name_text(entry.key): name_text(entry.value) for entry in message.ret}
-        self.attrs = Attributes(message.attr, f"function {self.name!r}", file)
+        self.attrs = Attributes(message.attr, f"function {quoted(self.name)}", file)
 
     @cached_property
     def arguments(self) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ looked at.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import FrozenInstanceError, dataclass
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -74,10 +74,16 @@ class Graph:
         self._nodes = nodes
         self._definitions = definitions
         self._file = nodes.file
-        self.unsure: Collection[str] = UNSURE
+        self._unsure: Collection[str] = UNSURE
         self._built: dict[int, Operation] = {}
         self._words: dict[bytes, str] = {}
         self._known_sizes: dict[int, list[int | None]] = {}
+
+    def __setattr__(self, name: str, value: object) -> None:
+        known = name in self.__dict__ or hasattr(type(self), name)
+        if known and not name.startswith("_"):
+            raise FrozenInstanceError(f"cannot assign to field {name!r}")
+        super().__setattr__(name, value)
 
     @property
     def messages(self) -> StoredNodes:
@@ -87,6 +93,11 @@ class Graph:
     def origin(self, text: str) -> str:
         """Return the operation, or the argument, that an input comes from."""
         return self._naming.origin(text)
+
+    @property
+    def unsure(self) -> Collection[str]:
+        """Ops of whose tensors no dimensions may mean that not even the rank is known."""
+        return self._unsure
 
     def keep_nodes(self, part: bytes) -> None:
         """Forget the nodes whose bytes have not got `part` in them; to be called first of all."""
@@ -165,7 +176,7 @@ class Graph:
         definition = self._definitions().get(operation.type)
         if definition is None:
             return None
-        with located(self._file):
+        with located(self._file), enough_memory(self._file):
             return outputs_of(operation, definition)
 
     def output_count(self, operation: Operation) -> int | None:
@@ -189,7 +200,7 @@ class Graph:
                 )
             dtype = dtype_at(outputs, index)
         with located(self._file):
-            shape = stored_shape(operation, index, self.unsure)
+            shape = stored_shape(operation, index, self._unsure)
         return Tensor(name, operation, index, dtype, shape)
 
     @cached_property

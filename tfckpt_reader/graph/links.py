@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from tfckpt_reader.errors import shortened
+from tfckpt_reader.errors import count_of, shortened
 from tfckpt_reader.graph.attributes import name_text
 from tfckpt_reader.graph.cycles import on_cycles
 
@@ -111,7 +111,8 @@ class Links:
                     name = quoted(self._source(text))
                     yield f"node {quoted(node.name)} has an input that names nothing: {name}"
                 elif source != ARGUMENT:
-                    wrong = "" if text[0] == "^" else wrong_output(source, ops[source], text)
+                    control = text.startswith("^")
+                    wrong = "" if control else wrong_output(source, ops[source], text)
                     if wrong:
                         yield f"node {quoted(node.name)} has the input {quoted(text)}, {wrong}"
                     if ops[source] not in _LOOP_BACK:
@@ -135,7 +136,8 @@ class Links:
         found = on_cycles(sources)
         if found:
             name = quoted(self._nodes.head(found[0]).name)
-            yield f"{len(found)} nodes lie on a cycle that is no while loop, such as {name}"
+            count = count_of(len(found), "node")
+            yield f"a cycle that is no while loop goes through {count}, such as {name}"
 
 
 def quoted(name: str | bytes) -> str:

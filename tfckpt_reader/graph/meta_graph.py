@@ -32,9 +32,10 @@ from tfckpt_reader.graph.collections import (
 from tfckpt_reader.graph.definitions import OpDefinition, decode_definitions
 from tfckpt_reader.graph.functions import Function, decode_functions
 from tfckpt_reader.graph.graph import Graph
-from tfckpt_reader.graph.nodes import UNSURE, UNSURE_PLACEHOLDER, split_name
+from tfckpt_reader.graph.links import quoted
+from tfckpt_reader.graph.nodes import UNSURE, UNSURE_PLACEHOLDER
 from tfckpt_reader.graph.parts import ADVICE, Parts, read_parts, whole
-from tfckpt_reader.graph.save_ops import Saved, functions_called, keys_of_variables, saved_by
+from tfckpt_reader.graph.save_ops import Saved, keys_of_variables, saved_by, saved_by_functions
 from tfckpt_reader.graph.saved_objects import SavedVariable, decode_saved_variables
 from tfckpt_reader.graph.stored import MOST_NODES, StoredNodes
 from tfckpt_reader.graph.variables import (
@@ -92,7 +93,7 @@ class MetaGraph(Graph):
         self.producer: int = graph.versions.producer or graph.version
         self.min_consumer: int = graph.versions.min_consumer
         if self.producer <= UNSURE_PLACEHOLDER:
-            self.unsure = UNSURE | {"Placeholder"}
+            self._unsure = UNSURE | {"Placeholder"}
         ends = zip(libraries[::2], libraries[1::2], strict=True)
         self.libraries = [data[begin:end] for begin, end in ends]
         self._op_list: bytes = info.stripped_op_list
@@ -102,13 +103,13 @@ class MetaGraph(Graph):
     @cached_property
     def ops(self) -> Mapping[str, OpDefinition]:
         """Name of an op -> its definition, for the ops that the file defines."""
-        with located(self.file):
+        with located(self.file), enough_memory(self.file):
             return decode_definitions(self._op_list)
 
     @cached_property
     def functions(self) -> Mapping[str, Function]:
         """Name -> function, of the library."""
-        with located(self.file):
+        with located(self.file), enough_memory(self.file):
             return decode_functions(self.libraries, lambda: self.definitions, self.file)
 
     @cached_property
@@ -120,7 +121,7 @@ class MetaGraph(Graph):
     @cached_property
     def collections(self) -> Collections:
         """Name -> values, of every collection."""
-        with located(self.file):
+        with located(self.file), enough_memory(self.file):
             return Collections(self._parts.collections, self.file)
 
     @property
@@ -132,7 +133,7 @@ class MetaGraph(Graph):
     @cached_property
     def signatures(self) -> Mapping[str, Signature]:
         """Name -> what the model takes and gives under it."""
-        with located(self.file):
+        with located(self.file), enough_memory(self.file):
             entries = [parse("Entry", data) for data in self._parts.signatures]
             pairs = [(name_text(entry.key), entry.value) for entry in entries]
             return {name: decode_signature(name, value) for name, value in pairs}
@@ -159,7 +160,7 @@ class MetaGraph(Graph):
     @cached_property
     def assets(self) -> tuple[Asset, ...]:
         """The files that belong to a SavedModel."""
-        with located(self.file):
+        with located(self.file), enough_memory(self.file):
             found: list[Any] = [decode_asset(data) for data in self._parts.assets]
         found = found or self.collections.get("saved_model_assets", [])
         return tuple(asset for asset in found if isinstance(asset, Asset))
@@ -204,23 +205,15 @@ class MetaGraph(Graph):
 
     @cached_property
     def _objects(self) -> tuple[SavedVariable, ...]:
-        with located(self.file):
+        with located(self.file), enough_memory(self.file):
             return decode_saved_variables(whole(self._parts.objects))
 
     @cached_property
     def saved(self) -> tuple[Saved, ...]:
         """What the Saver saves, and under which keys: by the save ops, of functions if need be."""
         own = self.saver.save_tensor_name if self.saver else ""
-        return saved_by(self, own) or tuple(
-            saved for function in self._saving_functions(own) for saved in saved_by(function)
-        )
-
-    def _saving_functions(self, tensor: str) -> Iterable[Function]:
-        """Return what the Saver calls: a model that was saved within this one is not asked."""
-        try:
-            return functions_called(self, split_name(tensor)[0], self.functions)
-        except CheckpointError:
-            return self.functions.values()
+        with located(self.file), enough_memory(self.file):
+            return saved_by(self, own) or saved_by_functions(self, own, self.functions)
 
     @cached_property
     def _keys(self) -> dict[str, str] | None:
@@ -238,8 +231,13 @@ class MetaGraph(Graph):
 
     def _defects(self) -> Iterator[str]:
         yield from super()._defects()
+        for collection in self.collections:
+            try:
+                _ = self.collections[collection]
+            except CheckpointError as error:
+                yield str(error)
         for name, function in self.functions.items():
-            yield from (f"function {name!r}: {problem}" for problem in function.problems)
+            yield from (f"function {quoted(name)}: {problem}" for problem in function.problems)
 
     def __repr__(self) -> str:
         version = f", TensorFlow {self.tensorflow_version}" if self.tensorflow_version else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.errors import CheckpointError, shortened
 from tfckpt_reader.graph.attributes import (
     Attributes,
     PartialShape,
@@ -62,7 +62,7 @@ class Operation:
             CorruptCheckpointError: its attributes cannot be told apart.
         """
         entries = self._nodes.attributes(self._number)
-        return Attributes(entries, f"node {self.name!r}", self._nodes.file)
+        return Attributes(entries, f"node {shortened(self.name)!r}", self._nodes.file)
 
     def _said(self) -> tuple[Any, ...]:
         return self.name, self.type, self.inputs, self.control_inputs, self.device

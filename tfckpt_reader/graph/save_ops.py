@@ -9,18 +9,21 @@ the keys, the slices (not ``Save``) and the tensors.
 
 from __future__ import annotations
 
+from functools import cache, partial
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from tfckpt_reader.errors import CheckpointError, TensorNotFoundError
+from tfckpt_reader.errors import CheckpointError, TensorNotFoundError, UnsupportedError
 from tfckpt_reader.graph.attributes import FunctionCall, name_text
 from tfckpt_reader.graph.nodes import VARIABLE_OPS, Operation, split_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tfckpt_reader.graph.functions import Function
     from tfckpt_reader.graph.graph import Graph
 
+MOST_SAVED = 1 << 20
 _FIRST_TENSOR = {"SaveV2": 3, "SaveSlices": 3, "Save": 2}
 _PASSED_ON = {"Identity", "ReadVariableOp", "Cast", "RefIdentity", "Enter", "Switch"}
 """Ops whose first input is the variable, when a variable is saved by way of them."""
@@ -45,6 +48,9 @@ def saved_by(graph: Graph, save_tensor_name: str = "") -> tuple[Saved, ...]:
     Args:
         graph: A graph, or a function.
         save_tensor_name: What a Saver runs: of several only its save ops count, if there are any.
+
+    Raises:
+        UnsupportedError: that is more than a million tensors.
     """
     savers = graph.of_types(_FIRST_TENSOR)
     if len(savers) > 1 and save_tensor_name:
@@ -53,7 +59,31 @@ def saved_by(graph: Graph, save_tensor_name: str = "") -> tuple[Saved, ...]:
         except TensorNotFoundError:
             own = set()
         savers = [op for op in savers if op.name in own] or savers
-    return tuple(saved for op in savers for saved in _saved(graph, op))
+    strings = cache(partial(_strings, graph))
+    saved = tuple(islice((each for op in savers for each in _saved(op, strings)), MOST_SAVED + 1))
+    if len(saved) > MOST_SAVED:
+        # A few save ops can share one long list of keys.
+        raise UnsupportedError(
+            "the graph saves more tensors than are listed here",
+            expected=f"at most {MOST_SAVED:,}",
+        )
+    return saved
+
+
+def saved_by_functions(
+    graph: Graph, save_tensor_name: str, functions: Mapping[str, Function]
+) -> tuple[Saved, ...]:
+    """Return all that the functions save which the Saver calls.
+
+    A model that was saved within this one is so not asked; if it is not told what is called, all
+    functions are.
+    """
+    called: Iterable[Function]
+    try:
+        called = functions_called(graph, split_name(save_tensor_name)[0], functions)
+    except CheckpointError:
+        called = functions.values()
+    return tuple(saved for function in called for saved in saved_by(function))
 
 
 def functions_called(graph: Graph, name: str, functions: Mapping[str, Function]) -> list[Function]:
@@ -78,11 +108,11 @@ def _calls(operation: Operation) -> Iterator[str]:
             yield value.name
 
 
-def _saved(graph: Graph, operation: Operation) -> Iterator[Saved]:
+def _saved(operation: Operation, strings: Callable[[str], list[str]]) -> Iterator[Saved]:
     first = _FIRST_TENSOR[operation.type]
-    keys = _strings(graph, operation, 1)
-    specs = _strings(graph, operation, 2) if first == 3 else []
-    tensors = operation.inputs[first:]
+    inputs = operation.inputs
+    keys, specs = (strings(inputs[n]) if n < min(first, len(inputs)) else [] for n in (1, 2))
+    tensors = inputs[first:]
     for number, key in enumerate(keys):
         yield Saved(
             key,
@@ -91,12 +121,10 @@ def _saved(graph: Graph, operation: Operation) -> Iterator[Saved]:
         )
 
 
-def _strings(graph: Graph, operation: Operation, number: int) -> list[str]:
-    """Return the strings of a constant input; none where it is no such constant."""
-    if number >= len(operation.inputs):
-        return []
+def _strings(graph: Graph, tensor: str) -> list[str]:
+    """Return the strings of a constant; none where it is no such constant."""
     try:
-        source = graph.operation(operation.inputs[number].partition(":")[0])
+        source = graph.operation(tensor.partition(":")[0])
         found = source.attrs.strings("value") if source.type == "Const" else []
     except (CheckpointError, KeyError):
         return []
@@ -106,26 +134,27 @@ def _strings(graph: Graph, operation: Operation, number: int) -> list[str]:
 def keys_of_variables(graph: Graph, saved: Iterable[Saved]) -> dict[str, str]:
     """Return name of a variable's op -> the key under which its value, or a piece of it, is."""
     found: dict[str, str] = {}
+    behind: dict[str, str | None] = {}
     for each in saved:
-        variable = _variable_behind(graph, each.tensor)
+        variable = _variable_behind(graph, split_name(each.tensor)[0], behind)
         if variable is not None:
             found.setdefault(variable, each.key)
     return found
 
 
-def _variable_behind(graph: Graph, tensor: str) -> str | None:
-    """Follow a tensor back to the variable whose value it is."""
-    seen: set[str] = set()
-    name = split_name(tensor)[0]
-    while name not in seen:
-        seen.add(name)
+def _variable_behind(graph: Graph, name: str, behind: dict[str, str | None]) -> str | None:
+    """Follow an operation back to the variable whose value it gives; `behind` is what is known."""
+    passed = []
+    while name not in behind:
+        passed.append(name)
+        behind[name] = None  # which also ends a circle
         try:
             operation = graph.operation(name)
         except TensorNotFoundError:
-            return None
+            break
         if operation.type in VARIABLE_OPS:
-            return name
-        if operation.type not in _PASSED_ON or not operation.inputs:
-            return None
-        name = split_name(operation.inputs[0])[0]
-    return None
+            behind[name] = name
+        elif operation.type in _PASSED_ON and operation.inputs:
+            name = split_name(operation.inputs[0])[0]
+    behind.update(dict.fromkeys(passed, behind[name]))
+    return behind[name]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader._protos import parse
 from tfckpt_reader._protos.values import data_type
-from tfckpt_reader.coding import fields
+from tfckpt_reader.coding import fields, set_apart
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.graph.attributes import PartialShape, name_text, partial_shape
 
@@ -28,6 +28,7 @@ _NODES = 1
 """Field of a TrackableObjectGraph."""
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 # A chain of n nodes has paths of n² letters, and many nodes may hang on a long one.
+MOST_OBJECTS = 1 << 20
 _LONGEST_PATH = 1 << 16
 MOST_LETTERS = 1 << 27
 """Letters in all paths together."""
@@ -47,7 +48,13 @@ class SavedVariable:
 
 
 def decode_saved_variables(data: bytes | memoryview) -> tuple[SavedVariable, ...]:
-    """Return the variables of a SavedObjectGraph, in the order of its nodes."""
+    """Return the variables of a SavedObjectGraph, in the order of its nodes.
+
+    Raises:
+        CorruptCheckpointError: it is none.
+        UnsupportedError: there are more than a million objects, or their paths are too long.
+    """
+    set_apart(memoryview(data), (1,), MOST_OBJECTS)
     nodes = parse("SavedObjects", data).nodes
     paths = _paths(nodes)
     _add_slots(nodes, paths)

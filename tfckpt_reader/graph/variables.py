@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from tfckpt_reader.dtypes import DataType
 from tfckpt_reader.errors import TensorNotFoundError
 from tfckpt_reader.graph.attributes import PartialShape
-from tfckpt_reader.graph.collections import VariableDefinition
 from tfckpt_reader.graph.nodes import declared_shape, split_name
+from tfckpt_reader.graph.variable_definitions import VariableDefinition
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
