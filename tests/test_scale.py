@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import writers as w
 from test_limits import small, write_index, write_sparse
+from test_verify import linux_only, sparse_bundle
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.storage import File
@@ -141,7 +142,7 @@ with tfckpt.open(sys.argv[1], mmap=sys.argv[2] == "mapped", check=False) as ckpt
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@linux_only
 @pytest.mark.parametrize("how", ["mapped", "read"])
 def test_a_row_at_the_far_end_of_a_terabyte(how: str, tmp_path: Path) -> None:
     last, size = np.arange(4, dtype=np.float32), 1 << 40
@@ -158,3 +159,59 @@ def test_a_row_at_the_far_end_of_a_terabyte(how: str, tmp_path: Path) -> None:
     expected = [f"[{last.tolist()}]", f"[{[0.0] * 4}]", f"{last.tolist()}"]
     assert rows == (expected if how == "mapped" else expected[:2])
     assert int(grown) < 4096, "KiB"
+
+
+# -- memory ----------------------------------------------------------------------------------------
+
+MOST = 150 << 10
+"""KiB that a process may take for a checkpoint of numbers, however large it is."""
+
+CONVERTED = """
+import os, re, sys
+if sys.argv[3] == "nowhere":
+    os.pwrite = lambda _fd, data, _offset: len(data)  # the disk need not have room for it
+from tfckpt_reader.cli import main
+assert main([*sys.argv[4:], sys.argv[1], *filter(None, sys.argv[2:3])]) == 0
+print(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1])
+"""
+
+
+def peak_kib(source: Path, target: str, *command: str, where: str = "disk") -> int:
+    """Most memory that the command took, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", CONVERTED, str(source), target, where, *command],
+        env={**os.environ, "PYTHONPATH": str(Path(tfckpt.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout.splitlines()[-1])
+
+
+@linux_only
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["out.npz", "out.safetensors", ""])
+def test_memory_for_very_many_tensors(target: str, tmp_path: Path) -> None:
+    """100,000 of 16 bytes, whose names, shapes and places are all that takes memory."""
+    names = (f"model/layer_{i // 100:05d}/block_{i % 100:02d}/weights" for i in range(100_000))
+    prefix = tmp_path / "p"
+    w.write_bundle(
+        prefix, {name: np.array([i, 1, 2, 3], np.float32) for i, name in enumerate(names)}
+    )
+    command = "convert" if target else "verify"
+    assert peak_kib(prefix, target and f"{tmp_path}/{target}", command) <= MOST
+
+
+@linux_only
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["npz", "safetensors", "npy", ""])
+def test_memory_for_20_gigabytes(target: str, tmp_path: Path) -> None:
+    """Zeros in a file without blocks; what is written goes nowhere, for want of room."""
+    peaks = []
+    for size in (200 * 10**6, 20 * 10**9):
+        source = sparse_bundle(tmp_path, size, tensors=2)
+        command = ("convert", f"--format={target}") if target else ("verify",)
+        peaks.append(peak_kib(source, target and f"{tmp_path}/{size}", *command, where="nowhere"))
+    assert max(peaks) <= MOST, peaks
+    assert peaks[1] - peaks[0] < 8 << 10, peaks

@@ -42,6 +42,10 @@ WORTH_THREADS = 4 << 20
 """Bytes from which on reading them on threads pays; below, threads only wait for each other."""
 
 
+_MOST_PIECES = 4096
+"""Runs in a window: what is kept for each of very small ones is more than they themselves."""
+
+
 class Piece(NamedTuple):
     """The part of a run that lies in a window."""
 
@@ -89,6 +93,7 @@ def windows(places: Iterable[tuple[int, Run, File]]) -> Iterator[Window]:
     begin = end = 0
     for number, run, source in places:
         joins = source is file and run.offset == end and end - begin + run.nbytes <= CHUNK
+        joins = joins and len(pieces) < _MOST_PIECES
         for first in range(0, run.nbytes or 1, CHUNK):
             if not joins:
                 if file is not None:
@@ -118,18 +123,20 @@ def scan(
         take: Given the number of a run and a piece of its bytes, before their crc is known.
         on_read: Called for each window.
     """
-    places: list[tuple[int, Run, File]] = []
+    whole: list[int] = []
     for number, run in enumerate(runs):
         try:
-            places.append((number, run, shards.source(run)))
+            shards.source(run)
+            whole.append(number)
         except CheckpointError as error:
             yield Scanned(number, error, [])
+    places = ((number, runs[number], shards.file(runs[number].shard)) for number in whole)
 
     def work(window: Window, buffer: memoryview) -> list[Part]:
         return _parts(window, buffer, runs, take, shards.big_endian)
 
     unfinished: dict[int, list[Part]] = {}
-    threads = None if sum(run.nbytes for _, run, _ in places) >= WORTH_THREADS else 1
+    threads = None if sum(runs[number].nbytes for number in whole) >= WORTH_THREADS else 1
     with closing(each(windows(places), work, threads)) as done:
         for window, parts in done:
             if on_read is not None:
