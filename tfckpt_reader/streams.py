@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 WORTH_THREADS = 4 << 20
 """Bytes from which on reading them on threads pays; below, threads only wait for each other."""
-
-
 _MOST_PIECES = 4096
 """Runs in a window: what is kept for each of very small ones is more than they themselves."""
 

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from math import prod
 from typing import IO, TYPE_CHECKING
 
 from tfckpt_reader.dtypes import DataType
@@ -72,6 +73,8 @@ _METADATA = "__metadata__"
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _LONGEST_HEADER = 100_000_000
 """Bytes; the safetensors library reads no longer one."""
+_LARGEST_TENSOR = 1 << 60
+"""Bytes: readers multiply axes in 64 bits, and count bits, before they come to one that is 0."""
 
 
 @cache
@@ -99,6 +102,8 @@ def _why_refused(name: str, spec: TensorSpec) -> str | None:
         return (
             f"{spec.dtype} tensors have no form in a .safetensors{_ELSEWHERE.get(spec.dtype, '')}"
         )
+    if prod(filter(None, spec.shape)) * spec.dtype.itemsize > _LARGEST_TENSOR:
+        return f"its shape is more than readers of the format can count: {list(spec.shape)}"
     if name == _METADATA:
         return "the format keeps that name for itself"
     try:
