@@ -39,7 +39,8 @@ def measured(work):
     open("/proc/self/clear_refs", "w").write("5")  # forget the peak so far
     before, begin = memory("VmRSS"), time.perf_counter()
     found = work()
-    print(json.dumps([time.perf_counter() - begin, memory("VmHWM") - before, str(found)]))
+    seconds, nbytes = time.perf_counter() - begin, memory("VmHWM") - before
+    print(json.dumps([seconds, nbytes, found if isinstance(found, int) else None]))
 """
 OURS = f"""{HARNESS}
 import numpy as np, tfckpt_reader as t
@@ -99,7 +100,7 @@ class Measured(NamedTuple):
     seconds: float
     nbytes: float
     """Memory at its peak: above what was there before, or of the whole process."""
-    said: str = ""
+    said: int | None = None
 
 
 def made(options: Options, kind: str, number: int) -> str:
@@ -364,7 +365,8 @@ def machine(options: Options) -> str:
     if options.tensorflow:
         found.append(_version(options.tensorflow, "tensorflow"))
     kind = f"{os.cpu_count()} processors ({cpu}), {memory:.0f} GiB of memory"
-    return f"Measured on {time.strftime('%Y-%m-%d')}: {kind}; {', '.join(found)}."
+    load = f"When it began, {os.getloadavg()[0]:.1f} other processes wanted a processor."
+    return f"Measured on {time.strftime('%Y-%m-%d')}: {kind}; {', '.join(found)}. {load}"
 
 
 def _version(python: str, module: str) -> str:
