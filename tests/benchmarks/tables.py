@@ -175,7 +175,10 @@ def time_text(measured: Measured | None) -> str:
 
 
 def size_text(measured: Measured | None) -> str:
-    return "-" if measured is None else f"{max(0, measured.nbytes) / MB:.3g} MB"
+    if measured is None:
+        return "-"
+    megabytes = max(0, measured.nbytes) / MB
+    return f"{megabytes:,.0f} MB" if megabytes >= 10 else f"{megabytes:.1f} MB"
 
 
 def table(head: Sequence[str], rows: Iterator[Sequence[object]]) -> Iterator[str]:
@@ -298,7 +301,7 @@ def data(options: Options) -> Iterator[str]:
         found = whole(command, out, 3 if megabytes > 1000 else options.runs, cores)
         nbytes = os.path.getsize(made(options, "weights", megabytes) + ".data-00000-of-00001")
         rate = f"{nbytes / found.seconds / 1e9:.2g} GB/s"
-        size = f"{nbytes / 1e9:.3g} GB"
+        size = f"{nbytes / 1e9:.{1 if nbytes > 10 * MB else 3}f} GB"
         return what, size, cores, time_text(found), rate, size_text(found)
 
     def rows(megabytes: int) -> Iterator[Sequence[object]]:
@@ -365,7 +368,7 @@ def machine(options: Options) -> str:
     if options.tensorflow:
         found.append(_version(options.tensorflow, "tensorflow"))
     kind = f"{os.cpu_count()} processors ({cpu}), {memory:.0f} GiB of memory"
-    load = f"When it began, {os.getloadavg()[0]:.1f} other processes wanted a processor."
+    load = f"When it began, {os.getloadavg()[0]:.1f} other processes on average wanted a processor."
     return f"Measured on {time.strftime('%Y-%m-%d')}: {kind}; {', '.join(found)}. {load}"
 
 
