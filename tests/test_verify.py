@@ -1126,22 +1126,3 @@ def test_a_name_that_begins_with_nul_is_no_slice(tmp_path: Path) -> None:
     report = verify(bundle(tmp_path, tensors))
     assert codes(report) == []
     assert report.tensors == 3
-
-
-@pytest.mark.skipif(os.name == "nt", reason="there is no such limit")
-def test_more_data_files_than_a_process_may_open(tmp_path: Path) -> None:
-    """In a process of its own, which may open sixty files, of a checkpoint that has a hundred."""
-    prefix = bundle(tmp_path, {f"t{i:03}": FLOATS + i for i in range(200)}, shards=100)
-    script = (
-        "import resource, sys\nimport numpy, tfckpt_reader as t\nfrom tfckpt_reader import shards\n"
-        "shards.MOST_OPEN = 20\nresource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))\n"
-        "report = t.verify(sys.argv[1], level='values')\n"
-        "assert report.problems == (), report.problems[:3]\n"
-        "with t.open(sys.argv[1]) as ckpt:\n"
-        "    assert all(ckpt[f't{i:03}'][0] == i + 1.5 for i in range(200))\n"
-        "t.convert(sys.argv[1], sys.argv[1] + '.npz')\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(prefix)], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")

@@ -52,10 +52,6 @@ if TYPE_CHECKING:
     from tfckpt_reader.spec import Run
 
 
-MOST_OPEN = 64
-"""Data files at a time: systems give a process 256 or 1,024, and some checkpoints have more."""
-
-
 class Shards:
     """The data files of one prefix. Each is opened, and mapped, when first needed.
 
@@ -79,15 +75,13 @@ class Shards:
         self._lock = threading.Lock()
 
     def file(self, shard: int) -> File:
-        """Return a data file. Some stay open; whoever has one can go on with it whatever happens.
+        """Return a data file. However many there are, few of them are open at a time.
 
         Raises:
             CheckpointNotFoundError: it is not there.
         """
         with self._lock:
             if shard not in self._files:
-                if len(self._files) >= MOST_OPEN:
-                    del self._files[next(iter(self._files))]
                 self._files[shard] = File(self._path(shard), mapped=self._mapped)
             return self._files[shard]
 

@@ -7,6 +7,8 @@ Rank 1: knows no TensorFlow name and no format.
   touched after the map is closed, kills the process.
 * A File has no ``close()``: its descriptor is closed when the last reference goes, so a thread
   that still reads can never meet a descriptor that was closed and given to another file.
+* There can be more Files than a process may have descriptors: one that had to let go of its own
+  (`descriptors`) opens the file again when it is read, if that is still what it was.
 * A mapped file that somebody truncates kills the process that touches the lost page (SIGBUS).
   Whoever must not die reads instead: `File.readinto`, or ``mapped=False``.
 * Reads into memory that begins on a page were five times as fast here as into a bytearray,
@@ -21,9 +23,11 @@ import stat
 import threading
 from typing import TYPE_CHECKING, Protocol
 
+from tfckpt_reader.descriptors import MAP_HAS_ITS_OWN, Descriptor, keep, map_file
 from tfckpt_reader.errors import (
     CheckpointError,
     CheckpointNotFoundError,
+    CorruptCheckpointError,
     TruncatedError,
     UnsupportedError,
     count_of,
@@ -72,13 +76,13 @@ class File:
     """
 
     def __init__(self, path: str, *, mapped: bool = False) -> None:
-        self._fd = -1
         self.name = path
-        self._fd = _open_regular(path)
-        self.size = os.fstat(self._fd).st_size
-        self._wants_map = mapped and self.size > 0
         self._map: memoryview | None = None
         self._lock = threading.Lock()
+        self._held: Descriptor | None = None
+        self._seen: tuple[int, int] | None = None
+        self.size = self._size_now()
+        self._wants_map = mapped and self.size > 0
 
     def read(self, offset: int, size: int) -> memoryview:
         """Return `size` bytes at `offset`, read-only: a view of the map, or a copy."""
@@ -102,6 +106,8 @@ class File:
         while done < len(buffer):
             try:
                 got = self._pread(offset + done, buffer[done : done + _LARGEST_READ])
+            except CheckpointError:
+                raise
             except OSError as error:
                 raise CheckpointError(
                     f"cannot be read: {error.strerror}", file=self.name, offset=offset + done
@@ -112,9 +118,40 @@ class File:
                     file=self.name,
                     offset=offset + done,
                     expected=count_of(self.size, "byte"),
-                    got=count_of(os.fstat(self._fd).st_size, "byte"),
+                    got=count_of(self._size_now(), "byte"),
                 )
             done += got
+
+    def _descriptor(self) -> Descriptor:
+        """Return the descriptor. Whoever uses it keeps it: it can make room for another any time.
+
+        Raises:
+            CorruptCheckpointError: the file has to be opened again, and is not what it was.
+        """
+        held = self._held
+        if held is None:
+            held = Descriptor(_open_regular(self.name))
+            now = os.fstat(held.number)
+            seen = now.st_size, now.st_mtime_ns
+            if self._seen not in (None, seen):
+                raise CorruptCheckpointError(
+                    "the file has changed while it was read",
+                    file=self.name,
+                    advice="Wait until whoever writes it is done, and try again",
+                )
+            self._held, self._seen = held, seen
+            keep(self)
+        return held
+
+    def _size_now(self) -> int:
+        held = self._descriptor()
+        return os.fstat(held.number).st_size
+
+    def make_room(self) -> None:
+        """Let go of the descriptor, and of the map, if that has one too."""
+        self._held = None
+        if MAP_HAS_ITS_OWN:
+            self._map = None
 
     def _require(self, offset: int, size: int) -> None:
         if offset < 0 or size < 0 or offset + size > self.size:
@@ -130,11 +167,15 @@ class File:
         with self._lock:
             if self._map is not None:
                 return self._map
+            held = self._descriptor()
             try:
-                view = memoryview(mmap.mmap(self._fd, 0, access=mmap.ACCESS_READ))
+                found = map_file(held)
             except (OSError, ValueError, OverflowError):
                 self._wants_map = False
                 return None
+            if found is None:
+                return None
+            view = memoryview(found)
             # The file may have been cut since its size was taken.
             if len(view) < self.size:
                 raise TruncatedError(
@@ -149,21 +190,19 @@ class File:
     if hasattr(os, "preadv"):
 
         def _pread(self, offset: int, buffer: memoryview) -> int:
-            return os.preadv(self._fd, [buffer], offset)
+            held = self._descriptor()
+            return os.preadv(held.number, [buffer], offset)
 
     else:
 
         def _pread(self, offset: int, buffer: memoryview) -> int:
             # No positioned read here (Windows, old macOS): one seek and read at a time.
+            held = self._descriptor()
             with self._lock:
-                os.lseek(self._fd, offset, os.SEEK_SET)
-                data = os.read(self._fd, len(buffer))
+                os.lseek(held.number, offset, os.SEEK_SET)
+                data = os.read(held.number, len(buffer))
             buffer[: len(data)] = data
             return len(data)
-
-    def __del__(self, _close=os.close) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
-        if self._fd >= 0:
-            _close(self._fd)
 
 
 def page_buffer(size: int) -> memoryview:

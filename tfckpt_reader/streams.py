@@ -120,19 +120,20 @@ def scan(
         take: Given the number of a run and a piece of its bytes, before their crc is known.
         on_read: Called for each window.
     """
-    places: list[tuple[int, Run]] = []
+    whole: list[int] = []
     for number, run in enumerate(runs):
         try:
             shards.source(run)
-            places.append((number, run))
+            whole.append(number)
         except CheckpointError as error:
             yield Scanned(number, error, [])
+    places = ((number, runs[number]) for number in whole)
 
     def work(window: Window, buffer: memoryview) -> list[Part]:
         return _parts(window, buffer, runs, take, shards)
 
     unfinished: dict[int, list[Part]] = {}
-    threads = None if sum(run.nbytes for _, run in places) >= WORTH_THREADS else 1
+    threads = None if sum(runs[number].nbytes for number in whole) >= WORTH_THREADS else 1
     with closing(each(windows(places), work, threads)) as done:
         for window, parts in done:
             if on_read is not None:

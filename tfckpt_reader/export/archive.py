@@ -8,7 +8,10 @@ does not fit into 32 bits.
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _STORED, _DEFLATED = 0, 8
 """Methods of compression."""
@@ -82,17 +85,19 @@ def local_header(member: Member) -> bytes:
     return _LOCAL.pack(b"PK\3\4", *fields, len(name), len(extra)) + name + extra
 
 
-def directory(members: list[Member], offset: int) -> bytes:
+def directory(members: Iterable[Member], offset: int) -> bytes:
     """Return what stands behind the last member, at `offset`, and ends the archive."""
-    entries = b"".join(map(_entry, members))
-    count, size = len(members), len(entries)
-    end = b""
+    entries, count = bytearray(), 0
+    for member in members:
+        entries += _entry(member)
+        count += 1
+    size, end = len(entries), b""
     if count >= _MOST_MEMBERS or max(offset, size) >= _LIMIT:
         fields = _VERSION_64, _VERSION_64, 0, 0, count, count, size, offset
         end = _END_64.pack(b"PK\6\6", _END_64.size - 12, *fields)
         end += _LOCATOR_64.pack(b"PK\6\7", 0, offset + size, 1)
     count, size, offset = min(count, _MOST_MEMBERS), min(size, _LIMIT), min(offset, _LIMIT)
-    return entries + end + _END.pack(b"PK\5\6", 0, 0, count, count, size, offset, 0)
+    return bytes(entries + end + _END.pack(b"PK\5\6", 0, 0, count, count, size, offset, 0))
 
 
 def _entry(member: Member) -> bytes:

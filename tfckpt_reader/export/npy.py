@@ -21,6 +21,7 @@ variant, resource               refused
 
 from __future__ import annotations
 
+from functools import cache, lru_cache
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ _FEW_AXES, _FEW_ELEMENTS = 32, 1 << 56
 """Every NumPy has arrays of so many: it need not be asked, or imported."""
 
 
+@cache
 def form(dtype: DataType, *, raw: bool) -> Form | None:
     """Return how numbers of a dtype are stored; None for what has no form."""
     if not dtype.itemsize:
@@ -133,7 +135,12 @@ def strings(
 
 def header(stored: Stored) -> bytes:
     """Return what stands before the elements in an .npy file, version 1.0 of NumPy's format."""
-    fields = {"descr": stored.kind, "fortran_order": False, "shape": tuple(stored.shape)}
+    return _header(stored.kind, stored.shape)
+
+
+@lru_cache(maxsize=1024)
+def _header(kind: str, shape: tuple[int, ...]) -> bytes:
+    fields = {"descr": kind, "fortran_order": False, "shape": shape}
     text = repr(fields).encode("ascii")
     text += b" " * (-(_BEFORE_TEXT + len(text) + 1) % _ALIGNMENT) + b"\n"
     return b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text

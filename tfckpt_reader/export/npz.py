@@ -74,23 +74,31 @@ def write(
     wrote: Callable[[int], None],
 ) -> None:
     """Write the archive, stored; `wrote` is told the bytes read."""
-    heads = [npy.header(stored) for stored in arrays]
-    payloads, places, end = [], [], 0
-    for stored, head in zip(arrays, heads, strict=True):
-        places.append(end)
-        size = len(head) + stored.nbytes
-        begin = end + archive.local_size(stored.name + _END, size) + len(head)
+    payloads, end = [], 0
+    for stored in arrays:
+        begin = end + _before(stored)
         payloads.append(Payload(begin, stored))
         end = begin + stored.nbytes
     crcs = transport(file, reader, payloads, wrote, crc=IEEE)
-    members = []
-    for stored, head, place, crc in zip(arrays, heads, places, crcs, strict=True):
-        size = len(head) + stored.nbytes
-        crc32 = combine(zlib.crc32(head), crc, stored.nbytes, IEEE)
-        member = archive.Member(stored.name + _END, place, size, crc32)
-        write_at(file.fileno(), archive.local_header(member) + head, place)
-        members.append(member)
+    members = _headed(file.fileno(), payloads, crcs)
     write_at(file.fileno(), archive.directory(members, end), end)
+
+
+def _before(stored: Stored) -> int:
+    """Return the bytes before an array: the local header of its member, and the .npy header."""
+    head = len(npy.header(stored))
+    return archive.local_size(stored.name + _END, head + stored.nbytes) + head
+
+
+def _headed(fd: int, payloads: Sequence[Payload], crcs: Sequence[int]) -> Iterator[archive.Member]:
+    """Write what stands before each array, and yield its member."""
+    for (begin, stored), crc in zip(payloads, crcs, strict=True):
+        head = npy.header(stored)
+        crc32 = combine(zlib.crc32(head), crc, stored.nbytes, IEEE)
+        place, size = begin - _before(stored), len(head) + stored.nbytes
+        member = archive.Member(stored.name + _END, place, size, crc32)
+        write_at(fd, archive.local_header(member) + head, place)
+        yield member
 
 
 def write_deflated(

@@ -27,6 +27,8 @@ resource
 from __future__ import annotations
 
 import json
+from functools import cache
+from math import prod
 from typing import IO, TYPE_CHECKING
 
 from tfckpt_reader.dtypes import DataType
@@ -68,10 +70,14 @@ _ELSEWHERE = {
 }
 """What to do about types that it lacks."""
 _METADATA = "__metadata__"
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _LONGEST_HEADER = 100_000_000
 """Bytes; the safetensors library reads no longer one."""
+_LARGEST_TENSOR = 1 << 60
+"""Bytes: readers multiply axes in 64 bits, and count bits, before they come to one that is 0."""
 
 
+@cache
 def form(dtype: DataType, *, raw: bool) -> Form | None:
     """Return how numbers of a dtype are stored; None for what has no form."""
     wider = widened(dtype)
@@ -96,6 +102,8 @@ def _why_refused(name: str, spec: TensorSpec) -> str | None:
         return (
             f"{spec.dtype} tensors have no form in a .safetensors{_ELSEWHERE.get(spec.dtype, '')}"
         )
+    if prod(filter(None, spec.shape)) * spec.dtype.itemsize > _LARGEST_TENSOR:
+        return f"its shape is more than readers of the format can count: {list(spec.shape)}"
     if name == _METADATA:
         return "the format keeps that name for itself"
     try:
@@ -115,6 +123,7 @@ def write(
     """Write the file; `wrote` is told the bytes read."""
     head, places = _layout(arrays, about)
     write_at(file.fileno(), head, 0)
+    del head  # of many arrays it is large
     transport(file, reader, places, wrote)
 
 
@@ -132,17 +141,16 @@ def too_much(arrays: Sequence[Stored], about: Mapping[str, str]) -> str | None:
 def _layout(arrays: Sequence[Stored], about: Mapping[str, str]) -> tuple[bytes, list[Payload]]:
     """Return the size and text of the header, and where the arrays belong."""
     ordered = sorted(arrays, key=lambda stored: (-stored.itemsize, stored.name))
-    fields: dict[str, object] = {_METADATA: {"format": "tf", **about}}
+    # Text as it grows: a dictionary of it all would take five times the memory.
+    text = bytearray(f'{{"{_METADATA}":{_json({"format": "tf", **about})}', "utf-8")
     places, end = [], 0
     for stored in ordered:
         begin, end = end, end + stored.nbytes
         places.append(begin)
-        fields[stored.name] = {
-            "dtype": stored.kind,
-            "shape": list(stored.shape),
-            "data_offsets": [begin, end],
-        }
-    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+        shape = ",".join(map(str, stored.shape))
+        fields = f'"dtype":"{stored.kind}","shape":[{shape}],"data_offsets":[{begin},{end}]'
+        text += f",{_json(stored.name)}:{{{fields}}}".encode()
+    text += b"}"
     text += b" " * (-len(text) % 8)
     head = len(text).to_bytes(8, "little") + text
     found = zip(places, ordered, strict=True)

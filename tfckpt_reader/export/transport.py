@@ -61,7 +61,8 @@ def write(
     """
     file.flush()
     fd = file.fileno()
-    parts: list[list[_Part]] = [[] for _ in payloads]
+    sums: dict[int, int] = {}
+    parts: dict[int, list[_Part]] = {}
     summed = None if crc is None else _SUMS[crc]
     streamed = [i for i, payload in enumerate(payloads) if payload.stored.pieces is None]
 
@@ -81,14 +82,18 @@ def write(
     specs = [payloads[i].stored.spec for i in streamed]
     with closing(reader.pour(specs, take, wrote)) as poured:
         for number, taken in poured:
-            parts[streamed[number]] += taken
+            i = streamed[number]
+            parts.setdefault(i, []).extend(taken)
+            if not specs[number].slices:  # all of it; of very many arrays, parts take much memory
+                sums[i] = _sum(payloads[i].stored, parts.pop(i), crc or IEEE)
     for i, (offset, stored) in enumerate(payloads):
         done = 0
         for piece in contents(reader, stored, wrote) if stored.pieces is not None else ():
-            parts[i].append(put(offset, done, piece))
+            parts.setdefault(i, []).append(put(offset, done, piece))
             done += len(piece)
-    found = zip(payloads, parts, strict=True)
-    return [_sum(payload.stored, its, crc or IEEE) for payload, its in found]
+        if i not in sums:
+            sums[i] = _sum(stored, parts.pop(i, []), crc or IEEE)
+    return [sums[i] for i in range(len(payloads))]
 
 
 def contents(
