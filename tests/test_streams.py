@@ -21,7 +21,7 @@ from tfckpt_reader import crew, streams
 from tfckpt_reader.bundle import Bundle
 from tfckpt_reader.dtypes import DataType
 from tfckpt_reader.spec import Run, TensorSpec
-from tfckpt_reader.storage import CHUNK, File
+from tfckpt_reader.storage import CHUNK
 from tfckpt_reader.streams import Window, scan, windows
 
 RNG = np.random.default_rng(7)
@@ -51,20 +51,13 @@ def several(monkeypatch: pytest.MonkeyPatch) -> None:
         max_size=12,
     )
 )
-def test_windows_hold_each_byte_of_each_run_once(
-    tmp_path_factory: pytest.TempPathFactory, layout: list[tuple[int, int, int]]
-) -> None:
-    folder = tmp_path_factory.getbasetemp()
-    files = []
-    for n in range(2):
-        (folder / f"file{n}").write_bytes(b"")
-        files.append(File(str(folder / f"file{n}")))
+def test_windows_hold_each_byte_of_each_run_once(layout: list[tuple[int, int, int]]) -> None:
     ends, places = [0, 0], []
     for number, (file, gap, size) in enumerate(layout):
         offset = ends[file] + gap
         ends[file] = offset + size
         run = Run(str(number), DataType.UINT8, (size,), size, file, offset, 0)
-        places.append((number, run, files[file]))
+        places.append((number, run))
     found: list[Window] = list(windows(places))
     seen: dict[int, int] = defaultdict(int)
     for window in found:
@@ -72,19 +65,19 @@ def test_windows_hold_each_byte_of_each_run_once(
         assert window.size == sum(piece.size for piece in window.pieces)
         offset = window.offset
         for piece in window.pieces:
-            _, run, source = places[piece.number]
-            assert source is window.source
+            _, run = places[piece.number]
+            assert run.shard == window.shard
             assert offset == run.offset + piece.first
             assert piece.first == seen[piece.number]
             seen[piece.number] += piece.size
             offset += piece.size
-    assert {n: seen[n] for n in seen} == {n: run.nbytes for n, run, _ in places}
+    assert {n: seen[n] for n in seen} == {n: run.nbytes for n, run in places}
 
 
 def test_runs_side_by_side_are_read_at_once(tmp_path: Path) -> None:
     w.write_bundle(tmp_path / "m", {f"w{i:03}": np.full(3, i, "f4") for i in range(500)})
     bundle = Bundle(str(tmp_path / "m"), mapped=False)
-    places = [(i, run, bundle.shards.source(run)) for i, run in enumerate(runs_of(bundle))]
+    places = list(enumerate(runs_of(bundle)))
     assert [window.size for window in windows(places)] == [500 * 12]
 
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from tfckpt_reader.reader import Reader
     from tfckpt_reader.shards import Shards
     from tfckpt_reader.spec import Run, TensorSpec
-    from tfckpt_reader.storage import File
 
     Take = Callable[[int, int, memoryview], Any]
     """Called on any thread with a number, how many bytes came before, and some whole elements,
@@ -38,10 +37,10 @@ if TYPE_CHECKING:
     """Called on the caller's thread, now and then, with how many bytes more were read."""
 
 
+_MOST_PIECES = 1 << 12
+"""Of a window: what comes of each piece is in memory until the window is done."""
 WORTH_THREADS = 4 << 20
 """Bytes from which on reading them on threads pays; below, threads only wait for each other."""
-_MOST_PIECES = 4096
-"""Runs in a window: what is kept for each of very small ones is more than they themselves."""
 
 
 class Piece(NamedTuple):
@@ -57,7 +56,7 @@ class Piece(NamedTuple):
 class Window(NamedTuple):
     """Bytes that are read at once, and whose they are, without gaps."""
 
-    source: File
+    shard: int
     offset: int
     size: int
     pieces: list[Piece]
@@ -84,25 +83,25 @@ class Scanned(NamedTuple):
     """What `take` returned for its pieces, in order."""
 
 
-def windows(places: Iterable[tuple[int, Run, File]]) -> Iterator[Window]:
-    """Cut runs, each with its number and file, into windows of at most `CHUNK` bytes."""
+def windows(places: Iterable[tuple[int, Run]]) -> Iterator[Window]:
+    """Cut runs, each with its number, into windows of at most `CHUNK` bytes."""
     pieces: list[Piece] = []
-    file: File | None = None
+    shard: int | None = None
     begin = end = 0
-    for number, run, source in places:
-        joins = source is file and run.offset == end and end - begin + run.nbytes <= CHUNK
+    for number, run in places:
+        joins = run.shard == shard and run.offset == end and end - begin + run.nbytes <= CHUNK
         joins = joins and len(pieces) < _MOST_PIECES
         for first in range(0, run.nbytes or 1, CHUNK):
             if not joins:
-                if file is not None:
-                    yield Window(file, begin, end - begin, pieces)
-                file, pieces = source, []
+                if shard is not None:
+                    yield Window(shard, begin, end - begin, pieces)
+                shard, pieces = run.shard, []
                 begin = end = run.offset + first
             size = min(CHUNK, run.nbytes - first)
             pieces.append(Piece(number, first, size))
             end += size
-    if file is not None:
-        yield Window(file, begin, end - begin, pieces)
+    if shard is not None:
+        yield Window(shard, begin, end - begin, pieces)
 
 
 def scan(
@@ -121,20 +120,19 @@ def scan(
         take: Given the number of a run and a piece of its bytes, before their crc is known.
         on_read: Called for each window.
     """
-    whole: list[int] = []
+    places: list[tuple[int, Run]] = []
     for number, run in enumerate(runs):
         try:
             shards.source(run)
-            whole.append(number)
+            places.append((number, run))
         except CheckpointError as error:
             yield Scanned(number, error, [])
-    places = ((number, runs[number], shards.file(runs[number].shard)) for number in whole)
 
     def work(window: Window, buffer: memoryview) -> list[Part]:
-        return _parts(window, buffer, runs, take, shards.big_endian)
+        return _parts(window, buffer, runs, take, shards)
 
     unfinished: dict[int, list[Part]] = {}
-    threads = None if sum(runs[number].nbytes for number in whole) >= WORTH_THREADS else 1
+    threads = None if sum(run.nbytes for _, run in places) >= WORTH_THREADS else 1
     with closing(each(windows(places), work, threads)) as done:
         for window, parts in done:
             if on_read is not None:
@@ -155,18 +153,18 @@ def _parts(
     buffer: memoryview,
     runs: Sequence[Run],
     take: Take | None,
-    big_endian: bool,  # noqa: FBT001 - private
+    shards: Shards,
 ) -> list[Part]:
     """Read a window; as it lies in its pages, so it lies in the buffer's."""
     lead = window.offset % PAGE
     data = buffer[lead : lead + window.size]
     try:
-        window.source.readinto(window.offset, data)
+        shards.file(window.shard).readinto(window.offset, data)
     except CheckpointError as error:
         if len(window.pieces) == 1:
             return [Part(*window.pieces[0][1:], 0, None, error)]
         alone = _alone(window)
-        return [part for w in alone for part in _parts(w, buffer, runs, take, big_endian)]
+        return [part for w in alone for part in _parts(w, buffer, runs, take, shards)]
     parts, begin = [], 0
     for number, first, size in window.pieces:
         raw = data[begin : begin + size]
@@ -175,7 +173,7 @@ def _parts(
         taken = None
         if take is not None:
             dtype = runs[number].dtype
-            taken = take(number, first, canonical_bytes(raw, dtype, big_endian=big_endian))
+            taken = take(number, first, canonical_bytes(raw, dtype, big_endian=shards.big_endian))
         parts.append(Part(first, size, crc, taken))
     return parts
 
@@ -184,7 +182,7 @@ def _alone(window: Window) -> Iterator[Window]:
     """Yield a window for each piece, to find out which of them cannot be read."""
     offset = window.offset
     for piece in window.pieces:
-        yield Window(window.source, offset, piece.size, [piece])
+        yield Window(window.shard, offset, piece.size, [piece])
         offset += piece.size
 
 
