@@ -5,7 +5,6 @@ Rank 16: prints what the layers below say.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.cli import output
@@ -18,29 +17,25 @@ from tfckpt_reader.cli.described import (
     variable_facts,
     variable_lines,
 )
+from tfckpt_reader.cli.graph_file import graph_file
 from tfckpt_reader.cli.operation import is_damaged, operation_facts, operation_lines
 from tfckpt_reader.errors import (
-    CheckpointNotFoundError,
     TensorNotFoundError,
     count_of,
     printable,
 )
 from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
-from tfckpt_reader.graph.parts import SAVED_MODEL_FILES, graph_file_of
-from tfckpt_reader.locate import locate
 from tfckpt_reader.selection import select
 
 if TYPE_CHECKING:
     from argparse import Namespace
-
-_ENDS = (".meta", ".pb", ".pbtxt")
 
 
 def meta(arguments: Namespace) -> int:
     """Describe a graph: 0, or 1 if something was found to be wrong with it."""
     if arguments.trainable and (arguments.op or arguments.ops or arguments.signatures):
         raise ValueError("--trainable is about variables: leave out the other option")
-    graph = read_meta_graph(_graph_file(arguments))
+    graph = read_meta_graph(graph_file(arguments))
     document: dict[str, Any] = {"path": graph.file}
     code = 0
     if arguments.op is not None:
@@ -67,24 +62,6 @@ def meta(arguments: Namespace) -> int:
     else:
         output.say(*map(printable, lines))
     return code
-
-
-def _graph_file(arguments: Namespace) -> str:
-    """Return the file that a path means: the graph itself, or that beside a checkpoint."""
-    path: str = arguments.path
-    is_graph = path.endswith(_ENDS) and not os.path.isdir(path)
-    if is_graph or any(os.path.isfile(os.path.join(path, name)) for name in SAVED_MODEL_FILES):
-        return path
-    location = locate(path, latest=arguments.latest)
-    output.notes(location.notes)
-    found = graph_file_of(location.prefix)
-    if found is None:
-        raise CheckpointNotFoundError(
-            "there is no graph beside this checkpoint",
-            file=f"{location.prefix}.meta",
-            advice="Copy the .meta file too; checkpoints of TensorFlow 2 have none",
-        )
-    return found
 
 
 def _operations(graph: MetaGraph, glob: str) -> tuple[list[str], list[dict[str, str]]]:

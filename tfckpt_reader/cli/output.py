@@ -1,6 +1,6 @@
 """Printing: results on stdout, everything else on stderr.
 
-Rank 14: knows how things look, not what they mean.
+Rank 13: knows how things look, not what they mean.
 """
 
 from __future__ import annotations
