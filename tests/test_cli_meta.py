@@ -226,6 +226,28 @@ def test_a_file_that_was_cut_off(size: int, tmp_path: Path, run: Run) -> None:
     assert "was cut off: copy or download it again" in done.err
 
 
+def test_a_meta_file_without_a_checkpoint(tmp_path: Path, run: Run) -> None:
+    """By its folder, by its prefix, and under any name; of several one must be named."""
+    data = (SAVER / "model.ckpt-1.meta").read_bytes()
+    (tmp_path / "a.meta").write_bytes(data)
+    for path in (tmp_path, tmp_path / "a", tmp_path / "a.meta"):
+        assert run("meta", path, "--json").json["path"] == str(tmp_path / "a.meta")
+    assert "a.meta was found in" in run("meta", tmp_path).err
+    (tmp_path / "frozen.dat").write_bytes(text(1, node("n", "NoOp")))
+    assert run("meta", tmp_path / "frozen.dat", "--json").json["nodes"] == 1
+    (tmp_path / "b.meta").write_bytes(data)
+    done = run("meta", tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert (
+        "there are 2 graphs in this folder, and no checkpoint. Name one: a.meta, b.meta" in done.err
+    )
+    (tmp_path / "none").mkdir()
+    assert run("meta", tmp_path / "none").code == 2
+    done = run("meta", FIXTURES / "README.md")
+    assert (done.code, done.out) == (1, "")
+    assert "README.md: " in done.err
+
+
 def test_problems_are_findings(tmp_path: Path, run: Run) -> None:
     (tmp_path / "x.meta").write_bytes(meta_bytes([node("a", "NoOp", ["gone"])] * 2))
     done = run("meta", tmp_path / "x.meta")

@@ -153,6 +153,26 @@ def test_a_node_with_too_many_inputs() -> None:
         nodes.head(0)
 
 
+def test_what_is_known_of_all_outputs_is_decoded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Saver's restore op has as many as there are variables."""
+    asked: list[str] = []
+
+    def counted(name: str, data: Any) -> Any:
+        asked.append(name)
+        return parse(name, data)
+
+    monkeypatch.setattr("tfckpt_reader.graph.attributes.parse", counted)
+    monkeypatch.setattr("tfckpt_reader.graph.stored.parse", counted)
+    types = attr("T", text(1, text(6, b"\x01" * 3000)))
+    shapes = b"".join(text(7, text(2, w.int_field(1, i))) for i in range(3000))
+    nodes = [node("r", "IdentityN", [], types, attr("_output_shapes", text(1, shapes)))]
+    meta = read(tmp_path, meta_bytes([*nodes, node("other", "NoOp")]))
+    assert [meta.tensor(f"r:{i}").shape for i in range(3000)] == [(i,) for i in range(3000)]
+    assert len(asked) < 20
+
+
 def test_protobuf_is_asked_once_a_megabyte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """To ask it once a node takes ten times as long."""
     asked: list[str] = []

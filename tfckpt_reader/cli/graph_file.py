@@ -9,8 +9,8 @@ import os
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.cli import output
-from tfckpt_reader.errors import CheckpointNotFoundError
-from tfckpt_reader.folder import SAVED_MODEL_FILES
+from tfckpt_reader.errors import CheckpointNotFoundError, CorruptCheckpointError, count_of
+from tfckpt_reader.folder import SAVED_MODEL_FILES, names_in
 from tfckpt_reader.graph.parts import graph_file_of
 from tfckpt_reader.locate import locate
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
 _ENDS = (".meta", ".pb", ".pbtxt")
+_MOST_SHOWN = 10
 
 
 def graph_file(arguments: Namespace) -> str:
@@ -26,7 +27,18 @@ def graph_file(arguments: Namespace) -> str:
     is_graph = path.endswith(_ENDS) and not os.path.isdir(path)
     if is_graph or any(os.path.isfile(os.path.join(path, name)) for name in SAVED_MODEL_FILES):
         return path
-    location = locate(path, latest=arguments.latest)
+    if os.path.isfile(f"{path}.meta"):
+        return f"{path}.meta"
+    try:
+        location = locate(path, latest=arguments.latest)
+    except CorruptCheckpointError:
+        if os.path.isfile(path):  # no checkpoint: a frozen graph may have any name
+            return path
+        raise
+    except CheckpointNotFoundError:
+        if os.path.isdir(path) and any(name.endswith(".meta") for name in names_in(path)):
+            return _only_meta(path)
+        raise
     output.notes(location.notes)
     found = graph_file_of(location.prefix)
     if found is None:
@@ -35,4 +47,19 @@ def graph_file(arguments: Namespace) -> str:
             file=f"{location.prefix}.meta",
             advice="Copy the .meta file too; checkpoints of TensorFlow 2 have none",
         )
+    return found
+
+
+def _only_meta(folder: str) -> str:
+    """Return the one .meta file in a folder without checkpoints."""
+    names = [name for name in names_in(folder) if name.endswith(".meta")]
+    if len(names) > 1:
+        more = " …" if len(names) > _MOST_SHOWN else ""
+        raise CheckpointNotFoundError(
+            f"there are {count_of(len(names), 'graph')} in this folder, and no checkpoint",
+            file=folder,
+            advice=f"Name one: {', '.join(names[:_MOST_SHOWN])}{more}",
+        )
+    found = os.path.join(folder, names[0])
+    output.notes((f"{found} was found in {folder}, which has no checkpoint",))
     return found

@@ -54,6 +54,7 @@ class Function(Graph):
         self.name = self.definition.name
         self.results = {name_text(entry.key): name_text(entry.value) for entry in message.ret}
         self.attrs = Attributes(message.attr, f"function {quoted(self.name)}", file)
+        self._frozen = True
 
     @cached_property
     def arguments(self) -> dict[str, Tensor]:

@@ -21,13 +21,14 @@ from tfckpt_reader.errors import (
     located,
     nearest,
 )
-from tfckpt_reader.graph.attributes import name_text
+from tfckpt_reader.graph.attributes import name_text, shape_or_none
 from tfckpt_reader.graph.definitions import OpDefinition, Outputs, dtype_at, outputs_of
 from tfckpt_reader.graph.links import ARGUMENT, Links, Naming, quoted
 from tfckpt_reader.graph.nodes import (
     UNSURE,
     Operation,
     decode_operation,
+    output_shapes,
     split_name,
     stored_shape,
     tensor_name,
@@ -66,6 +67,7 @@ class Graph:
         definitions: Gives name of an op -> its definition.
     """
 
+    _frozen = False
     _naming = Naming(lambda text: split_name(text)[0], tensor_name)
 
     def __init__(
@@ -77,11 +79,13 @@ class Graph:
         self._unsure: Collection[str] = UNSURE
         self._built: dict[int, Operation] = {}
         self._words: dict[bytes, str] = {}
+        # An op may have thousands of outputs: what is known of all is not decoded again for each.
+        self._last_outputs: tuple[Operation, list[Outputs]] | None = None
+        self._last_shapes: tuple[Operation, list[Any]] | None = None
         self._known_sizes: dict[int, list[int | None]] = {}
 
     def __setattr__(self, name: str, value: object) -> None:
-        known = name in self.__dict__ or hasattr(type(self), name)
-        if known and not name.startswith("_"):
+        if self._frozen and not name.startswith("_"):
             raise FrozenInstanceError(f"cannot assign to field {name!r}")
         super().__setattr__(name, value)
 
@@ -176,8 +180,11 @@ class Graph:
         definition = self._definitions().get(operation.type)
         if definition is None:
             return None
-        with located(self._file), enough_memory(self._file):
-            return outputs_of(operation, definition)
+        last = self._last_outputs
+        if last is None or last[0] is not operation:
+            with located(self._file), enough_memory(self._file):
+                last = self._last_outputs = (operation, outputs_of(operation, definition))
+        return last[1]
 
     def output_count(self, operation: Operation) -> int | None:
         """Return how many tensors come out of an operation; None where that is not known."""
@@ -199,9 +206,16 @@ class Graph:
                     expected=f"an output below {count}",
                 )
             dtype = dtype_at(outputs, index)
+        return Tensor(name, operation, index, dtype, self._shape(operation, index))
+
+    def _shape(self, operation: Operation, index: int) -> PartialShape:
+        last = self._last_shapes
         with located(self._file):
-            shape = stored_shape(operation, index, self._unsure)
-        return Tensor(name, operation, index, dtype, shape)
+            if last is None or last[0] is not operation:
+                last = self._last_shapes = (operation, output_shapes(operation.attrs))
+            if index < len(last[1]):
+                return shape_or_none(last[1][index])
+            return stored_shape(operation, index, self._unsure)
 
     @cached_property
     def _links(self) -> Links:

@@ -99,6 +99,7 @@ class MetaGraph(Graph):
         self._op_list: bytes = info.stripped_op_list
         self._parts = parts
         self._read = read
+        self._frozen = True
 
     @cached_property
     def ops(self) -> Mapping[str, OpDefinition]:

@@ -91,6 +91,12 @@ def declared_shape(op: str, attrs: Attributes, unsure: Collection[str] = UNSURE)
     return None if shape == () and op in unsure else shape
 
 
+def output_shapes(attrs: Attributes) -> list[Any]:
+    """Return the shapes that a node stores for its outputs, of as many as it does."""
+    found = attrs.get("_output_shapes")
+    return found if isinstance(found, list) else []
+
+
 def stored_shape(operation: Operation, index: int, unsure: Collection[str]) -> PartialShape:
     """Return the shape of an output; None where the file does not tell it.
 
@@ -103,10 +109,9 @@ def stored_shape(operation: Operation, index: int, unsure: Collection[str]) -> P
         CheckpointError: an attribute cannot be decoded; it names the node.
     """
     attrs = operation.attrs
-    if "_output_shapes" in attrs:
-        shapes = attrs["_output_shapes"]
-        if isinstance(shapes, list) and index < len(shapes):
-            return shape_or_none(shapes[index])
+    shapes = output_shapes(attrs)
+    if index < len(shapes):
+        return shape_or_none(shapes[index])
     if index == 0 and operation.type in _SHAPED_BY_SHAPE:
         return declared_shape(operation.type, attrs, unsure)
     if index == 0 and operation.type == "Const":
