@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CorruptCheckpointError, printable
-from tfckpt_reader.folder import shard_counts, shard_path
+from tfckpt_reader.folder import SAVED_MODEL_FILES, shard_counts, shard_path
 from tfckpt_reader.state import STATE_FILE
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     """Path -> bytes, and nanoseconds of the last change."""
 
 _OWN_END = r"\.index|\.meta|\.data-\d+-of-\d+"
-_SAVED_MODEL = ("saved_model.pb", "saved_model.pbtxt")
 
 
 def name_of(location: Location) -> str:
@@ -116,5 +115,5 @@ def _saved_model(location: Location) -> str | None:
     model = os.path.dirname(inner)
     if os.path.basename(inner) != "variables":
         return None
-    found = (os.path.isfile(os.path.join(model, name)) for name in _SAVED_MODEL)
+    found = (os.path.isfile(os.path.join(model, name)) for name in SAVED_MODEL_FILES)
     return model if any(found) else None
