@@ -784,6 +784,8 @@ def very_many(folder: Path, kind: str) -> Path:
         tensors: dict[str, Any] = {"embedding": w.Sliced(whole, pieces)}
     else:
         tensors = {name: np.array([i, 1, 2, 3], np.float32) for i, name in enumerate(names)}
+    if "V1" in kind:
+        return v1(folder, tensors)
     if "objects" in kind:
         nodes = (
             w.bytes_field(2, w.bytes_field(2, n.encode()) + w.bytes_field(3, n.encode()))
@@ -825,7 +827,10 @@ def graph_that_saves(keys: list[bytes]) -> bytes:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
-    ["sound", "damaged", "slices", "damaged slices", "graph", "damaged graph", "objects and graph"],
+    [
+        *("sound", "damaged", "slices", "damaged slices", "graph", "damaged graph"),
+        *("objects and graph", "V1"),
+    ],
 )
 def test_very_many_tensors_take_little_memory(kind: str, tmp_path: Path) -> None:
     prefix = very_many(tmp_path, kind)
@@ -839,7 +844,8 @@ def test_very_many_tensors_take_little_memory(kind: str, tmp_path: Path) -> None
     damaged = MANY if "damaged" in kind else 0
     assert len(report["problems"]) == damaged
     assert {problem["code"] for problem in report["problems"]} <= {"TFC401"}
-    assert int(done.stderr) < 150_000, "KiB at its peak"
+    header = 13_000 if kind == "V1" else 0  # KiB of the largest row, twice
+    assert int(done.stderr) < 150_000 + header, "KiB at its peak"
 
 
 def test_the_sparse_writer_writes_what_it_says(tmp_path: Path) -> None:

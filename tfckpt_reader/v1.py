@@ -58,10 +58,11 @@ class V1:
         self.prefix = prefix
         self.notes: list[str] = []
         self.tables = [Table(File(path, mapped=mapped)) for path in files]
-        self._metas: dict[bytes, list[tuple[int, Any]]] = {}
+        self._metas: dict[bytes, list[tuple[int, bytes]]] = {}
         for shard, table in enumerate(self.tables):
-            for meta in _header(table).tensor:
-                self._metas.setdefault(meta.name, []).append((shard, meta))
+            for data in _header(table).tensor:
+                name = _tensor_meta(table, data).name
+                self._metas.setdefault(name, []).append((shard, data))
         self._pieces: dict[str, tuple[TensorSlice, ...]] = {}
 
     @property
@@ -78,7 +79,8 @@ class V1:
 
     def lookup(self, name: str) -> TensorSpec | None:
         """Return the spec of one tensor."""
-        metas = self._metas.get(key_of(name))
+        stored = self._metas.get(key_of(name), ())
+        metas = [(shard, _tensor_meta(self.tables[shard], data)) for shard, data in stored]
         return self._spec(name, metas) if metas else None
 
     def names(self) -> list[str]:
@@ -287,3 +289,12 @@ def _header(table: Table) -> Any:
             )
         check_version(header.meta.versions)
     return header.meta
+
+
+def _tensor_meta(table: Table, data: bytes) -> Any:
+    """Return the TensorMeta message of one tensor in a header."""
+    try:
+        return parse("TensorMeta", data)
+    except CorruptCheckpointError as error:
+        error.structure, error.file = "SlicesHeader", table.source.name
+        raise
