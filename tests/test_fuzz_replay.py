@@ -93,6 +93,11 @@ FOUND: list[tuple[str, bytes, str]] = [
         b"8\x00\x00\x80?\xb8%/z)\n",
         "the slice of a tensor without rows was missed by verify, and not by reading",
     ),
+    (
+        "graph",
+        b"\x03\x1c\x03\x10 $(,048<@MHLPTX]`dhlpt",
+        "the output of a node without a name was listed under a name that did not mean it",
+    ),
 ]
 
 

@@ -282,15 +282,13 @@ def _as_meant(choices: harness.Choices) -> None:
                 if source is not None and source not in needed:
                     needed.add(source)
                     waiting.append(source)
-        found = [op.name for op in meta.subgraph([f"{name}:0"])] if name else []
-        assert not name or found == [nodes[number].name for number in sorted(needed)]
+        found = [op.name for op in meta.subgraph([f"{name}:0"])]
+        assert found == [nodes[number].name for number in sorted(needed)]
 
 
 def _split(text: str) -> tuple[str, str]:
     node, colon, digits = text.rpartition(":")
-    return (
-        (node, digits) if node and colon and digits.isdigit() and digits.isascii() else (text, "")
-    )
+    return (node, digits) if colon and digits.isdigit() and digits.isascii() else (text, "")
 
 
 def _whole(text: str) -> str:

@@ -182,6 +182,6 @@ def split_name(text: str) -> tuple[str, int | None]:
     if ":" not in text:
         return text, None
     node, _, digits = text.rpartition(":")
-    if node and digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_INDEX:
+    if digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_INDEX:
         return node, int(digits)
     return text, None
