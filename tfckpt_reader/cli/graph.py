@@ -48,7 +48,8 @@ def _print_dot(meta: MetaGraph, arguments: Namespace) -> None:
     if arguments.depth is None:
         output.notes(_about(picture))
     if whole is meta and meta.libraries:
-        output.notes(["what functions do is not drawn; --function NAME draws one of them"])
+        more = "--function NAME draws one, tfckpt meta --json lists their names"
+        output.notes([f"what functions do is not drawn: {more}"])
     output.say(*drawn(picture).splitlines())
 
 
