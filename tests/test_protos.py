@@ -162,6 +162,37 @@ def test_deep_nesting() -> None:
     assert parse("BundleEntry", nested).size == 0
 
 
+LACKING = """
+import resource, sys
+from google import protobuf
+from tfckpt_reader._protos import message_class, parse
+from tfckpt_reader.errors import CheckpointError
+
+slices = bytes.fromhex("3a060a0408011001") * 500_000  # of a BundleEntry: 4 MB, a few hundred parsed
+message_class("BundleEntry")
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (20 << 20),) * 2)
+try:
+    parse("BundleEntry", slices)
+except (CheckpointError, MemoryError) as error:
+    print(protobuf.__version__.split(".")[0], type(error).__name__)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no such limit")
+@pytest.mark.skipif(
+    os.environ.get("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION") == "python",
+    reason="there Python itself says so",
+)
+def test_a_lack_of_memory_is_no_damage() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LACKING], capture_output=True, text=True, check=True
+    )
+    version, error = done.stdout.split()
+    told = {"UnsupportedError", "MemoryError"}
+    assert error in (told if version != "4" else told | {"CorruptCheckpointError"})
+
+
 def test_unknown_fields_are_skipped() -> None:
     data = (
         w.int_field(1, 3)

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 from tfckpt_reader.coding import fields
-from tfckpt_reader.errors import CorruptCheckpointError
+from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
 
 
 @cache
@@ -44,6 +44,7 @@ def parse(name: str, data: bytes | memoryview) -> Any:
     Raises:
         CorruptCheckpointError: the bytes are not such a message. Whatever the protobuf runtime
             raises becomes this; its pure-Python form leaks UnicodeDecodeError and RecursionError.
+        UnsupportedError: the memory is not there; protobuf 4 does not tell that from bad bytes.
     """
     try:
         return message_class(name).FromString(bytes(data))
@@ -52,6 +53,9 @@ def parse(name: str, data: bytes | memoryview) -> Any:
     except Exception as error:
         if type(error).__name__ != "DecodeError":
             raise
+        if "alloc failed" in str(error):
+            problem = "the message takes more memory than this machine gives"
+            raise UnsupportedError(problem, structure=name) from error
         raise _not_a(name) from error
 
 
