@@ -9,29 +9,21 @@ their own crc is a constant, which would hide damage. FORMAT 2.6; TensorFlow
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import crc32c as _library
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
+    from collections.abc import Callable
 
+crc32c: Callable[..., int] = _library.crc32c
+"""``crc32c(data, crc=0)``: the crc of what `crc` was the crc of, followed by `data`, any contiguous
+buffer. The library's own function: it is called for each tensor, however small."""
 CASTAGNOLI, IEEE = 0x82F63B78, 0xEDB88320
 """The polynomials of CRC-32C, and of the CRC-32 of zip files; bit 31 is the constant term."""
 _MASK_DELTA = 0xA282EAD8
 _U32 = 0xFFFFFFFF
-
-
-def crc32c(data: Buffer, crc: int = 0) -> int:
-    """Return the crc of what `crc` was the crc of, followed by `data` (any contiguous buffer)."""
-    extended: int = _library()(data, crc)
-    return extended
-
-
-@cache
-def _library() -> Any:
-    from crc32c import crc32c
-
-    return crc32c
 
 
 def mask(crc: int) -> int:

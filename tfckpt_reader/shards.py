@@ -149,7 +149,8 @@ class Shards:
         ):
             source = self.source(run)
         try:
-            data = source.read(offset, nbytes)
+            whole = source.map
+            data = source.read(offset, nbytes) if whole is None else whole[offset : offset + nbytes]
             if check and (found := crc32c(data)) != crc:
                 self.require_crc(run, found)
             return dense(data, dtype, shape, big_endian=self.big_endian)

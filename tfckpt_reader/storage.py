@@ -70,6 +70,9 @@ class File:
         mapped: Let `read` return views of a memory map instead of copies. The map is made at the
             first read; where the system cannot give one, reads are copies.
 
+    Attributes:
+        map: All of it, read-only, once it is mapped; until then, or for want of room, None.
+
     Raises:
         CheckpointNotFoundError: there is no such file.
         CheckpointError: it cannot be opened.
@@ -77,7 +80,7 @@ class File:
 
     def __init__(self, path: str, *, mapped: bool = False) -> None:
         self.name = path
-        self._map: memoryview | None = None
+        self.map: memoryview | None = None
         self._lock = threading.Lock()
         self._held: Descriptor | None = None
         self._seen: tuple[int, int] | None = None
@@ -87,7 +90,7 @@ class File:
     def read(self, offset: int, size: int) -> memoryview:
         """Return `size` bytes at `offset`, read-only: a view of the map, or a copy."""
         if self._wants_map and 0 <= offset <= offset + size <= self.size:
-            view = self._map or self._mapped()
+            view = self.map or self._mapped()
             if view is not None:
                 return view[offset : offset + size]
         self._require(offset, size)
@@ -151,7 +154,7 @@ class File:
         """Let go of the descriptor, and of the map, if that has one too."""
         self._held = None
         if MAP_HAS_ITS_OWN:
-            self._map = None
+            self.map = None
 
     def _require(self, offset: int, size: int) -> None:
         if offset < 0 or size < 0 or offset + size > self.size:
@@ -165,8 +168,8 @@ class File:
 
     def _mapped(self) -> memoryview | None:
         with self._lock:
-            if self._map is not None:
-                return self._map
+            if self.map is not None:
+                return self.map
             held = self._descriptor()
             try:
                 found = map_file(held)
@@ -184,7 +187,7 @@ class File:
                     expected=count_of(self.size, "byte"),
                     got=count_of(len(view), "byte"),
                 )
-            self._map = view
+            self.map = view
             return view
 
     if hasattr(os, "preadv"):

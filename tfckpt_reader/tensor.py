@@ -105,15 +105,19 @@ def dense(
 ) -> NDArray[Any]:
     """Return numbers as a read-only array.
 
-    It is a view of `data` where the bytes are native, aligned and canonical; else a copy.
+    It is a view of `data`, which is read-only, where the bytes are native, aligned and canonical;
+    else a copy.
     """
     try:
-        stored = _from_bytes(dtype)(data.toreadonly())
+        stored = _from_bytes(dtype)(data)
     except ValueError as error:
         raise CorruptCheckpointError("bytes do not make whole elements", got=len(data)) from error
     if stored.shape != shape:
         stored = shaped(stored, shape, dtype)
-    if not stored.flags.aligned or not is_canonical(stored, dtype, big_endian=big_endian):
+    plain = dtype.itemsize > 1 and big_endian == _NATIVE_IS_BIG  # most are, and a call is felt
+    if not stored.flags.aligned or not (
+        plain or is_canonical(stored, dtype, big_endian=big_endian)
+    ):
         stored = stored.copy()
         canonicalise(stored, dtype, big_endian=big_endian)
         stored.flags.writeable = False

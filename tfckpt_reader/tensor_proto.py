@@ -43,7 +43,7 @@ def decode_tensor_proto(data: memoryview, *, most: int = LARGEST_REPEAT) -> NDAr
     """
     dtype, shape, content, parts = _parts(data)
     if content is not None:
-        return dense(content, dtype, shape)
+        return dense(content.toreadonly(), dtype, shape)
     values = decode_values(parts, dtype)
     array = _repeated(values, dtype, shape, most)
     array.flags.writeable = False
