@@ -1190,8 +1190,9 @@ JUSTIFIED = [
     # Of a slice that is the whole tensor TensorFlow takes the full entry for the row, and looks for
     # no other. No writer makes such slices: it stores the tensor plain.
     ("the index has no row for it", "slices|entry|value"),
-    # TensorFlow reads no name in a V1 row. No writer gives it another than the key's.
+    # TensorFlow reads neither name nor slice in a V1 row. No writer gives it others than the key's.
     ("row holds values of another tensor", "label|value|row|block"),
+    ("row holds values of another slice", "key|value|row|block|swapped|renamed"),
     # Of strings that claim bytes past the end of the file TensorFlow refuses up to some MiB, as we
     # do ("Read less bytes than requested"); a GiB or more it does not look ahead for, and reads.
     ("the file ends before the tensor does", r"entry b'[^']*' \{'size': \d{9,}\}"),
