@@ -83,7 +83,8 @@ def numpy_type(number: int) -> np.dtype[Any]:
     """The dtype of arrays of a TensorFlow dtype."""
     if number > 23 or number == 14:
         importlib.import_module("ml_dtypes")  # it teaches NumPy the names
-    plain = next((name for name, other in w.DTYPES.items() if other == number), "")
+    names = (name for name, other in w.DTYPES.items() if other == number)
+    plain = next(names, "object" if number == 21 else "")  # a variant
     return np.dtype(tf_oracle.PLAIN.get(number) or plain)
 
 
