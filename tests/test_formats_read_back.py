@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +13,7 @@ import numpy as np
 import pytest
 import writers as w
 from hypothesis import given
+from interrupting import interrupted
 from numpy.typing import NDArray
 from test_convert import small_disk, some_tensors
 from test_verify import sparse_bundle
@@ -215,19 +213,10 @@ def test_a_file_system_that_is_read_only(kind: str, small_disk: Path, tmp_path: 
 @pytest.mark.skipif(os.name == "nt", reason="signals are others there")
 def test_ctrl_c_leaves_nothing(kind: str, tmp_path: Path) -> None:
     """The signal itself, while threads read and write."""
-    source = sparse_bundle(tmp_path, 1 << 30)
+    source = sparse_bundle(tmp_path, 4 << 30)
     name, options = TARGETS[kind]
-    command = ["convert", str(source), f"{tmp_path}/{name}", *(["--compress"] if options else [])]
-    with subprocess.Popen(
-        [sys.executable, "-c", f"from tfckpt_reader.cli import main; exit(main({command}))"],
-        env={**os.environ, "PYTHONPATH": str(Path(tfckpt.__file__).parents[1])},
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as child:
-        while child.poll() is None and not list(tmp_path.glob(".out*")):
-            time.sleep(0.01)
-        time.sleep(0.1)
-        child.send_signal(signal.SIGINT)
-        _, said = child.communicate(timeout=60)
-    assert (child.returncode, "interrupted" in said) == (130, True), said
+    compress = ["--compress"] if options else []
+    done = interrupted("convert", source, f"{tmp_path}/{name}", *compress)
+    assert (done.returncode, done.stdout) == (130, "1 thread left\n"), done.stderr
+    assert "interrupted" in done.stderr
     assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"p"}

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import writers as w
 from defects import DATA, FIXTURES, INDEX, at, bundle, poke, state
+from interrupting import A_MOMENT_LATER, IN_A_FINALIZER, interrupted
 from test_cli import Run, one_line, process, run
 from test_reports import command_of, parsed, run_of, validate
 
@@ -285,39 +282,17 @@ def test_names_do_not_command_the_runner(
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are other things there")
 @pytest.mark.parametrize(("size", "count"), [(64 << 20, 300), (1 << 20, 1000)])
-def test_ctrl_c_ends_it_and_writes_nothing(size: int, count: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [A_MOMENT_LATER, IN_A_FINALIZER], ids=["moment", "finalizer"])
+def test_ctrl_c_ends_it_and_writes_nothing(how: str, size: int, count: int, tmp_path: Path) -> None:
     top = at(tmp_path / "top")
     prefix = bundle(at(top / "0"), {"t": np.zeros(size, np.uint8)})
     for number in range(1, count):
         folder = at(top / f"{number}")
         for end in (INDEX, DATA):
             os.link(f"{prefix}{end}", folder / f"p{end}")
-    out = tmp_path / "out.xml"
-    code = (
-        "import sys, threading, time\nfrom tfckpt_reader import verification\n"
-        "from tfckpt_reader.cli import main, output\n"
-        "really, told = output.Progress.__call__, []\n"
-        "def call(self, done, total):\n"
-        "    if not told: told.append(print('begun', flush=True))\n"
-        "    really(self, done, total)\n"
-        "output.Progress.__call__ = call\n"
-        f"code = main(['verify', {str(top)!r}, '--all', '--junit', {str(out)!r}])\n"
-        # Where it comes while threads are waited for, they end by themselves a moment later.
-        "for _ in range(200):\n"
-        "    if threading.active_count() == 1: break\n"
-        "    time.sleep(0.01)\n"
-        "print(threading.active_count(), flush=True)\nsys.exit(code)"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "begun\n"
-        time.sleep(0.05)
-        child.send_signal(signal.SIGINT)
-        printed, complaints = child.communicate(timeout=60)
-    assert (child.returncode, printed) == (130, "1\n")
-    assert "interrupted" in one_line(complaints)
+    done = interrupted("verify", top, "--all", "--junit", tmp_path / "out.xml", how=how)
+    assert (done.returncode, done.stdout) == (130, "1 thread left\n"), done.stderr
+    assert "interrupted" in one_line(done.stderr)
     assert list(tmp_path.iterdir()) == [top]
 
 

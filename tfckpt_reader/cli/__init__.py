@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tfckpt_reader import __version__
-from tfckpt_reader.cli import output
+from tfckpt_reader.cli import ctrl_c, output
 from tfckpt_reader.codes import LEVELS
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
 
@@ -40,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         module = import_module(f"tfckpt_reader.cli.{HOMES[parsed.command]}")
         run = getattr(module, parsed.command)
-        return int(run(parsed))
+        with ctrl_c.heard():
+            return int(run(parsed))
     except KeyboardInterrupt:
         output.remark("interrupted; nothing was left half written")
         return _INTERRUPTED
