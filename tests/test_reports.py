@@ -120,6 +120,17 @@ def test_a_million_scopes_are_few_cases() -> None:
     assert [c.name for c in found] == [f"tensors {OTHER}/"]
 
 
+def test_what_nobody_could_cover_is_in_few_cases_too() -> None:
+    """Entries that say nothing of their tensors, and files that are not there."""
+    lost = [problem("TFC203", tensor=f"s{i}/x") for i in range(5000)]
+    missing = [problem("TFC301", file=f"runs/f{i}") for i in range(5000)]
+    found = cases(report(*lost, *missing))
+    assert [len(c.problems) for c in found] == [*[1] * MOST, 5000 - MOST] * 2
+    names = [c.name for c in found]
+    assert names[0] == "file f0"
+    assert (names[MOST], names[-1]) == (f"file {OTHER}", f"tensors {OTHER}/")
+
+
 # JUnit.
 
 
@@ -392,9 +403,15 @@ def texts_of(page: str) -> tuple[list[str], list[list[str]]]:
         if token.type != "inline":
             assert token.type not in ("html_block", "fence", "code_block", "blockquote_open")
             continue
-        kinds = {child.type for child in token.children or []}
+        children = token.children or []
+        comments = {child.content for child in children if child.type == "html_inline"}
+        kinds = {child.type for child in children} - {"html_inline"}
+        assert comments <= {"<!-- -->"}
         assert kinds <= {"text", "text_special", "strong_open", "strong_close"}
-        text = "".join(child.content for child in token.children or [])
+        text = "".join("\0" if c.type == "html_inline" else c.content for c in children)
+        # To find addresses and mentions, GitHub takes neighbouring texts together.
+        assert not re.search(r"@[^\0]", text)
+        text = text.replace("\0", "")
         (rows[-1] if inside else others).append(text)
     return others, rows
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from tfckpt_reader.coverage import MOST, OTHER
 from tfckpt_reader.errors import count_of
 
 if TYPE_CHECKING:
@@ -28,17 +29,19 @@ class Case(NamedTuple):
 
 def cases(report: Report) -> list[Case]:
     """Return the cases of a report: files first, then scopes, each in the report's order."""
-    scopes, files = report.coverage.scopes, report.coverage.files
-    found: dict[str, list[Problem]] = {file_case(name, report): [] for name in files}
-    found |= {scope_case(scope): [] for scope in scopes}
+    scopes = report.coverage.scopes
+    files: dict[str, list[Problem]] = {file_case(f, report): [] for f in report.coverage.files}
+    tensors: dict[str, list[Problem]] = {scope_case(scope): [] for scope in scopes}
     for problem in report.problems:
         if problem.tensor is not None:
-            name = scope_case(report.coverage.scope_of(problem.tensor))
+            its, name = tensors, scope_case(report.coverage.scope_of(problem.tensor))
         else:
-            name = file_case(problem.file or report.path, report)
-        found.setdefault(name, []).append(problem)
+            its, name = files, file_case(problem.file or report.path, report)
+        if name not in its and len(its) >= MOST:  # what could not be covered, and is found bad
+            name = scope_case(OTHER) if its is tensors else f"file {OTHER}"
+        its.setdefault(name, []).append(problem)
     counts = {scope_case(scope): count_of(number, "tensor") for scope, number in scopes.items()}
-    return [Case(name, counts.get(name, ""), tuple(its)) for name, its in found.items()]
+    return [Case(name, counts.get(name, ""), tuple(its)) for name, its in (files | tensors).items()]
 
 
 def file_case(path: str, report: Report) -> str:

@@ -1,7 +1,8 @@
 """Markdown as GitHub and GitLab render it, for the summary of a job.
 
 Rank 4: whatever could mean something in Markdown or HTML is written as a character reference, so
-that a name is shown as it is, and is never a link, a mention, a tag or another column.
+that a name is shown as it is, and is never a link, a mention, a tag or another column. An at sign
+needs a comment behind it, too.
 """
 
 from __future__ import annotations
@@ -119,6 +120,8 @@ def escaped(text: str) -> str:
         c if c.isalnum() or c in _PLAIN or not c.isascii() else f"&#{ord(c)};"
         for c in printable(shortened(text))
     )
+    # GitHub looks for addresses and mentions where references are characters again.
+    found = found.replace("&#64;", "&#64;<!-- -->")
     return _INNER_UNDERSCORE.sub("_", found).replace("www.", "www&#46;")
 
 
