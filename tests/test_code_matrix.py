@@ -194,8 +194,6 @@ CASES: list[tuple[str, str, Build]] = [
      lambda d: saved_model(d, bytes(1_000_000))),
     ("TFC501", "a fingerprint that stayed in Git LFS",
      lambda d: saved_model(d, b"version https://git-lfs.github.com/spec/v1\n")),
-    ("TFC501", "a folder for a fingerprint",
-     folder_for_fingerprint),
     ("TFC502", "a bit of the hash of the index", lambda d: real_model(d, edit=with_hash(1))),
     ("TFC502", "another index", lambda d: saved_model(d, w.int_field(5, 1))),
     ("TFC503", "a graph that restores one tensor more",
@@ -232,6 +230,7 @@ CASES: list[tuple[str, str, Build]] = [
     ("TFC353", "data without an index", without_index),
     ("TFC353", "a SavedModel without its variables", without_variables),
     ("TFC354", "a pipe for an index", pipe_for_index),
+    ("TFC354", "a folder for a fingerprint", folder_for_fingerprint),
     ("TFC355", "a folder that lies too deep", too_deep),
 ]  # fmt: skip
 

@@ -191,11 +191,16 @@ def test_has_looks_for_any_of_some_codes() -> None:
     assert not findings.has()
 
 
-def test_unsupported_has_its_own_code() -> None:
+def test_what_is_not_about_the_bytes_has_its_own_code() -> None:
     findings = Findings()
     with findings.collect("TFC203"):
-        fail(UnsupportedError("dtype number 50 is not known", tensor="t"))
-    assert [p.code for p in findings.problems] == ["TFC901"]
+        fail(UnsupportedError("dtype number 50 is not known", structure="index block"))
+    findings.add_error("TFC402", UnsupportedError("more memory is needed"))
+    findings.add_error("TFC501", CheckpointError("cannot be opened"))
+    findings.add_error("TFC309", CheckpointError("cannot be opened"))
+    assert [p.code for p in findings.problems] == ["TFC901", "TFC901", "TFC354", "TFC309"]
+    with pytest.raises(CheckpointError), findings.collect("TFC104"):
+        fail(CheckpointError("cannot be read"))
 
 
 def test_what_a_wrong_file_is_comes_with_the_advice() -> None:
@@ -208,8 +213,6 @@ def test_what_a_wrong_file_is_comes_with_the_advice() -> None:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (UnsupportedError("new"), "TFC901"),
-        (UnsupportedError("new", structure="index block"), "TFC901"),
         (ChecksumError("crc", structure="index block"), "TFC104"),
         (CorruptCheckpointError("crc", structure="data block"), "TFC104"),
         (TruncatedError("short", structure="footer"), "TFC101"),
@@ -233,7 +236,6 @@ def test_code_by_what_an_error_was_found_in(error: CheckpointError, code: str) -
         (TruncatedError("short"), "TFC302"),
         (TruncatedError("short", structure="index entry"), "TFC302"),
         (ChecksumError("crc"), "TFC401"),
-        (UnsupportedError("new"), "TFC901"),
         (CorruptCheckpointError("size", structure="index entry"), "TFC203"),
         (CorruptCheckpointError("lengths", structure="string lengths"), "TFC402"),
         (TensorNotFoundError("none"), "TFC402"),

@@ -1004,6 +1004,48 @@ def test_a_disk_that_cannot_be_read_is_not_called_damage(
     assert report.diagnosis == ()
 
 
+def failing(monkeypatch: pytest.MonkeyPatch, end: str, begin: int = 0) -> None:
+    """A disk that does not give the bytes from `begin` on of files of such names, the end apart."""
+    really = storage.File._pread
+
+    def pread(self: storage.File, offset: int, buffer: memoryview) -> int:
+        if self.name.endswith(end) and begin <= offset < self.size // 2:
+            raise OSError(5, "Input/output error")
+        return really(self, offset, buffer)
+
+    monkeypatch.setattr(storage.File, "_pread", pread)
+
+
+@pytest.mark.parametrize("build", [bundle, v1])
+def test_an_index_that_a_disk_does_not_give_is_not_called_damaged(
+    build: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = build(tmp_path, {"f": FLOATS, "g": FLOATS, "i": INTS}, block_size=1)
+    failing(monkeypatch, "" if build is v1 else INDEX, 1)
+    with pytest.raises(tfckpt.CheckpointError, match=r"byte \d+: cannot be read: Input") as caught:
+        verify(path)
+    assert not isinstance(caught.value, tfckpt.CorruptCheckpointError)
+
+
+def test_a_hole_that_a_disk_does_not_give_is_not_called_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = bundle(tmp_path, {"a": FLOATS, "b": FLOATS}, alignment=64)
+    failing(monkeypatch, DATA)
+    assert codes(verify(prefix, level="sizes")) == ["TFC309"]
+
+
+@pytest.mark.parametrize("name", ["fingerprint.pb", "saved_model.pb"])
+def test_what_lies_beside_and_cannot_be_opened_does_not_hide_the_rest(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = real_model(tmp_path)
+    poke(model / "variables" / "variables", DATA, 1)
+    refusing(monkeypatch, name)
+    found = {(p.code, os.path.basename(p.file or "")) for p in verify(model).problems}
+    assert found == {("TFC354", name), ("TFC401", f"variables{DATA}")}
+
+
 def test_a_v1_file_that_cannot_be_opened_is_not_called_empty(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,7 +146,11 @@ CODES: dict[str, Code] = {
         _COPY,
     ),
     "TFC354": Code(
-        "unreadable", "index", ERROR, "A checkpoint was found but cannot be read.", _ALLOW
+        "unreadable",
+        "index",
+        ERROR,
+        "A checkpoint, or a file beside it, is there but cannot be read.",
+        _ALLOW,
     ),
     "TFC355": Code("unreadable-folder", "index", ERROR, "A folder could not be searched.", _ALLOW),
     "TFC401": Code(

@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.codes import CODES, ERROR, INFORMATION, ROWS_LOST, WARNING, Code
+from tfckpt_reader.codes import CODES, ERROR, INFORMATION, ROWS_LOST, UNREAD, WARNING, Code
 from tfckpt_reader.coverage import Coverage
 from tfckpt_reader.errors import (
     CheckpointError,
     CheckpointNotFoundError,
     ChecksumError,
+    CorruptCheckpointError,
     TruncatedError,
     UnsupportedError,
     count_of,
@@ -157,7 +158,11 @@ class Findings:
         return not self._codes.isdisjoint(codes)
 
     def add_error(self, code: str, error: CheckpointError) -> None:
-        """Add what a parser raised."""
+        """Add what a parser raised, under `code` if it is about the bytes."""
+        if isinstance(error, UnsupportedError):
+            code = "TFC901"
+        elif type(error) is CheckpointError and code not in UNREAD:
+            code = "TFC354"  # of no kind: the system did not let us
         what = f"{error.structure}: {error.problem}" if error.structure else error.problem
         if error.advice and error.problem.startswith("this is"):
             what += f". {error.advice}"
@@ -173,13 +178,13 @@ class Findings:
 
     @contextmanager
     def collect(self, code: str) -> Iterator[None]:
-        """Turn an error raised inside into a problem, and go on after the block.
+        """Turn an error about the bytes raised inside into a problem, and go on after the block.
 
         Its code is `code`, unless what it was found in tells a better one.
         """
         try:
             yield
-        except CheckpointError as error:
+        except (CorruptCheckpointError, UnsupportedError) as error:
             self.add_error(code_of(error, code), error)
 
 
@@ -199,7 +204,6 @@ _BY_STRUCTURE = {
     "footer": "TFC101",
 }
 _BY_KIND: tuple[tuple[type[CheckpointError], str], ...] = (
-    (UnsupportedError, "TFC901"),
     (CheckpointNotFoundError, "TFC301"),
     (TruncatedError, "TFC302"),
     (ChecksumError, "TFC401"),
@@ -208,8 +212,6 @@ _BY_KIND: tuple[tuple[type[CheckpointError], str], ...] = (
 
 def code_of(error: CheckpointError, otherwise: str) -> str:
     """Return the code of an error by what it was found in; else `otherwise`."""
-    if isinstance(error, UnsupportedError):
-        return "TFC901"
     structure = error.structure or ""
     return _BY_STRUCTURE.get(structure) or _BY_STRUCTURE.get(structure.split(" ")[0]) or otherwise
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tfckpt_reader.bundle import Bundle
 from tfckpt_reader.codes import ERROR, reaches
 from tfckpt_reader.dtypes import DataType
-from tfckpt_reader.errors import CheckpointError, UnsupportedError, count_of, located
+from tfckpt_reader.errors import CheckpointError, count_of, located
 from tfckpt_reader.graph.parts import graph_file_of
 from tfckpt_reader.spec import run_of
 
@@ -126,7 +126,7 @@ def _check_graph(beside: Beside, names: Collection[str], findings: Findings) -> 
     if isinstance(error, OSError):  # ours among them, where it is gone meanwhile
         findings.add("TFC505", f"cannot be read: {error.strerror or error}", file=path)
     elif error is not None:
-        findings.add_error("TFC901" if isinstance(error, UnsupportedError) else "TFC505", error)
+        findings.add_error("TFC505", error)
     what = "the graph restores this tensor, but the checkpoint lacks it"
     _report("TFC503", what, sorted(beside.keys.difference(names)), path, findings)
 

@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.coding import VARINT, fields
-from tfckpt_reader.errors import CorruptCheckpointError, located
+from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, located
 from tfckpt_reader.fingerprint import fingerprint64
 from tfckpt_reader.folder import saved_model_of
 from tfckpt_reader.sniff import describe
@@ -36,7 +36,7 @@ def check_fingerprint(index: File, findings: Findings) -> None:
     path = _fingerprint_of(index.name)
     if path is None or any(problem.code < "TFC2" for problem in findings.problems):
         return
-    with findings.collect("TFC501"):
+    try:
         expected = _checkpoint_hash(path)
         got = fingerprint64(index.read(0, index.size))
         if expected not in (0, got):  # 0: the field is absent
@@ -47,6 +47,8 @@ def check_fingerprint(index: File, findings: Findings) -> None:
                 expected=f"{expected:#018x}",
                 got=f"{got:#018x}",
             )
+    except CheckpointError as error:
+        findings.add_error("TFC501", error)
 
 
 def _fingerprint_of(index: str) -> str | None:

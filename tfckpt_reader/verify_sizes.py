@@ -53,8 +53,10 @@ def check_sizes(
         findings.runs[file.name] = its_runs
         for number in numbers:
             _check_range(bundle, runs[number], number, doubtful, findings)
-        with findings.collect("TFC302"):
+        try:
             _check_space_between(file, its_runs, findings)
+        except CheckpointError as error:
+            findings.add_error(code_of_data(error), error)
     return lost
 
 
