@@ -30,6 +30,7 @@ from test_code_matrix import CASES, OF_FOLDERS
 from tfckpt_reader import CheckpointNotFoundError, Report, crew, verify, verify_all, verify_folder
 from tfckpt_reader.codes import LEVELS
 from tfckpt_reader.folder import Location
+from tfckpt_reader.table import Table
 
 V1_FILE = (FIXTURES / "v1" / "model.ckpt").read_bytes()
 
@@ -372,6 +373,25 @@ def test_what_fills_the_memory_is_verified_alone(
     monkeypatch.setattr(verify_folder, "verify", recording)
     verify_all(tmp_path)
     assert threads == {"small/p": False, "names/p": True, "graph/p": True}
+
+
+def test_a_file_that_would_fill_the_memory_does_not_hide_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Already whether it is a checkpoint cannot be told."""
+    bundle(at(tmp_path / "good"))
+    Path(tmp_path, "big").write_bytes(V1_FILE)
+    really = Table.block
+
+    def block(self: Table, *arguments: Any) -> Any:
+        if self.source.name.endswith("big"):
+            raise MemoryError
+        return really(self, *arguments)
+
+    monkeypatch.setattr(Table, "block", block)
+    big, good = verify_all(tmp_path)
+    assert codes(big) == ["TFC901"]
+    assert good.ok
 
 
 def test_two_checkpoints_of_one_path_have_an_order(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.errors import CheckpointError, enough_memory
 from tfckpt_reader.folder import (
     DATA_FILE,
     SAVED_MODEL_FILES,
@@ -217,7 +217,8 @@ def _is_foreign(path: str) -> bool:
     A damaged one may well be a V1 checkpoint, and counts as one.
     """
     try:
-        header = Table(File(path)).get(b"")
+        with enough_memory(path):
+            header = Table(File(path)).get(b"")
     except CheckpointError:
         return False
     return header is None or bytes(header[:1]) in _V2_HEADER_STARTS
