@@ -37,9 +37,10 @@ def call(self, done, total, really=output.Progress.__call__, what=[sys.argv[1]])
     really(self, done, total)
 
 output.Progress.__call__ = call
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
 code = main(sys.argv[2:])
 # Where it comes while threads are waited for, they end by themselves a moment later.
-for _ in range(200):
+for _ in range(3000):
     if threading.active_count() == 1:
         break
     time.sleep(0.01)

@@ -798,6 +798,9 @@ source, target = sys.argv[1:]
 t.convert(source, source + ".npz")  # everything that is needed is loaded now
 os.unlink(source + ".npz")
 if os.getuid() == 0:
+    for entry in os.scandir(os.path.dirname(source)):
+        if entry.is_file():
+            os.chmod(entry.path, 0o644)  # whatever the umask is
     os.setgid(65534)
     os.setuid(65534)
 try:

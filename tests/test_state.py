@@ -164,7 +164,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         env=os.environ | {"PYTHONPATH": str(Path(tfckpt.__file__).parents[1])},
     )
     try:
-        assert run.wait(timeout=20) == 0
+        assert run.wait(timeout=60) == 0
     finally:
         run.kill()
         run.wait()

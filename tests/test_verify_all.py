@@ -341,7 +341,7 @@ def test_small_checkpoints_are_verified_at_once(
     """Each waits for the other: one after the other would break the barrier."""
     for name in ("a", "b"):
         bundle(at(tmp_path / name))
-    both = threading.Barrier(2, timeout=20)
+    both = threading.Barrier(2, timeout=60)
 
     def waiting(path: Location, **options: Any) -> Report:
         both.wait()
