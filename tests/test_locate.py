@@ -413,8 +413,10 @@ def test_several_are_listed(tmp_path: Path) -> None:
     assert_none(
         tmp_path, "5 checkpoints", "ckpt-0", "ckpt-1", "ckpt-2", "old", "older-?????-of-00002"
     )
+    for path in tmp_path.iterdir():
+        os.utime(path, (1_000_000_000,) * 2)  # some file systems end in 2038
     for i, name in enumerate(("ckpt-1.index", "old", "older-00000-of-00002")):
-        os.utime(tmp_path / name, (4_000_000_000 + i,) * 2)
+        os.utime(tmp_path / name, (1_000_000_001 + i,) * 2)
         location = locate(tmp_path, latest=True)
         assert location.prefix.startswith(str(tmp_path / name.removesuffix(".index")[:4]))
     assert locate(tmp_path, latest=True).prefix == f"{tmp_path}/older-?????-of-00002"
