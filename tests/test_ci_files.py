@@ -228,7 +228,7 @@ def hook() -> Any:
     return found
 
 
-def test_hook_is_what_pre_commit_takes() -> None:
+def test_hook_is_what_pre_commit_takes(tmp_path: Path) -> None:
     pytest.importorskip("pre_commit")
     done = subprocess.run(
         [sys.executable, "-m", "pre_commit", "validate-manifest", ".pre-commit-hooks.yaml"],
@@ -236,6 +236,7 @@ def test_hook_is_what_pre_commit_takes() -> None:
         capture_output=True,
         text=True,
         check=False,
+        env={**os.environ, "PRE_COMMIT_HOME": str(tmp_path)},
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -1014,6 +1014,10 @@ def test_stdout_that_is_full(tmp_path: Path) -> None:
     assert "No space left" in one_line(done.stderr.decode())
 
 
+ASKED_OF_RICH = ("NO_COLOR", "COLUMNS", "LINES", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+"""Variables by which a user overrules what a terminal is."""
+
+
 class Terminal:
     """Run the command with some of its streams on a terminal of its own."""
 
@@ -1030,9 +1034,7 @@ class Terminal:
         ours, theirs = pty.openpty()
         size = struct.pack("HHHH", 24, self.columns, 0, 0)
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, size)
-        env = {
-            k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS", "FORCE_COLOR")
-        }
+        env = {k: v for k, v in os.environ.items() if k not in ASKED_OF_RICH}
         with subprocess.Popen(
             [sys.executable, "-c", code],
             stdout=theirs if stdout else subprocess.PIPE,
