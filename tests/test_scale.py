@@ -96,6 +96,53 @@ def test_one_of_many_entries(
     assert max(nbytes) < 1 << 20
 
 
+def many_rows(path: Path, kind: str, count: int) -> Path:
+    """A V1 file of a tensor in that many slices, made so that each row is hard to find."""
+    pieces = [[(i, 1)] for i in range(count)]
+    array = np.arange(count, dtype=np.float32)
+    protos = (w.tensor_proto(array[i : i + 1]) for i in range(count))
+    data = [w.v1_data(b"t", piece, p) for piece, p in zip(pieces, protos, strict=True)]
+    rows = sorted((w.slice_key(b"t", p), d) for p, d in zip(pieces, data, strict=True))
+    half = count // 2
+    if kind == "listed crosswise":
+        pieces = [piece for i in range(half) for piece in (pieces[i], pieces[half + i])]
+    header = (b"", w.v1_meta([w.v1_tensor(b"t", (count,), 1, pieces)], None))
+    cut = {
+        "listed crosswise": [[header], rows[:half], rows[half:]],
+        "in a block that is only walked": [[header, *rows]],
+        "by an index that is only walked": [[row] for row in (header, *rows)],
+    }[kind]
+    places, blocks, end = [], [], 0
+    for some in cut:
+        blocks.append((some[-1][0], w.seal(w.block(some, restart_interval=count))))
+        places.append((some[-1][0], w.handle(end, len(blocks[-1][1]) - 5)))
+        end += len(blocks[-1][1])
+    index = w.seal(w.block(places, restart_interval=count))
+    path.write_bytes(w.assemble(blocks, index=index))
+    return path
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["listed crosswise", "in a block that is only walked", "by an index that is only walked"],
+)
+def test_rows_that_are_hard_to_find(kind: str, tmp_path: Path, reads: dict[str, int]) -> None:
+    """Twice as many take twice the work, not four times: a small file could take a day."""
+    lines, nbytes = [], []
+    for count in (400, 800):
+        path = many_rows(tmp_path / f"{count}", kind, count)
+
+        def work(path: Path = path) -> None:
+            assert tfckpt.verify(path).ok
+
+        work()
+        reads.clear()
+        lines.append(lines_run(work))
+        nbytes.append(reads[path.name])
+    assert lines[1] < 2.5 * lines[0], lines
+    assert nbytes[1] < 2.5 * nbytes[0], nbytes
+
+
 # -- the data --------------------------------------------------------------------------------------
 
 

@@ -29,6 +29,8 @@ from tfckpt_reader.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    _Entry = tuple[bytes, "bytes | memoryview"]
+
 SMALL = 1 << 20
 """Blocks up to this many bytes become bytes objects, which are faster to walk than views."""
 LARGEST_EXPANSION = 22
@@ -152,6 +154,15 @@ class Block:
 
         Only what lies between the nearest restart point and there is decoded on the way.
         """
+        walk = self.entries(self.restart_before(target))
+        for key, value in walk:
+            if key >= target:
+                yield key, value
+                break
+        yield from walk
+
+    def restart_before(self, target: bytes) -> int:
+        """Return the index of the last restart point whose key is below `target`, or 0."""
         low, high = 0, len(self.restarts) - 1
         while low < high:
             middle = (low + high + 1) // 2
@@ -159,12 +170,7 @@ class Block:
                 low = middle
             else:
                 high = middle - 1
-        walk = self.entries(low)
-        for key, value in walk:
-            if key >= target:
-                yield key, value
-                break
-        yield from walk
+        return low
 
     def _restart_key(self, index: int) -> bytes:
         data, start = self.data, self.restarts[index]
@@ -175,6 +181,32 @@ class Block:
         if shared or offset + unshared > self.limit:
             raise _bad_entry(start, shared, 0, offset + unshared, self.limit)
         return bytes(data[offset : offset + unshared])
+
+
+class Search:
+    """Finds keys of one block; who asks for them in their order walks over no entry twice.
+
+    A block may have a single restart point, to begin at which each time could take for ever.
+    """
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self._ended: list[tuple[int, bytes, _Entry | None, Iterator[_Entry]]] = []
+
+    def first(self, target: bytes) -> _Entry | None:
+        """Return the first entry whose key is >= `target`; None if there is none."""
+        restart = self.block.restart_before(target)
+        try:
+            begun, before, entry, walk = self._ended.pop()  # no two threads may walk on
+        except IndexError:
+            begun = -1
+        if begun != restart or target < before:
+            walk = self.block.entries(restart)
+            entry = next(walk, None)
+        while entry is not None and entry[0] < target:
+            entry = next(walk, None)
+        self._ended.append((restart, target, entry, walk))
+        return entry
 
 
 def _lengths(data: bytes | memoryview, offset: int, limit: int) -> tuple[int, int, int, int]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.block import Block, open_block
+from tfckpt_reader.block import Block, Search, open_block
 from tfckpt_reader.errors import (
     CheckpointError,
     CorruptCheckpointError,
@@ -53,6 +53,8 @@ class Table:
         self.footer = self._read_footer()
         self._last: tuple[BlockHandle, Block] | None = None
         self.index = self.block(self.footer.index, "index block")
+        self._in_index = Search(self.index)
+        self._in_block: Search | None = None
 
     def _read_footer(self) -> Footer:
         source = self.source
@@ -169,7 +171,7 @@ class Table:
                 expected=f"an end at or before byte {size}",
                 got=f"byte {handle.end}",
             )
-        self._last = None  # never hold two: a V1 row can be very large
+        self._last = self._in_block = None  # never hold two: a V1 row can be very large
         stored = self.source.read(handle.offset, handle.size + TRAILER_SIZE)
         try:
             with located(self.source.name, handle.offset):
@@ -207,14 +209,20 @@ class Table:
     def get(self, key: bytes) -> bytes | memoryview | None:
         """Return the value of a key, of equal keys the first; None if it is not there.
 
-        Decodes the index from a restart point to the key's block, and that block likewise.
+        Decodes the index from a restart point to the key's block, and that block likewise; from
+        where the last search ended, if that is nearer.
         """
-        handle = next(self._handles_from(key), None)
-        if handle is None:
-            return None
+        with self._inside(self.footer.index, self.index):
+            place = self._in_index.first(key)
+            if place is None:
+                return None
+            handle = _index_value(place[1])
         block = self.block(handle)
+        search = self._in_block
+        if search is None or search.block is not block:
+            search = self._in_block = Search(block)
         with self._inside(handle, block):
-            found = next(block.seek(key), None)
+            found = search.first(key)
         return found[1] if found is not None and found[0] == key else None
 
     def _handles_from(self, target: bytes) -> Iterator[BlockHandle]:

@@ -97,7 +97,7 @@ class V1:
         return {name: spec for name, spec in found if spec is not None}
 
     def pieces(self, spec: TensorSpec) -> tuple[TensorSlice, ...]:
-        """Return the slices a tensor is stored in; a whole one has one."""
+        """Return the slices a tensor is stored in, as their rows lie; a whole one has one."""
         return self._pieces[spec.name]
 
     def _spec(self, name: str, metas: list[tuple[int, Any]]) -> TensorSpec:
@@ -114,7 +114,7 @@ class V1:
                     )
                 stored = [extents(piece) for piece in meta.slice]
                 pieces += [TensorSlice(pairs, *place(pairs, shape), shard) for pairs in stored]
-        self._pieces[name] = tuple(pieces)
+        self._pieces[name] = tuple(sorted(pieces, key=lambda p: (p.shard, p.extents)))
         nbytes = dtype.itemsize * prod(shape) if dtype.itemsize else None
         if len(pieces) == 1 and pieces[0].shape == shape:
             return TensorSpec(name, dtype, shape, nbytes, pieces[0].shard, None, None)
