@@ -426,6 +426,15 @@ def test_markdown_shows_what_is_wrong() -> None:
     assert others[-1].endswith(f"{CODES['TFC401'].meaning} {CODES['TFC401'].cure}")
 
 
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [("TFC401", "1 bad"), ("TFC601", "1 with warnings"), ("TFC305", "all sound")],
+)
+def test_markdown_says_at_the_top_what_it_comes_to(code: str, verdict: str) -> None:
+    title, *_ = markdown.markdown([report(problem(code)), report()]).splitlines()
+    assert title == f"## TensorFlow checkpoints: {verdict}"
+
+
 @given(names)
 def test_markdown_shows_a_name_as_it_is(name: str) -> None:
     shown = printable(name if len(name) <= 300 else name[:300] + f"… ({len(name)} letters)")

@@ -885,6 +885,20 @@ def test_no_level_but_data_reads_what_a_tensor_claims(
         verify(prefix, level="data")
 
 
+def test_a_file_that_is_claimed_again_and_again_is_not_read_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index of some kilobytes could keep a reader busy for hours."""
+    size = 64 << 20
+    rows = [(b"t%02d" % i, w.entry(4, (size,), size=size)) for i in range(40)]
+    prefix = put(tmp_path, {INDEX: w.table([(b"", w.header()), *rows]), DATA: b""})
+    os.truncate(f"{prefix}{DATA}", size)
+    monkeypatch.setattr(storage.File, "_pread", refuse_data(storage.File._pread))
+    report = verify(prefix)
+    assert codes(report) == ["TFC303"] * 39 + ["TFC901"]
+    assert "2,684,354,560 bytes of 67,108,864" in report.problems[-1].what
+
+
 def refuse_data(really: Any) -> Any:
     def pread(self: storage.File, offset: int, buffer: memoryview) -> int:
         assert not self.name.endswith(DATA), "data was read"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
-from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.errors import CheckpointError, UnsupportedError
 from tfckpt_reader.report import code_of_data
 from tfckpt_reader.streams import Scanned, scan
 from tfckpt_reader.values import FLOATS, Look, look, remarks, together
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int, int], None]
 
+_MOST_TIMES, _FEW = 16, 1 << 30
+"""So many times the bytes of the data files, and some, are read where tensors overlap; a small
+index can claim a large file 100,000 times."""
+
 
 def check_data(
     bundle: Bundle,
@@ -34,8 +38,15 @@ def check_data(
     """Report which runs are damaged, and what `values`, if given, finds in those that are not.
 
     All of them are wholly there. Returns the bytes that are sound.
+
+    Raises:
+        UnsupportedError: they overlap so often that it would take for ever.
     """
     total, sound, seen = sum(run.nbytes for run in runs), 0, 0
+    there = sum(bundle.shards.file(shard).size for shard in {run.shard for run in runs})
+    if total > _MOST_TIMES * there + _FEW:
+        problem = f"its tensors claim {total:,} bytes of {there:,}: so many overlaps are not read"
+        raise UnsupportedError(problem, file=bundle.path)
 
     def on_read(nbytes: int) -> None:
         nonlocal seen

@@ -50,7 +50,9 @@ def markdown(
     problems.sort(key=lambda pair: _ORDER[pair[0].severity])
     checked = [report for report in reports if report.version or report.problems]
     bad = sum(not report.ok for report in checked) + len(failed)
-    lines = [f"## TensorFlow checkpoints: {f'{bad:,} bad' if bad else 'all sound'}", ""]
+    warned = sum(any(p.severity == WARNING for p in report.problems) for report in checked)
+    verdict = f"{bad:,} bad" if bad else f"{warned:,} with warnings" if warned else "all sound"
+    lines = [f"## TensorFlow checkpoints: {verdict}", ""]
     lines += [f"* **not verified**: {escaped(why)}" for why in failed]
     lines += _checkpoints(checked, top) if checked else []
     lines += _diagnoses(checked, top)
