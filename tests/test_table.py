@@ -47,6 +47,21 @@ def test_scan_and_get_like_a_dict(rows: w.Rows, layout: dict[str, Any]) -> None:
             assert table.get(other) == model.get(other)
 
 
+SHORT = st.text("ab", max_size=4).map(str.encode)
+
+
+@given(keys=st.lists(SHORT, max_size=30), asked=st.lists(SHORT, max_size=30), layout=LAYOUTS)
+def test_what_was_asked_before_does_not_matter(
+    keys: list[bytes], asked: list[bytes], layout: dict[str, Any]
+) -> None:
+    """A search goes on where the last one ended; of equal keys the first counts."""
+    rows = [(key, b"%d" % number) for number, key in enumerate(sorted(keys))]
+    table = table_of(rows, **layout)
+    model = dict(reversed(rows))
+    for key in asked:
+        assert table.get(key) == model.get(key)
+
+
 @given(rows=ROWS, layout=LAYOUTS, target=KEYS)
 def test_seek_like_a_sorted_list(rows: w.Rows, layout: dict[str, Any], target: bytes) -> None:
     table = table_of(rows, **layout)
