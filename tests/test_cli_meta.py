@@ -192,6 +192,7 @@ def test_a_damaged_attribute_does_not_hide_the_others(tmp_path: Path, run: Run) 
     assert sum("= cannot be read: " in line for line in done.lines) == 2
     found = run("meta", tmp_path / "x.meta", "--op", "n", "--json").json
     assert found["output_count"] is None
+    assert "outputs  ? (the file does not say how many)" in done.lines
     assert "node 'n': attribute 'T'" in found["attrs"]["T"]["error"]
 
 
