@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tfckpt_reader as tfckpt
+from tfckpt_reader.cli.operation import operation_facts
 from tfckpt_reader.graph.collections import AnyValue, Asset
 from tfckpt_reader.graph.contexts import CondContext, QueueRunner, WhileContext
 from tfckpt_reader.graph.parts import _TOO_LARGE
@@ -166,6 +167,69 @@ def test_consumers_and_subgraph(tmp_path: Path) -> None:
     assert names(["aside", "w"]) == ["in", "w", "init", "a", "aside"]
     with pytest.raises(tfckpt.TensorNotFoundError, match="Nearest: aside"):
         names(["asid"])
+
+
+def test_an_output_has_one_name(tmp_path: Path) -> None:
+    """TensorFlow reads the digits behind a colon as a number, too."""
+    meta = read(tmp_path, meta_bytes([node("a", "Custom"), node("b", "Custom", ["a:00", "a:1"])]))
+    assert meta.operation("b").inputs == ("a:0", "a:1")
+    assert [each.name for each in meta.consumers("a")] == ["b"]
+    assert [each.name for each in meta.subgraph(["b"], inputs=["a:0", "a:01"])] == ["a", "b"]
+
+
+def test_what_is_not_there_is_not_looked_for_at_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To find what is like it takes a walk over all names, and there may be many of both."""
+    asked: list[str] = []
+
+    def nearest(name: str, _: Sequence[str]) -> list[str]:
+        asked.append(name)
+        return []
+
+    monkeypatch.setattr("tfckpt_reader.graph.graph.nearest", nearest)
+    strings = w.int_field(1, 7) + text(2, text(2, w.int_field(1, 1))) + text(8, "key")
+    nodes = [
+        node("key", "Const", [], attr("value", text(8, strings))),
+        node("save", "SaveV2", ["gone", "key", "gone", "gone"]),
+    ]
+    more = collection("variables", *(text(1, f"gone{i}:0") for i in range(9)))
+    meta = read(tmp_path, meta_bytes(nodes, more=more))
+    assert len(meta.global_variables) == 9
+    assert [each.key for each in meta.saved] == ["key"]
+    facts = operation_facts(meta, meta.operation("save"))
+    assert [each["dtype"] for each in facts["inputs"]] == [None] * 4
+    assert asked == []
+    with pytest.raises(tfckpt.TensorNotFoundError):
+        meta.operation("gone")
+    assert asked == ["gone"]
+
+
+def test_errors_say_of_what_they_are(tmp_path: Path) -> None:
+    """The file, and what in it: also of what is asked for later, or stands in something else."""
+    damaged = text(8, b"\x0a\x7f")
+    call = text(10, text(1, "f") + text(2, text(1, "k") + text(2, damaged)))
+    big = attr("big", text(2, bytes(1 << 20)))
+    nodes = [
+        node("calls", "A", [], attr("f", call), attr("list", text(1, text(9, call[2:])))),
+        node("large", "A", [], text(5, b"\x0a\x7f"), big),
+    ]
+    more = signature(text(4, text(1, "x") + text(2, w.int_field(1, FLOAT) + text(4, b"abc"))))
+    more += text(4, text(1, "mine") + text(2, b"\x0a\x7f"))
+    meta = read(tmp_path, meta_bytes(nodes, more=more))
+    attrs = meta.operation("calls").attrs
+    for ask, what in (
+        (lambda: attrs["f"].attrs["k"], "function 'f': attribute 'k'"),
+        (lambda: attrs["list"][0].attrs["k"], "function 'f': attribute 'k'"),
+        (lambda: meta.operation("large").attrs, "node 1"),
+        (lambda: meta.signatures["s"].defaults, "tensor 'x'"),
+        (lambda: meta.collections["mine"], "collection 'mine'"),
+        (lambda: meta.collections.kind("mine"), "collection 'mine'"),
+        (lambda: meta.collections.count("mine"), "collection 'mine'"),
+    ):
+        with pytest.raises(tfckpt.CorruptCheckpointError, match=what) as caught:
+            ask()
+        assert caught.value.file == str(tmp_path / "x.meta")
 
 
 def function(name: str, *parts: bytes, arguments: Sequence[str] = ()) -> bytes:

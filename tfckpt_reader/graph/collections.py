@@ -7,6 +7,7 @@ Rank 8: knows no graph and no file. FORMAT 5.2 to 5.4, 5.7; TensorFlow
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from tfckpt_reader.errors import (
     CheckpointError,
     CorruptCheckpointError,
     UnsupportedError,
+    enough_memory,
+    located,
     shortened,
 )
 from tfckpt_reader.graph.attributes import PartialShape, name_text, partial_shape
@@ -93,16 +96,21 @@ class Signature:
     method_name: str
     inputs: Mapping[str, TensorInfo]
     outputs: Mapping[str, TensorInfo]
-    _defaults: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    _defaults: Mapping[str, bytes] = field(repr=False)
+    _file: str = field(repr=False, compare=False)
 
     @property
     def defaults(self) -> dict[str, NDArray[Any]]:
         """Alias -> what an input is where it is not given, for those that need not be.
 
         Raises:
-            CheckpointError: one of them cannot be right.
+            CheckpointError: one of them cannot be right; it names the file and the alias.
         """
-        return {name: decode_tensor_proto(memoryview(d)) for name, d in self._defaults.items()}
+        found = {}
+        for alias, data in self._defaults.items():
+            with located(self._file, tensor=alias), enough_memory(self._file):
+                found[alias] = decode_tensor_proto(memoryview(data))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +144,8 @@ def _tensor_info(message: Any, depth: int = 0) -> TensorInfo:
     )
 
 
-def decode_signature(name: str, data: bytes) -> Signature:
-    """Decode a SignatureDef."""
+def decode_signature(name: str, data: bytes, file: str) -> Signature:
+    """Decode a SignatureDef; `file` is what errors call the file, later on."""
     message = parse("Signature", data)
     count = len(message.inputs) + len(message.outputs) + len(message.defaults)
     if count > MOST_TENSORS:
@@ -148,7 +156,7 @@ def decode_signature(name: str, data: bytes) -> Signature:
         for entries in (message.inputs, message.outputs)
     )
     defaults = {name_text(entry.key): entry.value for entry in message.defaults}
-    return Signature(name, name_text(message.method_name), inputs, outputs, defaults)
+    return Signature(name, name_text(message.method_name), inputs, outputs, defaults, file)
 
 
 def decode_asset(data: bytes | memoryview) -> Asset:
@@ -223,22 +231,29 @@ class Collections(Mapping[str, list[Any]]):
         return len(self._values(name)[1])
 
     def _values(self, name: str) -> tuple[str, Sequence[Any]]:
-        message = parse("Collection", self._stored[name])
+        with self._named(name):
+            message = parse("Collection", self._stored[name])
         kind = message.WhichOneof("kind")
         return kind or "", getattr(message, kind).value if kind else ()
 
-    def __getitem__(self, name: str) -> list[Any]:
+    @contextmanager
+    def _named(self, name: str) -> Iterator[None]:
         try:
-            kind, values = self._values(name)
+            with enough_memory(self._file):
+                yield
+        except CheckpointError as error:
+            error.file, error.structure = self._file, f"collection {shortened(name)!r}"
+            raise
+
+    def __getitem__(self, name: str) -> list[Any]:
+        kind, values = self._values(name)
+        with self._named(name):
             if len(values) > MOST_VALUES:
                 most, got = f"at most {MOST_VALUES:,}", f"{len(values):,}"
                 problem = "has more values than are listed here"
                 raise UnsupportedError(problem, expected=most, got=got)
             decode = _BYTES.get(name, bytes) if kind == "bytes_list" else _KINDS.get(kind, bytes)
             return [decode(value) for value in values]
-        except CheckpointError as error:
-            error.file, error.structure = self._file, f"collection {shortened(name)!r}"
-            raise
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._stored)
