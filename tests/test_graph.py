@@ -518,6 +518,30 @@ def test_signatures(tmp_path: Path) -> None:
     assert {alias: array.tolist() for alias, array in found.defaults.items()} == {"x": 2.0}
 
 
+@pytest.mark.parametrize("number", [-1, 99, 1 << 30])
+def test_numbers_that_nobody_has_given_a_name(number: int, tmp_path: Path) -> None:
+    """Of dtypes and of a Saver's version, in the binary and in the text form."""
+    ops = text(1, op("A", arg("y", type=number)))
+    inputs = text(1, text(1, "x") + text(2, info("a:0", number)))
+    objects = text(1, text(7, w.int_field(1, number) + text(6, "v")))
+    binary = text(1, text(2, ops)) + text(2, text(1, node("a", "A")))
+    binary += text(3, w.int_field(7, number)) + signature(inputs) + text(7, objects)
+    plain = """
+        meta_info_def { stripped_op_list { op { name: "A" output_arg { name: "y" type: N } } } }
+        graph_def { node { name: "a" op: "A" } }
+        saver_def { version: N }
+        signature_def { key: "s" value { inputs { key: "x" value { name: "a:0" dtype: N } } } }
+        object_graph_def { nodes { variable { name: "v" dtype: N } } }
+    """.replace(" N ", f" {number} ")
+    for data in (binary, plain.encode()):
+        meta = read(tmp_path, data)
+        assert meta.saver is not None
+        assert meta.saver.version == str(number)
+        dtypes = [meta.tensor("a").dtype, meta.signatures["s"].inputs["x"].dtype]
+        dtypes += [each.dtype for each in meta.global_variables]
+        assert [each is not None and int(each) for each in dtypes] == [number] * 3
+
+
 def test_tensors_within_tensors_end(tmp_path: Path) -> None:
     for depth, sound in ((20, True), (70, False), (20_000, False)):
         tensor = info("x:0", FLOAT)
@@ -531,6 +555,26 @@ def test_tensors_within_tensors_end(tmp_path: Path) -> None:
         else:
             with pytest.raises(tfckpt.CorruptCheckpointError):
                 _ = meta.signatures
+
+
+@pytest.mark.parametrize("sides", [(9, 0, 0), (3, 3, 3), (2, 0, 7), (0, 0, 9)])
+def test_tensors_of_a_signature_are_counted(
+    sides: tuple[int, int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What composite ones are made of, too: there may be one in two bytes."""
+
+    def entries(field: int, count: int, value: bytes) -> list[bytes]:
+        return [text(field, text(1, f"x{i}") + text(2, value)) for i in range(count)]
+
+    inputs, outputs, defaults = sides
+    parts = entries(1, inputs, text(5, b"\x12\x00")) + entries(4, defaults, b"")
+    meta = read(tmp_path, meta_bytes([], more=signature(*parts, *entries(2, outputs, b""))))
+    count = 2 * inputs + outputs + defaults
+    monkeypatch.setattr("tfckpt_reader.graph.collections.MOST_TENSORS", count - 1)
+    with pytest.raises(tfckpt.UnsupportedError, match="more tensors than are listed here"):
+        _ = meta.signatures
+    monkeypatch.setattr("tfckpt_reader.graph.collections.MOST_TENSORS", count)
+    assert len(meta.signatures["s"].inputs) == inputs
 
 
 def collection(name: str, *values: bytes) -> bytes:

@@ -41,7 +41,7 @@ _ASSET = "/tensorflow.AssetFileDef"
 MOST_VALUES = 1 << 20
 """Values that a collection is taken to have: two bytes can claim to be one."""
 MOST_TENSORS = 1 << 18
-"""Inputs and outputs of a signature."""
+"""Inputs and outputs of a signature, and what those are made of."""
 _DEEPEST = 50
 """Tensors within each other: each is two messages, and protobuf ends at a hundred."""
 
@@ -123,11 +123,12 @@ class Asset:
     """The tensor that is fed its path."""
 
 
-def _tensor_info(message: Any, depth: int = 0) -> TensorInfo:
+def _tensor_info(message: Any, left: Iterator[int], depth: int = 0) -> TensorInfo:
     kind = message.WhichOneof("encoding")
     sparse, composite = message.coo_sparse, message.composite_tensor
     if depth > _DEEPEST:
         raise CorruptCheckpointError("its tensors lie too deep", expected=f"at most {_DEEPEST}")
+    _take(left)
     return TensorInfo(
         name_text(message.name),
         data_type(message.dtype),
@@ -140,19 +141,24 @@ def _tensor_info(message: Any, depth: int = 0) -> TensorInfo:
         if kind == "coo_sparse"
         else None,
         name_text(composite.type_spec.type_spec_class_name),
-        tuple([_tensor_info(each, depth + 1) for each in composite.components]),
+        tuple([_tensor_info(each, left, depth + 1) for each in composite.components]),
     )
+
+
+def _take(left: Iterator[int]) -> None:
+    if next(left, None) is None:
+        most = f"at most {MOST_TENSORS:,}"
+        raise UnsupportedError("has more tensors than are listed here", expected=most)
 
 
 def decode_signature(name: str, data: bytes, file: str) -> Signature:
     """Decode a SignatureDef; `file` is what errors call the file, later on."""
     message = parse("Signature", data)
-    count = len(message.inputs) + len(message.outputs) + len(message.defaults)
-    if count > MOST_TENSORS:
-        most, got = f"at most {MOST_TENSORS:,}", f"{count:,}"
-        raise UnsupportedError("has more tensors than are listed here", expected=most, got=got)
+    left = iter(range(MOST_TENSORS))
+    for _ in message.defaults:
+        _take(left)
     inputs, outputs = (
-        {name_text(entry.key): _tensor_info(parse("TensorInfo", entry.value)) for entry in entries}
+        {name_text(e.key): _tensor_info(parse("TensorInfo", e.value), left) for e in entries}
         for entries in (message.inputs, message.outputs)
     )
     defaults = {name_text(entry.key): entry.value for entry in message.defaults}
