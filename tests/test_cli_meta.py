@@ -315,6 +315,14 @@ def test_no_ends_are_said_to_be_none(tmp_path: Path, run: Run) -> None:
     ] * 2
 
 
+def test_a_signature_may_say_that_there_are_none(tmp_path: Path, run: Run) -> None:
+    more = signature(text(2, text(1, "y") + text(2, info("c:0", 1))))
+    (tmp_path / "x.meta").write_bytes(meta_bytes([node("c", "Const")], more=more))
+    lines = run("meta", tmp_path / "x.meta").lines
+    assert "inputs       none, says the signature" in lines
+    assert "output       y  float32 ?  c:0" in lines
+
+
 def test_many_ends_are_cut(tmp_path: Path, run: Run) -> None:
     nodes = [node(f"x{i}", "Placeholder") for i in range(20)]
     nodes += [node(f"f{i}", f"Zzz{i}") for i in range(20)] + [node("r", "ReadFile")]
