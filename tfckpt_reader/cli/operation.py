@@ -23,7 +23,8 @@ _MOST_OUTPUTS = 100
 
 def _tensor_facts(graph: MetaGraph, name: str) -> dict[str, Any]:
     tensor = None
-    with suppress(CheckpointError):  # asked first, since what is not found is looked for at length
+    with suppress(CheckpointError):
+        # Asked first: for what is not there, `tensor` looks through all names for one like it.
         tensor = graph.tensor(name) if graph.find(graph.origin(name)) else None
     dtype = None if tensor is None or tensor.dtype is None else str(tensor.dtype)
     return {"name": name, "dtype": dtype, "shape": sizes(tensor.shape if tensor else None)}

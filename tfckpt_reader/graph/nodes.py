@@ -171,7 +171,7 @@ def decode_operation(
 
 
 def tensor_name(text: str) -> str:
-    """Return ``x:0`` for ``x``, and for ``x:00``; a name with an index is as it was."""
+    """Return ``x:0`` for ``x`` and for ``x:00``; ``x:1`` is that already."""
     if ":" not in text:
         return f"{text}:0"
     node, index = split_name(text)
