@@ -192,6 +192,7 @@ def test_a_damaged_attribute_does_not_hide_the_others(tmp_path: Path, run: Run) 
     assert sum("= cannot be read: " in line for line in done.lines) == 2
     found = run("meta", tmp_path / "x.meta", "--op", "n", "--json").json
     assert found["output_count"] is None
+    assert "outputs  ? (the file does not say how many)" in done.lines
     assert "node 'n': attribute 'T'" in found["attrs"]["T"]["error"]
 
 
@@ -312,6 +313,14 @@ def test_no_ends_are_said_to_be_none(tmp_path: Path, run: Run) -> None:
     assert [line.split()[1] for line in lines if line.startswith(("inputs", "outputs"))] == [
         "?"
     ] * 2
+
+
+def test_a_signature_may_say_that_there_are_none(tmp_path: Path, run: Run) -> None:
+    more = signature(text(2, text(1, "y") + text(2, info("c:0", 1))))
+    (tmp_path / "x.meta").write_bytes(meta_bytes([node("c", "Const")], more=more))
+    lines = run("meta", tmp_path / "x.meta").lines
+    assert "inputs       none, says the signature" in lines
+    assert "output       y  float32 ?  c:0" in lines
 
 
 def test_many_ends_are_cut(tmp_path: Path, run: Run) -> None:

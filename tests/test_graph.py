@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tfckpt_reader as tfckpt
+from tfckpt_reader.cli.operation import operation_facts
 from tfckpt_reader.graph.collections import AnyValue, Asset
 from tfckpt_reader.graph.contexts import CondContext, QueueRunner, WhileContext
 from tfckpt_reader.graph.parts import _TOO_LARGE
@@ -166,6 +167,69 @@ def test_consumers_and_subgraph(tmp_path: Path) -> None:
     assert names(["aside", "w"]) == ["in", "w", "init", "a", "aside"]
     with pytest.raises(tfckpt.TensorNotFoundError, match="Nearest: aside"):
         names(["asid"])
+
+
+def test_an_output_has_one_name(tmp_path: Path) -> None:
+    """TensorFlow reads the digits behind a colon as a number, too."""
+    meta = read(tmp_path, meta_bytes([node("a", "Custom"), node("b", "Custom", ["a:00", "a:1"])]))
+    assert meta.operation("b").inputs == ("a:0", "a:1")
+    assert [each.name for each in meta.consumers("a")] == ["b"]
+    assert [each.name for each in meta.subgraph(["b"], inputs=["a:0", "a:01"])] == ["a", "b"]
+
+
+def test_what_is_not_there_is_not_looked_for_at_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To find what is like it takes a walk over all names, and there may be many of both."""
+    asked: list[str] = []
+
+    def nearest(name: str, _: Sequence[str]) -> list[str]:
+        asked.append(name)
+        return []
+
+    monkeypatch.setattr("tfckpt_reader.graph.graph.nearest", nearest)
+    strings = w.int_field(1, 7) + text(2, text(2, w.int_field(1, 1))) + text(8, "key")
+    nodes = [
+        node("key", "Const", [], attr("value", text(8, strings))),
+        node("save", "SaveV2", ["gone", "key", "gone", "gone"]),
+    ]
+    more = collection("variables", *(text(1, f"gone{i}:0") for i in range(9)))
+    meta = read(tmp_path, meta_bytes(nodes, more=more))
+    assert len(meta.global_variables) == 9
+    assert [each.key for each in meta.saved] == ["key"]
+    facts = operation_facts(meta, meta.operation("save"))
+    assert [each["dtype"] for each in facts["inputs"]] == [None] * 4
+    assert asked == []
+    with pytest.raises(tfckpt.TensorNotFoundError):
+        meta.operation("gone")
+    assert asked == ["gone"]
+
+
+def test_errors_say_of_what_they_are(tmp_path: Path) -> None:
+    """The file, and what in it: also of what is asked for later, or stands in something else."""
+    damaged = text(8, b"\x0a\x7f")
+    call = text(10, text(1, "f") + text(2, text(1, "k") + text(2, damaged)))
+    big = attr("big", text(2, bytes(1 << 20)))
+    nodes = [
+        node("calls", "A", [], attr("f", call), attr("list", text(1, text(9, call[2:])))),
+        node("large", "A", [], text(5, b"\x0a\x7f"), big),
+    ]
+    more = signature(text(4, text(1, "x") + text(2, w.int_field(1, FLOAT) + text(4, b"abc"))))
+    more += text(4, text(1, "mine") + text(2, b"\x0a\x7f"))
+    meta = read(tmp_path, meta_bytes(nodes, more=more))
+    attrs = meta.operation("calls").attrs
+    for ask, what in (
+        (lambda: attrs["f"].attrs["k"], "function 'f': attribute 'k'"),
+        (lambda: attrs["list"][0].attrs["k"], "function 'f': attribute 'k'"),
+        (lambda: meta.operation("large").attrs, "node 1"),
+        (lambda: meta.signatures["s"].defaults, "tensor 'x'"),
+        (lambda: meta.collections["mine"], "collection 'mine'"),
+        (lambda: meta.collections.kind("mine"), "collection 'mine'"),
+        (lambda: meta.collections.count("mine"), "collection 'mine'"),
+    ):
+        with pytest.raises(tfckpt.CorruptCheckpointError, match=what) as caught:
+            ask()
+        assert caught.value.file == str(tmp_path / "x.meta")
 
 
 def function(name: str, *parts: bytes, arguments: Sequence[str] = ()) -> bytes:
@@ -454,6 +518,30 @@ def test_signatures(tmp_path: Path) -> None:
     assert {alias: array.tolist() for alias, array in found.defaults.items()} == {"x": 2.0}
 
 
+@pytest.mark.parametrize("number", [-1, 99, 1 << 30])
+def test_numbers_that_nobody_has_given_a_name(number: int, tmp_path: Path) -> None:
+    """Of dtypes and of a Saver's version, in the binary and in the text form."""
+    ops = text(1, op("A", arg("y", type=number)))
+    inputs = text(1, text(1, "x") + text(2, info("a:0", number)))
+    objects = text(1, text(7, w.int_field(1, number) + text(6, "v")))
+    binary = text(1, text(2, ops)) + text(2, text(1, node("a", "A")))
+    binary += text(3, w.int_field(7, number)) + signature(inputs) + text(7, objects)
+    plain = """
+        meta_info_def { stripped_op_list { op { name: "A" output_arg { name: "y" type: N } } } }
+        graph_def { node { name: "a" op: "A" } }
+        saver_def { version: N }
+        signature_def { key: "s" value { inputs { key: "x" value { name: "a:0" dtype: N } } } }
+        object_graph_def { nodes { variable { name: "v" dtype: N } } }
+    """.replace(" N ", f" {number} ")
+    for data in (binary, plain.encode()):
+        meta = read(tmp_path, data)
+        assert meta.saver is not None
+        assert meta.saver.version == str(number)
+        dtypes = [meta.tensor("a").dtype, meta.signatures["s"].inputs["x"].dtype]
+        dtypes += [each.dtype for each in meta.global_variables]
+        assert [each is not None and int(each) for each in dtypes] == [number] * 3
+
+
 def test_tensors_within_tensors_end(tmp_path: Path) -> None:
     for depth, sound in ((20, True), (70, False), (20_000, False)):
         tensor = info("x:0", FLOAT)
@@ -467,6 +555,26 @@ def test_tensors_within_tensors_end(tmp_path: Path) -> None:
         else:
             with pytest.raises(tfckpt.CorruptCheckpointError):
                 _ = meta.signatures
+
+
+@pytest.mark.parametrize("sides", [(9, 0, 0), (3, 3, 3), (2, 0, 7), (0, 0, 9)])
+def test_tensors_of_a_signature_are_counted(
+    sides: tuple[int, int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What composite ones are made of, too: there may be one in two bytes."""
+
+    def entries(field: int, count: int, value: bytes) -> list[bytes]:
+        return [text(field, text(1, f"x{i}") + text(2, value)) for i in range(count)]
+
+    inputs, outputs, defaults = sides
+    parts = entries(1, inputs, text(5, b"\x12\x00")) + entries(4, defaults, b"")
+    meta = read(tmp_path, meta_bytes([], more=signature(*parts, *entries(2, outputs, b""))))
+    count = 2 * inputs + outputs + defaults
+    monkeypatch.setattr("tfckpt_reader.graph.collections.MOST_TENSORS", count - 1)
+    with pytest.raises(tfckpt.UnsupportedError, match="more tensors than are listed here"):
+        _ = meta.signatures
+    monkeypatch.setattr("tfckpt_reader.graph.collections.MOST_TENSORS", count)
+    assert len(meta.signatures["s"].inputs) == inputs
 
 
 def collection(name: str, *values: bytes) -> bytes:

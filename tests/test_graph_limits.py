@@ -59,6 +59,8 @@ QUESTIONS = {
     "needed": "[len(meta.subgraph([op.name])) for op in meta.operations[-1:]]",
     "consumers": "len(meta.consumers('n0'))",
     "tensors": "[meta.tensor(op.name).index for op in meta.operations[:1]]",
+    "values": "[op.attrs.get('value') is None for op in meta.operations[:1]]",
+    "ends": "len(meta.outputs)",
 }
 UNSUPPORTED, CORRUPT = "UnsupportedError", "CorruptCheckpointError"
 
@@ -163,12 +165,27 @@ def too_many_lists() -> bytes:
     return lists(20_000) + chain(20_000)
 
 
+def lists_of_which_nothing_is_known() -> bytes:
+    return lists(200_000) + chain(3000)
+
+
 def collections_of_two_bytes() -> bytes:
     return text(4, b"") * (8 * MANY)
 
 
 def values_of_two_bytes() -> bytes:
     return meta_bytes([], more=collection("variables", *[b""] * (8 * MANY)))
+
+
+def a_constant_of_which_there_is_no_room_for_three() -> bytes:
+    shape = text(2, text(2, w.int_field(1, 300 * MANY)))
+    tensor = w.int_field(1, 4) + shape + text(4, bytes(300 * MANY))
+    return meta_bytes([node("n0", "Const", [], attr("value", text(8, tensor)))])
+
+
+def an_op_with_a_long_name() -> bytes:
+    names = ["Summary" * MANY + "!", "Initialize" + "Table" * MANY + "!"]
+    return meta_bytes([node(f"n{i}", name) for i, name in enumerate(names)])
 
 
 def inputs_of_a_signature() -> bytes:
@@ -233,6 +250,9 @@ CASES: list[tuple[Callable[[], bytes], dict[str, Any]]] = [
     (outputs_of_two_bytes, {"ops": UNSUPPORTED, "tensors": UNSUPPORTED}),
     (lists_that_are_shared, {"problems": 0, "tensors": [0], "needed": [1000]}),
     (too_many_lists, {"problems": 1001, "tensors": UNSUPPORTED, "needed": [20_000]}),
+    (lists_of_which_nothing_is_known, {"problems": 1001, "tensors": UNSUPPORTED}),
+    (a_constant_of_which_there_is_no_room_for_three, {"operations": 1, "values": UNSUPPORTED}),
+    (an_op_with_a_long_name, {"counts": 2, "ends": 0}),
     (collections_of_two_bytes, {"open": UNSUPPORTED}),
     (values_of_two_bytes, {"collections": UNSUPPORTED, "variables": UNSUPPORTED, "problems": 1}),
     (inputs_of_a_signature, {"signatures": UNSUPPORTED}),

@@ -281,9 +281,9 @@ SAME: dict[str, dict[str, tuple[str, ...]]] = {
     "tensorflow.core.protobuf.meta_graph_pb2": {
         "MetaGraphDef": ("TextMetaGraph",),
         "SignatureDef": ("Signature", "TextSignature"),
-        "TensorInfo": ("TensorInfo", "TextTensorInfo"),
+        "TensorInfo": ("TensorInfo",),
         "CollectionDef": ("Collection",),
-        "AssetFileDef": ("Asset", "TextAsset"),
+        "AssetFileDef": ("Asset",),
     },
     "tensorflow.core.framework.graph_pb2": {"GraphDef": ("Graph", "TextGraph")},
     "tensorflow.core.framework.node_def_pb2": {"NodeDef": ("Node", "TextNode")},
@@ -298,11 +298,11 @@ SAME: dict[str, dict[str, tuple[str, ...]]] = {
         "VariableDef": ("Variable",),
         "SaveSliceInfoDef": ("SliceInfo",),
     },
-    "tensorflow.core.protobuf.saver_pb2": {"SaverDef": ("Saver", "TextSaver")},
+    "tensorflow.core.protobuf.saver_pb2": {"SaverDef": ("Saver",)},
     "tensorflow.core.protobuf.saved_model_pb2": {"SavedModel": ("TextSavedModel",)},
     "tensorflow.core.protobuf.saved_object_graph_pb2": {
-        "SavedObject": ("SavedObject", "TextSavedObject"),
-        "SavedVariable": ("SavedVariable", "TextSavedVariable"),
+        "SavedObject": ("SavedObject",),
+        "SavedVariable": ("SavedVariable",),
     },
 }
 

@@ -55,7 +55,10 @@ def _ends(ends: Iterable[Endpoint]) -> list[dict[str, Any]]:
 
 def interface_lines(facts: Mapping[str, Any]) -> list[str]:
     """Return a line for each; a guess has its reason."""
-    lines = [*_end_lines("input", facts["inputs"]), *_end_lines("output", facts["outputs"])]
+    inputs, outputs = facts["inputs"], facts["outputs"]
+    signed = not all(end["guess"] for end in (*inputs, *outputs))
+    lines = _end_lines("input", inputs, signed=signed)
+    lines += _end_lines("output", outputs, signed=signed)
     custom = [
         f"custom op    {name} ({each['count']:,}): not among the ops of {facts['known_ops']}"
         + ("" if each["defined"] else ", and the file does not define it")
@@ -68,9 +71,11 @@ def interface_lines(facts: Mapping[str, Any]) -> list[str]:
     return [*lines, *_first(custom, _MOST_OPS), *_first(unusual, _MOST_OPS)]
 
 
-def _end_lines(word: str, ends: Sequence[Mapping[str, Any]]) -> list[str]:
+def _end_lines(word: str, ends: Sequence[Mapping[str, Any]], *, signed: bool) -> list[str]:
     if not ends:
-        return [f"{word + 's':<12} ? (no signature, and nothing in the graph looks like one)"]
+        none = "none, says the signature"
+        nobody = "? (no signature, and nothing in the graph looks like one)"
+        return [f"{word + 's':<12} {none if signed else nobody}"]
     return _first([_end_line(word, end) for end in ends], _MOST_ENDS)
 
 

@@ -22,12 +22,12 @@ _MOST_OUTPUTS = 100
 
 
 def _tensor_facts(graph: MetaGraph, name: str) -> dict[str, Any]:
-    try:
-        tensor = graph.tensor(name)
-    except CheckpointError:
-        return {"name": name, "dtype": None, "shape": None}
-    dtype = None if tensor.dtype is None else str(tensor.dtype)
-    return {"name": name, "dtype": dtype, "shape": sizes(tensor.shape)}
+    tensor = None
+    with suppress(CheckpointError):
+        # Asked first: for what is not there, `tensor` looks through all names for one like it.
+        tensor = graph.tensor(name) if graph.find(graph.origin(name)) else None
+    dtype = None if tensor is None or tensor.dtype is None else str(tensor.dtype)
+    return {"name": name, "dtype": dtype, "shape": sizes(tensor.shape if tensor else None)}
 
 
 def operation_facts(graph: MetaGraph, operation: Operation) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def operation_lines(facts: Mapping[str, Any]) -> list[str]:
     lines += [f"input    {tensor(each)}" for each in facts["inputs"]]
     lines += [f"after    {name}" for name in facts["control_inputs"]]
     if facts["output_count"] is None:
-        lines.append("outputs  ? (the file does not define this op)")
+        lines.append("outputs  ? (the file does not say how many)")
     for each in facts["outputs"]:
         users = first_few(each["consumers"])
         lines.append(f"output   {tensor(each)}" + (f"  -> {users}" if users else ""))

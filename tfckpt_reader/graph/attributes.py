@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tfckpt_reader._protos import parse
 from tfckpt_reader._protos.values import data_type
-from tfckpt_reader.errors import CheckpointError, shortened
+from tfckpt_reader.errors import CheckpointError, enough_memory, shortened
 from tfckpt_reader.tensor_proto import decode_tensor_proto
 from tfckpt_reader.typed_values import decode_strings
 
@@ -55,7 +55,7 @@ class Attributes(Mapping[str, Any]):
 
     __slots__ = ("_file", "_owner", "_stored")
 
-    def __init__(self, entries: Iterable[Any], owner: str, file: str | None = None) -> None:
+    def __init__(self, entries: Iterable[Any], owner: str, file: str) -> None:
         self._stored = {name_text(entry.key): entry.value for entry in entries}
         self._owner = owner
         self._file = file
@@ -63,7 +63,8 @@ class Attributes(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         stored = self._stored[name]
         try:
-            return decode_attribute(stored)
+            with enough_memory(self._file):
+                return decode_attribute(stored, self._file)
         except CheckpointError as error:
             error.structure = f"{self._owner}: attribute {shortened(name)!r}"
             error.file = self._file
@@ -106,11 +107,11 @@ class FunctionCall:
     attrs: Attributes
 
     @classmethod
-    def decode(cls, data: bytes) -> FunctionCall:
-        """Decode a NameAttrList."""
+    def decode(cls, data: bytes, file: str) -> FunctionCall:
+        """Decode a NameAttrList; `file` is what errors call the file, later on."""
         message = parse("Function", data)
         name = name_text(message.name)
-        return cls(name, Attributes(message.attr, f"function {shortened(name)!r}"))
+        return cls(name, Attributes(message.attr, f"function {shortened(name)!r}", file))
 
 
 def _tensor(data: bytes) -> Any:
@@ -126,12 +127,15 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "shape": partial_shape,
     "tensor": _tensor,
     "placeholder": name_text,
-    "func": FunctionCall.decode,
 }
 
 
-def decode_attribute(data: bytes) -> Any:
+def decode_attribute(data: bytes, file: str = "") -> Any:
     """Return the value in the bytes of an AttrValue message; None where it has none.
+
+    Args:
+        data: The message.
+        file: What errors call the file when a function's own attributes are asked for.
 
     Raises:
         CheckpointError: it cannot be right, or is more than can be read.
@@ -141,7 +145,11 @@ def decode_attribute(data: bytes) -> Any:
     if kind is None:
         return None
     if kind != "list":
-        return _DECODERS[kind](getattr(message, kind))
+        return _decoded(kind, getattr(message, kind), file)
     for field, values in message.list.ListFields():
-        return [_DECODERS[field.name](value) for value in values]
+        return [_decoded(field.name, value, file) for value in values]
     return []
+
+
+def _decoded(kind: str, value: Any, file: str) -> Any:
+    return FunctionCall.decode(value, file) if kind == "func" else _DECODERS[kind](value)

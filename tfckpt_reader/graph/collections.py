@@ -7,6 +7,7 @@ Rank 8: knows no graph and no file. FORMAT 5.2 to 5.4, 5.7; TensorFlow
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from tfckpt_reader.errors import (
     CheckpointError,
     CorruptCheckpointError,
     UnsupportedError,
+    enough_memory,
+    located,
     shortened,
 )
 from tfckpt_reader.graph.attributes import PartialShape, name_text, partial_shape
@@ -38,7 +41,7 @@ _ASSET = "/tensorflow.AssetFileDef"
 MOST_VALUES = 1 << 20
 """Values that a collection is taken to have: two bytes can claim to be one."""
 MOST_TENSORS = 1 << 18
-"""Inputs and outputs of a signature."""
+"""Inputs and outputs of a signature, and what those are made of."""
 _DEEPEST = 50
 """Tensors within each other: each is two messages, and protobuf ends at a hundred."""
 
@@ -93,16 +96,21 @@ class Signature:
     method_name: str
     inputs: Mapping[str, TensorInfo]
     outputs: Mapping[str, TensorInfo]
-    _defaults: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    _defaults: Mapping[str, bytes] = field(repr=False)
+    _file: str = field(repr=False, compare=False)
 
     @property
     def defaults(self) -> dict[str, NDArray[Any]]:
         """Alias -> what an input is where it is not given, for those that need not be.
 
         Raises:
-            CheckpointError: one of them cannot be right.
+            CheckpointError: one of them cannot be right; it names the file and the alias.
         """
-        return {name: decode_tensor_proto(memoryview(d)) for name, d in self._defaults.items()}
+        found = {}
+        for alias, data in self._defaults.items():
+            with located(self._file, tensor=alias), enough_memory(self._file):
+                found[alias] = decode_tensor_proto(memoryview(data))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +123,12 @@ class Asset:
     """The tensor that is fed its path."""
 
 
-def _tensor_info(message: Any, depth: int = 0) -> TensorInfo:
+def _tensor_info(message: Any, left: Iterator[int], depth: int = 0) -> TensorInfo:
     kind = message.WhichOneof("encoding")
     sparse, composite = message.coo_sparse, message.composite_tensor
     if depth > _DEEPEST:
         raise CorruptCheckpointError("its tensors lie too deep", expected=f"at most {_DEEPEST}")
+    _take(left)
     return TensorInfo(
         name_text(message.name),
         data_type(message.dtype),
@@ -132,23 +141,28 @@ def _tensor_info(message: Any, depth: int = 0) -> TensorInfo:
         if kind == "coo_sparse"
         else None,
         name_text(composite.type_spec.type_spec_class_name),
-        tuple([_tensor_info(each, depth + 1) for each in composite.components]),
+        tuple([_tensor_info(each, left, depth + 1) for each in composite.components]),
     )
 
 
-def decode_signature(name: str, data: bytes) -> Signature:
-    """Decode a SignatureDef."""
+def _take(left: Iterator[int]) -> None:
+    if next(left, None) is None:
+        most = f"at most {MOST_TENSORS:,}"
+        raise UnsupportedError("has more tensors than are listed here", expected=most)
+
+
+def decode_signature(name: str, data: bytes, file: str) -> Signature:
+    """Decode a SignatureDef; `file` is what errors call the file, later on."""
     message = parse("Signature", data)
-    count = len(message.inputs) + len(message.outputs) + len(message.defaults)
-    if count > MOST_TENSORS:
-        most, got = f"at most {MOST_TENSORS:,}", f"{count:,}"
-        raise UnsupportedError("has more tensors than are listed here", expected=most, got=got)
+    left = iter(range(MOST_TENSORS))
+    for _ in message.defaults:
+        _take(left)
     inputs, outputs = (
-        {name_text(entry.key): _tensor_info(parse("TensorInfo", entry.value)) for entry in entries}
+        {name_text(e.key): _tensor_info(parse("TensorInfo", e.value), left) for e in entries}
         for entries in (message.inputs, message.outputs)
     )
     defaults = {name_text(entry.key): entry.value for entry in message.defaults}
-    return Signature(name, name_text(message.method_name), inputs, outputs, defaults)
+    return Signature(name, name_text(message.method_name), inputs, outputs, defaults, file)
 
 
 def decode_asset(data: bytes | memoryview) -> Asset:
@@ -223,22 +237,29 @@ class Collections(Mapping[str, list[Any]]):
         return len(self._values(name)[1])
 
     def _values(self, name: str) -> tuple[str, Sequence[Any]]:
-        message = parse("Collection", self._stored[name])
+        with self._named(name):
+            message = parse("Collection", self._stored[name])
         kind = message.WhichOneof("kind")
         return kind or "", getattr(message, kind).value if kind else ()
 
-    def __getitem__(self, name: str) -> list[Any]:
+    @contextmanager
+    def _named(self, name: str) -> Iterator[None]:
         try:
-            kind, values = self._values(name)
+            with enough_memory(self._file):
+                yield
+        except CheckpointError as error:
+            error.file, error.structure = self._file, f"collection {shortened(name)!r}"
+            raise
+
+    def __getitem__(self, name: str) -> list[Any]:
+        kind, values = self._values(name)
+        with self._named(name):
             if len(values) > MOST_VALUES:
                 most, got = f"at most {MOST_VALUES:,}", f"{len(values):,}"
                 problem = "has more values than are listed here"
                 raise UnsupportedError(problem, expected=most, got=got)
             decode = _BYTES.get(name, bytes) if kind == "bytes_list" else _KINDS.get(kind, bytes)
             return [decode(value) for value in values]
-        except CheckpointError as error:
-            error.file, error.structure = self._file, f"collection {shortened(name)!r}"
-            raise
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._stored)

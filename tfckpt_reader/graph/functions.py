@@ -114,7 +114,8 @@ class Function(Graph):
         if position is None or (digits and not digits.isdecimal()):
             return False
         single = definition.output_count is not None
-        size = 1 if single else self._sizes(definition, number)[position]
+        sizes = None if single else self._sizes(definition, number)
+        size = sizes[position] if sizes else 1 if single else None
         return size is None or int(digits[:10] or 0) < size
 
     def _defects(self) -> Iterator[str]:

@@ -82,7 +82,7 @@ class Graph:
         # An op may have thousands of outputs: what is known of all is not decoded again for each.
         self._last_outputs: tuple[Operation, list[Outputs]] | None = None
         self._last_shapes: tuple[Operation, list[Any]] | None = None
-        self._known_sizes: dict[int, list[int | None]] = {}
+        self._known_sizes: dict[int, list[int | None] | None] = {}
 
     def __setattr__(self, name: str, value: object) -> None:
         if self._frozen and not name.startswith("_"):
@@ -148,10 +148,15 @@ class Graph:
         Raises:
             TensorNotFoundError: there is none; names the nearest.
         """
-        number = self._numbers.get(name, ARGUMENT)
-        if number == ARGUMENT:
+        found = self.find(name)
+        if found is None:
             raise self._not_found(name)
-        return self._at(number)
+        return found
+
+    def find(self, name: str) -> Operation | None:
+        """Return the operation of that name, of several the first; None where there is none."""
+        number = self._numbers.get(name, ARGUMENT)
+        return None if number == ARGUMENT else self._at(number)
 
     def of_types(self, types: Iterable[str]) -> list[Operation]:
         """Return the operations whose op is one of `types`, in the order of the file."""
@@ -223,7 +228,8 @@ class Graph:
 
     def consumers(self, name: str) -> tuple[Operation, ...]:
         """Return the operations that take a tensor as an input, in the order of the file."""
-        return tuple(map(self._at, self._links.users.get(self._naming.tensor(name), ())))
+        with enough_memory(self._file):
+            return tuple(map(self._at, self._links.users.get(self._naming.tensor(name), ())))
 
     def subgraph(self, outputs: Iterable[str], inputs: Iterable[str] = ()) -> tuple[Operation, ...]:
         """Return the operations that `outputs` need, in the order of the file.
@@ -240,12 +246,14 @@ class Graph:
         for name in (*wanted, *given):
             if self._naming.origin(name) not in self._numbers:
                 raise self._not_found(self._naming.origin(name))
-        return tuple(map(self._at, self._links.needed(wanted, given)))
+        with enough_memory(self._file):
+            return tuple(map(self._at, self._links.needed(wanted, given)))
 
     @cached_property
     def problems(self) -> tuple[str, ...]:
         """What is wrong with the graph, a line each; at most 1,000 of them."""
-        found = list(islice(self._defects(), _MOST_PROBLEMS + 1))
+        with enough_memory(self._file):
+            found = list(islice(self._defects(), _MOST_PROBLEMS + 1))
         if len(found) > _MOST_PROBLEMS:
             found[-1] = "there are more problems than are listed here"
         return tuple(found)
@@ -271,13 +279,13 @@ class Graph:
         """Tell whether node `number` has the output that an input names."""
         index, count = split_name(text)[1] or 0, definition.output_count
         sizes = [count] if count is not None else self._sizes(definition, number)
-        return None in sizes or index < sum(size or 0 for size in sizes)
+        return sizes is None or None in sizes or index < sum(size or 0 for size in sizes)
 
-    def _sizes(self, definition: OpDefinition, number: int) -> list[int | None]:
+    def _sizes(self, definition: OpDefinition, number: int) -> list[int | None] | None:
         """Return how many tensors there are for each output that the op of a node defines."""
         if number not in self._known_sizes:
             # An error is told once; after it the sizes are not known.
-            self._known_sizes[number] = [None] * len(definition.outputs)
+            self._known_sizes[number] = None
             found = outputs_of(self._at(number), definition)
             self._known_sizes[number] = [output.number for output in found]
         return self._known_sizes[number]

@@ -30,11 +30,15 @@ _COLLECTIONS: tuple[tuple[Kind, str], ...] = (
     ("setting", "update_ops init_op local_init_op ready_op ready_for_local_init_op"),
     ("setting", "table_initializer saved_model_main_op legacy_init_op"),
 )
+_LONGEST_OP = 100
+"""Letters; TensorFlow's own have 72 at most. To match may take their square."""
 _GRADIENT = re.compile(r"(^|/)(gradients(_\d+)?|gradient_tape)/")
 
 
 @lru_cache(maxsize=4096)
 def _kind_of(op_type: str) -> Kind | None:
+    if len(op_type) > _LONGEST_OP:
+        return None
     return next((kind for kind, types in MACHINERY.items() if re.fullmatch(types, op_type)), None)
 
 

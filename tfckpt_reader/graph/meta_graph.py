@@ -137,7 +137,7 @@ class MetaGraph(Graph):
         with located(self.file), enough_memory(self.file):
             entries = [parse("Entry", data) for data in self._parts.signatures]
             pairs = [(name_text(entry.key), entry.value) for entry in entries]
-            return {name: decode_signature(name, value) for name, value in pairs}
+            return {name: decode_signature(name, value, self.file) for name, value in pairs}
 
     @property
     def inputs(self) -> tuple[Endpoint, ...]:
@@ -154,7 +154,7 @@ class MetaGraph(Graph):
         from tfckpt_reader.graph.endpoints import likely_endpoints, signed_endpoints
 
         savers = (*self.savers, *((self.saver,) if self.saver else ()))
-        with located(self.file):
+        with located(self.file), enough_memory(self.file):
             signed = signed_endpoints(self.signatures)
             return signed or likely_endpoints(self, savers, self.collections)
 

@@ -59,7 +59,7 @@ class Operation:
         """Name of an attribute -> its value, decoded when asked for.
 
         Raises:
-            CorruptCheckpointError: its attributes cannot be told apart.
+            CheckpointError: its attributes cannot be told apart.
         """
         entries = self._nodes.attributes(self._number)
         return Attributes(entries, f"node {shortened(self.name)!r}", self._nodes.file)
@@ -171,10 +171,11 @@ def decode_operation(
 
 
 def tensor_name(text: str) -> str:
-    """Return ``x:0`` for ``x``, and a name with an index as it is."""
-    if ":" not in text or split_name(text)[1] is None:
+    """Return ``x:0`` for ``x`` and for ``x:00``; ``x:1`` is that already."""
+    if ":" not in text:
         return f"{text}:0"
-    return text
+    node, index = split_name(text)
+    return f"{node}:{index or 0}"
 
 
 def split_name(text: str) -> tuple[str, int | None]:

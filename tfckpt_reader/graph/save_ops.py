@@ -123,9 +123,9 @@ def _saved(operation: Operation, strings: Callable[[str], list[str]]) -> Iterato
 
 def _strings(graph: Graph, tensor: str) -> list[str]:
     """Return the strings of a constant; none where it is no such constant."""
+    source = graph.find(tensor.partition(":")[0])
     try:
-        source = graph.operation(tensor.partition(":")[0])
-        found = source.attrs.strings("value") if source.type == "Const" else []
+        found = source.attrs.strings("value") if source and source.type == "Const" else []
     except (CheckpointError, KeyError):
         return []
     return [name_text(key) for key in found]
@@ -148,9 +148,8 @@ def _variable_behind(graph: Graph, name: str, behind: dict[str, str | None]) -> 
     while name not in behind:
         passed.append(name)
         behind[name] = None  # which also ends a circle
-        try:
-            operation = graph.operation(name)
-        except TensorNotFoundError:
+        operation = graph.find(name)
+        if operation is None:
             break
         if operation.type in VARIABLE_OPS:
             behind[name] = name

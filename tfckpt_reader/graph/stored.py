@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader._protos import parse
 from tfckpt_reader.coding import LENGTH_DELIMITED, encode_varint, set_apart
-from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, enough_memory, located
+from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, enough_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +111,11 @@ class StoredNodes:
         """Return the entries with a node's attributes.
 
         Raises:
-            CorruptCheckpointError: they cannot be told apart.
+            CheckpointError: they cannot be told apart; says of which node.
         """
-        with located(self.file):
-            return parse("Node", self[number]).attr
+        try:
+            with enough_memory(self.file):
+                return parse("Node", self[number]).attr
+        except CheckpointError as error:
+            error.file, error.structure = self.file, f"node {number}"
+            raise

@@ -109,7 +109,7 @@ def _join(
     first = group[0]
     node = split_name(first.variable_name)[0]
     piece = first.slice
-    operation = _operation(graph, node)
+    operation = graph.find(node)
     dtype, shape = _declared(operation)
     default = piece.full_name if piece is not None else node
     return Variable(
@@ -122,13 +122,6 @@ def _join(
         tuple(each.variable_name for each in group) if piece is not None else (),
         read,
     )
-
-
-def _operation(graph: Graph, name: str) -> Operation | None:
-    try:
-        return graph.operation(name)
-    except TensorNotFoundError:
-        return None
 
 
 def _declared(operation: Operation | None) -> tuple[DataType | None, PartialShape]:

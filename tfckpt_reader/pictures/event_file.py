@@ -70,7 +70,8 @@ def write_event_file(
 
     Raises:
         TensorNotFoundError: one of `outputs` is not there.
-        CheckpointError: a node or function cannot be decoded, or TensorBoard could not show it.
+        CheckpointError: a node or function cannot be decoded, or TensorBoard could not show the
+            name of a node in it.
         OSError: it cannot be written.
     """
     from tfckpt_reader.export.aside import written_aside
