@@ -24,7 +24,7 @@ from tfckpt_reader.folder import (
     Location,
     checkpoints_in,
     names_in,
-    v1_at,
+    v1_of,
     v1_set_at,
     v2_at,
 )
@@ -59,7 +59,7 @@ def locate(path: str | os.PathLike[str] | bytes | Location, *, latest: bool = Fa
     name = name[7:] if scheme else name
     if os.path.isdir(name):
         return v2_at(name) or _in_folder(name, latest=latest)
-    found = v2_at(name) or _by_file(name) or v1_set_at(name) or v1_at(name)
+    found = v2_at(name) or _by_file(name) or v1_of(name)
     if found is not None:
         return found
     raise _wrong_file(name) if os.path.exists(name) else _nothing_there(name)
@@ -84,7 +84,7 @@ def listed_at(state_path: str, written: str) -> Location | None:
 
 
 def _any_at(path: str) -> Location | None:
-    return v2_at(path) or v1_at(path) or v1_set_at(path)
+    return v2_at(path) or v1_of(path)
 
 
 def _by_file(path: str) -> Location | None:
