@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -358,6 +359,19 @@ def test_rows_of_text_and_variants(tmp_path: Path) -> None:
         assert found.tolist() == [[b"3", b"4", b"5"], [b"6", b"7", b"8"]]
         variants = ckpt.read("v", rows=slice(2, 3))
         assert [[v.metadata for v in row] for row in variants] == [[b"4", b"5"]]
+
+
+@pytest.mark.parametrize("tail", [b"", b"more"])
+def test_text_without_elements_or_bytes_has_a_crc(tmp_path: Path, tail: bytes) -> None:
+    """As TensorFlow has it, also where the data file ends there."""
+    nothing = w.Raw(w.STRING, (0,), b"")
+    with opened(tmp_path, {"s": nothing}, tail=tail) as ckpt:
+        assert ckpt["s"].shape == (0,)
+    with (
+        opened(tmp_path, {"s": replace(nothing, crc=5)}, tail=tail) as ckpt,
+        pytest.raises(tfckpt.ChecksumError),
+    ):
+        ckpt["s"]
 
 
 def test_variant_damage_is_located(tmp_path: Path) -> None:

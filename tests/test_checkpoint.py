@@ -115,6 +115,15 @@ def test_missing_names_the_nearest(tmp_path: Path) -> None:
             ckpt.read("x")
 
 
+def test_nearest_names_are_shortened(tmp_path: Path) -> None:
+    """A damaged index can name a tensor with megabytes."""
+    w.write_bundle(tmp_path / "p", {"k" * 1_000_000 + "/kernel": MATRIX})
+    with tfckpt.open(tmp_path / "p") as ckpt, pytest.raises(tfckpt.TensorNotFoundError) as caught:
+        ckpt["kernel"]
+    assert "Nearest: kkk" in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
 def test_repr(prefix: str) -> None:
     ckpt = tfckpt.open(prefix)
     assert repr(ckpt) == str(ckpt) == "<Checkpoint 'model.ckpt-20000' V2, 1 shard>"

@@ -67,6 +67,14 @@ def test_attributes_and_text(kind: type[CheckpointError]) -> None:
     assert error.args == ("does not fit",)
 
 
+def test_a_name_of_any_length_is_told_shortly() -> None:
+    error = CheckpointError("broken", file="f", tensor="k" * 5_000_000)
+    assert error.tensor == "k" * 5_000_000
+    assert "tensor 'kkk" in str(error)
+    assert str(error).endswith(": broken")
+    assert len(str(error)) < 400
+
+
 @each
 def test_only_what_is_known_is_told(kind: type[CheckpointError]) -> None:
     assert str(kind("broken")) == "broken"

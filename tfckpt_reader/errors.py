@@ -61,7 +61,7 @@ class CheckpointError(Exception):
 
     def __str__(self) -> str:
         offset = None if self.offset is None else f"byte {self.offset}"
-        tensor = None if self.tensor is None else f"tensor {self.tensor!r}"
+        tensor = None if self.tensor is None else f"tensor {shortened(repr(self.tensor))}"
         file = None if self.file is None else self.file or "''"
         parts = (file, offset, tensor, self.structure)
         where = [printable(part) for part in parts if part is not None]
