@@ -132,13 +132,13 @@ def nearest(name: str, names: Sequence[str], most: int = 3) -> list[str]:
     """Return the few of `names` that look most like `name`.
 
     Names that share the last path component come first: the usual mistake is a missing scope.
-    The rest is left to difflib, on a bounded number of names, since it is slow.
+    The rest is left to difflib, on a bounded number of names and letters, since it is slow.
     """
     from difflib import get_close_matches
 
     last = name.removesuffix(":0").rsplit("/", 1)[-1]
     alike = [n for n in names if n == name.removesuffix(":0") or n.rsplit("/", 1)[-1] == last]
-    close = get_close_matches(name, (alike or names)[:_MOST_COMPARED], n=most)
+    close = get_close_matches(name[:_LONGEST_TEXT], (alike or names)[:_MOST_COMPARED], n=most)
     return close or alike[:most]
 
 

@@ -17,7 +17,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader._protos import parse
-from tfckpt_reader._protos.values import check_version, data_type, dims, extents
+from tfckpt_reader._protos.values import all_extents, check_version, data_type, dims
 from tfckpt_reader.block import LARGEST_EXPANSION
 from tfckpt_reader.dtypes import require_readable
 from tfckpt_reader.errors import CorruptCheckpointError, located
@@ -112,7 +112,7 @@ class V1:
                         expected=f"{dtype} {list(shape)}",
                         got=f"{data_type(meta.type)} {list(dims(meta.shape))}",
                     )
-                stored = [extents(piece) for piece in meta.slice]
+                stored = all_extents(meta.slice)
                 pieces += [TensorSlice(pairs, *place(pairs, shape), shard) for pairs in stored]
         self._pieces[name] = tuple(pieces)
         nbytes = dtype.itemsize * prod(shape) if dtype.itemsize else None
