@@ -105,7 +105,7 @@ def test_slices_as_stored() -> None:
 
 
 def test_slices_again_and_again() -> None:
-    """A few are left to whoever puts them together; very many, in a compressed block, take hours."""
+    """A few are left to whoever puts them together; very many, compressed, would take hours."""
     few = [[(0, -1)]] * 3
     assert decode_entry(w.entry(1, (3,), slices=few)).slices == (((0, -1),),) * 3
     with pytest.raises(UnsupportedError, match="1,999 in all"):

@@ -31,7 +31,7 @@ from tfckpt_reader.tensor import empty, empty_rows, shaped
 from tfckpt_reader.typed_values import count_values, decode_values
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -233,7 +233,7 @@ class V1:
     def _file_of(self, piece: TensorSlice) -> str:
         return self.tables[piece.shard or 0].source.name
 
-    def _stored(self, spec: TensorSpec, piece: TensorSlice) -> list[Part]:
+    def _stored(self, spec: TensorSpec, piece: TensorSlice) -> Iterable[Part]:
         row = self.tables[piece.shard or 0].get(slice_key(spec.key, piece.extents))
         if row is not None:
             return stored_values(memoryview(row), spec.key, piece, spec.dtype)

@@ -17,7 +17,7 @@ MOST_ELEMENTS = (1 << 63) - 1
 """Of a tensor: TensorFlow counts them in 63 bits."""
 _HIGHEST_RANK = 254
 _MOST_REPEATED = 1000
-"""Slices that a tensor may list again, which is wrong: compressed, few bytes stand for very many."""
+"""Slices that a tensor may list again: compressed, a few bytes could stand for very many."""
 
 
 def data_type(number: int) -> DataType:
