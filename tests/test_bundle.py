@@ -280,6 +280,15 @@ def test_slices_that_do_not_fit(tmp_path: Path, pieces: list[Any]) -> None:
     assert (caught.value.tensor, caught.value.file) == ("t", f"{tmp_path}/p.index")
 
 
+def test_a_scalar_in_a_slice(tmp_path: Path) -> None:
+    with opened(tmp_path, {"t": w.Sliced(np.array(2.5), [[]])}) as ckpt:
+        spec = ckpt.specs["t"]
+        assert len(spec.slices) == 1
+        assert ckpt["t"] == ckpt.read("t") == 2.5
+        assert b"".join(ckpt.reader.stream(spec)) == np.array(2.5, "<f8").tobytes()
+        ckpt.reader.check(spec)
+
+
 def test_full_shape_that_slices_do_not_fill(tmp_path: Path) -> None:
     """However large it claims to be, nothing is set aside for it."""
     with sliced(tmp_path, entry_edit(b"t", shape=(1 << 40, 3))) as ckpt:

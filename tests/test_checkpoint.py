@@ -226,6 +226,8 @@ def test_closed(prefix: str) -> None:
         lambda: ckpt.specs,
         lambda: ckpt.reader,
         lambda: dict(ckpt),
+        lambda: specs["a"],
+        lambda: list(specs),
     ]
     for call in calls:
         with pytest.raises(ValueError, match="closed") as caught:
@@ -234,7 +236,6 @@ def test_closed(prefix: str) -> None:
         assert "model.ckpt-20000" in str(caught.value)
     assert ckpt.notes == ()
     assert ckpt.version == "V2"
-    assert specs is not None
 
 
 @pytest.mark.parametrize("mmap", [True, False])

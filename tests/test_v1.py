@@ -242,6 +242,7 @@ def test_empty_tensor_needs_no_row(tmp_path: Path) -> None:
             expected = w.typed(tensor)[1]
             assert_array_equal(ckpt[name], expected, strict=True)
             assert ckpt.read(name, rows=slice(0, 1)).shape == expected[:1].shape
+            ckpt.reader.check(ckpt.specs[name])
 
 
 def test_extra_row_is_ignored(tmp_path: Path) -> None:

@@ -188,13 +188,11 @@ def _wrong_file(path: str) -> CheckpointError:
         File(path)
     except CheckpointError as error:  # a pipe, or nothing that we may read
         return error
-    for stripped in _without_suffix(path):
-        known = describe(read_head(path))
-        if known is not None and path.endswith(".index"):
-            break
+    prefixes = _without_suffix(path)
+    if prefixes:
         return CheckpointNotFoundError(
             "this is one file of a checkpoint; its index is not beside it",
-            file=stripped + ".index",
+            file=prefixes[0] + ".index",
             advice="Copy or download the .index file too",
         )
     known = describe(read_head(path))
