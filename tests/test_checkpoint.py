@@ -124,6 +124,26 @@ def test_nearest_names_are_shortened(tmp_path: Path) -> None:
     assert len(str(caught.value)) < 1000
 
 
+@pytest.mark.parametrize("shape", [(1,) * 100, (0,) * 100])
+@pytest.mark.parametrize("version", ["V1", "V2"])
+def test_more_axes_than_numpy_has(tmp_path: Path, version: str, shape: tuple[int, ...]) -> None:
+    """Every way to read it names the file and the tensor."""
+    size = 4 * int(np.prod(shape))
+    if version == "V1":
+        whole = [(0, -1)] * len(shape)
+        meta = w.v1_meta([w.v1_tensor(b"x", shape, 1, [whole])], None)
+        row = w.v1_data(b"x", whole, w.bytes_field(5, bytes(size)) if size else b"")
+        (tmp_path / "p").write_bytes(w.table([(b"", meta), (w.slice_key(b"x", whole), row)]))
+    else:
+        w.write_bundle(tmp_path / "p", {"x": w.Raw(1, shape, bytes(size))})
+    with tfckpt.open(tmp_path / "p") as ckpt:
+        for read in (ckpt.__getitem__, ckpt.read):
+            with pytest.raises(tfckpt.UnsupportedError, match="NumPy") as caught:
+                read("x")
+            assert caught.value.tensor == "x"
+            assert str(caught.value.file).startswith(f"{tmp_path}/p")
+
+
 def test_repr(prefix: str) -> None:
     ckpt = tfckpt.open(prefix)
     assert repr(ckpt) == str(ckpt) == "<Checkpoint 'model.ckpt-20000' V2, 1 shard>"

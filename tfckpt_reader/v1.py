@@ -146,8 +146,7 @@ class V1:
         Only slices that hold some of the rows are decoded.
         """
         taken = self.require_tiling(spec, rows)
-        self._require_room(spec)
-        out = empty_rows(spec, rows) if out is None else out
+        out = self._empty(spec, rows) if out is None else out
         self._gather(spec, taken, out)
         return out
 
@@ -160,8 +159,8 @@ class V1:
 
             fill_cut(out, cut, fill)
 
-    def _require_room(self, spec: TensorSpec) -> None:
-        """Refuse a shape that all rows together could not fill, before memory is set aside."""
+    def _empty(self, spec: TensorSpec, rows: range) -> NDArray[Any]:
+        """Return an array for some rows, unless all of the files could not fill the shape."""
         size = sum(table.source.size for table in self.tables)
         if spec.elements > LARGEST_EXPANSION * size:
             raise CorruptCheckpointError(
@@ -172,6 +171,8 @@ class V1:
                 expected=f"at most {LARGEST_EXPANSION * size}",
                 got=spec.elements,
             )
+        with located(self.path, tensor=spec.name):
+            return empty_rows(spec, rows)
 
     def check(self, spec: TensorSpec) -> None:
         """Go through all rows of a tensor, one at a time; NumPy is not needed.
@@ -198,9 +199,8 @@ class V1:
         if len(taken) == 1:
             yield from _in_chunks(self.array(spec, check=True))
             return
-        self._require_room(spec)
         for rows in _slabs(spec, taken):
-            slab = empty_rows(spec, rows)
+            slab = self._empty(spec, rows)
             self._gather(spec, cuts(self._pieces[spec.name], rows), slab)
             yield from _in_chunks(slab)
 
@@ -222,12 +222,11 @@ class V1:
 
     def _values(self, spec: TensorSpec, piece: TensorSlice) -> NDArray[Any]:
         """Return the elements of one slice, in its shape."""
-        if not piece.elements:
-            return empty(piece.shape, spec.dtype)
         with located(self._file_of(piece), tensor=spec.name):
+            if not piece.elements:
+                return empty(piece.shape, spec.dtype)
             values = decode_values(self._stored(spec, piece), spec.dtype)
             _require_number(len(values), piece)
-        with located(self._file_of(piece), tensor=spec.name):
             return shaped(values, piece.shape, spec.dtype)
 
     def _file_of(self, piece: TensorSlice) -> str:
