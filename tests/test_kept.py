@@ -74,6 +74,19 @@ def test_what_lacks_some_of_its_files(tmp_path: Path) -> None:
     assert kept.other_files == ("lost.txt",)
 
 
+def test_a_name_that_several_sets_of_shards_have(tmp_path: Path) -> None:
+    """The others are told all the same."""
+    put(tmp_path, "saver_tf1/model.ckpt-1", "whole")
+    put(tmp_path, "v1_sharded/model.ckpt", "v1")
+    for path in list(tmp_path.glob("v1-*")):
+        shutil.copy(path, f"{str(path)[:-5]}00009")
+    state(tmp_path, "v1", "whole")
+    kept = tfckpt.kept_checkpoints(tmp_path)
+    assert kept.incomplete == ("v1",)
+    assert kept.there == (str(tmp_path / "whole"),)
+    assert kept.other_files == ()
+
+
 def test_files_of_similar_names(tmp_path: Path) -> None:
     put(tmp_path, "saver_tf1/model.ckpt-1", "model-1")
     others = put(tmp_path, "saver_tf1/model.ckpt-1", "model-1.meta")

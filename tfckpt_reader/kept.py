@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from tfckpt_reader.errors import CheckpointNotFoundError
 from tfckpt_reader.folder import DATA_FILE, V1_SHARD, names_in, shard_counts
 from tfckpt_reader.locate import listed_at, places
 from tfckpt_reader.state import STATE_FILE, read_state
@@ -34,7 +35,7 @@ class Kept:
     there: tuple[str, ...]
     """Those of them of which all files are there, as `open` takes them."""
     incomplete: tuple[str, ...]
-    """Those of which files are there, but not all, or not sound; as the state file has them."""
+    """Those of which files are there, but not all, not sound, or several sets; as it has them."""
     missing: tuple[str, ...]
     """Those of which no file is there, as the state file has them."""
     other_files: tuple[str, ...]
@@ -79,7 +80,10 @@ def _find(state_path: str, written: str, parts: Container[_Owner]) -> Location |
     )
     if beside and not any(owner in parts for owner in _named_so(written)):
         return None
-    return listed_at(state_path, written)
+    try:
+        return listed_at(state_path, written)
+    except CheckpointNotFoundError:  # several sets of shards have that name
+        return None
 
 
 def _is_whole(location: Location) -> bool:
