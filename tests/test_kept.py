@@ -109,11 +109,17 @@ def test_long_lists_are_not_looked_for_one_by_one(
 
     monkeypatch.setattr("tfckpt_reader.kept.listed_at", look)
     put(tmp_path, "saver_tf1/model.ckpt-1", "model-1")
-    state(tmp_path, *(f"/elsewhere/gone-{i}" for i in range(1000)), "model-1")
+    (tmp_path / "sub").mkdir()
+    put(tmp_path / "sub", "v1_sharded/model.ckpt", "model-2")
+    put(tmp_path / "sub", "saver_tf1/model.ckpt-1", "")
+    pattern = next((tmp_path / "sub").glob("model-2-00000-of-*")).name.replace("00000", "?????", 1)
+    gone = [f"{folder}/gone-{i}" for i in range(500) for folder in ("/elsewhere", "sub")]
+    there = [f"sub/{pattern}", "sub", "model-1"]
+    state(tmp_path, *gone, *there)
     kept = tfckpt.kept_checkpoints(tmp_path)
     assert len(kept.missing) == 1000
-    assert len(kept.there) == 1
-    assert asked == ["model-1"]
+    assert kept.there == (f"{tmp_path}/sub/{pattern}", f"{tmp_path}/sub/", f"{tmp_path}/model-1")
+    assert asked == there
 
 
 def test_no_state_file(tmp_path: Path) -> None:
