@@ -36,7 +36,8 @@ class Kept:
     there: tuple[str, ...]
     """Those of them of which all files are there, as `open` takes them."""
     incomplete: tuple[str, ...]
-    """Those of which files are there, but not all, not sound, or several sets; as it has them."""
+    """Those of which files are there, but not all, or not sound, or several sets of shards; as the
+    state file has them."""
     missing: tuple[str, ...]
     """Those of which no file is there, as the state file has them."""
     other_files: tuple[str, ...]

@@ -78,7 +78,11 @@ def latest_checkpoint(folder: str | os.PathLike[str] | bytes) -> str | None:
 
 
 def listed_at(state_path: str, written: str) -> Location | None:
-    """Return the checkpoint that a path in a state file means; None where it is not there."""
+    """Return the checkpoint that a path in a state file means; None where it is not there.
+
+    Raises:
+        CheckpointNotFoundError: several sets of shards fit.
+    """
     candidates = places(os.path.dirname(state_path), written)
     return next(filter(None, map(_any_at, candidates)), None)
 

@@ -30,7 +30,7 @@ _DATA, _NAME, _SLICE, _TENSOR = 2, 1, 2, 3
 def stored_values(
     row: memoryview, name: bytes, piece: TensorSlice, dtype: DataType
 ) -> Iterator[Part]:
-    """Yield the typed field with the values of a slice, in its occurrences: one each, at worst.
+    """Yield the occurrences of the typed field with a slice's values: as many as those, at worst.
 
     Raises:
         CorruptCheckpointError: the row says that it is of another tensor, or of another slice.
