@@ -112,7 +112,7 @@ def test_restart_arrays() -> None:
 def test_restart_inside_an_entry() -> None:
     """A search would begin there, and read nonsense."""
     entries = w.block(ABC, restart_interval=1)[:-16]
-    for restart in (1, 3, 6, 8, 14):
+    for restart in (1, 3, 6, 8, 14, 16, 18):
         contents = entries + struct.pack("<3I", 0, restart, 2)
         with pytest.raises(CorruptCheckpointError):
             rows_of(Block(contents))
@@ -121,6 +121,8 @@ def test_restart_inside_an_entry() -> None:
     contents = shared[:-8] + struct.pack("<3I", 0, at, 2)
     with pytest.raises(CorruptCheckpointError):
         rows_of(Block(contents))
+    with pytest.raises(CorruptCheckpointError):
+        list(Block(contents).seek(b"b"))
 
 
 def entry(shared: int, unshared: int, size: int, rest: bytes) -> bytes:

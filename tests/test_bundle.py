@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -279,6 +280,15 @@ def test_slices_that_do_not_fit(tmp_path: Path, pieces: list[Any]) -> None:
     assert (caught.value.tensor, caught.value.file) == ("t", f"{tmp_path}/p.index")
 
 
+def test_a_scalar_in_a_slice(tmp_path: Path) -> None:
+    with opened(tmp_path, {"t": w.Sliced(np.array(2.5), [[]])}) as ckpt:
+        spec = ckpt.specs["t"]
+        assert len(spec.slices) == 1
+        assert ckpt["t"] == ckpt.read("t") == 2.5
+        assert b"".join(ckpt.reader.stream(spec)) == np.array(2.5, "<f8").tobytes()
+        ckpt.reader.check(spec)
+
+
 def test_full_shape_that_slices_do_not_fill(tmp_path: Path) -> None:
     """However large it claims to be, nothing is set aside for it."""
     with sliced(tmp_path, entry_edit(b"t", shape=(1 << 40, 3))) as ckpt:
@@ -358,6 +368,19 @@ def test_rows_of_text_and_variants(tmp_path: Path) -> None:
         assert found.tolist() == [[b"3", b"4", b"5"], [b"6", b"7", b"8"]]
         variants = ckpt.read("v", rows=slice(2, 3))
         assert [[v.metadata for v in row] for row in variants] == [[b"4", b"5"]]
+
+
+@pytest.mark.parametrize("tail", [b"", b"more"])
+def test_text_without_elements_or_bytes_has_a_crc(tmp_path: Path, tail: bytes) -> None:
+    """As TensorFlow has it, also where the data file ends there."""
+    nothing = w.Raw(w.STRING, (0,), b"")
+    with opened(tmp_path, {"s": nothing}, tail=tail) as ckpt:
+        assert ckpt["s"].shape == (0,)
+    with (
+        opened(tmp_path, {"s": replace(nothing, crc=5)}, tail=tail) as ckpt,
+        pytest.raises(tfckpt.ChecksumError),
+    ):
+        ckpt["s"]
 
 
 def test_variant_damage_is_located(tmp_path: Path) -> None:

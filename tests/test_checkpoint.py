@@ -115,6 +115,35 @@ def test_missing_names_the_nearest(tmp_path: Path) -> None:
             ckpt.read("x")
 
 
+def test_nearest_names_are_shortened(tmp_path: Path) -> None:
+    """A damaged index can name a tensor with megabytes."""
+    w.write_bundle(tmp_path / "p", {"k" * 1_000_000 + "/kernel": MATRIX})
+    with tfckpt.open(tmp_path / "p") as ckpt, pytest.raises(tfckpt.TensorNotFoundError) as caught:
+        ckpt["kernel"]
+    assert "Nearest: kkk" in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("shape", [(1,) * 100, (0,) * 100])
+@pytest.mark.parametrize("version", ["V1", "V2"])
+def test_more_axes_than_numpy_has(tmp_path: Path, version: str, shape: tuple[int, ...]) -> None:
+    """Every way to read it names the file and the tensor."""
+    size = 4 * int(np.prod(shape))
+    if version == "V1":
+        whole = [(0, -1)] * len(shape)
+        meta = w.v1_meta([w.v1_tensor(b"x", shape, 1, [whole])], None)
+        row = w.v1_data(b"x", whole, w.bytes_field(5, bytes(size)) if size else b"")
+        (tmp_path / "p").write_bytes(w.table([(b"", meta), (w.slice_key(b"x", whole), row)]))
+    else:
+        w.write_bundle(tmp_path / "p", {"x": w.Raw(1, shape, bytes(size))})
+    with tfckpt.open(tmp_path / "p") as ckpt:
+        for read in (ckpt.__getitem__, ckpt.read):
+            with pytest.raises(tfckpt.UnsupportedError, match="NumPy") as caught:
+                read("x")
+            assert caught.value.tensor == "x"
+            assert str(caught.value.file).startswith(f"{tmp_path}/p")
+
+
 def test_repr(prefix: str) -> None:
     ckpt = tfckpt.open(prefix)
     assert repr(ckpt) == str(ckpt) == "<Checkpoint 'model.ckpt-20000' V2, 1 shard>"
@@ -217,6 +246,8 @@ def test_closed(prefix: str) -> None:
         lambda: ckpt.specs,
         lambda: ckpt.reader,
         lambda: dict(ckpt),
+        lambda: specs["a"],
+        lambda: list(specs),
     ]
     for call in calls:
         with pytest.raises(ValueError, match="closed") as caught:
@@ -225,7 +256,6 @@ def test_closed(prefix: str) -> None:
         assert "model.ckpt-20000" in str(caught.value)
     assert ckpt.notes == ()
     assert ckpt.version == "V2"
-    assert specs is not None
 
 
 @pytest.mark.parametrize("mmap", [True, False])

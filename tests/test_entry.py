@@ -13,7 +13,7 @@ from tfckpt_reader._protos import parse
 from tfckpt_reader._protos.values import data_type, dims, extents
 from tfckpt_reader.checksum import unmask
 from tfckpt_reader.entry import Entry, Header, decode_entry
-from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.errors import CheckpointError, UnsupportedError
 
 INT = st.one_of(st.integers(0, 300), st.integers(-3, (1 << 63) - 1), st.just(1 << 31))
 SIZES = st.lists(st.integers(-1, 1 << 40), max_size=4)
@@ -102,6 +102,16 @@ def test_slices_as_stored() -> None:
     found = decode_entry(w.entry(1, (3, 3), slices=stored, shard=7))
     assert found.slices == tuple(tuple(each) for each in stored)
     assert found.shard == 7
+
+
+def test_slices_again_and_again() -> None:
+    """A few are left to whoever puts them together; very many, compressed, would take hours."""
+    few = [[(0, -1)]] * 3
+    assert decode_entry(w.entry(1, (3,), slices=few)).slices == (((0, -1),),) * 3
+    with pytest.raises(UnsupportedError, match="1,999 in all"):
+        decode_entry(w.entry(1, (3,), slices=[[(0, -1)]] * 2000))
+    apart = [[(i, 1)] for i in range(2000)]
+    assert len(decode_entry(w.entry(1, (2000,), slices=apart)).slices) == 2000
 
 
 def test_header() -> None:

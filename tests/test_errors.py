@@ -67,6 +67,14 @@ def test_attributes_and_text(kind: type[CheckpointError]) -> None:
     assert error.args == ("does not fit",)
 
 
+def test_a_name_of_any_length_is_told_shortly() -> None:
+    error = CheckpointError("broken", file="f", tensor="k" * 5_000_000)
+    assert error.tensor == "k" * 5_000_000
+    assert "tensor 'kkk" in str(error)
+    assert str(error).endswith(": broken")
+    assert len(str(error)) < 400
+
+
 @each
 def test_only_what_is_known_is_told(kind: type[CheckpointError]) -> None:
     assert str(kind("broken")) == "broken"
@@ -173,6 +181,12 @@ def test_nearest_does_not_compare_names_of_any_length() -> None:
     assert nearest("x" * 301, ["x" * 300]) == []
     assert nearest("a/" * 500 + "x", ["y", "x"]) == ["x"]
     assert nearest("x", []) == []
+
+
+def test_nearest_compares_no_names_that_are_too_long_to_be_typed() -> None:
+    """difflib's time grows with the square of their length, and graphs can name anything."""
+    assert nearest("x" * 250, ["x" * 249 + "y"]) == ["x" * 249 + "y"]
+    assert nearest("ab" * 500, ["ab" * 499 + "cd"]) == []
 
 
 def test_nearest_is_bounded() -> None:

@@ -74,6 +74,19 @@ def test_what_lacks_some_of_its_files(tmp_path: Path) -> None:
     assert kept.other_files == ("lost.txt",)
 
 
+def test_a_name_that_several_sets_of_shards_have(tmp_path: Path) -> None:
+    """The others are told all the same."""
+    put(tmp_path, "saver_tf1/model.ckpt-1", "whole")
+    put(tmp_path, "v1_sharded/model.ckpt", "v1")
+    for path in list(tmp_path.glob("v1-*")):
+        shutil.copy(path, f"{str(path)[:-5]}00009")
+    state(tmp_path, "v1", "whole")
+    kept = tfckpt.kept_checkpoints(tmp_path)
+    assert kept.incomplete == ("v1",)
+    assert kept.there == (str(tmp_path / "whole"),)
+    assert kept.other_files == ()
+
+
 def test_files_of_similar_names(tmp_path: Path) -> None:
     put(tmp_path, "saver_tf1/model.ckpt-1", "model-1")
     others = put(tmp_path, "saver_tf1/model.ckpt-1", "model-1.meta")
@@ -96,11 +109,17 @@ def test_long_lists_are_not_looked_for_one_by_one(
 
     monkeypatch.setattr("tfckpt_reader.kept.listed_at", look)
     put(tmp_path, "saver_tf1/model.ckpt-1", "model-1")
-    state(tmp_path, *(f"/elsewhere/gone-{i}" for i in range(1000)), "model-1")
+    (tmp_path / "sub").mkdir()
+    put(tmp_path / "sub", "v1_sharded/model.ckpt", "model-2")
+    put(tmp_path / "sub", "saver_tf1/model.ckpt-1", "")
+    pattern = next((tmp_path / "sub").glob("model-2-00000-of-*")).name.replace("00000", "?????", 1)
+    gone = [f"{folder}/gone-{i}" for i in range(500) for folder in ("/elsewhere", "sub")]
+    there = [f"sub/{pattern}", "sub", "model-1"]
+    state(tmp_path, *gone, *there)
     kept = tfckpt.kept_checkpoints(tmp_path)
     assert len(kept.missing) == 1000
-    assert len(kept.there) == 1
-    assert asked == ["model-1"]
+    assert kept.there == (f"{tmp_path}/sub/{pattern}", f"{tmp_path}/sub/", f"{tmp_path}/model-1")
+    assert asked == there
 
 
 def test_no_state_file(tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import writers as w
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.folder import Location
+from tfckpt_reader.folder import Location, checkpoints_in
 from tfckpt_reader.locate import locate
 
 TENSORS: dict[str, Any] = {"a": np.array([1, 2]), "b": w.Strings([b"x"], ())}
@@ -249,6 +250,38 @@ def test_v1_name_of_a_set_of_very_many(tmp_path: Path) -> None:
         assert sum("missing" in note for note in ckpt.notes) == 1
 
 
+def test_v1_file_beside_shards_of_its_name(tmp_path: Path) -> None:
+    """The name is the file's own, as in TensorFlow; a folder of both leaves open what is meant."""
+    path = v1(tmp_path / "m", 1)
+    pattern = v1_shards(tmp_path / "m", 2)
+    assert assert_value(path, 1) == Location("V1", path, (path,))
+    assert_value(pattern, 2)
+    assert_none(tmp_path, path, pattern)
+    state(tmp_path, "m")
+    assert_value(tmp_path, 1)
+
+
+def test_v1_shard_count_of_any_length(tmp_path: Path) -> None:
+    """More digits than Python makes a number of."""
+    v1_shards(tmp_path / "m")
+    name = "m-00000-of-" + "1" * 5000
+    assert_none(tmp_path / name)
+    state(tmp_path, name)
+    assert_none(tmp_path)
+    assert tfckpt.latest_checkpoint(tmp_path) is None
+
+
+def test_a_folder_of_many_shards_is_listed_a_few_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    v1_shards(tmp_path / "m", shards=40)
+    v1(tmp_path / "single")
+    listdir = Mock(side_effect=os.listdir)
+    monkeypatch.setattr(os, "listdir", listdir)
+    assert len(checkpoints_in(str(tmp_path))) == 2
+    assert listdir.call_count < 5
+
+
 def test_v1_file_under_a_sharded_name(tmp_path: Path) -> None:
     v1(tmp_path / "export-00000-of-00001", 4)
     for name in ("export-00000-of-00001", "export-?????-of-00001", "export"):
@@ -280,8 +313,9 @@ def test_state_file_of_a_v1_checkpoint(tmp_path: Path) -> None:
     pattern = v1_shards(tmp_path / "m-2", 2)
     state(tmp_path, "m-1")
     assert_value(tmp_path, 1)
-    state(tmp_path, "m-2-?????-of-00002")
-    assert_value(tmp_path, 2)
+    for written in ("m-2-?????-of-00002", "m-2-00001-of-00002"):
+        state(tmp_path, written)
+        assert_value(tmp_path, 2)
     assert tfckpt.latest_checkpoint(tmp_path) == pattern
 
 

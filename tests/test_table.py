@@ -15,6 +15,7 @@ from tfckpt_reader.errors import (
     ChecksumError,
     CorruptCheckpointError,
     TruncatedError,
+    UnsupportedError,
 )
 from tfckpt_reader.table import Table
 
@@ -292,6 +293,16 @@ def test_metaindex_is_never_read() -> None:
     meta = Table(Memory(bytes(table))).footer.metaindex
     table[meta.offset : meta.end] = b"\xee" * (meta.end - meta.offset)
     assert scan(Table(Memory(bytes(table)))) == rows
+
+
+def test_more_entries_than_bytes() -> None:
+    """Compressed, a few bytes stand for very many equal keys, which a listing would keep."""
+    contents = b"\0\1\0k" + b"\1\0\0" * 50_000 + b"\0\0\0\0\1\0\0\0"
+    data = w.assemble([(b"z", w.seal(contents, compress=True))])
+    assert len(data) < 50_000
+    with pytest.raises(UnsupportedError):
+        scan(Table(Memory(data)))
+    assert Table(Memory(data)).get(b"k") == b""
 
 
 def test_errors_inside_compressed_blocks() -> None:

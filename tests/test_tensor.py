@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from array import array
 from typing import Any
 
@@ -240,6 +241,31 @@ def test_variant_of_odd_fields() -> None:
     assert decode_variant(memoryview(message)) == Variant("\udcff", b"m", ())
     with pytest.raises(CheckpointError):
         decode_variant(memoryview(w.bytes_field(3, b"\xff")))
+
+
+def test_values_that_repeat_in_a_variant_take_no_memory_to_speak_of() -> None:
+    """There may be very many tensors, each of which a few bytes say."""
+    label = w.int_field(1, 1) + w.bytes_field(2, w.shape_proto((1 << 18,)))
+    one = label + w.fixed32_field(5, 0x3F800000)
+    proto = w.bytes_field(3, label) + w.bytes_field(3, one)
+    tracemalloc.start()
+    tensors = decode_variant(memoryview(proto * 20)).tensors
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 20
+    assert [tensor.shape for tensor in tensors] == [(1 << 18,)] * 40
+    assert tensors[0].max() == 0
+    assert tensors[-1].min() == 1
+    with pytest.raises(UnsupportedError):
+        decode_variant(memoryview(w.bytes_field(3, one + w.fixed32_field(5, 0))))
+
+
+def test_values_that_repeat_a_little_in_a_variant() -> None:
+    label = w.int_field(1, 3) + w.bytes_field(2, w.shape_proto((5,)))
+    two = label + w.bytes_field(7, b"\x01\x02")
+    (tensor,) = decode_variant(memoryview(w.bytes_field(3, two))).tensors
+    assert tensor.tolist() == [1, 2, 2, 2, 2]
+    assert tensor.flags.c_contiguous
 
 
 def test_variant_tensors_are_read_only() -> None:

@@ -137,6 +137,8 @@ def test_a_value_that_stands_for_very_many() -> None:
     assert not found.flags.writeable
     nothing = decode_tensor_proto(memoryview(label(9, (1 << 20, 1 << 20))))
     assert nothing[7, 7] == 0
+    with pytest.raises(UnsupportedError, match="NumPy"):
+        decode_tensor_proto(memoryview(label(2, (1 << 62,))))
     two = label(1, (1 << 40,)) + w.bytes_field(5, struct.pack("<2f", 1.5, 2))
     with pytest.raises(UnsupportedError):
         decode_tensor_proto(memoryview(two))

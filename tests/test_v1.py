@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -241,6 +242,7 @@ def test_empty_tensor_needs_no_row(tmp_path: Path) -> None:
             expected = w.typed(tensor)[1]
             assert_array_equal(ckpt[name], expected, strict=True)
             assert ckpt.read(name, rows=slice(0, 1)).shape == expected[:1].shape
+            ckpt.reader.check(ckpt.specs[name])
 
 
 def test_extra_row_is_ignored(tmp_path: Path) -> None:
@@ -327,3 +329,23 @@ def test_any_integers(
     array = np.array(values, np.int64)
     with opened(tmp_path_factory.getbasetemp(), {"t": array}, packed=packed) as ckpt:
         assert_array_equal(ckpt["t"], array, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("number", "stored"), [(7, w.bytes_field(8, b"")), (1, w.fixed32_field(5, 0))]
+)
+def test_memory_for_values_stored_one_by_one(tmp_path: Path, number: int, stored: bytes) -> None:
+    """Nothing is kept of an occurrence but its value: a compressed row can have very many."""
+    count, whole = 50_000, [(0, -1)]
+    meta = w.v1_meta([w.v1_tensor(b"x", (count,), number, [whole])], None)
+    row = w.v1_data(b"x", whole, stored * count)
+    (tmp_path / "f").write_bytes(w.table([(b"", meta), (w.slice_key(b"x", whole), row)]))
+    with tfckpt.open(tmp_path / "f") as ckpt:
+        spec = ckpt.specs["x"]
+        tracemalloc.start()
+        found = ckpt["x"]
+        ckpt.reader.check(spec)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert found.tolist() == [b"" if number == 7 else 0.0] * count
+    assert peak < 40 * count

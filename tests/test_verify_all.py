@@ -30,6 +30,7 @@ from test_code_matrix import CASES, OF_FOLDERS
 from tfckpt_reader import CheckpointNotFoundError, Report, crew, verify, verify_all, verify_folder
 from tfckpt_reader.codes import LEVELS
 from tfckpt_reader.folder import Location
+from tfckpt_reader.search import Found
 from tfckpt_reader.table import Table
 
 V1_FILE = (FIXTURES / "v1" / "model.ckpt").read_bytes()
@@ -502,3 +503,10 @@ def test_a_state_file_whose_newest_is_cut_off(tmp_path: Path) -> None:
     assert (problem.code, problem.what) == (
         "TFC351", "the newest checkpoint is cut off, or none: old",
     )  # fmt: skip
+
+
+def test_notes_are_not_thousands() -> None:
+    found = Found()
+    for i in range(200):
+        found.note(str(i))
+    assert found.notes == [*map(str, range(50)), "… and more was left aside"]

@@ -245,17 +245,21 @@ class Bundle:
         if not spec.slices:
             run = run_of(spec)
             self.shards.require(run)
-            out = empty_rows(spec, rows) if out is None else out
+            out = self._empty(spec, rows) if out is None else out
             self.shards.fill(run, rows, out, check=check)
             return out
         wanted = self.require_tiling(spec, rows)
         taken = [(cut, self.part(spec, cut.piece)) for cut in wanted]
         for _, run in taken:
             self.shards.require(run)
-        out = empty_rows(spec, rows) if out is None else out
+        out = self._empty(spec, rows) if out is None else out
         for cut, run in taken:
             fill_cut(out, cut, partial(self.shards.fill, run, check=check))
         return out
+
+    def _empty(self, spec: TensorSpec, rows: range) -> NDArray[Any]:
+        with located(self.path, tensor=spec.name):
+            return empty_rows(spec, rows)
 
     def _require_byte_order(self, spec: TensorSpec) -> None:
         if not self.header.present and spec.dtype.itemsize != 1:

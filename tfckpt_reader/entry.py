@@ -21,7 +21,7 @@ from operator import mul
 from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader._protos import parse
-from tfckpt_reader._protos.values import MOST_ELEMENTS, check_version, data_type, dims, extents
+from tfckpt_reader._protos.values import MOST_ELEMENTS, all_extents, check_version, data_type, dims
 from tfckpt_reader.checksum import unmask
 from tfckpt_reader.coding import decode_varint
 from tfckpt_reader.dtypes import require_readable
@@ -83,7 +83,7 @@ def decode_entry(value: bytes | memoryview) -> Entry:
 
     Raises:
         CorruptCheckpointError: it is no message, or its dtype or shape cannot be.
-        UnsupportedError: its dtype is not known.
+        UnsupportedError: it lists the same slices again and again.
     """
     middle, end = 4 + value[3] if len(value) > 4 + _CRC_SIZE else 0, len(value) - _CRC_SIZE
     if 4 <= middle <= end and value[1] | value[3] < 0x80 and value[end] == _CRC:
@@ -93,9 +93,8 @@ def decode_entry(value: bytes | memoryview) -> Entry:
             crc = int.from_bytes(value[end + 1 :], "little")
             return Entry(dtype, shape, *place, unmask(crc))
     entry = parse("BundleEntry", value)
-    slices = tuple([extents(piece) for piece in entry.slices])
-    numbers = entry.shard_id, entry.offset, entry.size
-    return Entry(data_type(entry.dtype), dims(entry.shape), *numbers, unmask(entry.crc32c), slices)
+    numbers = entry.shard_id, entry.offset, entry.size, unmask(entry.crc32c)
+    return Entry(data_type(entry.dtype), dims(entry.shape), *numbers, all_extents(entry.slices))
 
 
 @lru_cache(maxsize=1024)

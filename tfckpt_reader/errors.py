@@ -61,7 +61,7 @@ class CheckpointError(Exception):
 
     def __str__(self) -> str:
         offset = None if self.offset is None else f"byte {self.offset}"
-        tensor = None if self.tensor is None else f"tensor {self.tensor!r}"
+        tensor = None if self.tensor is None else f"tensor {shortened(repr(self.tensor))}"
         file = None if self.file is None else self.file or "''"
         parts = (file, offset, tensor, self.structure)
         where = [printable(part) for part in parts if part is not None]
@@ -132,14 +132,13 @@ def nearest(name: str, names: Sequence[str], most: int = 3) -> list[str]:
     """Return the few of `names` that look most like `name`.
 
     Names that share the last path component come first: the usual mistake is a missing scope.
-    The rest is left to difflib, on a bounded number of names and of letters, since it is slow.
+    The rest is left to difflib, on a bounded number of names and letters, since it is slow.
     """
     from difflib import get_close_matches
 
     last = name.removesuffix(":0").rsplit("/", 1)[-1]
     alike = [n for n in names if n == name.removesuffix(":0") or n.rsplit("/", 1)[-1] == last]
-    compared = (alike or names)[:_MOST_COMPARED] if len(name) <= _LONGEST_TEXT else []
-    close = get_close_matches(name, compared, n=most)
+    close = get_close_matches(name[:_LONGEST_TEXT], (alike or names)[:_MOST_COMPARED], n=most)
     return close or alike[:most]
 
 

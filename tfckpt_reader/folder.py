@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from tfckpt_reader.errors import CheckpointNotFoundError, count_of
 from tfckpt_reader.footer import FOOTER_SIZE, MAGIC
 
-V1_SHARD = re.compile(r"(?s)(.*)-(\d{5,}|\?{5})-of-(\d{5,}|\?{5})")
-"""Base, number and count in the name of a V1 shard, or in TensorFlow's pattern for them."""
+V1_SHARD = re.compile(r"(?s)(.*)-(\d{5,19}|\?{5})-of-(\d{5,19}|\?{5})")
+"""Base, number and count in the name of a V1 shard, or in TensorFlow's pattern for them. A state
+file could name one of more digits than Python makes a number of."""
 DATA_FILE = re.compile(r"(?s)(.*)\.data-\d{5,}-of-\d{5,}")
 """Prefix in the name of a V2 data file."""
 UNFINISHED = re.compile(r"(?s).*\.tempstate\d+")
@@ -94,6 +95,17 @@ def v1_at(path: str) -> Location | None:
     return Location("V1", path, (path,)) if is_one else None
 
 
+def v1_of(path: str) -> Location | None:
+    """Return the V1 checkpoint of a path: a shard's set, or that file, or the set named after it.
+
+    Raises:
+        CheckpointNotFoundError: several sets of shards fit.
+    """
+    if V1_SHARD.fullmatch(path):
+        return v1_set_at(path) or v1_at(path)
+    return v1_at(path) or v1_set_at(path)
+
+
 def v1_set_at(path: str) -> Location | None:
     """Take a shard's name, TensorFlow's pattern or the base name for a sharded V1 checkpoint.
 
@@ -156,9 +168,8 @@ def checkpoints_in(folder: str) -> list[Location]:
             found[prefix] = Location("V2", prefix)
         elif is_table(path):
             match = V1_SHARD.fullmatch(path)
-            location = v1_set_at(f"{match[1]}-?????-of-{match[3]}" if match else path) or v1_at(
-                path
-            )
+            pattern = f"{match[1]}-?????-of-{match[3]}" if match else path
+            location = None if pattern in found else v1_of(pattern) or v1_at(path)
             if location is not None:
                 found[location.prefix] = location
     return list(found.values())

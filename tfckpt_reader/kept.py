@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
+from tfckpt_reader.errors import CheckpointNotFoundError
 from tfckpt_reader.folder import DATA_FILE, V1_SHARD, names_in, shard_counts
 from tfckpt_reader.locate import listed_at, places
 from tfckpt_reader.state import STATE_FILE, read_state
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Callable, Iterator
 
     from tfckpt_reader.folder import Location
 
@@ -34,7 +36,8 @@ class Kept:
     there: tuple[str, ...]
     """Those of them of which all files are there, as `open` takes them."""
     incomplete: tuple[str, ...]
-    """Those of which files are there, but not all, or not sound; as the state file has them."""
+    """Those of which files are there, but not all, or not sound, or several sets of shards; as the
+    state file has them."""
     missing: tuple[str, ...]
     """Those of which no file is there, as the state file has them."""
     other_files: tuple[str, ...]
@@ -54,10 +57,11 @@ def kept_checkpoints(folder: str | os.PathLike[str] | bytes) -> Kept:
     listed = tuple(dict.fromkeys((*state.kept, state.newest)))
     files = [file for file in names_in(name) if os.path.isfile(os.path.join(name, file))]
     parts = {owner for file in files for owner in _owners(file)}
+    owners_in = cache(_owners_in)  # a long list can lead into one folder again and again
     there, incomplete, missing = [], [], []
     taken: set[_Owner] = set()
     for written in listed:
-        location = _find(path, written, parts)
+        location = _find(path, written, owners_in)
         owners = _named_so(written) if location is None else {_owner(location)}
         if location is not None and _is_whole(location):
             there.append(location.prefix)
@@ -71,15 +75,20 @@ def kept_checkpoints(folder: str | os.PathLike[str] | bytes) -> Kept:
     return Kept(state.newest, listed, *found)
 
 
-def _find(state_path: str, written: str, parts: Container[_Owner]) -> Location | None:
+def _find(
+    state_path: str, written: str, owners_in: Callable[[str], set[_Owner]]
+) -> Location | None:
     """Return a checkpoint of the state file, without a look where no file can be one of its."""
     folder = os.path.dirname(state_path)
-    beside = all(
-        os.path.dirname(p) == folder and not os.path.isdir(p) for p in places(folder, written)
-    )
-    if beside and not any(owner in parts for owner in _named_so(written)):
+    if all(
+        _named_so(os.path.basename(place)).isdisjoint(owners_in(os.path.dirname(place)))
+        for place in places(folder, written)
+    ):
         return None
-    return listed_at(state_path, written)
+    try:
+        return listed_at(state_path, written)
+    except CheckpointNotFoundError:  # several sets of shards have that name
+        return None
 
 
 def _is_whole(location: Location) -> bool:
@@ -101,6 +110,11 @@ def _named_so(written: str) -> set[_Owner]:
     last = re.split(r"[/\\]", written.rstrip("/\\"))[-1]
     shard = V1_SHARD.fullmatch(last)
     return {(shard[1] if shard else last, version) for version in ("V1", "V2")}
+
+
+def _owners_in(folder: str) -> set[_Owner]:
+    """Return what the files of a folder may belong to."""
+    return {owner for file in names_in(folder or ".") for owner in _owners(file)}
 
 
 def _owners(file: str) -> Iterator[_Owner]:

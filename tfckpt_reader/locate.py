@@ -24,7 +24,7 @@ from tfckpt_reader.folder import (
     Location,
     checkpoints_in,
     names_in,
-    v1_at,
+    v1_of,
     v1_set_at,
     v2_at,
 )
@@ -59,7 +59,7 @@ def locate(path: str | os.PathLike[str] | bytes | Location, *, latest: bool = Fa
     name = name[7:] if scheme else name
     if os.path.isdir(name):
         return v2_at(name) or _in_folder(name, latest=latest)
-    found = v2_at(name) or _by_file(name) or v1_set_at(name) or v1_at(name)
+    found = v2_at(name) or _by_file(name) or v1_of(name)
     if found is not None:
         return found
     raise _wrong_file(name) if os.path.exists(name) else _nothing_there(name)
@@ -78,13 +78,17 @@ def latest_checkpoint(folder: str | os.PathLike[str] | bytes) -> str | None:
 
 
 def listed_at(state_path: str, written: str) -> Location | None:
-    """Return the checkpoint that a path in a state file means; None where it is not there."""
+    """Return the checkpoint that a path in a state file means; None where it is not there.
+
+    Raises:
+        CheckpointNotFoundError: several sets of shards fit.
+    """
     candidates = places(os.path.dirname(state_path), written)
     return next(filter(None, map(_any_at, candidates)), None)
 
 
 def _any_at(path: str) -> Location | None:
-    return v2_at(path) or v1_at(path) or v1_set_at(path)
+    return v2_at(path) or v1_of(path)
 
 
 def _by_file(path: str) -> Location | None:
@@ -188,13 +192,11 @@ def _wrong_file(path: str) -> CheckpointError:
         File(path)
     except CheckpointError as error:  # a pipe, or nothing that we may read
         return error
-    for stripped in _without_suffix(path):
-        known = describe(read_head(path))
-        if known is not None and path.endswith(".index"):
-            break
+    prefixes = _without_suffix(path)
+    if prefixes:
         return CheckpointNotFoundError(
             "this is one file of a checkpoint; its index is not beside it",
-            file=stripped + ".index",
+            file=prefixes[0] + ".index",
             advice="Copy or download the .index file too",
         )
     known = describe(read_head(path))

@@ -15,6 +15,7 @@ from tfckpt_reader.errors import (
     count_of,
     enough_memory,
     nearest,
+    shortened,
 )
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class Specs(Mapping[str, "TensorSpec"]):
     def _not_found(self, name: str) -> TensorNotFoundError:
         try:
             alike = nearest(name, list(self.listed))
-            advice = f"Nearest: {', '.join(alike)}" if alike else None
+            advice = f"Nearest: {', '.join(map(shortened, alike))}" if alike else None
         except CheckpointError as error:
             advice = f"The index is damaged, so it may be lost: {error.problem}"
         return TensorNotFoundError(

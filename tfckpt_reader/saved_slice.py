@@ -27,15 +27,17 @@ _DATA, _NAME, _SLICE, _TENSOR = 2, 1, 2, 3
 """Fields of SavedTensorSlices (data) and of SavedSlice."""
 
 
-def stored_values(row: memoryview, name: bytes, piece: TensorSlice, dtype: DataType) -> list[Part]:
-    """Return the typed field with the values of a slice, in its occurrences.
+def stored_values(
+    row: memoryview, name: bytes, piece: TensorSlice, dtype: DataType
+) -> Iterator[Part]:
+    """Yield the occurrences of the typed field with a slice's values: as many as those, at worst.
 
     Raises:
         CorruptCheckpointError: the row says that it is of another tensor, or of another slice.
     """
     from tfckpt_reader.typed_values import FIELD
 
-    wanted, found = FIELD.get(dtype), []
+    wanted = FIELD.get(dtype)
     for saved in _delimited(row, _DATA):
         for stored in _delimited(saved, _NAME):
             _require("tensor", repr(name), repr(bytes(stored[:100])), same=stored == name)
@@ -43,8 +45,7 @@ def stored_values(row: memoryview, name: bytes, piece: TensorSlice, dtype: DataT
             theirs = extents(parse("Slice", stored))
             _require("slice", piece.extents, theirs, same=theirs == piece.extents)
         for proto in _delimited(saved, _TENSOR):
-            found += [(kind, value) for field, kind, value in fields(proto) if field == wanted]
-    return found
+            yield from ((kind, value) for field, kind, value in fields(proto) if field == wanted)
 
 
 def _require(what: str, expected: object, got: object, *, same: bool) -> None:

@@ -248,7 +248,7 @@ class Shards:
             )
             if front.end > len(data):
                 data = source.read(offset, front.end)
-        if check and len(data):
+        if check:
             self.require_crc(run, crc32c(data[front.begin : front.end], front.crc))
         return data, front
 

@@ -27,7 +27,6 @@ from tfckpt_reader.coding import decode_varint
 from tfckpt_reader.dtypes import DataType, to_numpy
 from tfckpt_reader.errors import (
     DAMAGED,
-    CheckpointError,
     ChecksumError,
     CorruptCheckpointError,
     TruncatedError,
@@ -70,11 +69,7 @@ def empty(shape: tuple[int, ...], dtype: DataType) -> NDArray[Any]:
 
 def empty_rows(spec: TensorSpec, rows: range) -> NDArray[Any]:
     """Return an uninitialised array for some rows of a tensor; range(1) for a scalar."""
-    try:
-        return empty((len(rows), *spec.shape[1:]) if spec.shape else (), spec.dtype)
-    except CheckpointError as error:
-        error.tensor = spec.name
-        raise
+    return empty((len(rows), *spec.shape[1:]) if spec.shape else (), spec.dtype)
 
 
 def empty_bits(shape: tuple[int, ...], dtype: DataType) -> NDArray[Any]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _DTYPE, _SHAPE, _CONTENT = 1, 2, 4
 LARGEST_REPEAT = 1 << 28
 """Bytes that a few stored values may be repeated to: graphs store large constants so."""
-SMALL_REPEAT = 1 << 20
+_SMALL_REPEAT = 1 << 20
 """Bytes up to which repeated values are expanded without further thought."""
 
 
@@ -35,7 +35,7 @@ def decode_tensor_proto(data: memoryview, *, most: int = LARGEST_REPEAT) -> NDAr
     """Return a tensor that carries its own dtype and shape, as a read-only array.
 
     With fewer values than elements the last value repeats; with none, all are zero. A single
-    value that stands for more than `SMALL_REPEAT` bytes comes as a broadcast view of itself.
+    value that stands for more than `_SMALL_REPEAT` or `most` bytes comes as a broadcast view.
 
     Raises:
         CorruptCheckpointError: it cannot be right.
@@ -107,7 +107,7 @@ def _repeated(
     _require_room(len(values), shape)
     count = prod(shape)
     nbytes = (dtype.itemsize or 8) * count
-    if len(values) <= 1 and nbytes > SMALL_REPEAT:
+    if len(values) <= 1 and nbytes > min(most, _SMALL_REPEAT):
         empty((0,) * len(shape), dtype)  # says so if NumPy has no such rank
         try:
             return np.broadcast_to(values[:1].reshape(()) if len(values) else _zero(dtype), shape)

@@ -16,7 +16,7 @@ from tfckpt_reader.dtypes import DataType, to_numpy
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -68,11 +68,11 @@ def decode_strings(data: memoryview) -> list[bytes]:
     return [bytes(_delimited(part)) for part in parts]
 
 
-def count_values(parts: Sequence[Part], dtype: DataType) -> int:
+def count_values(parts: Iterable[Part], dtype: DataType) -> int:
     """Return how many values `decode_values` would return, or raise what it would; no NumPy."""
     field = _field(dtype)
     if field == _STRING:
-        return len([_delimited(part) for part in parts])
+        return sum(1 for _ in map(_delimited, parts))
     if field == _FLOAT8:
         return sum(len(_delimited(part)) for part in parts)
     if field in _FIXED:
@@ -87,7 +87,7 @@ def _field(dtype: DataType) -> int:
     return field
 
 
-def decode_values(parts: Sequence[Part], dtype: DataType) -> NDArray[Any]:
+def decode_values(parts: Iterable[Part], dtype: DataType) -> NDArray[Any]:
     """Return the values in the typed field of `dtype`, flat, as many as are stored.
 
     Args:
@@ -110,16 +110,16 @@ def decode_values(parts: Sequence[Part], dtype: DataType) -> NDArray[Any]:
     return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
 
 
-def _delimited(part: Part) -> memoryview:
+def _delimited(part: Part, other: int = LENGTH_DELIMITED) -> memoryview:
     kind, value = part
-    if kind != LENGTH_DELIMITED or isinstance(value, int):
+    if kind not in (LENGTH_DELIMITED, other) or isinstance(value, int):
         raise CorruptCheckpointError(
             "value has the wrong wire type", structure="TensorProto", got=kind
         )
     return value
 
 
-def _fixed(parts: Sequence[Part], stored: str, dtype: DataType) -> NDArray[Any]:
+def _fixed(parts: Iterable[Part], stored: str, dtype: DataType) -> NDArray[Any]:
     """Return packed or single floats; complex numbers are pairs of them."""
     import numpy as np
 
@@ -129,13 +129,19 @@ def _fixed(parts: Sequence[Part], stored: str, dtype: DataType) -> NDArray[Any]:
     return np.frombuffer(data, stored).astype(stored[1:], copy=False).view(to_numpy(dtype))
 
 
-def _fixed_bytes(parts: Sequence[Part], stored: str, dtype: DataType) -> bytes | memoryview:
+def _fixed_bytes(parts: Iterable[Part], stored: str, dtype: DataType) -> bytearray | memoryview:
     single = FIXED32 if stored == "<f4" else FIXED64
-    kinds = (single, LENGTH_DELIMITED)
-    views = [value for kind, value in parts if kind in kinds and not isinstance(value, int)]
-    data = views[0] if len(views) == 1 else b"".join(views)
-    split = any(len(view) % int(stored[2]) for view in views)  # a float across two occurrences
-    if len(views) != len(parts) or split or len(data) % dtype.itemsize:
+    data: bytearray | memoryview = memoryview(b"")
+    is_even = True
+    for part in parts:
+        value = _delimited(part, single)
+        is_even = is_even and len(value) % int(stored[2]) == 0  # no float across two occurrences
+        if not data:
+            data = value
+            continue
+        data = data if isinstance(data, bytearray) else bytearray(data)
+        data += value
+    if not is_even or len(data) % dtype.itemsize:
         raise CorruptCheckpointError(
             "packed values do not come out even",
             structure="TensorProto",
@@ -154,7 +160,7 @@ def _count_varints(data: memoryview) -> int:
     return sum(len(piece.translate(None, delete=_NOT_THE_LAST)) for piece in pieces)
 
 
-def _varint_runs(parts: Sequence[Part]) -> Iterator[NDArray[np.uint64]]:
+def _varint_runs(parts: Iterable[Part]) -> Iterator[NDArray[np.uint64]]:
     """Yield the integers of packed and of single occurrences, in order, in bounded runs."""
     import numpy as np
 

@@ -17,7 +17,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader._protos import parse
-from tfckpt_reader._protos.values import check_version, data_type, dims, extents
+from tfckpt_reader._protos.values import all_extents, check_version, data_type, dims
 from tfckpt_reader.block import LARGEST_EXPANSION
 from tfckpt_reader.dtypes import require_readable
 from tfckpt_reader.errors import CorruptCheckpointError, located
@@ -31,7 +31,7 @@ from tfckpt_reader.tensor import empty, empty_rows, shaped
 from tfckpt_reader.typed_values import count_values, decode_values
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -112,7 +112,7 @@ class V1:
                         expected=f"{dtype} {list(shape)}",
                         got=f"{data_type(meta.type)} {list(dims(meta.shape))}",
                     )
-                stored = [extents(piece) for piece in meta.slice]
+                stored = all_extents(meta.slice)
                 pieces += [TensorSlice(pairs, *place(pairs, shape), shard) for pairs in stored]
         self._pieces[name] = tuple(sorted(pieces, key=lambda p: (p.shard, p.extents)))
         nbytes = dtype.itemsize * prod(shape) if dtype.itemsize else None
@@ -146,8 +146,7 @@ class V1:
         Only slices that hold some of the rows are decoded.
         """
         taken = self.require_tiling(spec, rows)
-        self._require_room(spec)
-        out = empty_rows(spec, rows) if out is None else out
+        out = self._empty(spec, rows) if out is None else out
         self._gather(spec, taken, out)
         return out
 
@@ -160,8 +159,8 @@ class V1:
 
             fill_cut(out, cut, fill)
 
-    def _require_room(self, spec: TensorSpec) -> None:
-        """Refuse a shape that all rows together could not fill, before memory is set aside."""
+    def _empty(self, spec: TensorSpec, rows: range) -> NDArray[Any]:
+        """Return an array for some rows, unless all of the files could not fill the shape."""
         size = sum(table.source.size for table in self.tables)
         if spec.elements > LARGEST_EXPANSION * size:
             raise CorruptCheckpointError(
@@ -172,6 +171,8 @@ class V1:
                 expected=f"at most {LARGEST_EXPANSION * size}",
                 got=spec.elements,
             )
+        with located(self.path, tensor=spec.name):
+            return empty_rows(spec, rows)
 
     def check(self, spec: TensorSpec) -> None:
         """Go through all rows of a tensor, one at a time; NumPy is not needed.
@@ -198,9 +199,8 @@ class V1:
         if len(taken) == 1:
             yield from _in_chunks(self.array(spec, check=True))
             return
-        self._require_room(spec)
         for rows in _slabs(spec, taken):
-            slab = empty_rows(spec, rows)
+            slab = self._empty(spec, rows)
             self._gather(spec, cuts(self._pieces[spec.name], rows), slab)
             yield from _in_chunks(slab)
 
@@ -222,18 +222,17 @@ class V1:
 
     def _values(self, spec: TensorSpec, piece: TensorSlice) -> NDArray[Any]:
         """Return the elements of one slice, in its shape."""
-        if not piece.elements:
-            return empty(piece.shape, spec.dtype)
         with located(self._file_of(piece), tensor=spec.name):
+            if not piece.elements:
+                return empty(piece.shape, spec.dtype)
             values = decode_values(self._stored(spec, piece), spec.dtype)
             _require_number(len(values), piece)
-        with located(self._file_of(piece), tensor=spec.name):
             return shaped(values, piece.shape, spec.dtype)
 
     def _file_of(self, piece: TensorSlice) -> str:
         return self.tables[piece.shard or 0].source.name
 
-    def _stored(self, spec: TensorSpec, piece: TensorSlice) -> list[Part]:
+    def _stored(self, spec: TensorSpec, piece: TensorSlice) -> Iterable[Part]:
         row = self.tables[piece.shard or 0].get(slice_key(spec.key, piece.extents))
         if row is not None:
             return stored_values(memoryview(row), spec.key, piece, spec.dtype)
@@ -255,9 +254,6 @@ def _require_number(number: int, piece: TensorSlice) -> None:
 
 def _slabs(spec: TensorSpec, taken: list[Cut]) -> Iterator[range]:
     """Cut the rows of a tensor where slices begin, in ranges of about a chunk of bytes or more."""
-    if not spec.shape:
-        yield range(1)
-        return
     row = max(1, spec.dtype.itemsize * spec.elements // max(1, spec.shape[0]))
     low = 0
     for high in sorted({cut.start[0] + cut.shape[0] for cut in taken}):

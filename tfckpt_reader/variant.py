@@ -20,12 +20,15 @@ from tfckpt_reader.coding import decode_varint, fields
 from tfckpt_reader.dtypes import DataType
 from tfckpt_reader.errors import DAMAGED, CheckpointError, ChecksumError, CorruptCheckpointError
 from tfckpt_reader.tensor import require_room
-from tfckpt_reader.tensor_proto import SMALL_REPEAT, check_tensor_proto, decode_tensor_proto
+from tfckpt_reader.tensor_proto import check_tensor_proto, decode_tensor_proto
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+
+_EXPANSION = 256
+"""How many times its own size the values of a tensor may be repeated to: there can be very many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def decode_variant(message: memoryview) -> Variant:
 
     Raises:
         CorruptCheckpointError: it is not one, or holds a tensor that cannot be.
-        UnsupportedError: a tensor in it is more than is put into memory here.
+        UnsupportedError: a few values in it stand for very many.
     """
     name, metadata, tensors = b"", b"", []
     with _inside():
@@ -89,7 +92,7 @@ def decode_variant(message: memoryview) -> Variant:
             elif number == 2:
                 metadata = bytes(value)
             elif number == 3:
-                tensors.append(decode_tensor_proto(value, most=SMALL_REPEAT))
+                tensors.append(decode_tensor_proto(value, most=_EXPANSION * len(value)))
     return Variant(name.decode("utf-8", "surrogateescape"), metadata, tuple(tensors))
 
 

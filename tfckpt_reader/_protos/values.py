@@ -16,6 +16,8 @@ _CONSUMER_VERSION = 1
 MOST_ELEMENTS = (1 << 63) - 1
 """Of a tensor: TensorFlow counts them in 63 bits."""
 _HIGHEST_RANK = 254
+_MOST_REPEATED = 1000
+"""Slices that a tensor may list again: compressed, a few bytes could stand for very many."""
 
 
 def data_type(number: int) -> DataType:
@@ -51,6 +53,18 @@ def extents(slice_message: Any) -> tuple[tuple[int, int], ...]:
                 expected="a start >= 0 and a length > 0, or neither",
                 got=f"start {start}, length {length}",
             )
+    return found
+
+
+def all_extents(slice_messages: Any) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """Return the `extents` of each slice of a tensor."""
+    found = tuple([extents(piece) for piece in slice_messages])
+    repeated = len(found) - len(set(found))
+    if repeated > _MOST_REPEATED:
+        raise UnsupportedError(
+            f"lists slices again that it has listed, {repeated:,} in all: made to take time",
+            structure="slices",
+        )
     return found
 
 
