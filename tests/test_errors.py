@@ -183,12 +183,6 @@ def test_nearest_does_not_compare_names_of_any_length() -> None:
     assert nearest("x", []) == []
 
 
-def test_nearest_compares_no_names_that_are_too_long_to_be_typed() -> None:
-    """difflib's time grows with the square of their length, and graphs can name anything."""
-    assert nearest("x" * 250, ["x" * 249 + "y"]) == ["x" * 249 + "y"]
-    assert nearest("ab" * 500, ["ab" * 499 + "cd"]) == []
-
-
 def test_nearest_is_bounded() -> None:
     names = [f"scope_{i:05d}/kernel" for i in range(20_000)]
     found = nearest("scope_00007/kernle", names)

@@ -138,7 +138,8 @@ def nearest(name: str, names: Sequence[str], most: int = 3) -> list[str]:
 
     last = name.removesuffix(":0").rsplit("/", 1)[-1]
     alike = [n for n in names if n == name.removesuffix(":0") or n.rsplit("/", 1)[-1] == last]
-    close = get_close_matches(name[:_LONGEST_TEXT], (alike or names)[:_MOST_COMPARED], n=most)
+    compared = (alike or names)[:_MOST_COMPARED] if len(name) <= _LONGEST_TEXT else []
+    close = get_close_matches(name, compared, n=most)
     return close or alike[:most]
 
 
