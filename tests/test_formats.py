@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -176,18 +177,21 @@ def test_disk_full(kind: str, small_disk: Path, tmp_path: Path) -> None:
 def test_it_is_written_aside_and_synced(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, synced, renamed = bundle(tmp_path, TENSORS), set(), []
+    source, renamed = bundle(tmp_path, TENSORS), []
+    synced: dict[int, int] = {}
     fsync = os.fsync
 
     def sync(fd: int) -> None:
-        synced.add(os.fstat(fd).st_ino)
+        stat = os.fstat(fd)
+        synced[stat.st_ino] = stat.st_size
         fsync(fd)
 
     def renaming(really: Any) -> Any:
         def rename(old: str, new: str) -> None:
             path = Path(old)
-            files = list(path.iterdir()) if path.is_dir() else []
-            assert {file.stat().st_ino for file in [path, *files]} <= synced
+            files = list(path.iterdir()) if path.is_dir() else [path]
+            assert path.stat().st_ino in synced
+            assert all(synced[file.stat().st_ino] == file.stat().st_size for file in files)
             renamed.append((path.name.endswith(SUFFIX), new))
             really(old, new)
 
@@ -199,6 +203,23 @@ def test_it_is_written_aside_and_synced(
     convert(source, kind)
     assert renamed == [(True, f"{tmp_path}/{TARGETS[kind][0]}".rstrip("/"))]
     assert tmp_path.stat().st_ino in synced
+
+
+@every
+@pytest.mark.parametrize("error", [OSError(errno.EIO, os.strerror(errno.EIO)), KeyboardInterrupt()])
+def test_an_end_while_it_is_synced(
+    error: BaseException, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fsync(_fd: int) -> None:
+        raise error
+
+    source = bundle(tmp_path, TENSORS)
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(type(error)) as caught:
+        convert(source, kind)
+    if isinstance(caught.value, OSError):
+        assert caught.value.filename == f"{tmp_path}/{TARGETS[kind][0]}".rstrip("/")
+    assert left(tmp_path) == []
 
 
 @every

@@ -125,6 +125,31 @@ def test_names_that_collide_are_refused_together(source: Path, tmp_path: Path) -
         assert not (tmp_path / "out.npz").exists()
 
 
+@pytest.mark.parametrize("end", [".npz", ".safetensors", "/"])
+@pytest.mark.parametrize("kept", ["a", "z"])
+def test_what_is_left_out_clashes_with_nothing(end: str, kept: str, tmp_path: Path) -> None:
+    """A variant, which no format holds, before or behind what has its name."""
+    numbers, variant = np.array([1.5], "f4"), w.Variants([(b"T", b"", [])], ())
+    tensors: dict[str, Any] = {"a": variant, "z": variant, "other": numbers, kept: numbers}
+    w.write_bundle(tmp_path / "m", tensors)
+    options: dict[str, Any] = {"rename": ["^[az]$=>x"]}
+    lost = "az".replace(kept, "")
+    with pytest.raises(tfckpt.UnsupportedError, match=f"1 tensor .*: '{lost}': variant"):
+        tfckpt.convert(tmp_path / "m", f"{tmp_path}/out{end}", **options)
+    done = tfckpt.convert(tmp_path / "m", f"{tmp_path}/out{end}", skip_unsupported=True, **options)
+    assert {array.tensor: array.name for array in done.arrays} == {kept: "x", "other": "other"}
+    assert list(done.skipped) == [lost]
+
+
+def test_what_is_left_out_takes_no_name_from_others(tmp_path: Path) -> None:
+    """NumPy could not tell `a.npy` from `a`; here there is no `a`."""
+    variant = w.Variants([(b"T", b"", [])], ())
+    w.write_bundle(tmp_path / "m", {"a": variant, "a.npy": np.array([1.5], "f4")})
+    done = tfckpt.convert(tmp_path / "m", tmp_path / "out.npz", skip_unsupported=True)
+    assert (done.written, list(done.skipped)) == (("a.npy",), ["a"])
+    assert arrays(tmp_path / "out.npz")["a.npy"].tolist() == [1.5]
+
+
 def test_an_unsafe_name_made_by_a_rule_is_refused(source: Path, tmp_path: Path) -> None:
     with pytest.raises(tfckpt.UnsupportedError, match=r"climbs out"):
         tfckpt.convert(source, tmp_path / "out.npz", rename=["^c$=>../c"])

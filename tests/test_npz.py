@@ -8,7 +8,7 @@ import re
 import struct
 import tempfile
 import zipfile
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import prod
 from typing import Any, cast
 
@@ -35,7 +35,8 @@ def spec(name: str, dtype: DataType = FLOAT, shape: tuple[int, ...] = (2,)) -> T
 
 
 def refused(*specs: TensorSpec) -> dict[str, str]:
-    return npz.refusals({s.name: s for s in specs})
+    found = {s.name: npz.why_refused(s.name, s, {s.name for s in specs}) for s in specs}
+    return {name: why for name, why in found.items() if why}
 
 
 def objects(elements: Iterable[bytes], shape: tuple[int, ...] | None = None) -> NDArray[np.object_]:
@@ -54,16 +55,15 @@ class Bytes:
     def pour(
         self,
         specs: Sequence[TensorSpec],
-        take: Callable[[int, int, memoryview], Any],
+        take: Callable[[int, int, memoryview], object],
         on_read: Callable[[int], None],
-    ) -> Generator[tuple[int, list[Any]], None, None]:
+    ) -> None:
         for number, spec in enumerate(specs):
-            done, taken = 0, []
+            done = 0
             for piece in self.data[spec.name]:
-                taken.append(take(number, done, memoryview(piece)))
+                take(number, done, memoryview(piece))
                 done += len(piece)
                 on_read(len(piece))
-            yield number, taken
 
     def stream(self, spec: TensorSpec) -> Iterator[memoryview]:
         return map(memoryview, self.data[spec.name])
