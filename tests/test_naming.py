@@ -122,6 +122,8 @@ def test_names_that_collide_are_refused_together(source: Path, tmp_path: Path) -
         with pytest.raises(tfckpt.UnsupportedError, match="3 tensors") as caught:
             tfckpt.convert(source, tmp_path / "out.npz", rename=[".*=>x"], skip_unsupported=skip)
         assert "'model/a'" in str(caught.value)
+        assert "--rename" in str(caught.value)
+        assert "--skip-unsupported" not in str(caught.value), "it would not help"
         assert not (tmp_path / "out.npz").exists()
 
 
@@ -134,7 +136,9 @@ def test_what_is_left_out_clashes_with_nothing(end: str, kept: str, tmp_path: Pa
     w.write_bundle(tmp_path / "m", tensors)
     options: dict[str, Any] = {"rename": ["^[az]$=>x"]}
     lost = "az".replace(kept, "")
-    with pytest.raises(tfckpt.UnsupportedError, match=f"1 tensor .*: '{lost}': variant"):
+    with pytest.raises(
+        tfckpt.UnsupportedError, match=f"1 tensor .*: '{lost}': variant.*--skip-unsupported"
+    ):
         tfckpt.convert(tmp_path / "m", f"{tmp_path}/out{end}", **options)
     done = tfckpt.convert(tmp_path / "m", f"{tmp_path}/out{end}", skip_unsupported=True, **options)
     assert {array.tensor: array.name for array in done.arrays} == {kept: "x", "other": "other"}

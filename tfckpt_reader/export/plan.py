@@ -130,8 +130,9 @@ def make_plan(
     held = {name: spec for name, spec in specs.items() if name not in skipped}
     skipped |= _refusals(held, targets, to, {to.same(targets[name]) for name in held})
     clashing = collisions({n: targets[n] for n in held if n not in skipped}, to.same)
-    if clashing or (skipped and not options.skip_unsupported):
-        raise _refused(target, skipped | clashing)
+    unheld = {} if options.skip_unsupported else skipped
+    if unheld or clashing:
+        raise _refused(target, unheld, clashing)
     casts: dict[str, Cast] = {}
     arrays: list[Stored] = []
     for name, spec in specs.items():
@@ -224,11 +225,15 @@ def _in_two(arrays: Sequence[Stored]) -> list[str]:
     ]
 
 
-def _refused(target: str, refused: dict[str, str]) -> UnsupportedError:
-    each = "; ".join(f"{name!r}: {why}" for name, why in refused.items())
+def _refused(target: str, unheld: dict[str, str], clashing: dict[str, str]) -> UnsupportedError:
+    refused, advice = unheld | clashing, ["Nothing was written"]
+    if unheld:
+        advice.append("Leave out what cannot be held with --exclude or --skip-unsupported")
+    if clashing:
+        advice.append("Name what clashes otherwise with --rename or --map, or --exclude it")
     return UnsupportedError(
-        f"{count_of(len(refused), 'tensor')} cannot be stored: {each}",
+        f"{count_of(len(refused), 'tensor')} cannot be stored: "
+        + "; ".join(f"{name!r}: {why}" for name, why in refused.items()),
         file=target,
-        advice="Leave them out with --exclude or --skip-unsupported, or name those that clash "
-        "otherwise with --rename or --map; nothing was written",
+        advice=". ".join(advice),
     )
