@@ -34,7 +34,21 @@ def test_prefix_then_rules_in_order_then_the_list() -> None:
     }
 
 
-@pytest.mark.parametrize("text", ["a", "(=>b", r"a=>\1", r"a=>\g<x>", "*=>"])
+def test_flags_may_stand_before_a_rule() -> None:
+    """As they may in any other regular expression."""
+    for text in (r"(?i)(MODEL)/=>\1.", "(?x)(model) /  # a comment => \\1."):
+        found = target_names(NAMES, rules=[Rule.parse(text)])
+        assert found["model/a/bias"].strip() == "model.a/bias"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a", "(=>b", r"a=>\1", r"a=>\g<x>", r"(?x)a #=>\1", "*=>", "a=>\\"),
+        *("a{99999999999999999999}=>b", "(" * 3000 + ")" * 3000 + "=>b"),
+    ],
+    ids=lambda text: text[:12],
+)
 def test_no_rule(text: str) -> None:
     with pytest.raises(ValueError, match="rule"):
         Rule.parse(text)
