@@ -284,6 +284,18 @@ def test_strings_come_back(elements: list[bytes]) -> None:
         assert found[member.name].nbytes == member.nbytes
 
 
+@pytest.mark.parametrize("end", [b"", b"\0"])
+def test_strings_come_in_few_pieces(end: bytes) -> None:
+    """Each costs calls to the system; and none is much larger than its last string."""
+    elements = [b"%09d" % i + end for i in range(100_000)]
+    member = strings(elements)[0]
+    assert member.pieces is not None
+    pieces = [bytes(piece) for piece in member.pieces()]
+    assert b"".join(pieces) == b"".join(elements)
+    assert len(pieces) <= 5
+    assert max(map(len, pieces)) < (1 << 18) + 10
+
+
 # Numbers.
 
 
