@@ -406,6 +406,7 @@ def test_show_other_types(run: Run, tmp_path: Path) -> None:
         "bool": np.array([True, False, True]),
         "strings": w.Strings([b"ab", b"\x1b\xff", b""], (3,)),
         "complex": np.array([3 + 4j, 0, complex(np.nan, 1)], np.complex64),
+        "large": np.array([3e38 + 3e38j, complex(np.nan, np.inf), np.inf], np.complex64),
         "variant": w.Variants([(b"Type", b"m", [])], (1,)),
         "pieces": w.Sliced(np.arange(4), [[(0, 3)], [(3, 1)]]),
     }
@@ -419,6 +420,9 @@ def test_show_other_types(run: Run, tmp_path: Path) -> None:
     assert "\\x1b\\xff" in run("show", prefix, "strings").out
     document = shown(run, prefix, "complex")
     assert (document["max_abs"], document["min_abs"], document["nan"]) == (5.0, 0.0, 1)
+    document = shown(run, prefix, "large")
+    assert document["max_abs"] == pytest.approx(math.hypot(3e38, 3e38))
+    assert (document["nan"], document["inf"]) == (1, 2)
     assert "Type" in run("show", prefix, "variant").out
     document = shown(run, prefix, "pieces")
     assert document["first"] == [0, 1, 2, 3]

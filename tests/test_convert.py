@@ -9,13 +9,12 @@ import math
 import mmap
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from test_fixtures import CASES, FIXTURES, QUANTISED, Record, assert_value, value_bytes
+from test_scale import peak_kib
 from test_verify import linux_only, sparse_bundle
 
 import tfckpt_reader as tfckpt
@@ -645,97 +645,6 @@ def test_nothing_is_mapped(kind: str, tmp_path: Path, monkeypatch: pytest.Monkey
     assert set(mapped) <= {-1}  # memory of its own
 
 
-@pytest.mark.parametrize("after", range(4))
-def test_interrupted(after: int, tmp_path: Path) -> None:
-    source = SOURCES["plain"](tmp_path)
-    calls: list[int] = []
-
-    def interrupt(done: int, _total: int) -> None:
-        calls.append(done)
-        if len(calls) > after:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write(source, tmp_path / "out.npz", on_progress=interrupt)
-    assert left(tmp_path) == []
-
-
-KILLED = """
-import os, signal, sys
-import tfckpt_reader as t
-def kill(done, total):
-    if done > 1 << 20:
-        os.kill(os.getpid(), signal.SIGKILL)
-t.convert(sys.argv[1], sys.argv[2], force=True, on_progress=kill)
-"""
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
-def test_killed_leaves_only_what_says_so(tmp_path: Path) -> None:
-    source, target = SOURCES["plain"](tmp_path), tmp_path / "out.npz"
-    target.write_bytes(b"before")
-    done = subprocess.run([sys.executable, "-c", KILLED, str(source), str(target)], check=False)
-    assert done.returncode == -signal.SIGKILL
-    assert target.read_bytes() == b"before"
-    (unfinished,) = [name for name in left(tmp_path) if name != "out.npz"]
-    assert unfinished.startswith(".out.npz.")
-    assert unfinished.endswith(".tfckpt-unfinished")
-    write(source, target, force=True)  # what is left disturbs nobody
-    assert set(load(target)) == {"a", "t", "z"}
-
-
-LIMITED = """
-import errno, resource, sys
-import tfckpt_reader as t
-limit = 1 << 20
-resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-try:
-    t.convert(sys.argv[1], sys.argv[2])
-except OSError as error:
-    assert not isinstance(error, t.CheckpointError)
-    print(errno.errorcode[error.errno], error.filename)
-"""
-
-
-@pytest.mark.skipif(os.name == "nt", reason="no such limit there")
-def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
-    source, target = SOURCES["plain"](tmp_path), tmp_path / "out.npz"
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(source), str(target)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"EFBIG {target}\n", "")
-    assert left(tmp_path) == []
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one mebibyte."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(mount, capture_output=True, check=False)
-    except OSError as error:
-        pytest.skip(f"no mount here: {error}")
-    if done.returncode:
-        pytest.skip("only root can mount a small file system")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_disk_full(small_disk: Path, tmp_path: Path) -> None:
-    source, target = SOURCES["plain"](tmp_path), small_disk / "out.npz"
-    with pytest.raises(OSError, match="No space left") as caught:
-        write(source, target)
-    assert caught.value.filename == str(target)
-    assert os.listdir(small_disk) == []
-    write(source, target, exclude=["t"])  # the space is free again
-    assert set(load(target)) == {"a", "z"}
-
-
 def test_target_exists(tmp_path: Path) -> None:
     source, target = bundle(tmp_path), tmp_path / "out.npz"
     target.write_bytes(b"before")
@@ -791,46 +700,6 @@ def test_unknown_format(name: str, tmp_path: Path) -> None:
     assert left(tmp_path) == []
 
 
-UNWRITABLE = """
-import os, sys
-import tfckpt_reader as t
-source, target = sys.argv[1:]
-t.convert(source, source + ".npz")  # everything that is needed is loaded now
-os.unlink(source + ".npz")
-if os.getuid() == 0:
-    for entry in os.scandir(os.path.dirname(source)):
-        if entry.is_file():
-            os.chmod(entry.path, 0o644)  # whatever the umask is
-    os.setgid(65534)
-    os.setuid(65534)
-try:
-    t.convert(source, target)
-except PermissionError as error:
-    print(error.filename)
-"""
-
-
-@pytest.mark.skipif(os.name == "nt", reason="permissions are others there")
-def test_target_in_a_folder_that_is_read_only() -> None:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        locked = folder / "locked"
-        locked.mkdir()
-        source = bundle(folder, {"a": FLOATS})
-        locked.chmod(0o555)
-        folder.chmod(0o755)
-        target = locked / "out.npz"
-        done = subprocess.run(
-            [sys.executable, "-c", UNWRITABLE, str(source), str(target)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (done.returncode, done.stdout, done.stderr) == (0, f"{target}\n", "")
-        assert os.listdir(locked) == []
-        locked.chmod(0o755)
-
-
 def test_targets_with_odd_names(tmp_path: Path) -> None:
     source = bundle(tmp_path)
     for name in ("語" * 80 + ".npz", "n" * 251 + ".npz", ".npz", "a b.npz", "-x.npz"):
@@ -852,23 +721,6 @@ def test_it_is_written_aside_in_the_same_folder(tmp_path: Path) -> None:
     write(source, tmp_path / "out.npz", on_progress=lambda *_: seen.append(left(tmp_path)))
     assert {len(names) for names in seen} == {1}
     assert all(name.endswith(SUFFIX) for names in seen for name in names)
-
-
-def test_it_is_synced_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = bundle(tmp_path)
-    order: list[str] = []
-
-    def recorded(name: str, really: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
-            order.append(name)
-            return really(*arguments)
-
-        return call
-
-    monkeypatch.setattr(os, "fsync", recorded("fsync", os.fsync))
-    monkeypatch.setattr(os, "replace", recorded("replace", os.replace))
-    write(source, tmp_path / "out.npz")
-    assert order[:2] == ["fsync", "replace"]
 
 
 # What it says.
@@ -943,26 +795,10 @@ def test_damaged_index_is_refused(tmp_path: Path) -> None:
 
 # Memory.
 
-PEAK = """
-import re, sys
-import tfckpt_reader as t
-t.convert(sys.argv[1], sys.argv[2])
-print(re.search(r"VmHWM:\\s*(\\d+) kB", open("/proc/self/status").read())[1])
-"""
 
-
-def peak_kib(source: Path) -> int:
-    """Most memory that a process of its own held while it converted to `out.npz`."""
-    target = source.parent / "out.npz"
-    target.unlink(missing_ok=True)
-    done = subprocess.run(
-        [sys.executable, "-c", PEAK, str(source), str(target)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return int(done.stdout)
+def converted_kib(source: Path) -> int:
+    """Most memory that it takes to convert to `out.npz`."""
+    return peak_kib(source, f"{source.parent}/out.npz", "convert", "--force")
 
 
 @linux_only
@@ -972,7 +808,7 @@ def test_memory_does_not_grow_with_the_checkpoint(tmp_path: Path) -> None:
     peaks = []
     for size in (200_000_000, (1 << 31) + 10):
         source = sparse_bundle(tmp_path, size, tensors=1)
-        peaks.append(peak_kib(source))
+        peaks.append(converted_kib(source))
         os.truncate(f"{source}{DATA}", 0)
     assert max(peaks) - min(peaks) < 8 << 10, peaks
     target = tmp_path / "out.npz"
@@ -1013,7 +849,9 @@ def test_memory_does_not_grow_with_a_long_row(kind: str, tmp_path: Path) -> None
     """One row of [1, n] is the whole tensor: rows are no measure of what fits into memory."""
     header = w.header(endianness=int(kind == "big-endian"))
     peaks = [
-        peak_kib(rows_of_one(tmp_path, size * MIB, header, pieces=4 if kind == "sliced" else 1))
+        converted_kib(
+            rows_of_one(tmp_path, size * MIB, header, pieces=4 if kind == "sliced" else 1)
+        )
         for size in (40, 160)
     ]
     assert max(peaks) - min(peaks) < 16 << 10, peaks

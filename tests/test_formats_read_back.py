@@ -15,21 +15,14 @@ import writers as w
 from hypothesis import given
 from interrupting import interrupted
 from numpy.typing import NDArray
-from test_convert import small_disk, some_tensors
+from test_convert import FLOATS, some_tensors
+from test_formats import TARGETS, every, small_disk
 from test_verify import sparse_bundle
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.export import Conversion
 
 __all__ = ["small_disk"]  # a fixture
-FLOATS = np.array([1.5, -2.0, 3.0, 4.0], np.float32)
-TARGETS: dict[str, tuple[str, dict[str, Any]]] = {
-    "npz": ("out.npz", {}),
-    "deflated": ("out.npz", {"compress": True}),
-    "safetensors": ("out.safetensors", {}),
-    "npy": ("out/", {}),
-}
-every = pytest.mark.parametrize("kind", TARGETS)
 
 
 class Read(NamedTuple):

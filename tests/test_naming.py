@@ -34,7 +34,21 @@ def test_prefix_then_rules_in_order_then_the_list() -> None:
     }
 
 
-@pytest.mark.parametrize("text", ["a", "(=>b", r"a=>\1", r"a=>\g<x>", "*=>"])
+def test_flags_may_stand_before_a_rule() -> None:
+    """As they may in any other regular expression."""
+    for text in (r"(?i)(MODEL)/=>\1.", "(?x)(model) /  # a comment => \\1."):
+        found = target_names(NAMES, rules=[Rule.parse(text)])
+        assert found["model/a/bias"].strip() == "model.a/bias"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a", "(=>b", r"a=>\1", r"a=>\g<x>", r"(?x)a #=>\1", "*=>", "a=>\\"),
+        *("a{99999999999999999999}=>b", "(" * 3000 + ")" * 3000 + "=>b"),
+    ],
+    ids=lambda text: text[:12],
+)
 def test_no_rule(text: str) -> None:
     with pytest.raises(ValueError, match="rule"):
         Rule.parse(text)
@@ -122,7 +136,36 @@ def test_names_that_collide_are_refused_together(source: Path, tmp_path: Path) -
         with pytest.raises(tfckpt.UnsupportedError, match="3 tensors") as caught:
             tfckpt.convert(source, tmp_path / "out.npz", rename=[".*=>x"], skip_unsupported=skip)
         assert "'model/a'" in str(caught.value)
+        assert "--rename" in str(caught.value)
+        assert "--skip-unsupported" not in str(caught.value), "it would not help"
         assert not (tmp_path / "out.npz").exists()
+
+
+@pytest.mark.parametrize("end", [".npz", ".safetensors", "/"])
+@pytest.mark.parametrize("kept", ["a", "z"])
+def test_what_is_left_out_clashes_with_nothing(end: str, kept: str, tmp_path: Path) -> None:
+    """A variant, which no format holds, before or behind what has its name."""
+    numbers, variant = np.array([1.5], "f4"), w.Variants([(b"T", b"", [])], ())
+    tensors: dict[str, Any] = {"a": variant, "z": variant, "other": numbers, kept: numbers}
+    w.write_bundle(tmp_path / "m", tensors)
+    options: dict[str, Any] = {"rename": ["^[az]$=>x"]}
+    lost = "az".replace(kept, "")
+    with pytest.raises(
+        tfckpt.UnsupportedError, match=f"1 tensor .*: '{lost}': variant.*--skip-unsupported"
+    ):
+        tfckpt.convert(tmp_path / "m", f"{tmp_path}/out{end}", **options)
+    done = tfckpt.convert(tmp_path / "m", f"{tmp_path}/out{end}", skip_unsupported=True, **options)
+    assert {array.tensor: array.name for array in done.arrays} == {kept: "x", "other": "other"}
+    assert list(done.skipped) == [lost]
+
+
+def test_what_is_left_out_takes_no_name_from_others(tmp_path: Path) -> None:
+    """NumPy could not tell `a.npy` from `a`; here there is no `a`."""
+    variant = w.Variants([(b"T", b"", [])], ())
+    w.write_bundle(tmp_path / "m", {"a": variant, "a.npy": np.array([1.5], "f4")})
+    done = tfckpt.convert(tmp_path / "m", tmp_path / "out.npz", skip_unsupported=True)
+    assert (done.written, list(done.skipped)) == (("a.npy",), ["a"])
+    assert arrays(tmp_path / "out.npz")["a.npy"].tolist() == [1.5]
 
 
 def test_an_unsafe_name_made_by_a_rule_is_refused(source: Path, tmp_path: Path) -> None:

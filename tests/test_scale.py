@@ -238,7 +238,7 @@ def peak_kib(source: Path, target: str, *command: str, where: str = "disk") -> i
 
 @linux_only
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["out.npz", "out.safetensors", ""])
+@pytest.mark.parametrize("target", ["out.npz", "out.safetensors", "out/", ""])
 def test_memory_for_very_many_tensors(target: str, tmp_path: Path) -> None:
     """100,000 of 16 bytes, whose names, shapes and places are all that takes memory."""
     names = (f"model/layer_{i // 100:05d}/block_{i % 100:02d}/weights" for i in range(100_000))

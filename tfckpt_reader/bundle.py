@@ -28,7 +28,7 @@ from tfckpt_reader.table import Table
 from tfckpt_reader.tensor import empty_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -285,10 +285,8 @@ class Bundle:
         else:
             yield self.read(spec, range(1), check=True).reshape(1).view("u1").data
 
-    def pour(
-        self, specs: Sequence[TensorSpec], take: Take, on_read: OnRead | None = None
-    ) -> Generator[tuple[int, list[Any]], None, None]:
+    def pour(self, specs: Sequence[TensorSpec], take: Take, on_read: OnRead | None = None) -> None:
         """Give all bytes of numeric tensors to `take`, on threads: see `Reader.pour`."""
         for spec in specs:
             self._require_byte_order(spec)
-        return pour(self, specs, take, on_read)
+        pour(self, specs, take, on_read)

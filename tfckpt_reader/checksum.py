@@ -9,6 +9,7 @@ their own crc is a constant, which would hide damage. FORMAT 2.6; TensorFlow
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,39 @@ def combine(crc: int, more: int, size: int, polynomial: int = CASTAGNOLI) -> int
         polynomial: `CASTAGNOLI`, or `IEEE` for the crc of zip files.
     """
     return _times(crc, _zeros(size, polynomial), polynomial) ^ more
+
+
+class Sums:
+    """The crcs of runs of bytes whose pieces come in any order, on any thread.
+
+    Only a piece that comes before its turn is kept: where pieces are taken in order, that is few.
+
+    Args:
+        count: How many runs; they are told by their numbers.
+        polynomial: As for `combine`.
+    """
+
+    def __init__(self, count: int, polynomial: int = CASTAGNOLI) -> None:
+        self.sizes = [0] * count
+        """Bytes of each run, from its beginning to the first that did not come yet."""
+        self.crcs = [0] * count
+        """Of those bytes."""
+        self._polynomial = polynomial
+        self._early: dict[tuple[int, int], tuple[int, int]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, number: int, first: int, size: int, crc: int) -> None:
+        """Take the crc of a piece of a run that has `first` bytes before it."""
+        if not size:
+            return  # another piece may begin at the same byte
+        with self._lock:
+            self._early[number, first] = size, crc
+            while found := self._early.pop((number, self.sizes[number]), None):
+                size, crc = found
+                if self.sizes[number]:
+                    crc = combine(self.crcs[number], crc, size, self._polynomial)
+                self.crcs[number] = crc
+                self.sizes[number] += size
 
 
 @lru_cache(maxsize=1024)

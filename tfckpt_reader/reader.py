@@ -6,7 +6,7 @@ Rank 6: knows no format; V2 (bundle.py) and V1 (v1.py) both have this shape.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, ItemsView, Iterator, Mapping, Sequence, ValuesView
+from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tfckpt_reader.errors import (
@@ -60,14 +60,10 @@ class Reader(Protocol):
     def stream(self, spec: TensorSpec) -> Iterator[memoryview]:
         """Yield a numeric tensor's bytes, checked, little-endian."""
 
-    def pour(
-        self, specs: Sequence[TensorSpec], take: Take, on_read: OnRead | None = None
-    ) -> Generator[tuple[int, list[Any]], None, None]:
+    def pour(self, specs: Sequence[TensorSpec], take: Take, on_read: OnRead | None = None) -> None:
         """Give all bytes of numeric tensors to `take`, checked, in any order, many at once.
 
-        Yields what `take` returned, with the number of the tensor, whenever one or a slice of one
-        is done: nothing of a tensor may be trusted before the end. To be closed. The first error
-        stops it.
+        Nothing of them may be trusted before it returns. The first error stops it.
 
         Args:
             specs: The tensors.

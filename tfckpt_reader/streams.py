@@ -12,7 +12,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tfckpt_reader.checksum import combine, crc32c
+from tfckpt_reader.checksum import Sums, crc32c
 from tfckpt_reader.crew import each
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.slices import flat_starts, stream
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from tfckpt_reader.shards import Shards
     from tfckpt_reader.spec import Run, TensorSpec
 
-    Take = Callable[[int, int, memoryview], Any]
-    """Called on any thread with a number, how many bytes came before, and some whole elements,
-    little-endian and canonical, which are overwritten when it returns. Its result should be small.
+    Take = Callable[[int, int, memoryview], object]
+    """Called on any thread with a number, how many bytes lie before, and some whole elements,
+    little-endian and canonical, which are overwritten when it returns.
     """
     OnRead = Callable[[int], None]
     """Called on the caller's thread, now and then, with how many bytes more were read."""
 
 
 _MOST_PIECES = 1 << 12
-"""Of a window: what comes of each piece is in memory until the window is done."""
+"""Of a window: the crc of each piece is in memory until the window is done."""
 WORTH_THREADS = 4 << 20
 """Bytes from which on reading them on threads pays; below, threads only wait for each other."""
 
@@ -62,16 +62,6 @@ class Window(NamedTuple):
     pieces: list[Piece]
 
 
-class Part(NamedTuple):
-    """What came of a piece; sorts by its place in the run."""
-
-    first: int
-    size: int
-    crc: int
-    taken: Any
-    error: CheckpointError | None = None
-
-
 class Scanned(NamedTuple):
     """What came of a run, once all its bytes were read."""
 
@@ -79,8 +69,6 @@ class Scanned(NamedTuple):
     """Of the run."""
     error: CheckpointError | None
     """What is wrong with its place or its bytes."""
-    taken: list[Any]
-    """What `take` returned for its pieces, in order."""
 
 
 def windows(places: Iterable[tuple[int, Run]]) -> Iterator[Window]:
@@ -126,57 +114,59 @@ def scan(
             shards.source(run)
             whole.append(number)
         except CheckpointError as error:
-            yield Scanned(number, error, [])
+            yield Scanned(number, error)
     places = ((number, runs[number]) for number in whole)
 
-    def work(window: Window, buffer: memoryview) -> list[Part]:
-        return _parts(window, buffer, runs, take, shards)
+    def work(window: Window, buffer: memoryview) -> list[int | CheckpointError]:
+        return _crcs(window, buffer, runs, take, shards)
 
-    unfinished: dict[int, list[Part]] = {}
+    sums = Sums(len(runs))
+    unread: dict[int, tuple[int, CheckpointError]] = {}
     threads = None if sum(runs[number].nbytes for number in whole) >= WORTH_THREADS else 1
     with closing(each(windows(places), work, threads)) as done:
-        for window, parts in done:
+        for window, outcomes in done:
             if on_read is not None:
                 on_read(window.size)
-            for piece, part in zip(window.pieces, parts, strict=True):
-                run, its_parts = runs[piece.number], [part]
-                if piece.size != run.nbytes:
-                    its_parts = unfinished.setdefault(piece.number, [])
-                    its_parts.append(part)
-                    if len(its_parts) * CHUNK < run.nbytes:
-                        continue
-                    del unfinished[piece.number]
-                yield _scanned(shards, piece.number, run, sorted(its_parts))
+            for (number, first, size), found in zip(window.pieces, outcomes, strict=True):
+                if isinstance(found, CheckpointError):
+                    unread[number] = min(unread.get(number, (first, found)), (first, found))
+                sums.add(number, first, size, found if isinstance(found, int) else 0)
+                run = runs[number]
+                if sums.sizes[number] == run.nbytes:
+                    _, cause = unread.pop(number, (0, None))
+                    yield Scanned(number, _wrong(shards, run, sums.crcs[number], cause))
 
 
-def _parts(
+def _crcs(
     window: Window,
     buffer: memoryview,
     runs: Sequence[Run],
     take: Take | None,
     shards: Shards,
-) -> list[Part]:
-    """Read a window; as it lies in its pages, so it lies in the buffer's."""
+) -> list[int | CheckpointError]:
+    """Read a window, and return the crc of each piece, or why it cannot be read.
+
+    As the window lies in its pages, so it lies in the buffer's.
+    """
     lead = window.offset % PAGE
     data = buffer[lead : lead + window.size]
     try:
         shards.file(window.shard).readinto(window.offset, data)
     except CheckpointError as error:
         if len(window.pieces) == 1:
-            return [Part(*window.pieces[0][1:], 0, None, error)]
+            return [error]
         alone = _alone(window)
-        return [part for w in alone for part in _parts(w, buffer, runs, take, shards)]
-    parts, begin = [], 0
+        return [crc for w in alone for crc in _crcs(w, buffer, runs, take, shards)]
+    crcs: list[int | CheckpointError] = []
+    begin = 0
     for number, first, size in window.pieces:
         raw = data[begin : begin + size]
         begin += size
-        crc = crc32c(raw)
-        taken = None
+        crcs.append(crc32c(raw))
         if take is not None:
             dtype = runs[number].dtype
-            taken = take(number, first, canonical_bytes(raw, dtype, big_endian=shards.big_endian))
-        parts.append(Part(first, size, crc, taken))
-    return parts
+            take(number, first, canonical_bytes(raw, dtype, big_endian=shards.big_endian))
+    return crcs
 
 
 def _alone(window: Window) -> Iterator[Window]:
@@ -187,23 +177,21 @@ def _alone(window: Window) -> Iterator[Window]:
         offset += piece.size
 
 
-def _scanned(shards: Shards, number: int, run: Run, parts: list[Part]) -> Scanned:
-    crc = 0
+def _wrong(
+    shards: Shards, run: Run, crc: int, unread: CheckpointError | None
+) -> CheckpointError | None:
+    """Return what is wrong with a run: what kept it from being read, or its crc."""
     try:
-        for part in parts:
-            if part.error is not None:
-                raise part.error
-            crc = combine(crc, part.crc, part.size) if part.first else part.crc
+        if unread is not None:
+            raise unread
         shards.require_crc(run, crc)
     except CheckpointError as error:
         error.tensor = error.tensor or run.name
-        return Scanned(number, error, [])
-    return Scanned(number, None, [part.taken for part in parts])
+        return error
+    return None
 
 
-def pour(
-    bundle: Bundle, specs: Sequence[TensorSpec], take: Take, on_read: OnRead | None
-) -> Generator[tuple[int, list[Any]], None, None]:
+def pour(bundle: Bundle, specs: Sequence[TensorSpec], take: Take, on_read: OnRead | None) -> None:
     """Do for a bundle what `Reader.pour` says."""
     direct: list[tuple[Run, int, int]] = []
     others: list[tuple[int, TensorSpec]] = []
@@ -216,17 +204,16 @@ def pour(
             direct.append((run, number, start * spec.dtype.itemsize))
     direct.sort(key=lambda found: (found[0].shard, found[0].offset))
 
-    def take_run(index: int, first: int, piece: memoryview) -> object:
+    def take_run(index: int, first: int, piece: memoryview) -> None:
         _, number, start = direct[index]
-        return take(number, start + first, piece)
+        take(number, start + first, piece)
 
     runs = [run for run, _, _ in direct]
     with closing(scan(bundle.shards, runs, take_run, on_read)) as scanned:
-        for index, error, taken in scanned:
+        for _, error in scanned:
             if error is not None:
                 raise error
-            yield direct[index][1], taken
-    yield from pour_in_order(bundle, others, take, on_read)
+    pour_in_order(bundle, others, take, on_read)
 
 
 def pour_in_order(
@@ -234,16 +221,15 @@ def pour_in_order(
     specs: Iterable[tuple[int, TensorSpec]],
     take: Take,
     on_read: OnRead | None,
-) -> Generator[tuple[int, list[Any]], None, None]:
+) -> None:
     """Do what `Reader.pour` says for tensors that must be put together, one after another."""
     for number, spec in specs:
-        taken, done = [], 0
+        done = 0
         for piece in reader.stream(spec):
-            taken.append(take(number, done, piece))
+            take(number, done, piece)
             done += len(piece)
             if on_read is not None:
                 on_read(len(piece))
-        yield number, taken
 
 
 def assembled(bundle: Bundle, spec: TensorSpec) -> Iterator[memoryview]:

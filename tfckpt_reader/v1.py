@@ -31,7 +31,7 @@ from tfckpt_reader.tensor import empty, empty_rows, shaped
 from tfckpt_reader.typed_values import count_values, decode_values
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -204,11 +204,9 @@ class V1:
             self._gather(spec, cuts(self._pieces[spec.name], rows), slab)
             yield from _in_chunks(slab)
 
-    def pour(
-        self, specs: Sequence[TensorSpec], take: Take, on_read: OnRead | None = None
-    ) -> Generator[tuple[int, list[Any]], None, None]:
+    def pour(self, specs: Sequence[TensorSpec], take: Take, on_read: OnRead | None = None) -> None:
         """Give all bytes of numeric tensors to `take`, one after another: see `Reader.pour`."""
-        return pour_in_order(self, enumerate(specs), take, on_read)
+        pour_in_order(self, enumerate(specs), take, on_read)
 
     def require_tiling(self, spec: TensorSpec, rows: range) -> list[Cut]:
         """Return what some rows take from the slices; these cover each element exactly once."""

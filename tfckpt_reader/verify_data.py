@@ -5,12 +5,13 @@ Rank 8: parses nothing itself. Data is read, never mapped, in bounded memory.
 
 from __future__ import annotations
 
+import threading
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfckpt_reader.errors import CheckpointError, UnsupportedError
 from tfckpt_reader.report import code_of_data
-from tfckpt_reader.streams import Scanned, scan
+from tfckpt_reader.streams import scan
 from tfckpt_reader.values import FLOATS, Look, look, remarks, together
 
 if TYPE_CHECKING:
@@ -55,20 +56,20 @@ def check_data(
 
     begin, order = len(findings.problems), []
     with closing(_read_all(bundle, runs, values is not None, on_read)) as done:
-        for number, error, taken in done:
+        for number, error, found in done:
             run = runs[number]
             if error is not None:
                 order.append(number)
                 findings.add_error(code_of_data(error), error)
                 continue
             sound += run.nbytes
-            if not run.dtype.itemsize and taken[0] != run.nbytes:
+            if not run.dtype.itemsize and found != run.nbytes:
                 order.append(number)
-                _bad_size(bundle, run, taken[0], findings)
+                _bad_size(bundle, run, found, findings)
             if values is not None and run.dtype in FLOATS:
-                values.add(number, run, together(taken))
-    found = zip(order, findings.problems[begin:], strict=True)
-    findings.problems[begin:] = [problem for _, problem in sorted(found, key=lambda pair: pair[0])]
+                values.add(number, run, found)
+    pairs = zip(order, findings.problems[begin:], strict=True)
+    findings.problems[begin:] = [problem for _, problem in sorted(pairs, key=lambda pair: pair[0])]
     if values is not None:
         values.report(findings)
     return sound
@@ -79,30 +80,36 @@ def _read_all(
     runs: Sequence[Run],
     looks: bool,  # noqa: FBT001 - private
     on_read: OnRead,
-) -> Generator[Scanned, None, None]:
-    """Read all runs, in any order, numbers on threads.
+) -> Generator[tuple[int, CheckpointError | None, Any], None, None]:
+    """Read all runs, in any order, numbers on threads; yield each one's number and what is wrong.
 
-    `taken` is, of strings and variants, how many bytes they need; of floats, if `looks`, what they
-    are like, piece by piece.
+    And third, of strings and variants how many bytes they need; of floats, if `looks`, what they
+    are like.
     """
     numbers = [i for i, run in enumerate(runs) if run.dtype.itemsize]
+    seen: dict[int, Look] = {}
+    one_at_a_time = threading.Lock()
 
-    def take(number: int, first: int, piece: memoryview) -> Look | None:
+    def take(number: int, first: int, piece: memoryview) -> None:
         dtype = runs[numbers[number]].dtype
-        return look(piece, dtype, first) if dtype in FLOATS else None
+        if dtype in FLOATS:
+            found = look(piece, dtype, first)
+            with one_at_a_time:
+                both = [seen[number], found] if number in seen else [found]
+                seen[number] = together(sorted(both, key=lambda each: each.first))
 
     numeric = [runs[i] for i in numbers]
     with closing(scan(bundle.shards, numeric, take if looks else None, on_read)) as scanned:
-        for done in scanned:
-            yield done._replace(number=numbers[done.number])
+        for number, error in scanned:
+            yield numbers[number], error, seen.pop(number, None)
     for number, run in enumerate(runs):
         if not run.dtype.itemsize:
             try:
                 used = bundle.shards.check(run)
                 on_read(run.nbytes)
-                yield Scanned(number, None, [used])
+                yield number, None, used
             except CheckpointError as error:
-                yield Scanned(number, error, [])
+                yield number, error, None
 
 
 def _bad_size(bundle: Bundle, run: Run, used: int, findings: Findings) -> None:

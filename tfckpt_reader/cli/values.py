@@ -23,7 +23,8 @@ _COMPLEX = (DataType.COMPLEX64, DataType.COMPLEX128)
 def summarise(array: NDArray[Any], dtype: DataType) -> dict[str, Any]:
     """Return name -> value: min, max, mean, NaN and Inf of numbers; what suits other types.
 
-    Min, max and mean are those of the finite values. Of complex numbers, those of magnitudes.
+    Min, max and mean are those of the finite values. Of complex numbers, those of magnitudes; one
+    with a NaN beside an infinity counts as both.
     """
     if dtype is DataType.STRING:
         lengths = [len(element) for element in array.reshape(-1).tolist()]
@@ -44,7 +45,10 @@ def _numbers(array: NDArray[Any], dtype: DataType) -> dict[str, Any]:
     for run in _runs(array, dtype):
         good = run[np.isfinite(run)]
         nans += int(np.isnan(run).sum())
-        infs += len(run) - len(good)
+        infs += int(np.isinf(run).sum())
+        if dtype in _COMPLEX:
+            with np.errstate(over="ignore"):  # finite parts can be of an infinite magnitude
+                good = np.abs(good)
         if len(good):
             low.append(good.min())
             high.append(good.max())
@@ -58,7 +62,7 @@ def _numbers(array: NDArray[Any], dtype: DataType) -> dict[str, Any]:
         f"max{size}": exact(max(high)) if high else None,
         f"mean{size}": mean if finite else None,
         "nan": nans,
-        "inf": infs - nans,
+        "inf": infs,
     }
 
 
@@ -70,7 +74,7 @@ def _runs(array: NDArray[Any], dtype: DataType) -> Iterator[NDArray[Any]]:
     for begin in range(0, len(flat), _RUN):
         run = flat[begin : begin + _RUN]
         if dtype in _COMPLEX:
-            yield np.abs(run)
+            yield run.astype(np.complex128)  # a magnitude can be too large for a float32
         elif dtype.needs_ml_dtypes:
             yield run.astype(np.float32)
         else:

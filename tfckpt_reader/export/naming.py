@@ -33,9 +33,8 @@ class Rule(NamedTuple):
             raise ValueError(f"a rule to rename is written REGEX{ARROW}REPLACEMENT, not {text!r}")
         try:
             rule = cls(re.compile(regex), replacement)
-            # Group numbers in the replacement are only looked at when there is a match.
-            re.compile(f"(?:{regex})?").sub(replacement, "")
-        except (re.error, IndexError) as error:
+            rule.pattern.sub(replacement, "")  # looks at the groups in it, found or not
+        except (re.error, IndexError, RecursionError, OverflowError) as error:
             raise ValueError(f"{text!r} is no rule to rename: {error}") from error
         return rule
 

@@ -30,7 +30,7 @@ from tfckpt_reader.export.stored import Form, Stored
 from tfckpt_reader.export.widen import widened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -42,6 +42,8 @@ BYTES, OFFSETS = "/__bytes__", "/__offsets__"
 
 _BEFORE_TEXT, _ALIGNMENT = 10, 64
 """Bytes before the text of a header, and what its end is a multiple of."""
+_GATHERED = 1 << 18
+"""Bytes of strings from which on they are written."""
 _FEW_AXES, _FEW_ELEMENTS = 32, 1 << 56
 """Every NumPy has arrays of so many: it need not be asked, or imported."""
 
@@ -114,8 +116,8 @@ def strings(
     if padded and not any(element.endswith(b"\0") for element in elements):
         width = max(longest, 1)
 
-        def fixed() -> Iterator[bytes]:
-            return (element.ljust(width, b"\0") for element in read().reshape(-1).tolist())
+        def fixed() -> Iterator[memoryview]:
+            return _gathered(element.ljust(width, b"\0") for element in read().reshape(-1).tolist())
 
         return (Stored(name, f"|S{width}", spec.shape, width, spec, pieces=fixed),)
     offsets = np.zeros(len(lengths) + 1, "<i8")
@@ -124,13 +126,24 @@ def strings(
     return (
         Stored(
             *(name + BYTES, "|u1", (payload,), 1, spec),
-            pieces=lambda: iter(read().reshape(-1).tolist()),
+            pieces=lambda: _gathered(read().reshape(-1).tolist()),
         ),
         Stored(
             *(name + OFFSETS, "<i8", offsets.shape, 8, spec),
             pieces=lambda: iter([places]),
         ),
     )
+
+
+def _gathered(elements: Iterable[bytes]) -> Iterator[memoryview]:
+    """Join strings, most of which are short: each piece costs calls to the system."""
+    piece = bytearray()
+    for element in elements:
+        piece += element
+        if len(piece) >= _GATHERED:
+            yield memoryview(piece)
+            piece = bytearray()
+    yield memoryview(piece)
 
 
 def header(stored: Stored) -> bytes:

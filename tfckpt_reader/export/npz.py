@@ -17,14 +17,14 @@ from typing import IO, TYPE_CHECKING
 
 from tfckpt_reader.checksum import IEEE, combine
 from tfckpt_reader.export import archive, npy
-from tfckpt_reader.export.stored import Payload, Stored
-from tfckpt_reader.export.transport import contents, require_size, write_at
+from tfckpt_reader.export.transport import at, contents, require_size, write_at
 from tfckpt_reader.export.transport import write as transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
 
     from tfckpt_reader.export.deflate import Block
+    from tfckpt_reader.export.stored import Stored
     from tfckpt_reader.reader import Reader
     from tfckpt_reader.spec import TensorSpec
 
@@ -32,13 +32,14 @@ _ABSOLUTE = re.compile(r"/|\\|[A-Za-z]:")
 _END = ".npy"
 
 
-def refusals(specs: Mapping[str, TensorSpec]) -> dict[str, str]:
-    """Return what an archive cannot hold, or NumPy not tell apart: target name -> why."""
-    found = {name: _why_refused(name, spec, specs) for name, spec in specs.items()}
-    return {name: why for name, why in found.items() if why}
+def why_refused(name: str, spec: TensorSpec, names: Container[str]) -> str | None:
+    """Say why an archive cannot hold a tensor, or NumPy not tell it from another; None if it can.
 
-
-def _why_refused(name: str, spec: TensorSpec, names: Container[str]) -> str | None:
+    Args:
+        name: What it shall be called.
+        spec: The tensor.
+        names: Of all that shall be in the archive.
+    """
     why = npy.why_not_held(spec)
     if why is not None:
         return why
@@ -74,14 +75,12 @@ def write(
     wrote: Callable[[int], None],
 ) -> None:
     """Write the archive, stored; `wrote` is told the bytes read."""
-    payloads, end = [], 0
+    fd, begins, end = file.fileno(), [], 0
     for stored in arrays:
-        begin = end + _before(stored)
-        payloads.append(Payload(begin, stored))
-        end = begin + stored.nbytes
-    crcs = transport(file, reader, payloads, wrote, crc=IEEE)
-    members = _headed(file.fileno(), payloads, crcs)
-    write_at(file.fileno(), archive.directory(members, end), end)
+        begins.append(end + _before(stored))
+        end = begins[-1] + stored.nbytes
+    crcs = transport(at(fd, begins), reader, arrays, wrote, crc=IEEE)
+    write_at(fd, archive.directory(_headed(fd, arrays, begins, crcs), end), end)
 
 
 def _before(stored: Stored) -> int:
@@ -90,9 +89,11 @@ def _before(stored: Stored) -> int:
     return archive.local_size(stored.name + _END, head + stored.nbytes) + head
 
 
-def _headed(fd: int, payloads: Sequence[Payload], crcs: Sequence[int]) -> Iterator[archive.Member]:
+def _headed(
+    fd: int, arrays: Sequence[Stored], begins: Sequence[int], crcs: Sequence[int]
+) -> Iterator[archive.Member]:
     """Write what stands before each array, and yield its member."""
-    for (begin, stored), crc in zip(payloads, crcs, strict=True):
+    for stored, begin, crc in zip(arrays, begins, crcs, strict=True):
         head = npy.header(stored)
         crc32 = combine(zlib.crc32(head), crc, stored.nbytes, IEEE)
         place, size = begin - _before(stored), len(head) + stored.nbytes

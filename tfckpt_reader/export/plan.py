@@ -18,7 +18,7 @@ from tfckpt_reader.export.stored import Form, Stored, numeric
 from tfckpt_reader.selection import select
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from tfckpt_reader.checkpoint import Checkpoint
     from tfckpt_reader.spec import TensorSpec
@@ -36,8 +36,9 @@ class Format(NamedTuple):
 
     end: str
     """Of a target's name."""
-    refusals: Callable[[Mapping[str, TensorSpec]], dict[str, str]]
-    """Which it cannot hold: name -> why."""
+    why_refused: Callable[[str, TensorSpec, Container[str]], str | None]
+    """Says why it cannot hold a tensor under a name, beside others whose names, or what `same`
+    makes of them, come last."""
     form: Callable[..., Form | None]
     """How it stores numbers of a dtype."""
     write: Callable[..., None]
@@ -53,10 +54,10 @@ class Format(NamedTuple):
 
 
 FORMATS = {
-    "npz": Format(".npz", npz.refusals, npy.form, npz.write, npz.write_deflated),
+    "npz": Format(".npz", npz.why_refused, npy.form, npz.write, npz.write_deflated),
     "safetensors": Format(
         ".safetensors",
-        safetensors.refusals,
+        safetensors.why_refused,
         safetensors.form,
         safetensors.write,
         says_about=True,
@@ -64,7 +65,7 @@ FORMATS = {
     ),
     "npy": Format(
         "/",
-        folder.refusals,
+        folder.why_refused,
         npy.form,
         folder.write,
         is_folder=True,
@@ -125,11 +126,13 @@ def make_plan(
     targets = target_names(
         specs, strip_prefix=options.strip_prefix, rules=rules, listed=options.names
     )
-    clashing = collisions(targets, to.same)
-    refused = to.refusals({targets[name]: spec for name, spec in specs.items()})
-    skipped = {name: refused[targets[name]] for name in specs if targets[name] in refused}
-    if clashing or (skipped and not options.skip_unsupported):
-        raise _refused(target, skipped | clashing)
+    skipped = _refusals(specs, targets, to, ())
+    held = {name: spec for name, spec in specs.items() if name not in skipped}
+    skipped |= _refusals(held, targets, to, {to.same(targets[name]) for name in held})
+    clashing = collisions({n: targets[n] for n in held if n not in skipped}, to.same)
+    unheld = {} if options.skip_unsupported else skipped
+    if unheld or clashing:
+        raise _refused(target, unheld, clashing)
     casts: dict[str, Cast] = {}
     arrays: list[Stored] = []
     for name, spec in specs.items():
@@ -140,6 +143,14 @@ def make_plan(
         raise UnsupportedError(too_much, file=target, advice="Leave some out with --exclude")
     written = {name: targets[name] for name in specs if name not in skipped}
     return Plan(written, tuple(arrays), skipped, (*notes, *_in_two(arrays)), casts)
+
+
+def _refusals(
+    specs: Mapping[str, TensorSpec], targets: Mapping[str, str], to: Format, names: Container[str]
+) -> dict[str, str]:
+    """Return which tensors a format cannot hold beside others of some names: name -> why."""
+    found = {name: to.why_refused(targets[name], spec, names) for name, spec in specs.items()}
+    return {name: why for name, why in found.items() if why}
 
 
 def _selected(
@@ -214,11 +225,15 @@ def _in_two(arrays: Sequence[Stored]) -> list[str]:
     ]
 
 
-def _refused(target: str, refused: dict[str, str]) -> UnsupportedError:
-    each = "; ".join(f"{name!r}: {why}" for name, why in refused.items())
+def _refused(target: str, unheld: dict[str, str], clashing: dict[str, str]) -> UnsupportedError:
+    refused, advice = unheld | clashing, ["Nothing was written"]
+    if unheld:
+        advice.append("Leave out what cannot be held with --exclude or --skip-unsupported")
+    if clashing:
+        advice.append("Name what clashes otherwise with --rename or --map, or --exclude it")
     return UnsupportedError(
-        f"{count_of(len(refused), 'tensor')} cannot be stored: {each}",
+        f"{count_of(len(refused), 'tensor')} cannot be stored: "
+        + "; ".join(f"{name!r}: {why}" for name, why in refused.items()),
         file=target,
-        advice="Leave them out with --exclude or --skip-unsupported, or name those that clash "
-        "otherwise with --rename or --map; nothing was written",
+        advice=". ".join(advice),
     )

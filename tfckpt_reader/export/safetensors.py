@@ -32,13 +32,13 @@ from math import prod
 from typing import IO, TYPE_CHECKING
 
 from tfckpt_reader.dtypes import DataType
-from tfckpt_reader.export.stored import Form, Payload, Stored
+from tfckpt_reader.export.stored import Form, Stored
+from tfckpt_reader.export.transport import at, write_at
 from tfckpt_reader.export.transport import write as transport
-from tfckpt_reader.export.transport import write_at
 from tfckpt_reader.export.widen import widened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from tfckpt_reader.reader import Reader
     from tfckpt_reader.spec import TensorSpec
@@ -91,13 +91,8 @@ def form(dtype: DataType, *, raw: bool) -> Form | None:
     return Form(_KINDS[target.numpy_name], target.itemsize, change)
 
 
-def refusals(specs: Mapping[str, TensorSpec]) -> dict[str, str]:
-    """Return what a file cannot hold: target name -> why."""
-    found = {name: _why_refused(name, spec) for name, spec in specs.items()}
-    return {name: why for name, why in found.items() if why}
-
-
-def _why_refused(name: str, spec: TensorSpec) -> str | None:
+def why_refused(name: str, spec: TensorSpec, _names: Container[str]) -> str | None:
+    """Say why a file cannot hold a tensor under a name; None if it can."""
     if form(spec.dtype, raw=False) is None:
         return (
             f"{spec.dtype} tensors have no form in a .safetensors{_ELSEWHERE.get(spec.dtype, '')}"
@@ -121,10 +116,10 @@ def write(
     about: Mapping[str, str],
 ) -> None:
     """Write the file; `wrote` is told the bytes read."""
-    head, places = _layout(arrays, about)
+    head, ordered, begins = _layout(arrays, about)
     write_at(file.fileno(), head, 0)
     del head  # of many arrays it is large
-    transport(file, reader, places, wrote)
+    transport(at(file.fileno(), begins), reader, ordered, wrote)
 
 
 def too_much(arrays: Sequence[Stored], about: Mapping[str, str]) -> str | None:
@@ -138,8 +133,10 @@ def too_much(arrays: Sequence[Stored], about: Mapping[str, str]) -> str | None:
     )
 
 
-def _layout(arrays: Sequence[Stored], about: Mapping[str, str]) -> tuple[bytes, list[Payload]]:
-    """Return the size and text of the header, and where the arrays belong."""
+def _layout(
+    arrays: Sequence[Stored], about: Mapping[str, str]
+) -> tuple[bytes, list[Stored], list[int]]:
+    """Return the size and text of the header, the arrays in order, and where each begins."""
     ordered = sorted(arrays, key=lambda stored: (-stored.itemsize, stored.name))
     # Text as it grows: a dictionary of it all would take five times the memory.
     text = bytearray(f'{{"{_METADATA}":{_json({"format": "tf", **about})}', "utf-8")
@@ -153,5 +150,4 @@ def _layout(arrays: Sequence[Stored], about: Mapping[str, str]) -> tuple[bytes, 
     text += b"}"
     text += b" " * (-len(text) % 8)
     head = len(text).to_bytes(8, "little") + text
-    found = zip(places, ordered, strict=True)
-    return head, [Payload(len(head) + place, stored) for place, stored in found]
+    return head, ordered, [len(head) + place for place in places]

@@ -52,13 +52,6 @@ class Stored:
         return prod(self.shape) * self.itemsize
 
 
-class Payload(NamedTuple):
-    """The bytes of an array, and where in a file they belong."""
-
-    offset: int
-    stored: Stored
-
-
 def numeric(name: str, spec: TensorSpec, form: Form) -> Stored:
     """Return numbers as stored under a name in a form."""
     return Stored(name, form.kind, spec.shape, form.itemsize, spec, form.change)

@@ -1,4 +1,4 @@
-"""The bytes of arrays into a file, each where it belongs: read, checked and written on threads.
+"""The bytes of arrays into files, each where it belongs: read, checked and written on threads.
 
 Rank 7: knows no format. All places are known beforehand, so that the order does not matter.
 """
@@ -8,17 +8,21 @@ from __future__ import annotations
 import os
 import threading
 import zlib
-from contextlib import closing, suppress
-from typing import IO, TYPE_CHECKING, NamedTuple
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from tfckpt_reader.checksum import CASTAGNOLI, IEEE, combine, crc32c
+from tfckpt_reader.checksum import CASTAGNOLI, IEEE, Sums, crc32c
 from tfckpt_reader.errors import CorruptCheckpointError, count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tfckpt_reader.export.stored import Payload, Stored
+    from tfckpt_reader.export.stored import Stored
     from tfckpt_reader.reader import Reader
+
+    Put = Callable[[int, int, bytes | memoryview], None]
+    """Called on any thread with the number of an array, how many of its bytes lie before, and some
+    of them, which it writes where they belong."""
 
 _one_at_a_time = threading.Lock()
 _WORTH_HURRY = 1 << 18
@@ -27,31 +31,22 @@ _SUMS = {IEEE: zlib.crc32, CASTAGNOLI: crc32c}
 """Polynomial -> what sums by it."""
 
 
-class _Part(NamedTuple):
-    """Some bytes of an array that were written; sorts by its place."""
-
-    first: int
-    """Bytes of the array before it."""
-    size: int
-    crc: int
-
-
 def write(
-    file: IO[bytes],
+    put: Put,
     reader: Reader,
-    payloads: Sequence[Payload],
+    arrays: Sequence[Stored],
     wrote: Callable[[int], None],
     *,
     crc: int | None = None,
 ) -> list[int]:
-    """Write each payload at its place; return the crc of each as it is written, if asked for.
+    """Give the bytes of arrays to `put`; return the crc of each as it is written, if asked for.
 
     Every tensor's own crc is compared on the way: until this returns nothing may be trusted.
 
     Args:
-        file: Open for writing, and a file of the system: it is written by its descriptor.
+        put: Writes them; `at` makes one for a single file.
         reader: Where the tensors are.
-        payloads: In any order, not overlapping.
+        arrays: In any order.
         wrote: Told, on the caller's thread, of the bytes read.
         crc: The polynomial by which to sum: `IEEE` or `CASTAGNOLI`; None: the sums are 0.
 
@@ -59,41 +54,33 @@ def write(
         CheckpointError: a tensor cannot be read, or is damaged.
         OSError: the file cannot be written.
     """
-    file.flush()
-    fd = file.fileno()
-    sums: dict[int, int] = {}
-    parts: dict[int, list[_Part]] = {}
+    sums = Sums(len(arrays), crc or IEEE)
     summed = None if crc is None else _SUMS[crc]
-    streamed = [i for i, payload in enumerate(payloads) if payload.stored.pieces is None]
 
-    def put(offset: int, first: int, piece: bytes | memoryview) -> _Part:
-        write_at(fd, piece, offset + first)
-        if len(piece) >= _WORTH_HURRY:
-            hurry(fd, offset + first, len(piece))
-        return _Part(first, len(piece), 0 if summed is None else summed(piece))
+    def take(number: int, first: int, piece: bytes | memoryview) -> None:
+        put(number, first, piece)
+        sums.add(number, first, len(piece), 0 if summed is None else summed(piece))
 
-    def take(number: int, first: int, piece: memoryview) -> _Part:
-        offset, stored = payloads[streamed[number]]
+    streamed = [i for i, stored in enumerate(arrays) if stored.pieces is None]
+
+    def change(index: int, first: int, piece: memoryview) -> None:
+        stored = arrays[streamed[index]]
         if stored.change is not None:
             first = first // stored.spec.dtype.itemsize * stored.itemsize
             piece = stored.change(piece)
-        return put(offset, first, piece)
+        take(streamed[index], first, piece)
 
-    specs = [payloads[i].stored.spec for i in streamed]
-    with closing(reader.pour(specs, take, wrote)) as poured:
-        for number, taken in poured:
-            i = streamed[number]
-            parts.setdefault(i, []).extend(taken)
-            if not specs[number].slices:  # all of it; of very many arrays, parts take much memory
-                sums[i] = _sum(payloads[i].stored, parts.pop(i), crc or IEEE)
-    for i, (offset, stored) in enumerate(payloads):
-        done = 0
+    reader.pour([arrays[i].spec for i in streamed], change, wrote)
+    for i, stored in enumerate(arrays):
         for piece in contents(reader, stored, wrote) if stored.pieces is not None else ():
-            parts.setdefault(i, []).append(put(offset, done, piece))
-            done += len(piece)
-        if i not in sums:
-            sums[i] = _sum(stored, parts.pop(i, []), crc or IEEE)
-    return [sums[i] for i in range(len(payloads))]
+            take(i, sums.sizes[i], piece)
+        require_size(stored, sums.sizes[i])
+    return sums.crcs
+
+
+def at(fd: int, offsets: Sequence[int]) -> Put:
+    """Return what writes arrays into one file, each at its offset."""
+    return lambda number, first, piece: write_at(fd, piece, offsets[number] + first)
 
 
 def contents(
@@ -108,17 +95,6 @@ def contents(
     for piece in reader.stream(stored.spec):
         wrote(len(piece))
         yield piece if stored.change is None else stored.change(piece)
-
-
-def _sum(stored: Stored, parts: list[_Part], polynomial: int) -> int:
-    """Return the crc of an array, made sure that its parts are the whole of it."""
-    crc = done = 0
-    for part in sorted(parts):
-        if part.first != done:
-            break
-        crc, done = combine(crc, part.crc, part.size, polynomial), done + part.size
-    require_size(stored, done)
-    return crc
 
 
 def require_size(stored: Stored, size: int) -> None:
@@ -136,9 +112,16 @@ def require_size(stored: Stored, size: int) -> None:
         )
 
 
+def write_at(fd: int, data: bytes | memoryview, offset: int) -> None:
+    """Write all of `data` at `offset` of a file."""
+    _write_all(fd, data, offset)
+    if len(data) >= _WORTH_HURRY:
+        _hurry(fd, offset, len(data))
+
+
 if hasattr(os, "pwrite"):
 
-    def write_at(fd: int, data: bytes | memoryview, offset: int) -> None:
+    def _write_all(fd: int, data: bytes | memoryview, offset: int) -> None:
         """Write all of `data` at `offset` of a file."""
         done = 0
         while done < len(data):
@@ -146,7 +129,7 @@ if hasattr(os, "pwrite"):
 
 else:
 
-    def write_at(fd: int, data: bytes | memoryview, offset: int) -> None:
+    def _write_all(fd: int, data: bytes | memoryview, offset: int) -> None:
         """Write all of `data` at `offset` of a file; here the position of a file is shared."""
         with _one_at_a_time:
             os.lseek(fd, offset, os.SEEK_SET)
@@ -157,7 +140,7 @@ else:
 
 if hasattr(os, "posix_fadvise"):
 
-    def hurry(fd: int, offset: int, size: int) -> None:
+    def _hurry(fd: int, offset: int, size: int) -> None:
         """Let the system begin to put these bytes on disk: less is left for the sync at the end.
 
         Bytes that are not needed soon are what it is told of; those not on disk yet it must keep,
@@ -168,5 +151,5 @@ if hasattr(os, "posix_fadvise"):
 
 else:
 
-    def hurry(fd: int, offset: int, size: int) -> None:
+    def _hurry(fd: int, offset: int, size: int) -> None:
         """Nothing here begins to put bytes on disk without waiting for it."""
