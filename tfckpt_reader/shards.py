@@ -36,8 +36,8 @@ from tfckpt_reader.tensor import (
     StringLengths,
     canonical_bytes,
     canonicalise,
-    dense,
     is_canonical,
+    maker,
     require_room,
     string_lengths,
     strings,
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tfckpt_reader.spec import Run
+    from tfckpt_reader.tensor import Maker
 
 
 class Shards:
@@ -73,6 +74,7 @@ class Shards:
         self._notes = notes
         self._files: dict[int, File] = {}
         self._lock = threading.Lock()
+        self._makers: dict[DataType, Maker] = {}
 
     def file(self, shard: int) -> File:
         """Return a data file. However many there are, few of them are open at a time.
@@ -139,7 +141,7 @@ class Shards:
 
     def array(self, run: Run, *, check: bool) -> NDArray[Any]:
         """Return a numeric tensor, read-only; a view of the map where the bytes allow it."""
-        name, dtype, shape, nbytes, shard, offset, crc = run[:7]
+        dtype, shape, nbytes, shard, offset, crc = run[1:7]
         source = self._files.get(shard)
         # Most are small, and each call is felt: only where something is odd is asked what.
         if (
@@ -153,9 +155,12 @@ class Shards:
             data = source.read(offset, nbytes) if whole is None else whole[offset : offset + nbytes]
             if check and (found := crc32c(data)) != crc:
                 self.require_crc(run, found)
-            return dense(data, dtype, shape, big_endian=self.big_endian)
+            make = self._makers.get(dtype) or self._makers.setdefault(
+                dtype, maker(dtype, big_endian=self.big_endian)
+            )
+            return make(data, shape)
         except CheckpointError as error:
-            locate(error, source.name, offset, name)
+            locate(error, source.name, offset, run.name)
             raise
 
     def fill(self, run: Run, rows: range, out: NDArray[Any], *, check: bool) -> None:

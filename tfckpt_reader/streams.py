@@ -10,6 +10,7 @@ together from those of its chunks.
 from __future__ import annotations
 
 from contextlib import closing
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfckpt_reader.checksum import Sums, crc32c
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 _MOST_PIECES = 1 << 12
 """Of a window: the crc of each piece is in memory until the window is done."""
+_AT_ONCE = 4
+"""Windows that a thread does before it hands over what came of them, which takes it as long as to
+read a quarter of one."""
 WORTH_THREADS = 4 << 20
 """Bytes from which on reading them on threads pays; below, threads only wait for each other."""
 
@@ -117,17 +121,18 @@ def scan(
             yield Scanned(number, error)
     places = ((number, runs[number]) for number in whole)
 
-    def work(window: Window, buffer: memoryview) -> list[int | CheckpointError]:
-        return _crcs(window, buffer, runs, take, shards)
+    def work(batch: list[Window], buffer: memoryview) -> list[int | CheckpointError]:
+        return [crc for window in batch for crc in _crcs(window, buffer, runs, take, shards)]
 
     sums = Sums(len(runs))
     unread: dict[int, tuple[int, CheckpointError]] = {}
     threads = None if sum(runs[number].nbytes for number in whole) >= WORTH_THREADS else 1
-    with closing(each(windows(places), work, threads)) as done:
-        for window, outcomes in done:
+    with closing(each(_batches(windows(places)), work, threads)) as done:
+        for batch, outcomes in done:
             if on_read is not None:
-                on_read(window.size)
-            for (number, first, size), found in zip(window.pieces, outcomes, strict=True):
+                on_read(sum(window.size for window in batch))
+            pieces = chain.from_iterable(window.pieces for window in batch)
+            for (number, first, size), found in zip(pieces, outcomes, strict=True):
                 if isinstance(found, CheckpointError):
                     unread[number] = min(unread.get(number, (first, found)), (first, found))
                 sums.add(number, first, size, found if isinstance(found, int) else 0)
@@ -135,6 +140,11 @@ def scan(
                 if sums.sizes[number] == run.nbytes:
                     _, cause = unread.pop(number, (0, None))
                     yield Scanned(number, _wrong(shards, run, sums.crcs[number], cause))
+
+
+def _batches(found: Iterator[Window]) -> Iterator[list[Window]]:
+    while batch := list(islice(found, _AT_ONCE)):
+        yield batch
 
 
 def _crcs(

@@ -17,7 +17,6 @@ from __future__ import annotations
 import struct
 from array import array
 from dataclasses import dataclass
-from functools import cache
 from itertools import accumulate, chain
 from sys import byteorder
 from typing import TYPE_CHECKING, Any
@@ -40,6 +39,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tfckpt_reader.spec import TensorSpec
+
+    Maker = Callable[[memoryview, tuple[int, ...]], NDArray[Any]]
+    """Makes a read-only array of the bytes of numbers, in a shape."""
 
 _CANONICAL_BYTE = {
     DataType.BOOL: bytes([0] + [1] * 255),
@@ -103,29 +105,36 @@ def dense(
     It is a view of `data`, which is read-only, where the bytes are native, aligned and canonical;
     else a copy.
     """
-    try:
-        stored = _from_bytes(dtype)(data)
-    except ValueError as error:
-        raise CorruptCheckpointError("bytes do not make whole elements", got=len(data)) from error
-    if stored.shape != shape:
-        stored = shaped(stored, shape, dtype)
-    plain = dtype.itemsize > 1 and big_endian == _NATIVE_IS_BIG  # most are, and a call is felt
-    if not stored.flags.aligned or not (
-        plain or is_canonical(stored, dtype, big_endian=big_endian)
-    ):
-        stored = stored.copy()
-        canonicalise(stored, dtype, big_endian=big_endian)
-        stored.flags.writeable = False
-    return stored
+    return maker(dtype, big_endian=big_endian)(data, shape)
 
 
-@cache
-def _from_bytes(dtype: DataType) -> Callable[[memoryview], NDArray[Any]]:
-    """Return what makes a view of bytes as elements of a type."""
+def maker(dtype: DataType, *, big_endian: bool) -> Maker:
+    """Return what does what `dense` does, for numbers of one type.
+
+    Most tensors are small, and each step is felt: what depends on the type is found out once.
+    """
     from numpy import frombuffer
 
     numpy_dtype = to_numpy(dtype)
-    return lambda data: frombuffer(data, numpy_dtype)
+    plain = dtype.itemsize > 1 and big_endian == _NATIVE_IS_BIG
+
+    def make(data: memoryview, shape: tuple[int, ...]) -> NDArray[Any]:
+        try:
+            stored = frombuffer(data, numpy_dtype)
+        except ValueError as error:
+            problem = "bytes do not make whole elements"
+            raise CorruptCheckpointError(problem, got=len(data)) from error
+        if stored.shape != shape:
+            stored = shaped(stored, shape, dtype)
+        if not stored.flags.aligned or not (
+            plain or is_canonical(stored, dtype, big_endian=big_endian)
+        ):
+            stored = stored.copy()
+            canonicalise(stored, dtype, big_endian=big_endian)
+            stored.flags.writeable = False
+        return stored
+
+    return make
 
 
 def is_canonical(array: NDArray[Any], dtype: DataType, *, big_endian: bool) -> bool:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     of them, which it writes where they belong."""
 
 _one_at_a_time = threading.Lock()
+_AT_ONCE = 1 << 19
+"""Bytes of a write. What Linux caches of larger ones it may have to look for: a megabyte at a time,
+1.3 GB took 0.7 s in some runs and 1.2 s in others."""
 _WORTH_HURRY = 1 << 18
 """Bytes from which on a call to the system costs less than it gains."""
 _SUMS = {IEEE: zlib.crc32, CASTAGNOLI: crc32c}
@@ -114,9 +117,11 @@ def require_size(stored: Stored, size: int) -> None:
 
 def write_at(fd: int, data: bytes | memoryview, offset: int) -> None:
     """Write all of `data` at `offset` of a file."""
-    _write_all(fd, data, offset)
-    if len(data) >= _WORTH_HURRY:
-        _hurry(fd, offset, len(data))
+    for done in range(0, len(data), _AT_ONCE):
+        piece = data[done : done + _AT_ONCE]
+        _write_all(fd, piece, offset + done)
+        if len(piece) >= _WORTH_HURRY:
+            _hurry(fd, offset + done, len(piece))
 
 
 if hasattr(os, "pwrite"):
