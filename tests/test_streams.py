@@ -32,10 +32,11 @@ def runs_of(bundle: Bundle) -> list[Run]:
     return [run for spec in bundle.listing().values() for run in bundle.runs(spec)]
 
 
-@pytest.fixture
-def several(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=[0, 1 << 62], ids=["batches", "windows"])
+def several(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """More threads than this machine may have processors."""
     monkeypatch.setattr(crew, "processors", lambda: 4)
+    monkeypatch.setattr(streams, "WORTH_BATCHES", request.param)
     monkeypatch.setattr(streams, "WORTH_THREADS", 0)
 
 

@@ -40,11 +40,13 @@ if TYPE_CHECKING:
 
 _MOST_PIECES = 1 << 12
 """Of a window: the crc of each piece is in memory until the window is done."""
-_AT_ONCE = 4
-"""Windows that a thread does before it hands over what came of them, which takes it as long as to
-read a quarter of one."""
 WORTH_THREADS = 4 << 20
 """Bytes from which on reading them on threads pays; below, threads only wait for each other."""
+WORTH_BATCHES = 256 << 20
+"""Bytes from which on a thread does a few windows before it hands over what came of them, which
+takes it as long as to read a quarter of one."""
+_BATCH = 4
+"""Windows."""
 
 
 class Piece(NamedTuple):
@@ -126,8 +128,10 @@ def scan(
 
     sums = Sums(len(runs))
     unread: dict[int, tuple[int, CheckpointError]] = {}
-    threads = None if sum(runs[number].nbytes for number in whole) >= WORTH_THREADS else 1
-    with closing(each(_batches(windows(places)), work, threads)) as done:
+    total = sum(runs[number].nbytes for number in whole)
+    threads = None if total >= WORTH_THREADS else 1
+    batches = _batches(windows(places), _BATCH if total >= WORTH_BATCHES else 1)
+    with closing(each(batches, work, threads)) as done:
         for batch, outcomes in done:
             if on_read is not None:
                 on_read(sum(window.size for window in batch))
@@ -142,8 +146,8 @@ def scan(
                     yield Scanned(number, _wrong(shards, run, sums.crcs[number], cause))
 
 
-def _batches(found: Iterator[Window]) -> Iterator[list[Window]]:
-    while batch := list(islice(found, _AT_ONCE)):
+def _batches(found: Iterator[Window], size: int) -> Iterator[list[Window]]:
+    while batch := list(islice(found, size)):
         yield batch
 
 
