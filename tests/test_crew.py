@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from tfckpt_reader import crew
-from tfckpt_reader.crew import BUFFER, each
+from tfckpt_reader.crew import BUFFER, each, share
 
 
 @pytest.fixture(autouse=True)
@@ -85,8 +85,8 @@ def test_an_interrupt_leaves_no_thread() -> None:
         interrupted()
 
 
-@pytest.mark.parametrize("given", [0, 1])
-def test_a_system_that_gives_few_threads(monkeypatch: pytest.MonkeyPatch, given: int) -> None:
+def few_threads(monkeypatch: pytest.MonkeyPatch, given: int) -> None:
+    """Let the system give so many, and no more."""
     start, left = threading.Thread.start, [given]
 
     def start_some(thread: threading.Thread) -> None:
@@ -96,7 +96,55 @@ def test_a_system_that_gives_few_threads(monkeypatch: pytest.MonkeyPatch, given:
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start_some)
+
+
+@pytest.mark.parametrize("given", [0, 1])
+def test_a_system_that_gives_few_threads(monkeypatch: pytest.MonkeyPatch, given: int) -> None:
+    few_threads(monkeypatch, given)
     assert sorted(dict(each(range(50), lambda task, _: task, 4))) == list(range(50))
+
+
+@pytest.mark.parametrize("processors", [1, 2, 5])
+@pytest.mark.parametrize("given", [0, 1, 9])
+def test_shared_tasks_are_done_once(
+    processors: int, given: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few_threads(monkeypatch, given)
+    monkeypatch.setattr(crew, "processors", lambda: processors)
+    done: list[int] = []
+    share(range(3, 90), done.append)
+    assert sorted(done) == list(range(3, 90))
+    share(range(0), done.append)
+    assert len(done) == 87
+
+
+def test_tasks_are_shared_with_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "processors", lambda: 2)
+    both, threads = threading.Barrier(2, timeout=60), set()
+
+    def work(_task: int) -> None:
+        both.wait()
+        threads.add(threading.current_thread())
+
+    share(range(2), work)
+    assert len(threads) == 2
+
+
+def test_an_interrupt_ends_what_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "processors", lambda: 3)
+    here, begun, tasks = threading.current_thread(), threading.Event(), range(3_000_000)
+    done = []
+
+    def work(task: int) -> None:
+        if threading.current_thread() is here:
+            begun.set()
+            raise KeyboardInterrupt
+        begun.wait(60)
+        done.append(task)
+
+    with pytest.raises(KeyboardInterrupt):
+        share(tasks, work)
+    assert len(done) < len(tasks)
 
 
 def test_there_is_a_processor() -> None:

@@ -278,14 +278,15 @@ def test_specs_as_a_mapping(tmp_path: Path) -> None:
         assert isinstance(specs, Specs)
         assert isinstance(specs, Mapping)
         assert "Specs" in repr(specs)
-        assert specs.known is None
+        assert (len(specs.known), specs.complete) == (0, False)
         assert "a" in specs
         assert "c" not in specs
         others: list[Any] = [5, None, b"a", ("a",)]
         assert not any(other in specs for other in others)
         assert [specs.get(other) for other in others] == [None] * 4
-        assert specs.known is None
+        assert (len(specs.known), specs.complete) == (0, False)
         assert list(specs) == list(specs.keys()) == ["a", "b"]
+        assert (list(specs.known), specs.complete) == (["a", "b"], True)
         assert [spec.name for spec in specs.values()] == ["a", "b"]
         assert dict(specs.items()) == dict(specs)
         assert "2 tensors" in repr(specs)

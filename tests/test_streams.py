@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from test_fixtures import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader import crew, streams
+from tfckpt_reader import crew, shards, streams
 from tfckpt_reader.bundle import Bundle
-from tfckpt_reader.checksum import Sums
+from tfckpt_reader.checksum import Sums, crc32c
 from tfckpt_reader.dtypes import DataType
 from tfckpt_reader.spec import Run, TensorSpec
 from tfckpt_reader.storage import CHUNK
-from tfckpt_reader.streams import Window, scan, windows
+from tfckpt_reader.streams import Window, crc_by_parts, scan, windows
 
 RNG = np.random.default_rng(7)
 
@@ -258,3 +258,34 @@ def test_pour_stops_at_a_damaged_tensor(tmp_path: Path) -> None:
 
 def test_the_chunk_is_whole_elements_of_every_type() -> None:
     assert all(CHUNK % dtype.itemsize == 0 for dtype in DataType if dtype.itemsize)
+
+
+# -- parts of what is in memory --------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("several")
+@pytest.mark.parametrize("size", [0, 1, 9, 10, 11, 20, 1000, 1001])
+def test_the_crc_by_parts(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_PART", 10)
+    data = RNG.bytes(size)
+    assert crc_by_parts(memoryview(data)) == crc32c(data)
+
+
+@pytest.mark.usefixtures("several")
+def test_a_large_view_is_checked_by_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_PART", 100)
+    monkeypatch.setattr(shards, "WORTH_PARTS", 4000)
+    values = RNG.standard_normal(1000).astype(np.float32)
+    prefix = tmp_path / "p"
+    w.write_bundle(prefix, {"a": values, "b": values[1:]})
+    data = Path(f"{prefix}.data-00000-of-00001")
+    with tfckpt.open(prefix) as ckpt:
+        np.testing.assert_array_equal(ckpt["a"], values)
+    for place in (0, 99, 100, 2050, 3999):
+        good = data.read_bytes()
+        data.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
+        with tfckpt.open(prefix) as ckpt:
+            with pytest.raises(tfckpt.ChecksumError, match="'a'"):
+                ckpt["a"]
+            np.testing.assert_array_equal(ckpt["b"], values[1:])
+        data.write_bytes(good)

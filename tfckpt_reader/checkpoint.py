@@ -77,7 +77,8 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     def __getitem__(self, name: str) -> NDArray[Any]:
         reader = self._open_reader or self.reader
         check = self._check and name not in self._checked
-        spec = self._specs[name]
+        # Most are small, and each call is felt: what is known need not be asked for.
+        spec = self._specs.known.get(name) or self._specs[name]
         try:
             array = reader.array(spec, check=check)
         except MemoryError:
@@ -195,10 +196,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
 
     def __repr__(self) -> str:
         state = "" if self._open_reader else " (closed)"
-        known = self._specs.known
-        totals = ""
-        if known is not None:
-            totals = f", {count_of(len(known), 'tensor')}"
+        totals = f", {count_of(len(self._specs), 'tensor')}" if self._specs.complete else ""
         return f"<Checkpoint {self._label!r} {self.version}, {self._shards}{totals}>{state}"
 
 

@@ -66,6 +66,34 @@ def each(
         yield task, work(task, buffers[0])
 
 
+def share(tasks: range, work: Callable[[int], None]) -> None:
+    """Do each of a few short tasks, on this thread and on others at once; no thread is left.
+
+    Args:
+        tasks: Taken one by one, by whichever thread is free.
+        work: Called on the threads, several at once; must not raise.
+    """
+    turns = iter(tasks)  # of which one thread at a time gets the next
+
+    def labour() -> None:
+        for task in turns:
+            work(task)
+
+    others = range(min(processors(), len(tasks)) - 1)
+    helpers = [threading.Thread(target=labour, daemon=True) for _ in others]
+    try:
+        with suppress(RuntimeError):  # as many as the system gives
+            for helper in helpers:
+                helper.start()
+        labour()
+    finally:
+        for _ in turns:  # after Ctrl-C, too, none begins another
+            pass
+        for helper in helpers:
+            if helper.ident is not None:
+                helper.join()
+
+
 class _Crew:
     """Threads that take tasks in turn and put what came of them into a queue."""
 

@@ -73,12 +73,18 @@ class Reader(Protocol):
 
 
 class Specs(Mapping[str, "TensorSpec"]):
-    """Name -> TensorSpec, in key order. One name is looked up; asking for all decodes the index."""
+    """Name -> TensorSpec, in key order. One name is looked up; asking for all decodes the index.
+
+    Attributes:
+        known: All specs, once they have been listed; until then none.
+        complete: Whether they have been.
+    """
 
     def __init__(self, reader: Reader) -> None:
         self._open_reader: Reader | None = reader
         self._label = os.path.basename(reader.prefix) or reader.prefix
-        self._all: dict[str, TensorSpec] | None = None
+        self.known: dict[str, TensorSpec] = {}
+        self.complete = False
         self._last: TensorSpec | None = None
 
     @property
@@ -94,20 +100,13 @@ class Specs(Mapping[str, "TensorSpec"]):
     @property
     def listed(self) -> dict[str, TensorSpec]:
         """All specs, decoded once."""
-        if self._all is None:
+        if not self.complete:
             with enough_memory(self._reader.path):
-                self._all = self._reader.listing()
-        return self._all
-
-    @property
-    def known(self) -> dict[str, TensorSpec] | None:
-        """All specs if they have been listed; else None. Decodes nothing."""
-        return self._all
+                self.known = self._reader.listing()
+            self.complete = True
+        return self.known
 
     def __getitem__(self, name: str) -> TensorSpec:
-        listed = self._all
-        if listed is not None and name in listed:  # most often, and each step would be felt
-            return listed[name]
         spec = self._find(name)
         if spec is None:
             raise self._not_found(name)
@@ -133,8 +132,8 @@ class Specs(Mapping[str, "TensorSpec"]):
     def _find(self, name: object) -> TensorSpec | None:
         if not isinstance(name, str):
             raise TensorNotFoundError(f"names are str, not {type(name).__name__}")
-        if self._all is not None:
-            return self._all.get(name)
+        if self.complete:
+            return self.known.get(name)
         # Rows of one tensor are asked for again and again: its slices are decoded once.
         spec = self._last
         if spec is None or spec.name != name:
@@ -153,5 +152,5 @@ class Specs(Mapping[str, "TensorSpec"]):
         )
 
     def __repr__(self) -> str:
-        known = "" if self._all is None else f" of {count_of(len(self._all), 'tensor')}"
+        known = f" of {count_of(len(self.known), 'tensor')}" if self.complete else ""
         return f"<Specs{known} in {self._label!r}>"

@@ -32,6 +32,7 @@ from tfckpt_reader.errors import (
 from tfckpt_reader.folder import shard_counts, shard_path
 from tfckpt_reader.sniff import describe, read_head
 from tfckpt_reader.storage import CHUNK, File, chunks
+from tfckpt_reader.streams import WORTH_PARTS, crc_by_parts
 from tfckpt_reader.tensor import (
     StringLengths,
     canonical_bytes,
@@ -153,8 +154,10 @@ class Shards:
         try:
             whole = source.map
             data = source.read(offset, nbytes) if whole is None else whole[offset : offset + nbytes]
-            if check and (found := crc32c(data)) != crc:
-                self.require_crc(run, found)
+            if check:
+                found = crc32c(data) if nbytes < WORTH_PARTS else crc_by_parts(data)
+                if found != crc:
+                    self.require_crc(run, found)
             make = self._makers.get(dtype) or self._makers.setdefault(
                 dtype, maker(dtype, big_endian=self.big_endian)
             )
