@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import threading
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.checksum import crc32c, mask
@@ -145,26 +144,24 @@ class Shards:
         dtype, shape, nbytes, shard, offset, crc = run[1:7]
         source = self._files.get(shard)
         # Most are small, and each call is felt: only where something is odd is asked what.
-        if (
-            source is None
-            or not 0 < nbytes == dtype.itemsize * prod(shape)
-            or not 0 <= offset <= source.size - nbytes
-        ):
+        if source is None or nbytes <= 0 or not 0 <= offset <= source.size - nbytes:
             source = self.source(run)
         try:
             whole = source.map
             data = source.read(offset, nbytes) if whole is None else whole[offset : offset + nbytes]
+            make = self._makers.get(dtype) or self._makers.setdefault(
+                dtype, maker(dtype, big_endian=self.big_endian)
+            )
+            array = make(data, shape)
             if check:
                 found = crc32c(data) if nbytes < WORTH_PARTS else crc_by_parts(data)
                 if found != crc:
                     self.require_crc(run, found)
-            make = self._makers.get(dtype) or self._makers.setdefault(
-                dtype, maker(dtype, big_endian=self.big_endian)
-            )
-            return make(data, shape)
         except CheckpointError as error:
+            self.source(run)  # says better what is wrong if it is the entry
             locate(error, source.name, offset, run.name)
             raise
+        return array
 
     def fill(self, run: Run, rows: range, out: NDArray[Any], *, check: bool) -> None:
         """Write some rows of a tensor into `out`, an array of their shape.

@@ -30,6 +30,7 @@ from tfckpt_reader.errors import (
     CorruptCheckpointError,
     TruncatedError,
     UnsupportedError,
+    count_of,
 )
 
 if TYPE_CHECKING:
@@ -91,10 +92,13 @@ def shaped(flat: NDArray[Any], shape: tuple[int, ...], dtype: DataType) -> NDArr
     try:
         return flat.reshape(shape)
     except ValueError as error:
-        empty(shape, dtype)  # says so if NumPy cannot hold it
-        raise CorruptCheckpointError(
-            "elements do not fit the shape", expected=list(shape[:8]), got=flat.size
-        ) from error
+        raise _misfit(shape, dtype, flat.nbytes) from error
+
+
+def _misfit(shape: tuple[int, ...], dtype: DataType, nbytes: int) -> CorruptCheckpointError:
+    empty(shape, dtype)  # says so if NumPy cannot hold it
+    problem = f"the bytes are not those of {dtype} in the shape"
+    return CorruptCheckpointError(problem, expected=list(shape[:8]), got=count_of(nbytes, "byte"))
 
 
 def dense(
@@ -113,19 +117,18 @@ def maker(dtype: DataType, *, big_endian: bool) -> Maker:
 
     Most tensors are small, and each step is felt: what depends on the type is found out once.
     """
-    from numpy import frombuffer
+    from numpy import ndarray
 
     numpy_dtype = to_numpy(dtype)
     plain = dtype.itemsize > 1 and big_endian == _NATIVE_IS_BIG
 
     def make(data: memoryview, shape: tuple[int, ...]) -> NDArray[Any]:
         try:
-            stored = frombuffer(data, numpy_dtype)
-        except ValueError as error:
-            problem = "bytes do not make whole elements"
-            raise CorruptCheckpointError(problem, got=len(data)) from error
-        if stored.shape != shape:
-            stored = shaped(stored, shape, dtype)
+            stored: NDArray[Any] = ndarray(shape, numpy_dtype, data)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise _misfit(shape, dtype, len(data)) from error
+        if stored.nbytes != len(data):  # NumPy leaves out what is too much
+            raise _misfit(shape, dtype, len(data))
         if not stored.flags.aligned or not (
             plain or is_canonical(stored, dtype, big_endian=big_endian)
         ):
