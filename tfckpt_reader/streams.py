@@ -45,7 +45,7 @@ WORTH_THREADS = 4 << 20
 WORTH_BATCHES = 256 << 20
 """Bytes from which on a thread does a few windows before it hands over what came of them, which
 takes it as long as to read a quarter of one."""
-_BATCH = 4
+_BATCH = 8
 """Windows."""
 WORTH_PARTS = 8 << 20
 """Bytes from which on the crc of what is in memory is worth threads, which take parts in turn; of

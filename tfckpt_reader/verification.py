@@ -15,15 +15,12 @@ import os
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.codes import require_level
-from tfckpt_reader.diagnosis import diagnose
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enough_memory
 from tfckpt_reader.folder import Location
 from tfckpt_reader.locate import locate
 from tfckpt_reader.report import Findings, Problem, Report
 from tfckpt_reader.verify_bundle import check_v2
-from tfckpt_reader.verify_files import gather
 from tfckpt_reader.verify_graph import check_graphs, graph_beside
-from tfckpt_reader.verify_v1 import check_v1
 
 __all__ = ["Problem", "Report", "verify"]
 
@@ -87,11 +84,24 @@ def verify(
 
 
 def _diagnosis(findings: Findings, index: str) -> tuple[str, ...]:
+    if not findings.problems:
+        return ()
+    from tfckpt_reader.diagnosis import diagnose
+    from tfckpt_reader.verify_files import gather
+
     try:
         with enough_memory(index):
             return diagnose(findings.problems, gather(findings, index))
     except UnsupportedError:
         return ()
+
+
+def _check_v1(
+    location: Location, findings: Findings, progress: Progress, level: str
+) -> tuple[int, int]:
+    from tfckpt_reader.verify_v1 import check_v1
+
+    return check_v1(location, findings, progress, level)
 
 
 def _check_nothing(*_arguments: object) -> tuple[int, int]:
@@ -102,4 +112,4 @@ def _no_progress(_done: int, _total: int) -> None:
     pass
 
 
-_CHECKS = {"V1": check_v1, "V2": check_v2}
+_CHECKS = {"V1": _check_v1, "V2": check_v2}
