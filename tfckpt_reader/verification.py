@@ -20,6 +20,7 @@ from tfckpt_reader.folder import Location
 from tfckpt_reader.locate import locate
 from tfckpt_reader.report import Findings, Problem, Report
 from tfckpt_reader.verify_bundle import check_v2
+from tfckpt_reader.verify_files import gather
 from tfckpt_reader.verify_graph import check_graphs, graph_beside
 
 __all__ = ["Problem", "Report", "verify"]
@@ -87,7 +88,6 @@ def _diagnosis(findings: Findings, index: str) -> tuple[str, ...]:
     if not findings.problems:
         return ()
     from tfckpt_reader.diagnosis import diagnose
-    from tfckpt_reader.verify_files import gather
 
     try:
         with enough_memory(index):
