@@ -103,6 +103,13 @@ def test_wrong_sizes_give_no_array() -> None:
             dense(memoryview(bytes(size)), DataType.FLOAT32, (2,))
 
 
+@pytest.mark.parametrize("dtype", [DataType.STRING, DataType.VARIANT, DataType.RESOURCE])
+def test_bytes_are_not_taken_for_addresses(dtype: DataType) -> None:
+    """NumPy would, and die."""
+    with pytest.raises(CheckpointError):
+        dense(memoryview(bytes(8)), dtype, (1,))
+
+
 def test_more_than_numpy_holds() -> None:
     for shape in ((1 << 40, 1 << 20), (1,) * 70, (0,) * 70, (1 << 62, 0, 1 << 62)):
         with pytest.raises(UnsupportedError, match="more than"):

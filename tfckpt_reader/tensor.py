@@ -116,10 +116,16 @@ def maker(dtype: DataType, *, big_endian: bool) -> Maker:
     """Return what does what `dense` does, for numbers of one type.
 
     Most tensors are small, and each step is felt: what depends on the type is found out once.
+
+    Raises:
+        CorruptCheckpointError: elements of that type differ in length; NumPy would take their
+            bytes for addresses.
     """
     from numpy import ndarray
 
     numpy_dtype = to_numpy(dtype)
+    if not dtype.itemsize:
+        raise CorruptCheckpointError(f"{dtype}s are not stored as numbers")
     plain = dtype.itemsize > 1 and big_endian == _NATIVE_IS_BIG
 
     def make(data: memoryview, shape: tuple[int, ...]) -> NDArray[Any]:
