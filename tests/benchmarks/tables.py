@@ -395,6 +395,8 @@ def main() -> None:
     parser.add_argument("--tensorflow", metavar="PYTHON", help="interpreter that has TensorFlow")
     parser.add_argument("--quick", action="store_true", help="only see that all of it runs")
     given = parser.parse_args()
+    if given.work is not None:
+        given.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=given.work) as folder:
         options = Options(Path(folder), given.tensorflow, given.quick)
         print("\n".join(page(options)).rstrip())
