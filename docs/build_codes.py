@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tfckpt_reader.codes import CODES, LEVELS, Code
+from tfckpt_reader.verification.codes import CODES, LEVELS, Code
 
 PAGE = Path(__file__).with_name("codes.md")
 HEAD = """\

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SHIPPED = HERE.parent / "tfckpt_reader" / "_protos" / "descriptors.binpb"
+SHIPPED = HERE.parent / "tfckpt_reader" / "protobuf" / "descriptors.binpb"
 FILES = ("bundle.proto", "tensor_slices.proto", "state.proto", "graph.proto", "graph_text.proto")
 """In order of import: a file after those it needs."""
 

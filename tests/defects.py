@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import writers as w
 
-from tfckpt_reader.report import Problem, Report
+from tfckpt_reader.verification.report import Problem, Report
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 INDEX, DATA = ".index", ".data-00000-of-00001"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tfckpt_reader.errors import TruncatedError
-from tfckpt_reader.spec import TensorSlice
-from tfckpt_reader.table import Table
+from tfckpt_reader.table.table import Table
+from tfckpt_reader.tensor.spec import TensorSlice
 
 
 class Memory:

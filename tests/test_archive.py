@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from tfckpt_reader.export import archive
+from tfckpt_reader.export.formats import zip_records as archive
 
 EDGE = 0xFFFFFFFF
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tfckpt_reader.errors import CheckpointNotFoundError, ChecksumError
-from tfckpt_reader.export.aside import SUFFIX, written_aside
+from tfckpt_reader.storage.atomic import SUFFIX, written_aside
 
 BEFORE = b"what was there before"
 BROKEN = OSError(errno.EIO, os.strerror(errno.EIO))

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import ROWS
 
-from tfckpt_reader import block as block_module
-from tfckpt_reader.block import Block, open_block
 from tfckpt_reader.errors import CheckpointError, ChecksumError, CorruptCheckpointError
+from tfckpt_reader.table.block import Block, open_block
+from tfckpt_reader.table.format import LARGEST_EXPANSION
 
 INTERVALS = st.sampled_from([1, 2, 16, 1024])
 ABC = [(b"abc", b"1"), (b"abd", b"22"), (b"b", b"")]
@@ -217,7 +217,7 @@ def test_snappy_streams_that_are_none(stream: bytes) -> None:
 
 def test_snappy_expansion_is_bounded() -> None:
     """A claim is compared with what the stream can hold before memory is set aside."""
-    most = block_module.LARGEST_EXPANSION
+    most = LARGEST_EXPANSION
     zeros = snappy.compress(bytes(1 << 20))
     assert most >= (1 << 20) / len(zeros)
     assert len(opened(w.seal(snappy.compress(bytes(1 << 20)), kind=1)).data) == 1 << 20

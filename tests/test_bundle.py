@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 from strategies import numbers
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.bundle import Bundle
+from tfckpt_reader.formats.v2.bundle import Bundle
 
 DATA = ".data-00000-of-00001"
 PIECES = [[(0, 2), (0, -1)], [(2, 2), (0, -1)]]

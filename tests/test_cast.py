@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tfckpt_reader.dtypes import DataType
-from tfckpt_reader.export.cast import Cast, is_floating
+from tfckpt_reader.export.elements import Cast, is_floating
+from tfckpt_reader.tensor.dtypes import DataType
 
 BFLOAT16, FLOAT16, FLOAT32, FLOAT64 = (
     DataType.BFLOAT16,

@@ -20,7 +20,8 @@ from numpy.testing import assert_array_equal
 from strategies import numbers
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader import checksum, shards
+from tfckpt_reader.encoding import checksum
+from tfckpt_reader.formats.v2 import shards
 
 DATA = ".data-00000-of-00001"
 MATRIX = numbers((6, 4), "float32")

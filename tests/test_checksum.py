@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfckpt_reader.checksum import CASTAGNOLI, IEEE, Sums, combine, crc32c, mask, unmask
+from tfckpt_reader.encoding.checksum import CASTAGNOLI, IEEE, Sums, combine, crc32c, mask, unmask
 
 # RFC 3720, B.4, whose hex is in the order of transmission; and FORMAT 2.6.
 READ_COMMAND = bytes.fromhex(

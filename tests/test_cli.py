@@ -26,9 +26,9 @@ from test_fixtures import ORACLES, QUANTISED
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.cli import main, output
-from tfckpt_reader.codes import CODES, LEVELS
 from tfckpt_reader.export import Conversion
-from tfckpt_reader.export.plan import OBJECT_GRAPH
+from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.verification.codes import CODES, LEVELS
 
 NASTY = ["a\x1b[31mred", "b\nnew line", "c\rback", "d\u202eright to left", "e\u200fmark", "f\x7f"]
 NASTY_BYTES = [*(name.encode() for name in NASTY), b"g\xff\xfe", b"h\x9b31m"]
@@ -941,7 +941,7 @@ def test_interrupted(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def interrupt(_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tfckpt_reader.cli.commands.ls", interrupt)
+    monkeypatch.setattr("tfckpt_reader.cli.ls.ls", interrupt)
     done = run("ls", bundle(tmp_path))
     assert done.code == 128 + signal.SIGINT
     assert "interrupted" in one_line(done.err)

@@ -12,7 +12,7 @@ from test_meta_graph import FIXTURES
 from test_pictures import NODES, drawn
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.pictures.scopes import MOST_BOXES
+from tfckpt_reader.graph.render.scopes import MOST_BOXES
 
 __all__ = ["run"]
 SAVER = FIXTURES / "saver_tf1"

@@ -89,7 +89,7 @@ from defects import (
 )
 
 from tfckpt_reader import Report, verify, verify_all
-from tfckpt_reader.codes import CODES, ERROR, LEVELS, reaches
+from tfckpt_reader.verification.codes import CODES, ERROR, LEVELS, reaches
 
 CASES: list[tuple[str, str, Build]] = [
     ("TFC101", "a bit of the magic", lambda d: poke(bundle(d), INDEX, -1)),

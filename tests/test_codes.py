@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tfckpt_reader.codes import CODES, LEVELS, ROWS_LOST, reaches
+from tfckpt_reader.verification.codes import CODES, LEVELS, ROWS_LOST, reaches
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 

@@ -10,7 +10,7 @@ import writers as w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfckpt_reader.coding import (
+from tfckpt_reader.encoding.coding import (
     FIXED32,
     FIXED64,
     LENGTH_DELIMITED,

@@ -30,15 +30,15 @@ from strategies import Memory, numbers, piece, table_of
 from test_fixtures import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader._protos import parse
-from tfckpt_reader._protos.values import extents
-from tfckpt_reader.block import Block
-from tfckpt_reader.bundle import Bundle
-from tfckpt_reader.coding import ordered_number, ordered_signed, ordered_string
-from tfckpt_reader.locate import locate
-from tfckpt_reader.slices import cuts, place, slice_key
-from tfckpt_reader.state import read_state
-from tfckpt_reader.table import Table
+from tfckpt_reader.encoding.coding import ordered_number, ordered_signed, ordered_string
+from tfckpt_reader.formats.v2.bundle import Bundle
+from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.paths.state_file import read_state
+from tfckpt_reader.protobuf import parse
+from tfckpt_reader.table.block import Block
+from tfckpt_reader.table.table import Table
+from tfckpt_reader.tensor.proto_fields import extents
+from tfckpt_reader.tensor.slices import cuts, place, slice_key
 
 WRITER = "about writing only"
 SESSION = "about TensorFlow's sessions, ops or models only"

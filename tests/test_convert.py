@@ -30,11 +30,11 @@ from test_scale import peak_kib
 from test_verify import linux_only, sparse_bundle
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader import storage
 from tfckpt_reader.export import Conversion
 from tfckpt_reader.export import convert as write
-from tfckpt_reader.export.aside import SUFFIX
-from tfckpt_reader.export.plan import OBJECT_GRAPH
+from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.storage import local as storage
+from tfckpt_reader.storage.atomic import SUFFIX
 
 FLOATS = np.array([1.5, -2.0, 3.0, 4.0], np.float32)
 MIB = 1 << 20
@@ -456,7 +456,7 @@ def test_all_refusals_come_at_once_before_a_byte(
     def never(path: str) -> Any:
         opened.append(path)
 
-    monkeypatch.setattr("tfckpt_reader.export.target.written_aside", never)
+    monkeypatch.setattr("tfckpt_reader.export.destination.written_aside", never)
     with pytest.raises(tfckpt.UnsupportedError) as caught:
         write(source, tmp_path / "out.npz")
     text = str(caught.value)
@@ -617,8 +617,9 @@ def test_cut_for_real_while_it_runs(tmp_path: Path) -> None:
     """In a process of its own: were the file mapped, a signal would end it."""
     source = bundle(tmp_path, {f"t{i}": np.zeros(3 * MIB, np.uint8) for i in range(3)})
     script = (
-        "import os, sys\nimport tfckpt_reader as t\nfrom tfckpt_reader import crew\n"
-        "crew.processors = lambda: 1\npath = sys.argv[1]\ntry:\n"
+        "import os, sys\nimport tfckpt_reader as t\n"
+        "from tfckpt_reader.storage import workers\n"
+        "workers.processors = lambda: 1\npath = sys.argv[1]\ntry:\n"
         "    t.convert(path, path + '.npz', on_progress=lambda done, _:"
         " os.truncate(path + '.data-00000-of-00001', 1 << 19))\n"
         "except t.TruncatedError as error:\n    print('cut', error.tensor)\n"

@@ -15,7 +15,7 @@ import pytest
 from test_fixtures import assert_reads, value_bytes
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.codes import CODES, LEVELS, reaches
+from tfckpt_reader.verification.codes import CODES, LEVELS, reaches
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 pytestmark = pytest.mark.skipif(

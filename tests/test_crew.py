@@ -9,8 +9,8 @@ from contextlib import closing
 
 import pytest
 
-from tfckpt_reader import crew
-from tfckpt_reader.crew import BUFFER, each, share
+from tfckpt_reader.storage import workers as crew
+from tfckpt_reader.storage.workers import BUFFER, each, share
 
 
 @pytest.fixture(autouse=True)

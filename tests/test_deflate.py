@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.export import deflate
-from tfckpt_reader.export.deflate import Block, blocks, deflated
+from tfckpt_reader.export.formats import deflate
+from tfckpt_reader.export.formats.deflate import Block, blocks, deflated
 
 BLOCK = 1 << 14
 RNG = np.random.default_rng(11)

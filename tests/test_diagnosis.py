@@ -17,9 +17,9 @@ from defects import DATA, INDEX, Build, bundle, cut, poke, put, shown, v1, with_
 from test_verify import checkpoints
 
 from tfckpt_reader import verify
-from tfckpt_reader.codes import CODES, ERROR
-from tfckpt_reader.diagnosis import Facts, diagnose
-from tfckpt_reader.report import Problem
+from tfckpt_reader.verification.codes import CODES, ERROR
+from tfckpt_reader.verification.diagnosis import Facts, diagnose
+from tfckpt_reader.verification.report import Problem
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 123456\n"
 PAGE = b"<!DOCTYPE html><title>404</title>"
@@ -300,8 +300,9 @@ def test_little_is_read_where_the_cause_is_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Damage in two tensors of a large file: the diagnosis reads about a sector of each."""
-    from tfckpt_reader import verification, verify_files
-    from tfckpt_reader.storage import File
+    from tfckpt_reader.storage.local import File
+    from tfckpt_reader.verification import checkpoint as verification
+    from tfckpt_reader.verification import evidence as verify_files
 
     read = 0
     really = File._pread

@@ -14,7 +14,7 @@ import pytest
 import writers as w
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.dtypes import BY_NUMBER, DataType, to_numpy
+from tfckpt_reader.tensor.dtypes import BY_NUMBER, DataType, to_numpy
 
 # FORMAT 3.4: number, TensorFlow's name, bytes in a file, what holds it ("-": nothing).
 TABLE = """
@@ -189,7 +189,7 @@ def test_ml_dtypes_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_numpy_is_not_imported_by_the_table() -> None:
-    code = "import sys, tfckpt_reader.dtypes; sys.exit('numpy' in sys.modules)"
+    code = "import sys, tfckpt_reader.tensor.dtypes; sys.exit('numpy' in sys.modules)"
     root = str(Path(tfckpt.__file__).parents[1])
     subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": root}, check=True)
     assert importlib.util.find_spec("numpy") is not None

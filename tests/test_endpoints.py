@@ -21,10 +21,10 @@ from test_graph import attr, dtype_attr, meta_bytes, node, text
 from test_meta_graph import DESCRIBED
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.coding import set_apart
-from tfckpt_reader.graph.flow import Flow
+from tfckpt_reader.encoding.coding import set_apart
+from tfckpt_reader.graph.decode.node_store import StoredNodes
 from tfckpt_reader.graph.graph import Graph
-from tfckpt_reader.graph.stored import StoredNodes
+from tfckpt_reader.graph.infer.dataflow import Flow
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 SETS = {name: json.loads((FIXTURES / f"{name}.json").read_text("ascii"))["graphs"]

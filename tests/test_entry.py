@@ -9,11 +9,11 @@ import writers as w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfckpt_reader._protos import parse
-from tfckpt_reader._protos.values import data_type, dims, extents
-from tfckpt_reader.checksum import unmask
-from tfckpt_reader.entry import Entry, Header, decode_entry
+from tfckpt_reader.encoding.checksum import unmask
 from tfckpt_reader.errors import CheckpointError, UnsupportedError
+from tfckpt_reader.formats.v2.index import Entry, Header, decode_entry
+from tfckpt_reader.protobuf import parse
+from tfckpt_reader.tensor.proto_fields import data_type, dims, extents
 
 INT = st.one_of(st.integers(0, 300), st.integers(-3, (1 << 63) - 1), st.just(1 << 31))
 SIZES = st.lists(st.integers(-1, 1 << 40), max_size=4)

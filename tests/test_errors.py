@@ -9,7 +9,8 @@ import pytest
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader import errors
-from tfckpt_reader.errors import CheckpointError, count_of, located, nearest, printable
+from tfckpt_reader.errors import CheckpointError, located
+from tfckpt_reader.text import count_of, nearest, printable
 
 PARENTS: dict[type[CheckpointError], tuple[type[Exception], ...]] = {
     tfckpt.CorruptCheckpointError: (CheckpointError, ValueError),

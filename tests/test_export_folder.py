@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from test_fixtures import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.export.aside import REPLACED, SUFFIX
-from tfckpt_reader.export.folder import MANIFEST, file_name, files_to_replace
+from tfckpt_reader.export.formats.npy_folder import MANIFEST, file_name, files_to_replace
+from tfckpt_reader.storage.atomic import REPLACED, SUFFIX
 
 FLOATS = np.array([1.5, -2.0, 3.0], np.float32)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tfckpt_reader import verify
-from tfckpt_reader.fingerprint import fingerprint64
+from tfckpt_reader.encoding.farmhash import fingerprint64
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 

@@ -18,7 +18,7 @@ import pytest
 from numpy.typing import NDArray
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.table import Table
+from tfckpt_reader.table.table import Table
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 QUANTISED = {

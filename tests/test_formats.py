@@ -23,10 +23,10 @@ from test_verify import linux_only, sparse_bundle
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.cli import main
-from tfckpt_reader.dtypes import DataType
 from tfckpt_reader.export import Conversion
-from tfckpt_reader.export.aside import SUFFIX
 from tfckpt_reader.export.plan import FORMATS
+from tfckpt_reader.storage.atomic import SUFFIX
+from tfckpt_reader.tensor.dtypes import DataType
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "formats.md"
 RNG = np.random.default_rng(5)
@@ -321,7 +321,7 @@ def test_the_same_input_makes_the_same_bytes(
     monkeypatch.setenv("TZ", "Asia/Kathmandu")
     monkeypatch.setenv("USER", "somebody")
     monkeypatch.chdir(FIXTURES / "every_dtype")
-    monkeypatch.setattr("tfckpt_reader.crew.processors", lambda: 5)
+    monkeypatch.setattr("tfckpt_reader.storage.workers.processors", lambda: 5)
     (tmp_path / "elsewhere").mkdir()
     before = os.umask(0o077)
     try:

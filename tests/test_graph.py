@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.cli.operation import operation_facts
-from tfckpt_reader.graph.collections import AnyValue, Asset
-from tfckpt_reader.graph.contexts import CondContext, QueueRunner, WhileContext
-from tfckpt_reader.graph.parts import _TOO_LARGE
-from tfckpt_reader.graph.special_ops import custom_ops, unusual_ops
+from tfckpt_reader.cli.describe.operation import operation_facts
+from tfckpt_reader.graph.audit import custom_ops, unusual_ops
+from tfckpt_reader.graph.decode.collections import AnyValue, Asset
+from tfckpt_reader.graph.decode.files import _TOO_LARGE
+from tfckpt_reader.graph.decode.tf1_values import CondContext, QueueRunner, WhileContext
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 META = FIXTURES / "saver_tf1" / "model.ckpt-1.meta"
@@ -469,7 +469,7 @@ def test_text_says_the_same(path: Path, tmp_path: Path) -> None:
     """Protobuf's own text form of the file, made through the messages for text."""
     from google.protobuf import text_format
 
-    from tfckpt_reader._protos import parse
+    from tfckpt_reader.protobuf import parse
 
     message = parse("TextMetaGraph", path.read_bytes())
     (tmp_path / path.name).write_text(text_format.MessageToString(message), "utf-8")
@@ -570,10 +570,10 @@ def test_tensors_of_a_signature_are_counted(
     parts = entries(1, inputs, text(5, b"\x12\x00")) + entries(4, defaults, b"")
     meta = read(tmp_path, meta_bytes([], more=signature(*parts, *entries(2, outputs, b""))))
     count = 2 * inputs + outputs + defaults
-    monkeypatch.setattr("tfckpt_reader.graph.collections.MOST_TENSORS", count - 1)
+    monkeypatch.setattr("tfckpt_reader.graph.decode.collections.MOST_TENSORS", count - 1)
     with pytest.raises(tfckpt.UnsupportedError, match="more tensors than are listed here"):
         _ = meta.signatures
-    monkeypatch.setattr("tfckpt_reader.graph.collections.MOST_TENSORS", count)
+    monkeypatch.setattr("tfckpt_reader.graph.decode.collections.MOST_TENSORS", count)
     assert len(meta.signatures["s"].inputs) == inputs
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader._protos import message_class
-from tfckpt_reader.dtypes import DataType
-from tfckpt_reader.graph.attributes import FunctionCall
+from tfckpt_reader.graph.decode.attributes import FunctionCall
+from tfckpt_reader.protobuf import message_class
+from tfckpt_reader.tensor.dtypes import DataType
 
 pytestmark = pytest.mark.tensorflow
 

@@ -16,12 +16,14 @@ from test_graph_tensorflow import comparable, ours, shape_of, tf
 from test_meta_graph import CORPUS, FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.graph.collections import AnyValue, Asset, Saver
-from tfckpt_reader.graph.contexts import CondContext, QueueRunner, WhileContext
-from tfckpt_reader.graph.variable_definitions import (
+from tfckpt_reader.graph.decode.collections import AnyValue, Asset, Saver
+from tfckpt_reader.graph.decode.tf1_values import (
     VARIABLE_COLLECTIONS,
+    CondContext,
+    QueueRunner,
     SliceInfo,
     VariableDefinition,
+    WhileContext,
 )
 
 __all__ = ["tf"]

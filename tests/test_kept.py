@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.folder import Location
-from tfckpt_reader.locate import listed_at
+from tfckpt_reader.paths.layout import Location
+from tfckpt_reader.paths.locate import listed_at
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 
@@ -107,7 +107,7 @@ def test_long_lists_are_not_looked_for_one_by_one(
         asked.append(written)
         return listed_at(state_path, written)
 
-    monkeypatch.setattr("tfckpt_reader.kept.listed_at", look)
+    monkeypatch.setattr("tfckpt_reader.paths.retention.listed_at", look)
     put(tmp_path, "saver_tf1/model.ckpt-1", "model-1")
     (tmp_path / "sub").mkdir()
     put(tmp_path / "sub", "v1_sharded/model.ckpt", "model-2")

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from test_graph import attr, dtype_attr, meta_bytes, node, read, text
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader._protos import parse
-from tfckpt_reader.coding import set_apart
-from tfckpt_reader.graph.cycles import on_cycles
-from tfckpt_reader.graph.stored import StoredNodes
+from tfckpt_reader.encoding.coding import set_apart
+from tfckpt_reader.graph.connectivity import on_cycles
+from tfckpt_reader.graph.decode.node_store import StoredNodes
+from tfckpt_reader.protobuf import parse
 
 COUNT = 7
 EDGES = st.sets(st.tuples(st.integers(0, COUNT - 1), st.integers(0, COUNT - 1)), max_size=14)
@@ -163,8 +163,8 @@ def test_what_is_known_of_all_outputs_is_decoded_once(
         asked.append(name)
         return parse(name, data)
 
-    monkeypatch.setattr("tfckpt_reader.graph.attributes.parse", counted)
-    monkeypatch.setattr("tfckpt_reader.graph.stored.parse", counted)
+    monkeypatch.setattr("tfckpt_reader.graph.decode.attributes.parse", counted)
+    monkeypatch.setattr("tfckpt_reader.graph.decode.node_store.parse", counted)
     types = attr("T", text(1, text(6, b"\x01" * 3000)))
     shapes = b"".join(text(7, text(2, w.int_field(1, i))) for i in range(3000))
     nodes = [node("r", "IdentityN", [], types, attr("_output_shapes", text(1, shapes)))]
@@ -181,7 +181,7 @@ def test_protobuf_is_asked_once_a_megabyte(tmp_path: Path, monkeypatch: pytest.M
         asked.append(name)
         return parse(name, data)
 
-    monkeypatch.setattr("tfckpt_reader.graph.stored.parse", counted)
+    monkeypatch.setattr("tfckpt_reader.graph.decode.node_store.parse", counted)
     nodes = [node(f"n{i}", "Custom", [f"n{i - 1}"] * bool(i), dtype_attr(1)) for i in range(60_000)]
     meta = read(tmp_path, meta_bytes(nodes))
     megabytes = sum(map(len, nodes)) // (1 << 20) + 1

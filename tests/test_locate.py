@@ -13,8 +13,8 @@ import pytest
 import writers as w
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.folder import Location, checkpoints_in
-from tfckpt_reader.locate import locate
+from tfckpt_reader.paths.layout import Location, checkpoints_in
+from tfckpt_reader.paths.locate import locate
 
 TENSORS: dict[str, Any] = {"a": np.array([1, 2]), "b": w.Strings([b"x"], ())}
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 1234\n" % (b"0" * 64)

@@ -17,8 +17,8 @@ import pytest
 import writers as w
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader import descriptors
-from tfckpt_reader.storage import File
+from tfckpt_reader.storage import open_files as descriptors
+from tfckpt_reader.storage.local import File
 
 LIMIT = 64
 """Descriptors that the child may have: the usual limit is 1,024, for 4,096 shards."""

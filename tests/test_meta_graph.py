@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.graph.collections import TensorInfo
-from tfckpt_reader.graph.variable_definitions import VariableDefinition
+from tfckpt_reader.graph.decode.collections import TensorInfo
+from tfckpt_reader.graph.decode.tf1_values import VariableDefinition
 
 ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT / "fixtures"

@@ -13,7 +13,7 @@ import writers as w
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.cli import main
-from tfckpt_reader.export.naming import Rule, collisions, read_list, target_names
+from tfckpt_reader.export.rename import Rule, collisions, read_list, target_names
 
 NAMES = ["model/a/kernel", "model/a/bias", "step"]
 

@@ -18,12 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tfckpt_reader.dtypes import DataType
 from tfckpt_reader.errors import CorruptCheckpointError
-from tfckpt_reader.export import npy, npz
-from tfckpt_reader.export.stored import Stored, numeric
-from tfckpt_reader.reader import Reader
-from tfckpt_reader.spec import TensorSpec
+from tfckpt_reader.export.arrays import Stored, numeric
+from tfckpt_reader.export.formats import npy, npz
+from tfckpt_reader.formats.reader import Reader
+from tfckpt_reader.tensor.dtypes import DataType
+from tfckpt_reader.tensor.spec import TensorSpec
 
 STRING, FLOAT = DataType.STRING, DataType.FLOAT32
 NUMPY_HAS = [d for d in DataType if d.itemsize and not d.needs_ml_dtypes]

@@ -15,7 +15,7 @@ from test_cli import Run, one_line, process, run
 from test_reports import command_of, parsed, run_of, validate
 
 from tfckpt_reader import verify
-from tfckpt_reader.export.aside import SUFFIX
+from tfckpt_reader.storage.atomic import SUFFIX
 
 __all__ = ["run"]  # the fixture
 FILES = ("--junit", "--sarif", "--markdown")

@@ -20,8 +20,8 @@ from test_event_file import GRAPHS, function
 from test_graph import meta_bytes, node, read
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.errors import printable
-from tfckpt_reader.pictures.scopes import MOST_BOXES, Picture, collapsed
+from tfckpt_reader.graph.render.scopes import MOST_BOXES, Picture, collapsed
+from tfckpt_reader.text import printable
 
 each_file = pytest.mark.parametrize("path", GRAPHS, ids=lambda path: path.parent.name)
 _TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|->|[A-Za-z_][A-Za-z_0-9]*|[{}\[\]=,;])', re.ASCII)

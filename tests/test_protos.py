@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader._protos import message_class, parse, parse_text
-from tfckpt_reader._protos.values import check_version, data_type, dims, extents
-from tfckpt_reader.dtypes import DataType
+from tfckpt_reader.protobuf import message_class, parse, parse_text
+from tfckpt_reader.tensor.dtypes import DataType
+from tfckpt_reader.tensor.proto_fields import check_version, data_type, dims, extents
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path(tfckpt.__file__).parent
@@ -43,7 +43,9 @@ def test_descriptors_are_up_to_date() -> None:
     from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
     compiled = FileDescriptorSet.FromString(build_module().compile_protos())
-    shipped = FileDescriptorSet.FromString((PACKAGE / "_protos" / "descriptors.binpb").read_bytes())
+    shipped = FileDescriptorSet.FromString(
+        (PACKAGE / "protobuf" / "descriptors.binpb").read_bytes()
+    )
     assert shipped == compiled
     assert {file.name.split("/")[-1] for file in shipped.file} == {
         path.name for path in (ROOT / "protos").glob("*.proto")
@@ -165,7 +167,7 @@ def test_deep_nesting() -> None:
 LACKING = """
 import resource, sys
 from google import protobuf
-from tfckpt_reader._protos import message_class, parse
+from tfckpt_reader.protobuf import message_class, parse
 from tfckpt_reader.errors import CheckpointError
 
 slices = bytes.fromhex("3a060a0408011001") * 500_000  # of a BundleEntry: 4 MB, a few hundred parsed
@@ -303,7 +305,7 @@ with tfckpt_reader.open(sys.argv[1]) as ckpt:
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize(
-    "order", [["tensorflow", "tfckpt_reader"], ["tfckpt_reader.bundle", "tensorflow"]]
+    "order", [["tensorflow", "tfckpt_reader"], ["tfckpt_reader.formats.v2.bundle", "tensorflow"]]
 )
 def test_beside_tensorflow(order: list[str]) -> None:
     """In either order, in one process."""
@@ -325,7 +327,7 @@ def test_pure_python_protobuf() -> None:
         "from google.protobuf.internal import api_implementation as a\n"
         "assert a.Type() == 'python', a.Type()\n"
         "import tfckpt_reader as t\n"
-        "from tfckpt_reader._protos import parse\n"
+        "from tfckpt_reader.protobuf import parse\n"
         "from tfckpt_reader.errors import CorruptCheckpointError\n"
         f"for data in {[*JUNK, bytes([0x4B]) * 5000]!r}:\n"
         "    try:\n"

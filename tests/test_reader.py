@@ -16,7 +16,8 @@ from numpy.testing import assert_array_equal
 from strategies import NAMES, numbers, tilings
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.reader import Reader, Specs
+from tfckpt_reader.checkpoint import Specs
+from tfckpt_reader.formats.reader import Reader
 
 # The folder may be shared by all examples, and the contract by its subclasses: examples are the
 # same in every run, and none is kept.

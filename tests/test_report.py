@@ -16,17 +16,9 @@ from tfckpt_reader.errors import (
     TruncatedError,
     UnsupportedError,
 )
-from tfckpt_reader.report import (
-    CODES,
-    ERROR,
-    INFORMATION,
-    WARNING,
-    Findings,
-    Problem,
-    Report,
-    code_of,
-    code_of_data,
-)
+from tfckpt_reader.verification.codes import CODES, ERROR, INFORMATION, WARNING
+from tfckpt_reader.verification.findings import Findings, code_of, code_of_data
+from tfckpt_reader.verification.report import Problem, Report
 
 # What the issue asks for: these are errors, this is information, these do not fail a build.
 ERRORS = {

@@ -15,18 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfckpt_reader.codes import LEVELS
-from tfckpt_reader.coverage import MOST, OTHER, coverage_of
-from tfckpt_reader.errors import printable
-from tfckpt_reader.report import CODES, ERROR, INFORMATION, WARNING, Problem, Report
-from tfckpt_reader.reports import github, markdown, places
-from tfckpt_reader.reports.cases import cases
-from tfckpt_reader.reports.document import document, documents
-from tfckpt_reader.reports.github import annotated, harmless
-from tfckpt_reader.reports.junit import junit
-from tfckpt_reader.reports.markdown import escaped
-from tfckpt_reader.reports.pieces import json_pieces
-from tfckpt_reader.reports.sarif import sarif
+from tfckpt_reader.text import printable
+from tfckpt_reader.verification.codes import CODES, ERROR, INFORMATION, LEVELS, WARNING
+from tfckpt_reader.verification.report import MOST, OTHER, Problem, Report, coverage_of
+from tfckpt_reader.verification.reports import github, markdown
+from tfckpt_reader.verification.reports import locations as places
+from tfckpt_reader.verification.reports.github import annotated, harmless
+from tfckpt_reader.verification.reports.json_report import document, documents, json_pieces
+from tfckpt_reader.verification.reports.junit import cases, junit
+from tfckpt_reader.verification.reports.markdown import escaped
+from tfckpt_reader.verification.reports.sarif import sarif
 
 SCHEMA = Path(__file__).resolve().parents[1] / "docs" / "verify.schema.json"
 NASTY = [
@@ -261,7 +259,7 @@ def test_fingerprints_stay_when_bytes_move() -> None:
 
 
 def test_sarif_of_failure_and_of_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tfckpt_reader.reports import sarif as module
+    from tfckpt_reader.verification.reports import sarif as module
 
     run = run_of(sarif_text([], version="1", failed=["no checkpoint"]))
     (invocation,) = run["invocations"]

@@ -17,7 +17,7 @@ from test_limits import small, write_index, write_sparse
 from test_verify import linux_only, sparse_bundle
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.storage import File
+from tfckpt_reader.storage.local import File
 
 # -- the index -------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfckpt_reader.selection import select
+from tfckpt_reader.tensor.names import select
 
 NAMES = ["dense/kernel", "dense/bias", "Dense/kernel", "dense/kernel/.ATTRIBUTES/VALUE", "step", ""]
 

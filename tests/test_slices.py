@@ -14,9 +14,9 @@ from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 from strategies import numbers, piece, tilings
 
-from tfckpt_reader import slices
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
-from tfckpt_reader.slices import check_tiling, cuts, fill_cut, place, slice_key
+from tfckpt_reader.tensor import slices
+from tfckpt_reader.tensor.slices import check_tiling, cuts, fill_cut, place, slice_key
 
 EXTENT = st.one_of(
     st.just((0, -1)), st.tuples(st.integers(0, (1 << 63) - 2), st.integers(1, (1 << 62)))

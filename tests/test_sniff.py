@@ -19,7 +19,13 @@ import writers as w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfckpt_reader.sniff import HEAD_SIZE, describe, describe_folder, is_state_file, read_head
+from tfckpt_reader.storage.sniff import (
+    HEAD_SIZE,
+    describe,
+    describe_folder,
+    is_state_file,
+    read_head,
+)
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 123456\n" % (b"0" * 64)
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import NAMES, piece
 
-from tfckpt_reader.dtypes import DataType
-from tfckpt_reader.spec import TensorSlice, TensorSpec, key_of, name_of
+from tfckpt_reader.tensor.dtypes import DataType
+from tfckpt_reader.tensor.names import key_of, name_of
+from tfckpt_reader.tensor.spec import TensorSlice, TensorSpec
 
 
 @given(st.binary(max_size=20))

@@ -13,7 +13,7 @@ from test_graph import function, meta_bytes, node, text
 from test_meta_graph import DESCRIBED
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.graph.special_ops import custom_ops, own_ops, unusual_ops
+from tfckpt_reader.graph.audit import custom_ops, own_ops, unusual_ops
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 

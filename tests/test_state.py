@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.state import STATE_FILE, State, read_state
+from tfckpt_reader.paths.state_file import STATE_FILE, State, read_state
 
 
 def state_of(folder: Path, text: str | bytes) -> State:
@@ -150,7 +150,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / STATE_FILE)
     code = (
         "import sys, tfckpt_reader as t\n"
-        "from tfckpt_reader.state import read_state\n"
+        "from tfckpt_reader.paths.state_file import read_state\n"
         "assert t.latest_checkpoint(sys.argv[1]) is None\n"
         "for call in (t.open, read_state):\n"
         "    try:\n"

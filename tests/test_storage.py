@@ -18,8 +18,9 @@ import pytest
 from strategies import Memory
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader import storage
-from tfckpt_reader.storage import CHUNK, ByteSource, File, chunks, page_buffer
+from tfckpt_reader.storage import local as storage
+from tfckpt_reader.storage.local import File
+from tfckpt_reader.storage.source import CHUNK, ByteSource, chunks, page_buffer
 
 CONTENT = os.urandom(1 << 14)
 POSIX = pytest.mark.skipif(os.name == "nt", reason="POSIX only")
@@ -398,7 +399,7 @@ def test_a_child_does_not_write_into_its_parents_buffers(tmp_path: Path) -> None
 
 KILLED = """
 import os, sys
-from tfckpt_reader.storage import File
+from tfckpt_reader.storage.local import File
 path = sys.argv[1]
 view = File(path, mapped=True).read(0, 10)
 print(bytes(view[:4]))

@@ -17,13 +17,16 @@ from numpy.typing import NDArray
 from test_fixtures import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader import crew, shards, streams
-from tfckpt_reader.bundle import Bundle
-from tfckpt_reader.checksum import Sums, crc32c
-from tfckpt_reader.dtypes import DataType
-from tfckpt_reader.spec import Run, TensorSpec
-from tfckpt_reader.storage import CHUNK
-from tfckpt_reader.streams import Window, crc_by_parts, scan, windows
+from tfckpt_reader.encoding.checksum import Sums, crc32c
+from tfckpt_reader.formats.v2 import bulk as streams
+from tfckpt_reader.formats.v2 import segments, shards
+from tfckpt_reader.formats.v2.bulk import Window, scan, windows
+from tfckpt_reader.formats.v2.bundle import Bundle
+from tfckpt_reader.formats.v2.segments import crc_by_parts
+from tfckpt_reader.storage import workers as crew
+from tfckpt_reader.storage.source import CHUNK
+from tfckpt_reader.tensor.dtypes import DataType
+from tfckpt_reader.tensor.spec import Run, TensorSpec
 
 RNG = np.random.default_rng(7)
 
@@ -266,14 +269,14 @@ def test_the_chunk_is_whole_elements_of_every_type() -> None:
 @pytest.mark.usefixtures("several")
 @pytest.mark.parametrize("size", [0, 1, 9, 10, 11, 20, 1000, 1001])
 def test_the_crc_by_parts(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "_PART", 10)
+    monkeypatch.setattr(segments, "_PART", 10)
     data = RNG.bytes(size)
     assert crc_by_parts(memoryview(data)) == crc32c(data)
 
 
 @pytest.mark.usefixtures("several")
 def test_a_large_view_is_checked_by_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "_PART", 100)
+    monkeypatch.setattr(segments, "_PART", 100)
     monkeypatch.setattr(shards, "WORTH_PARTS", 4000)
     values = RNG.standard_normal(1000).astype(np.float32)
     prefix = tmp_path / "p"

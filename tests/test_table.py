@@ -17,7 +17,7 @@ from tfckpt_reader.errors import (
     TruncatedError,
     UnsupportedError,
 )
-from tfckpt_reader.table import Table
+from tfckpt_reader.table.table import Table
 
 LAYOUTS = st.fixed_dictionaries(
     {

@@ -14,15 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from tfckpt_reader.dtypes import BY_NUMBER, DataType
 from tfckpt_reader.errors import (
     CheckpointError,
     ChecksumError,
     CorruptCheckpointError,
     UnsupportedError,
 )
-from tfckpt_reader.tensor import StringLengths, dense, empty, string_lengths, strings
-from tfckpt_reader.variant import Variant, decode_variant, variant_messages
+from tfckpt_reader.tensor.dense import dense, empty
+from tfckpt_reader.tensor.dtypes import BY_NUMBER, DataType
+from tfckpt_reader.tensor.strings import StringLengths, string_lengths, strings
+from tfckpt_reader.tensor.variant import Variant, decode_variant, variant_messages
 
 PLAIN = ["float32", "float64", "int32", "uint8", "int16", "int8", "complex64", "int64"]
 PLAIN += ["uint16", "complex128", "float16", "uint32", "uint64"]

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from tfckpt_reader.coding import fields
-from tfckpt_reader.dtypes import BY_NUMBER, DataType
+from tfckpt_reader.encoding.coding import fields
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
-from tfckpt_reader.tensor_proto import check_tensor_proto, decode_tensor_proto
-from tfckpt_reader.typed_values import FIELD, count_values, decode_values
+from tfckpt_reader.tensor.dtypes import BY_NUMBER, DataType
+from tfckpt_reader.tensor.tensor_proto import check_tensor_proto, decode_tensor_proto
+from tfckpt_reader.tensor.typed_values import FIELD, count_values, decode_values
 
 # FORMAT 4.3 and 5.6: field by dtype number.
 FIELDS = {1: 5, 2: 6, 7: 8, 8: 9, 18: 12, 9: 10, 10: 11, 14: 13, 19: 13, 22: 16, 23: 17}

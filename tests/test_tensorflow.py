@@ -33,8 +33,8 @@ from hypothesis import strategies as st
 from tf_oracle import Value, value_of
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.storage import File
-from tfckpt_reader.table import Table
+from tfckpt_reader.storage.local import File
+from tfckpt_reader.table.table import Table
 
 pytestmark = pytest.mark.tensorflow
 

@@ -18,9 +18,9 @@ from numpy.testing import assert_array_equal
 from strategies import numbers
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.slices import slice_key
-from tfckpt_reader.tensor import string_lengths
-from tfckpt_reader.tensor_proto import decode_tensor_proto
+from tfckpt_reader.tensor.slices import slice_key
+from tfckpt_reader.tensor.strings import string_lengths
+from tfckpt_reader.tensor.tensor_proto import decode_tensor_proto
 
 GRAPH = "the object graph and MetaGraphDef are not read yet (graph issue)"
 NOT_YET = dict.fromkeys((25, 26, 27, 28, 29, 36), GRAPH)

@@ -16,7 +16,7 @@ from numpy.testing import assert_array_equal
 from strategies import numbers
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.v1 import V1
+from tfckpt_reader.formats.v1.reader import V1
 
 GRID = numbers((4, 3), "float32")
 PIECES = [[(0, 2), (0, -1)], [(2, 2), (0, -1)]]

@@ -11,10 +11,10 @@ import writers as w
 from defects import INTS, bundle, codes, only, poke, shown, v1
 
 from tfckpt_reader import verify
-from tfckpt_reader.dtypes import DataType, to_numpy
-from tfckpt_reader.report import Report
-from tfckpt_reader.storage import CHUNK
-from tfckpt_reader.values import FLOATS, Look, look, remarks, together
+from tfckpt_reader.storage.source import CHUNK
+from tfckpt_reader.tensor.dtypes import DataType, to_numpy
+from tfckpt_reader.verification.numbers import FLOATS, Look, look, remarks, together
+from tfckpt_reader.verification.report import Report
 
 NAN, INF = float("nan"), float("inf")
 each_float = pytest.mark.parametrize("dtype", FLOATS, ids=str)

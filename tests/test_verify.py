@@ -57,9 +57,13 @@ from defects import (
 )
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader import crew, storage, verify, verify_graph, verify_table
-from tfckpt_reader import report as reports
-from tfckpt_reader.report import Report
+from tfckpt_reader import verify
+from tfckpt_reader.storage import local as storage
+from tfckpt_reader.storage import workers as crew
+from tfckpt_reader.verification import findings
+from tfckpt_reader.verification import graph as verify_graph
+from tfckpt_reader.verification import table as verify_table
+from tfckpt_reader.verification.report import Report
 
 
 @pytest.mark.parametrize("count", [0, -1])
@@ -665,8 +669,9 @@ def test_cut_for_real_while_it_runs(tmp_path: Path) -> None:
     """In a process of its own: were the file mapped, a signal would end it."""
     prefix = bundle(tmp_path, {f"t{i}": np.zeros(3 << 20, np.uint8) for i in range(3)})
     script = (
-        "import os, sys\nimport tfckpt_reader as t\nfrom tfckpt_reader import crew\n"
-        "crew.processors = lambda: 1\npath = sys.argv[1]\n"
+        "import os, sys\nimport tfckpt_reader as t\n"
+        "from tfckpt_reader.storage import workers\n"
+        "workers.processors = lambda: 1\npath = sys.argv[1]\n"
         "report = t.verify(path, on_progress=lambda done, _:"
         " os.truncate(path + '.data-00000-of-00001', 1 << 20))\n"
         "print(*(f'{p.code} {p.tensor}' for p in report.problems), sep=',')\n"
@@ -863,7 +868,7 @@ def test_the_search_ends_at_some_number(tmp_path: Path, monkeypatch: pytest.Monk
     data = Path(f"{prefix}{DATA}")
     data.write_bytes(bytes(byte ^ 1 for byte in data.read_bytes()))
     assert codes(verify(prefix)) == ["TFC401"] * 10
-    monkeypatch.setattr(reports, "MOST_PROBLEMS", 3)
+    monkeypatch.setattr(findings, "MOST_PROBLEMS", 3)
     report = verify(prefix)
     assert codes(report) == ["TFC401"] * 3 + ["TFC901"]
     assert "more than 3 problems" in report.problems[-1].what
@@ -1126,7 +1131,7 @@ def test_an_index_that_is_replaced_while_it_is_read(
         Path(f"{prefix}{INDEX}").write_bytes(b"something else")
         return rows
 
-    monkeypatch.setattr("tfckpt_reader.verify_bundle.check_table", check_table)
+    monkeypatch.setattr("tfckpt_reader.verification.v2.check_table", check_table)
     assert codes(verify(prefix)) == []
 
 
@@ -1140,7 +1145,7 @@ def test_an_empty_data_file_that_the_header_counts_is_no_stray(tmp_path: Path) -
 
 def test_padding_is_one_remark_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many tensors are filled up: such a file is sound, and must not seem to be cut."""
-    monkeypatch.setattr(reports, "MOST_PROBLEMS", 10)
+    monkeypatch.setattr(findings, "MOST_PROBLEMS", 10)
     tensors = {f"t{i:02d}": FLOATS[:3] for i in range(30)}
     prefix = bundle(tmp_path, tensors, shards=2, alignment=16)
     report = verify(prefix)

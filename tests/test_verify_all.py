@@ -27,11 +27,13 @@ from defects import (
 )
 from test_code_matrix import CASES, OF_FOLDERS
 
-from tfckpt_reader import CheckpointNotFoundError, Report, crew, verify, verify_all, verify_folder
-from tfckpt_reader.codes import LEVELS
-from tfckpt_reader.folder import Location
-from tfckpt_reader.search import Found
-from tfckpt_reader.table import Table
+from tfckpt_reader import CheckpointNotFoundError, Report, verify, verify_all
+from tfckpt_reader.paths.discover import Found
+from tfckpt_reader.paths.layout import Location
+from tfckpt_reader.storage import workers as crew
+from tfckpt_reader.table.table import Table
+from tfckpt_reader.verification import folder as verify_folder
+from tfckpt_reader.verification.codes import LEVELS
 
 V1_FILE = (FIXTURES / "v1" / "model.ckpt").read_bytes()
 

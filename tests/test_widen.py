@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tfckpt_reader.dtypes import DataType
-from tfckpt_reader.export import widen
-from tfckpt_reader.export.widen import widened
+from tfckpt_reader.export import elements as widen
+from tfckpt_reader.export.elements import widened
+from tfckpt_reader.tensor.dtypes import DataType
 
 ml_dtypes = pytest.importorskip("ml_dtypes", reason="the oracle of these tests")
 

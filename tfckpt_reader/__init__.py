@@ -1,6 +1,6 @@
 """Read TensorFlow checkpoints without TensorFlow.
 
-Rank 14: the public names. They are imported when first used, so that ``tfckpt ls`` starts fast.
+The public names. They are imported when first used, so that ``tfckpt ls`` starts fast.
 
     import tfckpt_reader as tfckpt
 
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tfckpt_reader.checkpoint import Checkpoint, open  # noqa: A004
-    from tfckpt_reader.dtypes import DataType
     from tfckpt_reader.errors import (
         CheckpointError,
         CheckpointNotFoundError,
@@ -26,13 +25,14 @@ if TYPE_CHECKING:
     )
     from tfckpt_reader.export import convert
     from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
-    from tfckpt_reader.kept import Kept, kept_checkpoints
-    from tfckpt_reader.locate import latest_checkpoint
-    from tfckpt_reader.pictures import EventFile, to_dot, write_event_file
-    from tfckpt_reader.spec import TensorSlice, TensorSpec
-    from tfckpt_reader.variant import Variant
-    from tfckpt_reader.verification import Problem, Report, verify
-    from tfckpt_reader.verify_folder import verify_all
+    from tfckpt_reader.graph.render import EventFile, to_dot, write_event_file
+    from tfckpt_reader.paths.locate import latest_checkpoint
+    from tfckpt_reader.paths.retention import Kept, kept_checkpoints
+    from tfckpt_reader.tensor.dtypes import DataType
+    from tfckpt_reader.tensor.spec import TensorSlice, TensorSpec
+    from tfckpt_reader.tensor.variant import Variant
+    from tfckpt_reader.verification.checkpoint import Problem, Report, verify
+    from tfckpt_reader.verification.folder import verify_all
     from tfckpt_reader.version import __version__ as __version__
 
 __all__ = [
@@ -66,7 +66,7 @@ __all__ = [
 
 _HOME = {
     "checkpoint": ("Checkpoint", "open"),
-    "dtypes": ("DataType",),
+    "tensor.dtypes": ("DataType",),
     "errors": (
         "CheckpointError",
         "CheckpointNotFoundError",
@@ -78,13 +78,13 @@ _HOME = {
     ),
     "export": ("convert",),
     "graph.meta_graph": ("MetaGraph", "read_meta_graph"),
-    "kept": ("Kept", "kept_checkpoints"),
-    "pictures": ("EventFile", "to_dot", "write_event_file"),
-    "spec": ("TensorSlice", "TensorSpec"),
-    "locate": ("latest_checkpoint",),
-    "variant": ("Variant",),
-    "verification": ("Problem", "Report", "verify"),
-    "verify_folder": ("verify_all",),
+    "paths.retention": ("Kept", "kept_checkpoints"),
+    "graph.render": ("EventFile", "to_dot", "write_event_file"),
+    "tensor.spec": ("TensorSlice", "TensorSpec"),
+    "paths.locate": ("latest_checkpoint",),
+    "tensor.variant": ("Variant",),
+    "verification.checkpoint": ("Problem", "Report", "verify"),
+    "verification.folder": ("verify_all",),
     "version": ("__version__",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -1,6 +1,6 @@
 """``python -m tfckpt_reader``: the command `tfckpt`.
 
-Rank 18: nothing but that.
+Nothing but that.
 """
 
 import sys

@@ -1,19 +1,25 @@
 """The checkpoint as a mapping from names to arrays.
 
-Rank 11: knows no exporter and no command line. It joins what lies below: `state` finds the files,
+Knows no exporter and no command line. It joins what lies below: `state` finds the files,
 `bundle` and `v1` read them, and both look the same from here.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.dtypes import to_numpy
-from tfckpt_reader.errors import CheckpointNotFoundError, count_of, enough_memory
-from tfckpt_reader.locate import locate
-from tfckpt_reader.reader import Specs
+from tfckpt_reader.errors import (
+    CheckpointError,
+    CheckpointNotFoundError,
+    TensorNotFoundError,
+    enough_memory,
+)
+from tfckpt_reader.formats.reader import Reader
+from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.tensor.dtypes import to_numpy
+from tfckpt_reader.text import count_of, nearest, shortened
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -21,10 +27,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from tfckpt_reader.folder import Location
+    from tfckpt_reader.formats.reader import Reader
     from tfckpt_reader.graph.meta_graph import MetaGraph
-    from tfckpt_reader.reader import Reader
-    from tfckpt_reader.spec import TensorSpec
+    from tfckpt_reader.paths.layout import Location
+    from tfckpt_reader.tensor.spec import TensorSpec
 
 
 class Checkpoint(Mapping[str, "NDArray[Any]"]):
@@ -143,7 +149,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
             CheckpointError: the file is there but cannot be read.
         """
         from tfckpt_reader.graph.meta_graph import load
-        from tfckpt_reader.graph.parts import graph_file_of
+        from tfckpt_reader.paths.companions import graph_file_of
 
         prefix = self.reader.prefix
         if self._meta_graph is None:
@@ -228,10 +234,10 @@ def open_location(location: Location, *, check: bool = True, mmap: bool = True) 
 def read_location(location: Location, *, mmap: bool) -> Reader:
     """Return the reader for the format of a checkpoint that has been located."""
     if location.version == "V1":
-        from tfckpt_reader.v1 import V1
+        from tfckpt_reader.formats.v1.reader import V1
 
         return V1(location.prefix, location.files, mapped=mmap)
-    from tfckpt_reader.bundle import Bundle
+    from tfckpt_reader.formats.v2.bundle import Bundle
 
     return Bundle(location.prefix, mapped=mmap)
 
@@ -259,3 +265,87 @@ def _require_fit(out: NDArray[Any], spec: TensorSpec, rows: range) -> None:
         f"out must be a writable array of {dtype} {list(shape)}, "
         f"not {kind} one of {out.dtype} {list(out.shape)}"
     )
+
+
+class Specs(Mapping[str, "TensorSpec"]):
+    """Name -> TensorSpec, in key order. One name is looked up; asking for all decodes the index.
+
+    Attributes:
+        known: All specs, once they have been listed; until then none.
+        complete: Whether they have been.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._open_reader: Reader | None = reader
+        self._label = os.path.basename(reader.prefix) or reader.prefix
+        self.known: dict[str, TensorSpec] = {}
+        self.complete = False
+        self._last: TensorSpec | None = None
+
+    @property
+    def _reader(self) -> Reader:
+        if self._open_reader is None:
+            raise ValueError(f"checkpoint {self._label!r} is closed")
+        return self._open_reader
+
+    def close(self) -> None:
+        """Drop the reader; what has been listed stays."""
+        self._open_reader = self._last = None
+
+    @property
+    def listed(self) -> dict[str, TensorSpec]:
+        """All specs, decoded once."""
+        if not self.complete:
+            with enough_memory(self._reader.path):
+                self.known = self._reader.listing()
+            self.complete = True
+        return self.known
+
+    def __getitem__(self, name: str) -> TensorSpec:
+        spec = self._find(name)
+        if spec is None:
+            raise self._not_found(name)
+        return spec
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._find(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.listed)
+
+    def __len__(self) -> int:
+        return len(self.listed)
+
+    def items(self) -> ItemsView[str, TensorSpec]:
+        """Return the (name, spec) pairs in key order."""
+        return self.listed.items()
+
+    def values(self) -> ValuesView[TensorSpec]:
+        """Return the specs in key order."""
+        return self.listed.values()
+
+    def _find(self, name: object) -> TensorSpec | None:
+        if not isinstance(name, str):
+            raise TensorNotFoundError(f"names are str, not {type(name).__name__}")
+        if self.complete:
+            return self.known.get(name)
+        # Rows of one tensor are asked for again and again: its slices are decoded once.
+        spec = self._last
+        if spec is None or spec.name != name:
+            with enough_memory(self._reader.path):
+                self._last = spec = self._reader.lookup(name)
+        return spec
+
+    def _not_found(self, name: str) -> TensorNotFoundError:
+        try:
+            alike = nearest(name, list(self.listed))
+            advice = f"Nearest: {', '.join(map(shortened, alike))}" if alike else None
+        except CheckpointError as error:
+            advice = f"The index is damaged, so it may be lost: {error.problem}"
+        return TensorNotFoundError(
+            f"there is no tensor {name!r}", file=self._reader.path, advice=advice
+        )
+
+    def __repr__(self) -> str:
+        known = f" of {count_of(len(self.known), 'tensor')}" if self.complete else ""
+        return f"<Specs{known} in {self._label!r}>"

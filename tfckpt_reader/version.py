@@ -1,6 +1,6 @@
 """The version of this package.
 
-Rank 0: apart from the public names, so that whatever writes a file can say what wrote it.
+Apart from the public names, so that whatever writes a file can say what wrote it.
 """
 
 __version__ = "0.1.0"

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import writers as w
 from fuzz import harness
 
-from tfckpt_reader.bundle import Bundle
 from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.formats.v2.bundle import Bundle
 
 _FOLDER = functools.lru_cache(harness.Folder)
 _SCALARS = {3: "shard", 4: "offset", 5: "size"}

@@ -15,10 +15,10 @@ import writers as w
 from fuzz import harness
 from numpy.typing import NDArray
 
-from tfckpt_reader import slices
 from tfckpt_reader.errors import CheckpointError
-from tfckpt_reader.slices import check_tiling, cuts, fill_cut, place, slice_key
-from tfckpt_reader.spec import TensorSlice
+from tfckpt_reader.tensor import slices
+from tfckpt_reader.tensor.slices import check_tiling, cuts, fill_cut, place, slice_key
+from tfckpt_reader.tensor.spec import TensorSlice
 
 Extents = tuple[tuple[int, int], ...]
 

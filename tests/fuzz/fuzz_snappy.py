@@ -12,8 +12,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import writers as w
 from fuzz import harness
 
-from tfckpt_reader import block
 from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.table import block
+from tfckpt_reader.table import format as table_format
 
 
 def one(data: bytes) -> None:
@@ -27,7 +28,7 @@ def one(data: bytes) -> None:
         stream += b"\x0c\0\0\0\0"
     expected = decoded(stream)
     try:
-        got = bytes(block._unsnappy(memoryview(stream)))
+        got = bytes(table_format._unsnappy(memoryview(stream)))
     except CheckpointError:
         got = None
     # Where a long form says a short length, which no compressor writes, refusing is right too.

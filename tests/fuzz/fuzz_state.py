@@ -14,8 +14,8 @@ import writers as w
 from fuzz import harness
 
 from tfckpt_reader.errors import CheckpointError
-from tfckpt_reader.locate import latest_checkpoint, locate
-from tfckpt_reader.state import read_state
+from tfckpt_reader.paths.locate import latest_checkpoint, locate
+from tfckpt_reader.paths.state_file import read_state
 
 PATHS = (
     *(b"ck", b"ck-1", b"sub/ck2", b"./ck", b"sub/../ck", b"../outside", b"/outside", b"~/ck"),

@@ -16,8 +16,8 @@ import writers as w
 from fuzz import harness
 
 from tfckpt_reader.errors import CheckpointError
-from tfckpt_reader.tensor import string_lengths, strings
-from tfckpt_reader.variant import decode_variant, variant_messages
+from tfckpt_reader.tensor.strings import string_lengths, strings
+from tfckpt_reader.tensor.variant import decode_variant, variant_messages
 
 
 def one(data: bytes) -> None:

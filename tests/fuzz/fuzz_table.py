@@ -19,7 +19,7 @@ import writers as w
 from fuzz import harness
 
 from tfckpt_reader.errors import CheckpointError
-from tfckpt_reader.table import Table
+from tfckpt_reader.table.table import Table
 
 Rows = list[tuple[bytes, bytes]]
 _MOST_LOOKED_UP = 8

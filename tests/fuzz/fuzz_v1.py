@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 import tfckpt_reader
 from tfckpt_reader.errors import CheckpointError
-from tfckpt_reader.tensor_proto import decode_tensor_proto
+from tfckpt_reader.tensor.tensor_proto import decode_tensor_proto
 
 _FOLDER = functools.lru_cache(harness.Folder)
 _FIELD = {1: 5, 2: 6, 3: 7, 4: 7, 5: 7, 6: 7, 7: 8, 8: 9, 9: 10, 10: 11, 17: 7, 18: 12, 19: 13}

@@ -1,24 +1,29 @@
 """The command ``tfckpt``.
 
-Rank 17: arguments and exit codes; no logic worth testing without it.
+Arguments and exit codes; no logic worth testing without it.
 
 Exit codes: 0 good; 1 findings or damage; 2 nothing there, not readable, or a wrong call.
 """
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import os
+import sys
+import threading
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tfckpt_reader import __version__
-from tfckpt_reader.cli import ctrl_c, output
-from tfckpt_reader.codes import LEVELS
+from tfckpt_reader import cli as ctrl_c
+from tfckpt_reader.cli import output
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
+from tfckpt_reader.verification.codes import LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _PATH = "checkpoint: its prefix, any of its files, a folder, or a SavedModel"
 _INTERRUPTED = 130
@@ -146,7 +151,7 @@ class _Explain(argparse.Action):
         code: object,
         _option: str | None = None,
     ) -> None:
-        from tfckpt_reader.codes import CODES
+        from tfckpt_reader.verification.codes import CODES
 
         names = {kind.name: number for number, kind in CODES.items()}
         wanted = "" if code is None else names.get(str(code), str(code).upper())
@@ -251,8 +256,8 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
 }
 """Name -> what it does, and what adds its arguments."""
 HOMES = {
-    "ls": "commands",
-    "show": "commands",
+    "ls": "ls",
+    "show": "ls",
     "verify": "verify",
     "convert": "convert",
     "meta": "meta",
@@ -269,3 +274,30 @@ def _rows(text: str) -> slice:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(f"rows are given as A:B, not {text!r}")
+
+
+_LATER = 0.05
+"""Seconds until it comes again: the finalizer is over by then."""
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Let a Ctrl-C that a finalizer swallows come again, for as long as this lasts."""
+    before, over = sys.unraisablehook, threading.Event()
+
+    def again() -> None:
+        if not over.wait(_LATER):
+            _thread.interrupt_main()
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            _thread.start_new_thread(again, ())  # a Thread would wait here for its own beginning
+        else:
+            before(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        over.set()
+        sys.unraisablehook = before

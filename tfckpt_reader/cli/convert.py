@@ -1,6 +1,6 @@
 """The command ``convert``: arguments in, lines out, exit code back.
 
-Rank 15: prints what the layers below say.
+Prints what the layers below say.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.cli import output
-from tfckpt_reader.cli.path import location
-from tfckpt_reader.errors import count_of, printable
+from tfckpt_reader.cli.paths import location
 from tfckpt_reader.export import convert as write
-from tfckpt_reader.export.naming import read_list
+from tfckpt_reader.export.rename import read_list
+from tfckpt_reader.text import count_of, printable
 
 if TYPE_CHECKING:
     from argparse import Namespace

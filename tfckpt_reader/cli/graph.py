@@ -1,6 +1,6 @@
 """The command ``graph``: a picture of a graph, for TensorBoard or Graphviz.
 
-Rank 15: prints what the layers below say.
+Prints what the layers below say.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.cli import output
-from tfckpt_reader.cli.graph_file import graph_file
-from tfckpt_reader.errors import TensorNotFoundError, count_of, nearest, printable
+from tfckpt_reader.cli.paths import graph_file
+from tfckpt_reader.errors import TensorNotFoundError
 from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
-from tfckpt_reader.pictures import write_event_file
-from tfckpt_reader.pictures.dot import drawn
-from tfckpt_reader.pictures.scopes import MOST_BOXES, Picture, collapsed
+from tfckpt_reader.graph.render import write_event_file
+from tfckpt_reader.graph.render.dot import drawn
+from tfckpt_reader.graph.render.scopes import MOST_BOXES, Picture, collapsed
+from tfckpt_reader.text import count_of, nearest, printable
 
 if TYPE_CHECKING:
     from argparse import Namespace

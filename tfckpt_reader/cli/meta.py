@@ -1,6 +1,6 @@
 """The command ``meta``: what a graph file says, on lines or as JSON.
 
-Rank 16: prints what the layers below say.
+Prints what the layers below say.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.cli import output
-from tfckpt_reader.cli.described import (
+from tfckpt_reader.cli.describe.graph import (
     kinds,
     problem_lines,
     summary_facts,
@@ -16,17 +16,18 @@ from tfckpt_reader.cli.described import (
     variable_facts,
     variable_lines,
 )
-from tfckpt_reader.cli.graph_file import graph_file
-from tfckpt_reader.cli.interface import (
+from tfckpt_reader.cli.describe.interface import (
     interface_facts,
     interface_lines,
     signature_facts,
     signature_lines,
 )
-from tfckpt_reader.cli.operation import is_damaged, operation_facts, operation_lines
-from tfckpt_reader.errors import TensorNotFoundError, count_of, printable
+from tfckpt_reader.cli.describe.operation import is_damaged, operation_facts, operation_lines
+from tfckpt_reader.cli.paths import graph_file
+from tfckpt_reader.errors import TensorNotFoundError
 from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
-from tfckpt_reader.selection import select
+from tfckpt_reader.tensor.names import select
+from tfckpt_reader.text import count_of, printable
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -1,6 +1,6 @@
 """Printing: results on stdout, everything else on stderr.
 
-Rank 13: knows how things look, not what they mean.
+Knows how things look, not what they mean.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import printable
+from tfckpt_reader.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +59,7 @@ def _no_command(line: str) -> str:
     """Return a line so that no service takes it for a command: names may be anything."""
     if not in_github():
         return line
-    from tfckpt_reader.reports.github import harmless
+    from tfckpt_reader.verification.reports.github import harmless
 
     return harmless(line)
 
@@ -88,7 +88,7 @@ def _drop_stdout() -> None:
 
 def say_json(document: dict[str, Any]) -> None:
     """Print a JSON document, its schema version first. Lone surrogates come as escapes."""
-    from tfckpt_reader.reports.pieces import json_pieces
+    from tfckpt_reader.verification.reports.json_report import json_pieces
 
     pieces = json_pieces({"schema": SCHEMA, **document})
     _write(piece.replace("##[", "#\\u0023[") for piece in pieces)  # GitHub's commands, in names

@@ -1,6 +1,6 @@
 """The command ``verify``: arguments in, lines out, exit code back.
 
-Rank 16: prints what the layers below say; cli/outcome.py writes it to files and services.
+Prints what the layers below say; cli/outcome.py writes it to files and services.
 """
 
 from __future__ import annotations
@@ -8,17 +8,19 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.cli import outcome, output
-from tfckpt_reader.codes import CODES, ERROR, UNREAD, WARNING
-from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, count_of
-from tfckpt_reader.locate import locate
-from tfckpt_reader.verification import verify as check
+from tfckpt_reader.cli import output
+from tfckpt_reader.cli import report_files as outcome
+from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError
+from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.text import count_of
+from tfckpt_reader.verification.checkpoint import verify as check
+from tfckpt_reader.verification.codes import CODES, ERROR, UNREAD, WARNING
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from tfckpt_reader.report import Report
+    from tfckpt_reader.verification.report import Report
 
 _MOST_PROBLEMS = 50
 """Problems of a checkpoint that `verify` prints; JSON has all."""
@@ -77,7 +79,7 @@ def _reports(
     progress: output.Progress,
 ) -> Sequence[Report]:
     if arguments.all:
-        from tfckpt_reader.verify_folder import verify_all
+        from tfckpt_reader.verification.folder import verify_all
 
         return verify_all(path, level=arguments.level, on_progress=progress)
     try:
@@ -93,7 +95,7 @@ def _tell(reports: list[Report], errors: list[CheckpointError], arguments: Names
     """Print the reports: one alone, or several and their sum."""
     many = arguments.all or len(arguments.path) > 1
     if arguments.json:
-        from tfckpt_reader.reports.document import document, documents
+        from tfckpt_reader.verification.reports.json_report import document, documents
 
         failed = [str(error) for error in errors]
         output.say_json(documents(reports, failed) if many else document(reports[0]))

@@ -1,6 +1,6 @@
 """Convert a checkpoint to a format that other programs load.
 
-Rank 12: plans first, then writes. Each tensor's crc is checked on the way; a file takes its name
+Plans first, then writes. Each tensor's crc is checked on the way; a file takes its name
 only when it is whole.
 """
 
@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.checkpoint import open_location
-from tfckpt_reader.errors import count_of
+from tfckpt_reader.export.destination import Target
+from tfckpt_reader.export.guard import name_of, require_outside, require_unchanged, seen
 from tfckpt_reader.export.plan import FORMATS, Options, Plan, make_plan
-from tfckpt_reader.export.source import name_of, require_outside, require_unchanged, seen
-from tfckpt_reader.export.target import Target
-from tfckpt_reader.locate import locate
+from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.text import count_of
 from tfckpt_reader.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tfckpt_reader.folder import Location
+    from tfckpt_reader.paths.layout import Location
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What a conversion is going to write: which tensors, under which names, in which form.
 
-Rank 10: reads no numbers and writes nothing. All that cannot be done is said here, at once.
+Reads no numbers and writes nothing. All that cannot be done is said here, at once.
 """
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from tfckpt_reader.dtypes import DataType
-from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError, count_of
-from tfckpt_reader.export import folder, npy, npz, safetensors
-from tfckpt_reader.export.cast import TARGETS, Cast, is_floating
-from tfckpt_reader.export.naming import Rule, collisions, target_names
-from tfckpt_reader.export.stored import Form, Stored, numeric
-from tfckpt_reader.selection import select
+from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError
+from tfckpt_reader.export.arrays import Form, Stored, numeric
+from tfckpt_reader.export.elements import TARGETS, Cast, is_floating
+from tfckpt_reader.export.formats import npy, npz, safetensors
+from tfckpt_reader.export.formats import npy_folder as folder
+from tfckpt_reader.export.rename import Rule, collisions, target_names
+from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.tensor.dtypes import DataType
+from tfckpt_reader.tensor.names import select
+from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from tfckpt_reader.checkpoint import Checkpoint
-    from tfckpt_reader.spec import TensorSpec
-
-OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
-"""Not a weight: the wiring of the Python objects that saved the checkpoint. Left out."""
+    from tfckpt_reader.tensor.spec import TensorSpec
 
 
 class Format(NamedTuple):

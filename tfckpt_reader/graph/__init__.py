@@ -1,4 +1,4 @@
 """Graphs: what a `.meta` file or a SavedModel says about a model, as plain data.
 
-Rank 5: nothing but the name of the package; `meta_graph` is where to begin.
+Nothing but the name of the package; `meta_graph` is where to begin.
 """

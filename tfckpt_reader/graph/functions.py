@@ -1,6 +1,6 @@
 """The functions of a graph's library: graphs with arguments and results.
 
-Rank 9: knows no file. FORMAT 5.5, 5.7; TensorFlow ``core/framework/function.proto``.
+Knows no file. FORMAT 5.5, 5.7; TensorFlow ``core/framework/function.proto``.
 
 Inside, an input is ``argument``, or ``node:output:index`` where output is a name in the
 definition of the node's op. A function may call itself; a call is a name and is not followed.
@@ -11,14 +11,16 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from tfckpt_reader._protos import parse
-from tfckpt_reader.coding import set_apart
+from tfckpt_reader.encoding.coding import set_apart
 from tfckpt_reader.errors import CheckpointError, TensorNotFoundError
-from tfckpt_reader.graph.attributes import Attributes, name_text, shape_or_none
-from tfckpt_reader.graph.definitions import OpDefinition, Outputs
+from tfckpt_reader.graph.connectivity import ARGUMENT, Naming, quoted
+from tfckpt_reader.graph.decode.attributes import Attributes
+from tfckpt_reader.graph.decode.node_store import MOST_NODES, StoredNodes
+from tfckpt_reader.graph.decode.op_defs import OpDefinition, Outputs
 from tfckpt_reader.graph.graph import Graph, Tensor
-from tfckpt_reader.graph.links import ARGUMENT, Naming, quoted
-from tfckpt_reader.graph.stored import MOST_NODES, StoredNodes
+from tfckpt_reader.protobuf import parse
+from tfckpt_reader.tensor.names import name_text
+from tfckpt_reader.tensor.proto_fields import shape_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -1,6 +1,6 @@
 """A graph: operations by name, tensors, who uses them, and what is wrong with it.
 
-Rank 8: knows no file. FORMAT 5.5; TensorFlow ``core/framework/graph.proto``, ``function.proto``.
+Knows no file. FORMAT 5.5; TensorFlow ``core/framework/graph.proto``, ``function.proto``.
 
 Nothing is decoded before it is asked for: a graph may have millions of nodes, of which one is
 looked at.
@@ -14,17 +14,10 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import (
-    CheckpointError,
-    TensorNotFoundError,
-    enough_memory,
-    located,
-    nearest,
-)
-from tfckpt_reader.graph.attributes import name_text, shape_or_none
-from tfckpt_reader.graph.definitions import OpDefinition, Outputs, dtype_at, outputs_of
-from tfckpt_reader.graph.links import ARGUMENT, Links, Naming, quoted
-from tfckpt_reader.graph.nodes import (
+from tfckpt_reader.errors import CheckpointError, TensorNotFoundError, enough_memory, located
+from tfckpt_reader.graph.connectivity import ARGUMENT, Links, Naming, quoted
+from tfckpt_reader.graph.decode.op_defs import OpDefinition, Outputs, dtype_at, outputs_of
+from tfckpt_reader.graph.decode.operation import (
     UNSURE,
     Operation,
     decode_operation,
@@ -33,13 +26,16 @@ from tfckpt_reader.graph.nodes import (
     stored_shape,
     tensor_name,
 )
+from tfckpt_reader.tensor.names import name_text
+from tfckpt_reader.tensor.proto_fields import shape_or_none
+from tfckpt_reader.text import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from tfckpt_reader.dtypes import DataType
-    from tfckpt_reader.graph.attributes import PartialShape
-    from tfckpt_reader.graph.stored import StoredNodes
+    from tfckpt_reader.graph.decode.node_store import StoredNodes
+    from tfckpt_reader.tensor.dtypes import DataType
+    from tfckpt_reader.tensor.proto_fields import PartialShape
 
 _MOST_PROBLEMS = 1000
 

@@ -1,6 +1,6 @@
 """A model as its file describes it: the graph and all that stands beside it.
 
-Rank 10: reads one file, and no values of variables. FORMAT 5; TensorFlow
+Reads one file, and no values of variables. FORMAT 5; TensorFlow
 ``core/protobuf/meta_graph.proto``.
 """
 
@@ -10,8 +10,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader._protos import parse
-from tfckpt_reader.coding import set_apart
+from tfckpt_reader.encoding.coding import set_apart
 from tfckpt_reader.errors import (
     CheckpointError,
     CheckpointNotFoundError,
@@ -19,8 +18,8 @@ from tfckpt_reader.errors import (
     enough_memory,
     located,
 )
-from tfckpt_reader.graph.attributes import name_text
-from tfckpt_reader.graph.collections import (
+from tfckpt_reader.graph.connectivity import quoted
+from tfckpt_reader.graph.decode.collections import (
     Asset,
     Collections,
     Saver,
@@ -29,15 +28,13 @@ from tfckpt_reader.graph.collections import (
     decode_saver,
     decode_signature,
 )
-from tfckpt_reader.graph.definitions import OpDefinition, decode_definitions
+from tfckpt_reader.graph.decode.files import ADVICE, Parts, read_parts, whole
+from tfckpt_reader.graph.decode.node_store import MOST_NODES, StoredNodes
+from tfckpt_reader.graph.decode.op_defs import OpDefinition, decode_definitions
+from tfckpt_reader.graph.decode.operation import UNSURE, UNSURE_PLACEHOLDER
 from tfckpt_reader.graph.functions import Function, decode_functions
 from tfckpt_reader.graph.graph import Graph
-from tfckpt_reader.graph.links import quoted
-from tfckpt_reader.graph.nodes import UNSURE, UNSURE_PLACEHOLDER
-from tfckpt_reader.graph.parts import ADVICE, Parts, read_parts, whole
-from tfckpt_reader.graph.save_ops import Saved, keys_of_variables, saved_by, saved_by_functions
-from tfckpt_reader.graph.saved_objects import SavedVariable, decode_saved_variables
-from tfckpt_reader.graph.stored import MOST_NODES, StoredNodes
+from tfckpt_reader.graph.saved_keys import Saved, keys_of_variables, saved_by, saved_by_functions
 from tfckpt_reader.graph.variables import (
     KeyDifference,
     Read,
@@ -45,11 +42,14 @@ from tfckpt_reader.graph.variables import (
     from_definitions,
     from_objects,
 )
+from tfckpt_reader.objects.object_graph import SavedVariable, decode_saved_variables
+from tfckpt_reader.protobuf import parse
+from tfckpt_reader.tensor.names import name_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tfckpt_reader.graph.endpoints import Endpoint, Endpoints
+    from tfckpt_reader.graph.infer.endpoints import Endpoint, Endpoints
 
 _NODE, _LIBRARY = 1, 2
 _SERVE = frozenset({"serve"})
@@ -151,7 +151,7 @@ class MetaGraph(Graph):
 
     @cached_property
     def _endpoints(self) -> Endpoints:
-        from tfckpt_reader.graph.endpoints import likely_endpoints, signed_endpoints
+        from tfckpt_reader.graph.infer.endpoints import likely_endpoints, signed_endpoints
 
         savers = (*self.savers, *((self.saver,) if self.saver else ()))
         with located(self.file), enough_memory(self.file):

@@ -1,6 +1,6 @@
 """Variables as TensorFlow would list them, each with the key of its value.
 
-Rank 9: reads no value itself. FORMAT 5.3, 5.4; TensorFlow ``core/framework/variable.proto``.
+Reads no value itself. FORMAT 5.3, 5.4; TensorFlow ``core/framework/variable.proto``.
 
 Which list a variable is on is told by the collections, or by the object graph of a SavedModel of
 TensorFlow 2. The pieces of a partitioned variable are one variable here.
@@ -12,18 +12,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from tfckpt_reader.dtypes import DataType
 from tfckpt_reader.errors import TensorNotFoundError
-from tfckpt_reader.graph.attributes import PartialShape
-from tfckpt_reader.graph.nodes import declared_shape, split_name
-from tfckpt_reader.graph.variable_definitions import VariableDefinition
+from tfckpt_reader.graph.decode.operation import declared_shape, split_name
+from tfckpt_reader.graph.decode.tf1_values import VariableDefinition
+from tfckpt_reader.tensor.dtypes import DataType
+from tfckpt_reader.tensor.proto_fields import PartialShape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tfckpt_reader.graph.decode.operation import Operation
     from tfckpt_reader.graph.graph import Graph
-    from tfckpt_reader.graph.nodes import Operation
-    from tfckpt_reader.graph.saved_objects import SavedVariable
+    from tfckpt_reader.objects.object_graph import SavedVariable
 
 Read: TypeAlias = "Callable[[str], NDArray[Any]]"
 

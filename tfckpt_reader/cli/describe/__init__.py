@@ -1,0 +1,1 @@
+"""Text that describes tensors and graphs on a terminal."""

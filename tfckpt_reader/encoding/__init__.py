@@ -1,0 +1,1 @@
+"""Encodings of numbers and messages, and checksums."""

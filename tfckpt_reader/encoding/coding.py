@@ -1,0 +1,186 @@
+"""Numbers and strings as bytes: varints, protobuf's wire format, ordered code.
+
+Knows no file and no block.
+
+Every decoder takes a buffer, an offset and the offset it must not pass, and returns the value
+with the offset behind it. Offsets in errors count from the start of the buffer.
+
+* A *varint* is base 128, least significant group first, bit 7 set on all bytes but the last
+  (FORMAT 2; TensorFlow ``core/lib/core/coding.cc``).
+* A *protobuf field* is a varint key ``number << 3 | wire type`` and a value: 0 a varint, 1 eight
+  bytes, 2 a varint length and that many bytes, 5 four bytes.
+* *Ordered code* writes numbers and strings so that the encodings sort like the values; the keys
+  of tensor slices are made of it (FORMAT 3.7; ``core/lib/strings/ordered_code.cc``).
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
+_LONGEST_VARINT = 10
+_U64 = (1 << 64) - 1
+_LAST_FIELD = (1 << 29) - 1
+
+
+def decode_varint(data: bytes | memoryview, offset: int, limit: int) -> tuple[int, int]:
+    """Return the unsigned 64-bit varint at `offset` and the offset behind it.
+
+    Bits above the 64th are dropped, as TensorFlow does.
+
+    Raises:
+        CorruptCheckpointError: it runs past `limit` or over ten bytes.
+    """
+    value = shift = 0
+    position, limit = offset, min(limit, offset + _LONGEST_VARINT)
+    while position < limit:
+        byte = data[position]
+        position += 1
+        if byte < 0x80:
+            return (value | byte << shift) & _U64, position
+        value |= (byte & 0x7F) << shift
+        shift += 7
+    raise CorruptCheckpointError("varint does not end", offset=offset, structure="varint")
+
+
+def decode_varint32(data: bytes | memoryview, offset: int, limit: int) -> tuple[int, int]:
+    """Return the unsigned 32-bit varint at `offset` and the offset behind it."""
+    value, end = decode_varint(data, offset, limit)
+    if value > 0xFFFFFFFF or end - offset > 5:
+        raise CorruptCheckpointError(
+            "varint is larger than 32 bits", offset=offset, structure="varint", got=value
+        )
+    return value, end
+
+
+def encode_varint(value: int) -> bytes:
+    """Return a number >= 0 as a varint, in its shortest form."""
+    groups = bytearray()
+    while value >= 0x80:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    groups.append(value)
+    return bytes(groups)
+
+
+def fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
+    """Walk the fields of one protobuf message: number, wire type, value.
+
+    The value is an unsigned int for varints and a view into `data` for the other wire types.
+    Nothing is copied; repeated fields come as often as they are stored.
+
+    Raises:
+        CorruptCheckpointError: a field runs past the end, or is a group or an unknown wire type.
+    """
+    offset, limit = 0, len(data)
+    while offset < limit:
+        number, kind, offset, end = _field(data, offset, limit)
+        if kind == VARINT:
+            yield number, kind, decode_varint(data, offset, limit)[0]
+        else:
+            yield number, kind, data[offset:end]
+        offset = end
+
+
+def set_apart(
+    data: memoryview, numbers: tuple[int, ...], most: int
+) -> tuple[tuple[array[int], ...], bytes]:
+    """Find where the values of some fields lie in a message, without a look at them.
+
+    Args:
+        data: The message.
+        numbers: Numbers, below 16, of fields with lengths.
+        most: Values that are noted at most: two bytes can claim to be one, and a note takes 16.
+
+    Returns:
+        For each of the numbers, where its values begin and end, in turn; and the other fields.
+
+    Raises:
+        CorruptCheckpointError: as for `fields`.
+        UnsupportedError: there are more values than `most`.
+    """
+    found = {number << 3 | LENGTH_DELIMITED: array("Q") for number in numbers}
+    others = bytearray()
+    offset, limit, left = 0, len(data), most
+    while offset < limit:
+        spans, end = found.get(data[offset]), limit + 1
+        if spans is not None and limit - offset > 2 and data[offset + 1] > 0x7F >= data[offset + 2]:
+            # Nearly all nodes of a graph: 128 bytes to 16 KiB.
+            begin = offset + 3
+            end = begin + (data[offset + 1] & 0x7F | data[offset + 2] << 7)
+        if end > limit:
+            number, kind, begin, end = _field(data, offset, limit)
+            spans = found.get(number << 3 | kind)
+        if spans is None:
+            others += data[offset:end]
+        else:
+            spans.append(begin)
+            spans.append(end)
+            left -= 1
+            if left < 0:
+                raise UnsupportedError(
+                    "has more parts than are listed here", expected=f"at most {most:,}"
+                )
+        offset = end
+    return tuple(found.values()), bytes(others)
+
+
+def _field(data: memoryview, start: int, limit: int) -> tuple[int, int, int, int]:
+    """Return number and wire type of a field, and where its value begins and ends."""
+    key, offset = decode_varint(data, start, limit)
+    number, kind = key >> 3, key & 7
+    if not 0 < number <= _LAST_FIELD:
+        raise CorruptCheckpointError(
+            "no field has such a number", offset=start, structure="protobuf field", got=number
+        )
+    if kind == VARINT:
+        return number, kind, offset, decode_varint(data, offset, limit)[1]
+    size, offset = _payload(data, kind, offset, limit)
+    if size > limit - offset:
+        raise CorruptCheckpointError(
+            "field does not fit its message",
+            offset=start,
+            structure=f"field {number}",
+            expected=f"{size:,} bytes",
+            got=f"{limit - offset:,}",
+        )
+    return number, kind, offset, offset + size
+
+
+def _payload(data: memoryview, kind: int, offset: int, limit: int) -> tuple[int, int]:
+    """Return the size in bytes of a field's value, and where the value begins."""
+    if kind == LENGTH_DELIMITED:
+        return decode_varint(data, offset, limit)
+    if kind in (FIXED32, FIXED64):
+        return (4 if kind == FIXED32 else 8), offset
+    raise CorruptCheckpointError(
+        "unknown wire type", offset=offset, structure="protobuf field", got=kind
+    )
+
+
+def ordered_number(value: int) -> bytes:
+    """Return a count byte and the big-endian bytes of a number >= 0."""
+    size = (value.bit_length() + 7) // 8
+    return bytes([size]) + value.to_bytes(size, "big")
+
+
+def ordered_string(value: bytes) -> bytes:
+    """Return the string with each 00 as 00 ff and each ff as ff 00, and its terminator 00 01."""
+    parts = [part.replace(b"\xff", b"\xff\x00") for part in value.split(b"\x00")]
+    return b"\x00\xff".join(parts) + b"\x00\x01"
+
+
+def ordered_signed(value: int) -> bytes:
+    """Return a signed number as n bytes of two's complement, the first n bits flipped.
+
+    n is the smallest that leaves 7n - 1 bits for the magnitude; the flipped bits tell n.
+    """
+    size = ((~value if value < 0 else value).bit_length() + 7) // 7
+    marks = ((1 << size) - 1) << (7 * size)
+    return ((value % (1 << (8 * size))) ^ marks).to_bytes(size, "big")

@@ -1,0 +1,1 @@
+"""The formats that tensors are exported to, a module each."""

@@ -1,0 +1,113 @@
+"""What a zip archive has beside the bytes of its members: local headers, and the directory.
+
+Knows not what is in the members. They are stored, or deflated; none has a time of its
+own, so that the same members make the same archive. PKWARE's APPNOTE.TXT 4.3, and 4.5.3 for what
+does not fit into 32 bits.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_STORED, _DEFLATED = 0, 8
+"""Methods of compression."""
+LONGEST_NAME = 0xFFFF
+"""Bytes of a name in UTF-8."""
+_LIMIT = 0xFFFFFFFF
+"""Sizes and offsets from here on take 64 bits, in a field of their own."""
+_MOST_MEMBERS = 0xFFFF
+_UTF8 = 1 << 11
+_VERSION, _VERSION_64 = 20, 45
+_MIDNIGHT, _FIRST_OF_1980 = 0, 0x21
+_UNIX, _REGULAR = 3, 0o600 << 16
+"""The permissions below are Unix's: its owner may read and write an unpacked member."""
+_LOCAL = struct.Struct("<4s5H3L2H")
+_CENTRAL = struct.Struct("<4s6H3L5H2L")
+_END = struct.Struct("<4s4H2LH")
+_END_64 = struct.Struct("<4sQ2H2L4Q")
+_LOCATOR_64 = struct.Struct("<4sLQL")
+
+
+class Member(NamedTuple):
+    """A member of the archive, once all of it is known."""
+
+    name: str
+    offset: int
+    """Of its local header."""
+    size: int
+    """Bytes in it."""
+    crc32: int
+    """Of those bytes."""
+    deflated: int | None = None
+    """Bytes behind that header, if they are deflated; else they are the member's own."""
+
+    @property
+    def packed(self) -> int:
+        """Bytes behind its local header."""
+        return self.size if self.deflated is None else self.deflated
+
+    @property
+    def method(self) -> int:
+        """The number of the method of compression."""
+        return _STORED if self.deflated is None else _DEFLATED
+
+
+def _is_wide(size: int, *, deflated: bool) -> bool:
+    """Tell whether a local header needs 64-bit sizes; it is placed before the packed one is known.
+
+    What cannot be compressed grows by 5 bytes in 16 thousand or fewer: less than by 1 in 256.
+    """
+    return size + (size >> 8) + 64 >= _LIMIT if deflated else size >= _LIMIT
+
+
+def _name(name: str) -> tuple[bytes, int]:
+    """Return a name's bytes, and the flag that says they are UTF-8 where they are not ASCII."""
+    return name.encode("utf-8"), 0 if name.isascii() else _UTF8
+
+
+def local_size(name: str, size: int, *, deflated: bool = False) -> int:
+    """Return the bytes of the local header of a member of `size` bytes."""
+    return _LOCAL.size + len(_name(name)[0]) + (20 if _is_wide(size, deflated=deflated) else 0)
+
+
+def local_header(member: Member) -> bytes:
+    """Return what stands before a member's bytes."""
+    name, flags = _name(member.name)
+    sizes, extra = (member.packed, member.size), b""
+    if _is_wide(member.size, deflated=member.deflated is not None):
+        sizes, extra = (_LIMIT, _LIMIT), struct.pack("<2H2Q", 1, 16, member.size, member.packed)
+    version = _VERSION_64 if extra else _VERSION
+    fields = version, flags, member.method, _MIDNIGHT, _FIRST_OF_1980, member.crc32, *sizes
+    return _LOCAL.pack(b"PK\3\4", *fields, len(name), len(extra)) + name + extra
+
+
+def directory(members: Iterable[Member], offset: int) -> bytes:
+    """Return what stands behind the last member, at `offset`, and ends the archive."""
+    entries, count = bytearray(), 0
+    for member in members:
+        entries += _entry(member)
+        count += 1
+    size, end = len(entries), b""
+    if count >= _MOST_MEMBERS or max(offset, size) >= _LIMIT:
+        fields = _VERSION_64, _VERSION_64, 0, 0, count, count, size, offset
+        end = _END_64.pack(b"PK\6\6", _END_64.size - 12, *fields)
+        end += _LOCATOR_64.pack(b"PK\6\7", 0, offset + size, 1)
+    count, size, offset = min(count, _MOST_MEMBERS), min(size, _LIMIT), min(offset, _LIMIT)
+    return bytes(entries + end + _END.pack(b"PK\5\6", 0, 0, count, count, size, offset, 0))
+
+
+def _entry(member: Member) -> bytes:
+    name, flags = _name(member.name)
+    numbers = member.size, member.packed, member.offset
+    wide = [n for n in numbers if n >= _LIMIT]
+    size, packed, offset = (min(n, _LIMIT) for n in numbers)
+    extra = struct.pack(f"<2H{len(wide)}Q", 1, 8 * len(wide), *wide) if wide else b""
+    version = _VERSION_64 if extra else _VERSION
+    versions = _UNIX << 8 | version, version
+    fields = flags, member.method, _MIDNIGHT, _FIRST_OF_1980, member.crc32, packed, size
+    rest = len(name), len(extra), 0, 0, 0, _REGULAR, offset
+    return _CENTRAL.pack(b"PK\1\2", *versions, *fields, *rest) + name + extra

@@ -1,0 +1,1 @@
+"""Readers of the two checkpoint formats."""

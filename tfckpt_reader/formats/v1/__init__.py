@@ -1,0 +1,1 @@
+"""The V1 format: one table file, or several, with headers and rows of values."""

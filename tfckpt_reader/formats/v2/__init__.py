@@ -1,0 +1,1 @@
+"""The V2 format: an index table and data files."""

@@ -1,0 +1,1 @@
+"""From the messages of a graph file to plain values."""

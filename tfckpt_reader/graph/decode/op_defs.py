@@ -1,0 +1,197 @@
+"""The definitions of ops: what goes in, what comes out.
+
+Sees one node at a time. FORMAT 5.1; TensorFlow ``core/framework/op_def.proto``.
+
+How many outputs a node has, and of what dtype, is said by the definition of its op, which the
+writer stores in the file. Without it nothing is known, and nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tfckpt_reader.encoding.coding import set_apart
+from tfckpt_reader.errors import UnsupportedError
+from tfckpt_reader.graph.decode.attributes import decode_attribute
+from tfckpt_reader.protobuf import parse
+from tfckpt_reader.tensor.dtypes import REFERENCE_OFFSET, DataType
+from tfckpt_reader.tensor.names import name_text
+from tfckpt_reader.tensor.proto_fields import data_type
+from tfckpt_reader.text import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tfckpt_reader.graph.decode.operation import Operation
+
+_MOST_OPS = 1 << 16
+_MOST_ARGUMENTS = 1 << 18
+"""Functions that save have an argument for each variable."""
+_MOST_OUTPUTS = 1 << 31
+_MOST_LISTS = 64
+
+
+class Argument(NamedTuple):
+    """An input or output of an op: one tensor, or a list of them."""
+
+    name: str
+    dtype: DataType | None
+    """None where an attribute says it."""
+    type_attr: str
+    number_attr: str
+    """Attribute with the length of a list of one dtype."""
+    type_list_attr: str
+    """Attribute with the dtypes of a list of several."""
+    is_ref: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OpDefinition:
+    """What an op, or a function, takes and gives."""
+
+    name: str
+    inputs: tuple[Argument, ...]
+    outputs: tuple[Argument, ...]
+    defaults: Mapping[str, bytes]
+    """Attribute -> its default, as the bytes of an AttrValue."""
+    output_count: int | None
+    """How many tensors come out; None where attributes say how long the lists are."""
+    positions: Mapping[str, int]
+    """Name of an output -> which it is."""
+
+    @classmethod
+    def of(cls, message: Any) -> OpDefinition:
+        """Take over an Op message.
+
+        Raises:
+            UnsupportedError: it has more inputs and outputs than any op.
+        """
+        count = len(message.input_arg) + len(message.output_arg) + len(message.attr)
+        if count > _MOST_ARGUMENTS:
+            raise UnsupportedError(
+                "has more inputs, outputs and attributes than are listed here",
+                structure=f"op {shortened(name_text(message.name))!r}",
+                expected=f"at most {_MOST_ARGUMENTS:,}",
+                got=f"{count:,}",
+            )
+        outputs = tuple(map(_argument, message.output_arg))
+        lists = any(output.number_attr or output.type_list_attr for output in outputs)
+        return cls(
+            name_text(message.name),
+            tuple(map(_argument, message.input_arg)),
+            outputs,
+            {
+                name_text(attr.name): attr.default_value
+                for attr in message.attr
+                if attr.HasField("default_value")
+            },
+            None if lists else len(outputs),
+            {output.name: position for position, output in enumerate(outputs)},
+        )
+
+
+def _argument(message: Any) -> Argument:
+    return Argument(
+        name_text(message.name),
+        data_type(message.type) if message.type else None,
+        name_text(message.type_attr),
+        name_text(message.number_attr),
+        name_text(message.type_list_attr),
+        message.is_ref,
+    )
+
+
+class Outputs(NamedTuple):
+    """The tensors that come out for one output of the definition."""
+
+    name: str
+    number: int | None
+    """None where it is not known."""
+    dtypes: tuple[DataType | None, ...]
+    """One for all of them, or one for each."""
+
+
+def outputs_of(operation: Operation, definition: OpDefinition) -> list[Outputs]:
+    """Return what comes out of a node, output by output.
+
+    Raises:
+        CheckpointError: an attribute that says so cannot be decoded; it names the node.
+        UnsupportedError: lists come out of more outputs than any op has.
+    """
+    if definition.output_count is None and len(definition.outputs) > _MOST_LISTS:
+        raise UnsupportedError(
+            "its op has more outputs with lists than are counted here",
+            structure=f"node {shortened(operation.name)!r}",
+            expected=f"at most {_MOST_LISTS}",
+            got=len(definition.outputs),
+        )
+    attrs = operation.attrs
+
+    def value(name: str) -> Any:
+        if name in attrs:
+            return attrs[name]
+        default = definition.defaults.get(name)
+        return None if default is None else decode_attribute(default)
+
+    values = _Values(cache(value), cache(partial(_types, value)))
+    return [_outputs(values, argument) for argument in definition.outputs]
+
+
+class _Values(NamedTuple):
+    """The attributes of one node, each decoded once: several outputs may share a long list."""
+
+    value: Callable[[str], Any]
+    types: Callable[[str, bool], tuple[DataType, ...] | None]
+
+
+def _types(value: Callable[[str], Any], name: str, is_ref: bool) -> tuple[DataType, ...] | None:  # noqa: FBT001 - the key of a cache
+    """Return an attribute that is a list of dtypes; None if it is none."""
+    found = value(name)
+    if not isinstance(found, list) or not all(isinstance(dtype, DataType) for dtype in found):
+        return None
+    return tuple([_ref(dtype, is_ref=is_ref) for dtype in found])
+
+
+def _outputs(values: _Values, argument: Argument) -> Outputs:
+    if argument.type_list_attr:
+        dtypes = values.types(argument.type_list_attr, argument.is_ref)
+        if dtypes is None:
+            return Outputs(argument.name, None, (None,))
+        return Outputs(argument.name, len(dtypes), dtypes)
+    dtype = argument.dtype or (values.value(argument.type_attr) if argument.type_attr else None)
+    known = _ref(dtype, is_ref=argument.is_ref) if isinstance(dtype, DataType) else None
+    count: Any = 1
+    if argument.number_attr:
+        count = values.value(argument.number_attr)
+        if type(count) is not int or not 0 <= count < _MOST_OUTPUTS:
+            count = None
+    return Outputs(argument.name, count, (known,))
+
+
+def _ref(dtype: DataType, *, is_ref: bool) -> DataType:
+    return data_type(dtype + REFERENCE_OFFSET) if is_ref else dtype
+
+
+def dtype_at(outputs: list[Outputs], index: int) -> DataType | None:
+    """Return the dtype of an output, counted through all; None where it is not known."""
+    for output in outputs:
+        if output.number is None:
+            return None
+        if index < output.number:
+            return output.dtypes[index if len(output.dtypes) > 1 else 0]
+        index -= output.number
+    return None
+
+
+def decode_definitions(data: bytes) -> dict[str, OpDefinition]:
+    """Decode an OpList: name of an op -> its definition.
+
+    Raises:
+        UnsupportedError: there are more ops than anybody has written.
+    """
+    (spans,), _ = set_apart(memoryview(data), (1,), _MOST_OPS)
+    ends = zip(spans[::2], spans[1::2], strict=True)
+    found = (OpDefinition.of(parse("Op", data[begin:end])) for begin, end in ends)
+    return {definition.name: definition for definition in found}

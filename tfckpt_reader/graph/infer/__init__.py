@@ -1,0 +1,1 @@
+"""Guesses at the inputs and outputs of a graph without a signature."""

@@ -1,0 +1,109 @@
+"""What may go into a model, where no signature says it.
+
+Knows no file; sees operations by number.
+
+What goes in is a placeholder that the outputs need; where there is none, what the graph's own
+input pipeline gives. Rates and switches are placeholders too: of a single value, or of a shape
+that nobody told and only ever calculated with.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tfckpt_reader.graph.decode.operation import attribute_of, split_name
+from tfckpt_reader.graph.infer.op_roles import ARITHMETIC, PLACEHOLDERS
+from tfckpt_reader.tensor.dtypes import DataType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tfckpt_reader.graph.infer.dataflow import Flow
+    from tfckpt_reader.graph.infer.op_roles import Kind
+    from tfckpt_reader.graph.infer.outputs import ModelOutputs
+
+_FEATURE = "a placeholder that the likeliest outputs need"
+_ANOTHER = "a placeholder that less likely outputs need"
+_RATE = "a placeholder of unknown shape that outputs need only to calculate with: a rate, perhaps"
+_SETTING = "a placeholder of a single value that outputs need: a switch, a size or a rate, perhaps"
+_GIVEN = "outputs need it; the graph's own input pipeline gives it"
+_FEEDS = "a placeholder that only the graph's own input pipeline uses"
+_LABELS = "a placeholder that only losses and metrics need: labels, perhaps"
+_GIVEN_LABELS = "only losses and metrics need it; the graph's own input pipeline gives it"
+_TRAINS = "a placeholder that only training uses"
+_ASIDE = "a placeholder that no likely output needs"
+_UNUSED = "a placeholder that nothing uses"
+_RANKS = (
+    *(_FEATURE, _ANOTHER, _RATE, _SETTING, _GIVEN, _FEEDS, _LABELS, _GIVEN_LABELS),
+    *(_TRAINS, _ASIDE, _UNUSED),
+)
+_CONSTANT = frozenset({"Const"})
+_MACHINERY: Mapping[Kind, str] = {"feeding": _FEEDS, "training": _TRAINS}
+
+
+def find_inputs(
+    flow: Flow, kinds: Mapping[int, Kind], outputs: ModelOutputs
+) -> list[tuple[int, str, str]]:
+    """Return what may go in, the likeliest first: operation, tensor, and why.
+
+    Args:
+        flow: The operations, as `outputs` left them.
+        kinds: Number of an operation that is not the model's -> what it is there for.
+        outputs: What may come out.
+    """
+    groups = (outputs.likeliest, outputs.likely, outputs.scoring)
+    first, needed, scored = (flow.reach(group, flow.sources, lambda _: True) for group in groups)
+    found = []
+    for number, tensor, users in _given(flow, outputs.given):
+        if number in kinds:
+            why = _MACHINERY.get(kinds[number], "")
+        elif users & needed:
+            why = _why_needed(flow, number, likeliest=bool(users & first))
+        else:
+            why = _why_not(flow, number, scored=bool(users & scored))
+        found.append((number, tensor, why))
+    return sorted((each for each in found if each[2]), key=lambda each: _RANKS.index(each[2]))
+
+
+def _given(flow: Flow, numbers: list[int]) -> Iterator[tuple[int, str, set[int]]]:
+    """Yield the tensors of placeholders, and those used of the pipeline's, each with its users."""
+    own = {n for n in numbers if flow.operations[n].type not in PLACEHOLDERS}
+    used: dict[int, dict[str, set[int]]] = {}
+    for user in dict.fromkeys(user for number in own for user in flow.users[number]):
+        for name in flow.operations[user].inputs:
+            number = flow.by_name.get(split_name(name)[0], -1)
+            if number in own:
+                used.setdefault(number, {}).setdefault(name, set()).add(user)
+    for number in numbers:
+        if number not in own:
+            yield number, f"{flow.operations[number].name}:0", {number, *flow.users[number]}
+        for name in sorted(used.get(number, ()), key=lambda name: split_name(name)[1] or 0):
+            yield number, name, used[number][name]
+
+
+def _why_needed(flow: Flow, number: int, *, likeliest: bool) -> str:
+    operation = flow.operations[number]
+    if operation.type not in PLACEHOLDERS:
+        return _GIVEN
+    feature = _FEATURE if likeliest else _ANOTHER
+    dtype, shape = attribute_of(operation, "dtype", DataType), flow.shape(number)
+    if dtype == DataType.STRING or shape:
+        return feature
+    default = operation.type == "PlaceholderWithDefault" and _all_are(
+        flow, flow.sources[number], _CONSTANT
+    )
+    if shape == () or default or dtype == DataType.BOOL:
+        return _SETTING
+    return _RATE if _all_are(flow, flow.users[number], ARITHMETIC) else feature
+
+
+def _all_are(flow: Flow, numbers: list[int], types: frozenset[str]) -> bool:
+    return all(flow.operations[number].type in types for number in numbers)
+
+
+def _why_not(flow: Flow, number: int, *, scored: bool) -> str:
+    if flow.operations[number].type not in PLACEHOLDERS:
+        return _GIVEN_LABELS if scored else ""
+    if scored:
+        return _LABELS
+    return _ASIDE if flow.users[number] else _UNUSED

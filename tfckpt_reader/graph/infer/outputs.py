@@ -1,0 +1,260 @@
+"""What may come out of a model, where no signature says it.
+
+Knows no file; sees operations by number.
+
+What comes out is what nothing takes any further, once the machinery is out of the graph. Losses
+and metrics look the same; but they are numbers that plain arithmetic makes of what the model
+computes, and of labels. Going back from them, through the arithmetic, to what needs no labels
+leads to the model's own output.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from tfckpt_reader.graph.decode.operation import VARIABLE_OPS, attribute_of
+from tfckpt_reader.graph.infer.op_roles import (
+    ARITHMETIC,
+    LOSSES,
+    MARGINS,
+    PIPELINE,
+    PLACEHOLDERS,
+    READINGS,
+    REDUCTIONS,
+    SHAPES,
+)
+from tfckpt_reader.tensor.dtypes import DataType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tfckpt_reader.graph.infer.dataflow import Flow
+    from tfckpt_reader.graph.infer.op_roles import Kind
+
+_LOOP_OF = {"Exit": {"LoopCond"}, "Identity": {"While", "StatelessWhile"}}
+"""Op that ends a loop -> what stands for the loop."""
+
+_END = "what the model computes in the end: nothing uses it further"
+_SCORED = "what losses and metrics are computed from"
+_CARRIED = "a loop ends with it, but another result of that loop is used further"
+_NUMBER = "a single number that the model computes in the end"
+_UNLEARNED = "computed without any variable; nothing uses it further"
+_BY_SHAPE = "depends on no more than the shape of the inputs; nothing uses it further"
+_WATCHED = "used by nothing but training and summaries"
+_FLAG = "a truth value of the graph's control flow"
+_MEASURE = "a loss or a metric, it seems: where plain arithmetic ends"
+_RANKS = (_END, _SCORED, _CARRIED, _NUMBER, _UNLEARNED, _BY_SHAPE, _WATCHED, _FLAG, _MEASURE)
+_LIKELY = (_END, _SCORED, _NUMBER)
+
+
+class ModelOutputs:
+    """The candidates of a graph, and what else is found out on the way.
+
+    Args:
+        flow: The operations; what goes into machinery, and into shapes, is cut off.
+        kinds: Number of an operation that is not the model's -> what it is there for.
+        losses: Operations that the file calls losses.
+
+    Attributes:
+        given: Placeholders, and what the graph's own input pipeline gives.
+    """
+
+    def __init__(self, flow: Flow, kinds: Mapping[int, Kind], losses: Iterable[int]) -> None:
+        self._operations = flow.operations
+        self._kinds = kinds
+        self._losses = frozenset(losses)
+        self._users_at_first = flow.users
+        flow.cut(kinds)
+        self._users_of_shapes = flow.users
+        flow.cut({n for n, each in enumerate(flow.operations) if each.type in SHAPES})
+        self._flow = flow
+        self._variables = [n for n in range(len(self._operations)) if self._type(n) in VARIABLE_OPS]
+        self.given = [n for n in range(len(self._operations)) if self._is_given(n)]
+
+    def _type(self, number: int) -> str:
+        return self._operations[number].type
+
+    def _is_given(self, number: int) -> bool:
+        op_type = self._type(number)
+        return op_type in PLACEHOLDERS or (
+            number not in self._kinds and re.fullmatch(PIPELINE, op_type) is not None
+        )
+
+    @cached_property
+    def _start(self) -> set[int]:
+        """Where values come from: what is given to the model, else its variables."""
+        return {n for n in self.given if n not in self._kinds} or set(self._variables)
+
+    @cached_property
+    def _touched(self) -> set[int]:
+        """What depends on what is given, if only on its shape."""
+        users = self._users_of_shapes
+        return self._flow.reach(self._start, users, lambda n: n not in self._kinds)
+
+    @cached_property
+    def _valued(self) -> set[int]:
+        """What depends on the values of what is given."""
+        users = self._flow.users
+        return self._flow.reach(self._start, users, lambda n: n not in self._kinds)
+
+    @cached_property
+    def _learned(self) -> set[int]:
+        """What depends on variables; all that there is, where there are none."""
+        found = self._flow.reach(self._variables, self._flow.users, lambda _: True)
+        return found or set(range(len(self._operations)))
+
+    @cached_property
+    def _parameters(self) -> set[int]:
+        """What depends on variables alone, and is more than a single number."""
+        return self._flow.reach(
+            self._variables,
+            self._flow.users,
+            lambda n: n not in self._valued and self._type(n) not in REDUCTIONS,
+        )
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """What depends on what is given and goes nowhere but, perhaps, into machinery."""
+        users = self._flow.users
+        by_value = (n for n in self._valued - self._start if not users[n])
+        by_shape = (n for n in self._touched - self._valued if not self._users_of_shapes[n])
+        return sorted([*by_value, *by_shape])
+
+    def _may_measure(self, number: int) -> bool:
+        """Tell whether an end may be a loss or a metric."""
+        operation = self._operations[number]
+        if number not in self._valued or not self._calculates(number):
+            return False
+        if number in self._losses or operation.type in LOSSES:
+            return True
+        shape = self._flow.shape(number)
+        single = shape == () or (shape is None and operation.type in REDUCTIONS)
+        return single and number in self._learned
+
+    def _calculates(self, number: int) -> bool:
+        """Tell whether it does arithmetic with values only, not with variables."""
+        sources = self._flow.sources[number]
+        if self._type(number) == "Relu":  # of a margin, as in a hinge loss, not of a layer
+            return any(self._is_margin(source) for source in sources[:1])
+        return self._type(number) in ARITHMETIC and self._parameters.isdisjoint(sources)
+
+    def _is_margin(self, number: int) -> bool:
+        """Tell whether it adds a constant, or takes away from one."""
+        known = (self._valued, self._parameters)
+        both = self._flow.sources[number][:2]
+        return self._type(number) in MARGINS and any(
+            all(source not in those for those in known) for source in both
+        )
+
+    @cached_property
+    def scoring(self) -> set[int]:
+        """The arithmetic that is there for losses and metrics alone; empty if there are none."""
+        ends = [n for n in self._ends if self._may_measure(n)]
+        found = self._flow.only_for(ends, lambda n: n in self._valued and self._calculates(n))
+        watched = any(n in self._losses or self._is_watched(n) for n in found)
+        labels = any(self._all_within(n, found) for n in self._start)
+        return found if watched or labels else set()
+
+    def _is_watched(self, number: int) -> bool:
+        return not self._kinds_of_users(number).isdisjoint(("summaries", "training"))
+
+    def _kinds_of_users(self, number: int) -> set[Kind]:
+        return {self._kinds[n] for n in self._users_at_first[number] if n in self._kinds}
+
+    def _all_within(self, number: int, those: set[int]) -> bool:
+        """Tell whether something is used, and by these alone."""
+        users = self._flow.users[number]
+        return bool(users) and those.issuperset(users)
+
+    @cached_property
+    def found(self) -> list[tuple[int, str]]:
+        """What may come out, the likeliest first, and why."""
+        reasons = {n: self._why(n) for n in self._ends}
+        reasons |= dict.fromkeys(self._scored(), _SCORED)
+        found = [(number, why) for number, why in sorted(reasons.items()) if why]
+        return sorted(found, key=lambda pair: _RANKS.index(pair[1]))
+
+    @cached_property
+    def likely(self) -> list[int]:
+        """Those of `found` that the model is for; all, if there are none."""
+        return [n for n, why in self.found if why in _LIKELY] or [n for n, _ in self.found]
+
+    @cached_property
+    def likeliest(self) -> list[int]:
+        """Those of `found` for which the best reason speaks."""
+        return [n for n, why in self.found if why == self.found[0][1]]
+
+    def _why(self, number: int) -> str:
+        kinds = self._kinds_of_users(number)
+        if kinds and not self._is_watched(number):
+            return ""
+        whole = self._flow.shape(number) != ()
+        return next(
+            reason
+            for applies, reason in (
+                (number in self.scoring, _MEASURE),
+                (number not in self._valued, _BY_SHAPE),
+                (bool(kinds), _WATCHED),
+                (self._is_flag(number), _FLAG),
+                (number not in self._learned, _UNLEARNED),
+                (not whole, _NUMBER),
+                (self._loop_of(number) in self._going_on, _CARRIED),
+                (True, _END),
+            )
+            if applies
+        )
+
+    def _is_flag(self, number: int) -> bool:
+        """Tell whether it is a truth value that control flow made for itself."""
+        operation = self._operations[number]
+        of_flow = operation.type in ("Switch", "Merge", "Identity")
+        return (
+            of_flow
+            and self._flow.shape(number) == ()
+            and attribute_of(operation, "T", DataType) == DataType.BOOL
+        )
+
+    def _loop_of(self, number: int) -> int | None:
+        """Return what stands for the loop that ends with this, if one does."""
+        op_type, sources = self._type(number), self._flow.sources[number][:1]
+        if op_type == "Exit":  # of a Switch, of a value and the loop's condition
+            sources = [n for switch in sources for n in self._flow.sources[switch][:2]]
+        loops = _LOOP_OF.get(op_type, ())
+        return next((n for n in sources if self._type(n) in loops), None)
+
+    @cached_property
+    def _going_on(self) -> set[int]:
+        """The loops of which a result is used further."""
+        users = self._flow.users
+        loops = {self._loop_of(n) for n in self._valued if users[n]}
+        return {n for n in loops if n is not None}
+
+    def _scored(self) -> set[int]:
+        """Return what the model computes and nothing but losses and metrics are computed from."""
+        flow, scoring = self._flow, self.scoring
+        labels = {n for n in self._start if self._all_within(n, scoring)}
+        told = flow.reach(labels, flow.users, lambda n: n in scoring)
+        # Arithmetic before the labels come in is the model's: a distance, a sum of squares.
+        last = {n for each in told - labels for n in flow.sources[each]} - told
+        own = {n for each in last & scoring for n in flow.sources[each]} & scoring
+        own = flow.reach(own, flow.sources, lambda n: n in scoring)
+        scores = scoring - own - last
+        found = {n for each in scores for n in flow.sources[each]} - scores - own - labels
+        found = self._read_off(found)
+        likely = self._valued & self._learned
+        return {
+            n for n in found & likely if self._all_within(n, scoring) and self._flow.shape(n) != ()
+        }
+
+    def _read_off(self, numbers: set[int]) -> set[int]:
+        """Return, for what only reads a score off an output, the output."""
+
+        def reads(number: int) -> bool:
+            return number in self.scoring and self._type(number) in READINGS
+
+        flow = self._flow
+        readings = {n for n in numbers if reads(n)}
+        readings = flow.reach(readings, flow.sources, reads)
+        return (numbers | {n for each in readings for n in flow.sources[each]}) - readings

@@ -1,0 +1,1 @@
+"""The object graph of a checkpoint: which object owns which tensor."""

@@ -1,0 +1,147 @@
+"""Graphs of objects: a SavedModel's variables, and under which keys values are stored.
+
+Knows no file. FORMAT 6.2, 6.3, 6.6; TensorFlow
+``core/protobuf/saved_object_graph.proto``, ``trackable_object_graph.proto``.
+
+A key is the shortest path from the root to the variable, the first one found in the order of the
+file; an optimizer's slots stand under their variable.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tfckpt_reader.encoding.coding import fields, set_apart
+from tfckpt_reader.errors import UnsupportedError
+from tfckpt_reader.protobuf import parse
+from tfckpt_reader.tensor.dtypes import DataType
+from tfckpt_reader.tensor.names import name_text
+from tfckpt_reader.tensor.proto_fields import PartialShape, data_type, partial_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tfckpt_reader.tensor.dtypes import DataType
+
+_NODES = 1
+"""Field of a TrackableObjectGraph."""
+_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+# A chain of n nodes has paths of n² letters, and many nodes may hang on a long one.
+MOST_OBJECTS = 1 << 20
+_LONGEST_PATH = 1 << 16
+MOST_LETTERS = 1 << 27
+"""Letters in all paths together."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedVariable:
+    """A variable of the object graph."""
+
+    name: str
+    dtype: DataType
+    shape: PartialShape
+    trainable: bool
+    device: str
+    key: str | None
+    """Where its value is stored; None where no path leads to it."""
+
+
+def decode_saved_variables(data: bytes | memoryview) -> tuple[SavedVariable, ...]:
+    """Return the variables of a SavedObjectGraph, in the order of its nodes.
+
+    Raises:
+        CorruptCheckpointError: it is none.
+        UnsupportedError: there are more than a million objects, or their paths are too long.
+    """
+    set_apart(memoryview(data), (1,), MOST_OBJECTS)
+    nodes = parse("SavedObjects", data).nodes
+    paths = _paths(nodes)
+    _add_slots(nodes, paths)
+    return tuple(
+        _variable(node.variable, paths.get(number))
+        for number, node in enumerate(nodes)
+        if node.HasField("variable")
+    )
+
+
+def tracked_keys(data: memoryview) -> Iterator[str]:
+    """Yield the keys that a checkpoint's own TrackableObjectGraph names, in its order.
+
+    One object is decoded at a time: a graph of 10^5 of them is large.
+
+    Raises:
+        CorruptCheckpointError: it is no such message.
+    """
+    for field, _, node in fields(data):
+        if field == _NODES and not isinstance(node, int):
+            for value in parse("TrackedObjects.Object", node).attributes:
+                yield name_text(value.checkpoint_key)
+
+
+def _variable(message: Any, path: str | None) -> SavedVariable:
+    return SavedVariable(
+        name_text(message.name),
+        data_type(message.dtype),
+        partial_shape(message.shape) if message.HasField("shape") else None,
+        message.trainable,
+        name_text(message.device),
+        None if path is None else path + _VALUE,
+    )
+
+
+def _escaped(name: bytes) -> str:
+    return name_text(name).replace(".", "..").replace("/", ".S")
+
+
+class _Paths(dict[int, str]):
+    """Number of a node -> its path; of bounded length, each and all together."""
+
+    letters = 0
+
+    def add(self, number: int, path: str) -> bool:
+        """Keep a path, if the node has none yet; tell whether it was kept."""
+        if number in self or len(path) > _LONGEST_PATH:
+            return False
+        self.letters += len(path)
+        if self.letters > MOST_LETTERS:
+            raise UnsupportedError(
+                "the paths of its objects are longer together than is kept here",
+                structure="SavedObjectGraph",
+                expected=f"at most {MOST_LETTERS:,} letters",
+            )
+        self[number] = path
+        return True
+
+
+def _paths(nodes: Any) -> _Paths:
+    """Return the path of each node that the root reaches, breadth first."""
+    paths = _Paths()
+    waiting = deque([0] if len(nodes) else [])
+    paths[0] = ""
+    while waiting:
+        number = waiting.popleft()
+        for child in nodes[number].children:
+            if child.node_id in paths or not 0 <= child.node_id < len(nodes):
+                continue
+            name = _escaped(child.local_name)
+            if paths.add(child.node_id, f"{paths[number]}/{name}" if number else name):
+                waiting.append(child.node_id)
+    return paths
+
+
+def _add_slots(nodes: Any, paths: _Paths) -> None:
+    for number in tuple(paths) if len(nodes) else ():
+        for slot in nodes[number].slot_variables:
+            variable, target = paths.get(slot.original_variable_node_id), slot.slot_variable_node_id
+            if variable is None or target in paths or not 0 <= target < len(nodes):
+                continue
+            paths.add(
+                target,
+                f"{variable}/.OPTIMIZER_SLOT/{paths[number]}/{_escaped(slot.slot_name)}",
+            )
+
+
+OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+"""Not a weight: the wiring of the Python objects that saved the checkpoint. Left out."""

@@ -1,0 +1,1 @@
+"""Finding checkpoints: names of files, state files, folders."""

@@ -1,0 +1,90 @@
+"""The protobuf messages of the formats, from a descriptor set of our own.
+
+Imported by parsers only; messages stop at the module that parses them.
+
+``descriptors.binpb`` is compiled from ``protos/*.proto`` by ``protos/build.py``. It is loaded into
+a private pool, under file paths and a package of our own, and there is no generated code: neither
+a second copy of TensorFlow's messages in the process nor the age of the protobuf runtime can make
+an import fail.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from functools import cache
+from typing import Any
+
+from tfckpt_reader.encoding.coding import fields
+from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
+
+
+@cache
+def _pool() -> Any:
+    from google.protobuf.descriptor_pool import DescriptorPool
+
+    pool = DescriptorPool()
+    data = pkgutil.get_data(__name__, "descriptors.binpb")
+    # A FileDescriptorSet is its files, each as field 1.
+    for _, _, descriptor in fields(memoryview(data or b"")):
+        pool.AddSerializedFile(bytes(descriptor))
+    return pool
+
+
+@cache
+def message_class(name: str) -> Any:
+    """Return the class of one of our messages, by its name in protos/."""
+    from google.protobuf.message_factory import GetMessageClass
+
+    return GetMessageClass(_pool().FindMessageTypeByName(f"tfckpt_reader.{name}"))
+
+
+def parse(name: str, data: bytes | memoryview) -> Any:
+    """Decode one message.
+
+    Raises:
+        CorruptCheckpointError: the bytes are not such a message. Whatever the protobuf runtime
+            raises becomes this; its pure-Python form leaks UnicodeDecodeError and RecursionError.
+        UnsupportedError: the memory is not there; protobuf 4 does not tell that from bad bytes.
+    """
+    try:
+        return message_class(name).FromString(bytes(data))
+    except (ValueError, RecursionError, IndexError, TypeError) as error:
+        raise _not_a(name) from error
+    except Exception as error:
+        if type(error).__name__ != "DecodeError":
+            raise
+        if "alloc failed" in str(error):
+            problem = "the message takes more memory than this machine gives"
+            raise UnsupportedError(problem, structure=name) from error
+        raise _not_a(name) from error
+
+
+def parse_text(name: str, text: bytes, *, skip_unknown: bool = False) -> Any:
+    """Decode one message in protobuf's text format; of a field given twice the last counts.
+
+    Args:
+        name: The message.
+        text: Its text, UTF-8.
+        skip_unknown: Pass over fields that the message has not got.
+
+    Raises:
+        CorruptCheckpointError: it is not such a message.
+    """
+    from google.protobuf import text_format
+
+    try:
+        return text_format.Merge(
+            text.decode("utf-8"),
+            message_class(name)(),
+            allow_unknown_field=skip_unknown,
+            allow_unknown_extension=skip_unknown,
+        )
+    except (text_format.ParseError, ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CorruptCheckpointError(f"this is no sound {name} in text form: {reason}") from error
+
+
+def _not_a(name: str) -> CorruptCheckpointError:
+    return CorruptCheckpointError(
+        "the bytes are not the protobuf message that belongs here", structure=name
+    )

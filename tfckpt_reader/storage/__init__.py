@@ -1,0 +1,1 @@
+"""Bytes of files: reading, mapping, threads, atomic writing."""

@@ -1,0 +1,204 @@
+"""Where bytes come from: a file that is mapped, or read piece by piece.
+
+Knows no TensorFlow name and no format.
+
+* A view handed out by `File.read` of a mapped file keeps the map alive, whatever happens to the
+  File; the map goes when its last view goes. ``np.memmap`` is not used because a view into it,
+  touched after the map is closed, kills the process.
+* A File has no ``close()``: its descriptor is closed when the last reference goes, so a thread
+  that still reads can never meet a descriptor that was closed and given to another file.
+* There can be more Files than a process may have descriptors: one that had to let go of its own
+  (`descriptors`) opens the file again when it is read, if that is still what it was.
+* A mapped file that somebody truncates kills the process that touches the lost page (SIGBUS).
+  Whoever must not die reads instead: `File.readinto`, or ``mapped=False``.
+* Reads into memory that begins on a page were five times as fast here as into a bytearray,
+  hence `page_buffer`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from typing import TYPE_CHECKING
+
+from tfckpt_reader.errors import (
+    CheckpointError,
+    CheckpointNotFoundError,
+    CorruptCheckpointError,
+    TruncatedError,
+)
+from tfckpt_reader.storage.open_files import MAP_HAS_ITS_OWN, Descriptor, keep, map_file
+from tfckpt_reader.storage.source import (
+    page_buffer,
+)
+from tfckpt_reader.text import count_of
+
+if TYPE_CHECKING:
+    pass
+
+_LARGEST_READ = 1 << 30
+
+
+class File:
+    """A regular file as a ByteSource.
+
+    Args:
+        path: The file. Anything but a regular file (pipe, device, directory) is refused.
+        mapped: Let `read` return views of a memory map instead of copies. The map is made at the
+            first read; where the system cannot give one, reads are copies.
+
+    Attributes:
+        map: All of it, read-only, once it is mapped; until then, or for want of room, None.
+
+    Raises:
+        CheckpointNotFoundError: there is no such file.
+        CheckpointError: it cannot be opened.
+    """
+
+    def __init__(self, path: str, *, mapped: bool = False) -> None:
+        self.name = path
+        self.map: memoryview | None = None
+        self._lock = threading.Lock()
+        self._held: Descriptor | None = None
+        self._seen: tuple[int, int] | None = None
+        self.size = self._size_now()
+        self._wants_map = mapped and self.size > 0
+
+    def read(self, offset: int, size: int) -> memoryview:
+        """Return `size` bytes at `offset`, read-only: a view of the map, or a copy."""
+        if self._wants_map and 0 <= offset <= offset + size <= self.size:
+            view = self.map or self._mapped()
+            if view is not None:
+                return view[offset : offset + size]
+        self._require(offset, size)
+        buffer = page_buffer(size)
+        self.readinto(offset, buffer)
+        return buffer.toreadonly()
+
+    def readinto(self, offset: int, buffer: memoryview) -> None:
+        """Fill `buffer` with the bytes at `offset`; never touches the map.
+
+        Raises:
+            TruncatedError: the file ends, or has meanwhile been cut, before the buffer is full.
+        """
+        self._require(offset, len(buffer))
+        done = 0
+        while done < len(buffer):
+            try:
+                got = self._pread(offset + done, buffer[done : done + _LARGEST_READ])
+            except CheckpointError:
+                raise
+            except OSError as error:
+                raise CheckpointError(
+                    f"cannot be read: {error.strerror}", file=self.name, offset=offset + done
+                ) from error
+            if not got:
+                raise TruncatedError(
+                    "the file has become shorter while it was read",
+                    file=self.name,
+                    offset=offset + done,
+                    expected=count_of(self.size, "byte"),
+                    got=count_of(self._size_now(), "byte"),
+                )
+            done += got
+
+    def _descriptor(self) -> Descriptor:
+        """Return the descriptor. Whoever uses it keeps it: it can make room for another any time.
+
+        Raises:
+            CorruptCheckpointError: the file has to be opened again, and is not what it was.
+        """
+        held = self._held
+        if held is None:
+            held = Descriptor(_open_regular(self.name))
+            now = os.fstat(held.number)
+            seen = now.st_size, now.st_mtime_ns
+            if self._seen not in (None, seen):
+                raise CorruptCheckpointError(
+                    "the file has changed while it was read",
+                    file=self.name,
+                    advice="Wait until whoever writes it is done, and try again",
+                )
+            self._held, self._seen = held, seen
+            keep(self)
+        return held
+
+    def _size_now(self) -> int:
+        held = self._descriptor()
+        return os.fstat(held.number).st_size
+
+    def make_room(self) -> None:
+        """Let go of the descriptor, and of the map, if that has one too."""
+        self._held = None
+        if MAP_HAS_ITS_OWN:
+            self.map = None
+
+    def _require(self, offset: int, size: int) -> None:
+        if offset < 0 or size < 0 or offset + size > self.size:
+            raise TruncatedError(
+                f"{count_of(size, 'byte')} are wanted here, past the end of the file",
+                file=self.name,
+                offset=offset,
+                expected=f"a file of at least {count_of(offset + size, 'byte')}",
+                got=count_of(self.size, "byte"),
+            )
+
+    def _mapped(self) -> memoryview | None:
+        with self._lock:
+            if self.map is not None:
+                return self.map
+            held = self._descriptor()
+            try:
+                found = map_file(held)
+            except (OSError, ValueError, OverflowError):
+                self._wants_map = False
+                return None
+            if found is None:
+                return None
+            view = memoryview(found)
+            # The file may have been cut since its size was taken.
+            if len(view) < self.size:
+                raise TruncatedError(
+                    "the file has become shorter since it was opened",
+                    file=self.name,
+                    expected=count_of(self.size, "byte"),
+                    got=count_of(len(view), "byte"),
+                )
+            self.map = view
+            return view
+
+    if hasattr(os, "preadv"):
+
+        def _pread(self, offset: int, buffer: memoryview) -> int:
+            held = self._descriptor()
+            return os.preadv(held.number, [buffer], offset)
+
+    else:
+
+        def _pread(self, offset: int, buffer: memoryview) -> int:
+            # No positioned read here (Windows, old macOS): one seek and read at a time.
+            held = self._descriptor()
+            with self._lock:
+                os.lseek(held.number, offset, os.SEEK_SET)
+                data = os.read(held.number, len(buffer))
+            buffer[: len(data)] = data
+            return len(data)
+
+
+def _open_regular(path: str) -> int:
+    # Asked before it is opened: to open a pipe or a device can block, or do something.
+    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise CheckpointError("is not a regular file", file=path)
+        fd = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError as error:
+        raise CheckpointNotFoundError("no such file", file=path) from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise CheckpointError(f"cannot be opened: {reason}", file=path) from error
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise CheckpointError("is not a regular file", file=path)
+    return fd

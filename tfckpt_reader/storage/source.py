@@ -1,0 +1,80 @@
+"""The interface of whatever bytes are read from, and buffers to read into."""
+
+from __future__ import annotations
+
+import mmap
+from typing import TYPE_CHECKING, Protocol
+
+from tfckpt_reader.errors import (
+    UnsupportedError,
+)
+from tfckpt_reader.text import count_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+_SMALL = 1 << 16
+CHUNK = 1 << 20
+"""Bytes read at a time when a range is streamed."""
+PAGE = mmap.PAGESIZE
+"""Bytes of a page of memory."""
+
+
+class ByteSource(Protocol):
+    """A run of bytes with a name, of which any part can be had."""
+
+    @property
+    def name(self) -> str:
+        """What errors call it: the path."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in it when it was opened."""
+
+    def read(self, offset: int, size: int) -> memoryview:
+        """Return `size` bytes at `offset`, read-only: a view where possible, else a copy."""
+
+    def readinto(self, offset: int, buffer: memoryview) -> None:
+        """Fill a writable buffer of bytes with the bytes at `offset`."""
+
+
+def page_buffer(size: int) -> memoryview:
+    """Return `size` writable bytes that begin on a page where that pays.
+
+    Raises:
+        UnsupportedError: the machine has not got that much memory.
+    """
+    try:
+        if size < _SMALL:
+            return memoryview(bytearray(size))
+        return memoryview(_anonymous_map(size))
+    except (MemoryError, OSError, OverflowError) as error:
+        raise UnsupportedError(
+            f"{count_of(size, 'byte')} are needed at once, more than this machine gives"
+        ) from error
+
+
+if hasattr(mmap, "MAP_PRIVATE"):
+
+    def _anonymous_map(size: int) -> mmap.mmap:
+        # The default would be shared with a forked child, which would write into it.
+        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+
+else:
+
+    def _anonymous_map(size: int) -> mmap.mmap:
+        return mmap.mmap(-1, size)
+
+
+def chunks(source: ByteSource, offset: int, size: int, item: int = 1) -> Iterator[memoryview]:
+    """Read a range piece by piece into one reused buffer.
+
+    A piece is overwritten when the next is asked for. Each holds a multiple of `item` bytes and at
+    most CHUNK. Within a page, a piece lies in the buffer as it lies in the file.
+    """
+    buffer = page_buffer(min(CHUNK, size) + PAGE)
+    step = CHUNK - CHUNK % item
+    for done in range(0, size, step):
+        lead = (offset + done) % PAGE
+        piece = buffer[lead : lead + min(step, size - done)]
+        source.readinto(offset + done, piece)
+        yield piece

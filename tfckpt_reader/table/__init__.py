@@ -1,0 +1,1 @@
+"""The table file: blocks of sorted keys and values."""

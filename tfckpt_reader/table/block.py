@@ -1,0 +1,254 @@
+"""One block of a table file: sorted keys and values, sealed with a crc.
+
+Knows no file. FORMAT 2.2, 2.3; TensorFlow ``core/lib/io/format.cc``, ``block.cc``::
+
+    stored   = contents, trailer
+    trailer  = 1 byte compression (0 none, 1 snappy), u32le masked crc of contents and that byte
+    contents = entry* , restart offset (u32le) * n, n (u32le)
+    entry    = varint32 shared, varint32 unshared, varint32 value size, key tail, value
+
+An entry's key is the first `shared` bytes of the key before it and the tail. At a restart offset
+`shared` is 0, so a search can begin there. The crc covers the contents as stored, compressed.
+"""
+
+from __future__ import annotations
+
+from array import array
+from sys import byteorder
+from typing import TYPE_CHECKING
+
+from tfckpt_reader.encoding.checksum import crc32c, mask
+from tfckpt_reader.encoding.coding import decode_varint32
+from tfckpt_reader.errors import ChecksumError, CorruptCheckpointError, UnsupportedError
+from tfckpt_reader.table.format import _unsnappy
+from tfckpt_reader.text import count_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    _Entry = tuple[bytes, "bytes | memoryview"]
+
+SMALL = 1 << 20
+"""Blocks up to this many bytes become bytes objects, which are faster to walk than views."""
+
+_LARGEST_BORROWING = 256
+"""How many times its own size a block's keys may share: a small file could else stand for keys
+that fill the memory. Real writers store every sixteenth key whole."""
+
+
+def open_block(stored: memoryview, size: int) -> Block:
+    """Check and decompress a stored block: `size` bytes of contents and the trailer.
+
+    Raises:
+        ChecksumError: the crc differs.
+        CorruptCheckpointError: unknown compression, or contents that are no block.
+        UnsupportedError: it expands to more than the memory there is.
+    """
+    crc = mask(crc32c(stored[: size + 1]))
+    masked = int.from_bytes(stored[size + 1 :], "little")
+    if crc != masked:
+        raise ChecksumError(
+            "masked crc does not match",
+            offset=0,
+            expected=f"{masked:#010x}",
+            got=f"{crc:#010x}",
+            advice="The file is damaged: copy or download it again",
+        )
+    kind = stored[size]
+    if kind > 1:
+        raise CorruptCheckpointError(
+            "unknown compression type", offset=size, expected="0 (none) or 1 (snappy)", got=kind
+        )
+    data = _unsnappy(stored[:size]) if kind else stored[:size]
+    return Block(bytes(data) if len(data) <= SMALL else data, compressed=bool(kind))
+
+
+class Block:
+    """The contents of one block, checked and decompressed."""
+
+    __slots__ = ("compressed", "data", "limit", "restarts")
+
+    def __init__(self, data: bytes | memoryview, *, compressed: bool = False) -> None:
+        count = int.from_bytes(data[-4:], "little")
+        if len(data) < 4 or count > (len(data) - 4) // 4:
+            raise CorruptCheckpointError(
+                "restart array does not fit the block",
+                offset=max(0, len(data) - 4),
+                expected=f"at most {count_of(max(0, len(data) - 4) // 4, 'restart point')}",
+                got=count if len(data) >= 4 else f"a block of {count_of(len(data), 'byte')}",
+            )
+        self.data = data
+        self.compressed = compressed
+        # Without a restart point the block is empty, whatever else is in it.
+        self.limit = len(data) - 4 - 4 * count if count else 0
+        self.restarts = array("I")
+        self.restarts.frombytes(data[self.limit : -4] if count else b"")
+        if byteorder == "big":
+            self.restarts.byteswap()
+        self._check_restarts()
+
+    def _check_restarts(self) -> None:
+        # A search trusts them: one out of order and keys that are there would not be found.
+        previous = -1
+        for restart in self.restarts:
+            if restart <= previous or restart > max(0, self.limit - 1) or (previous < 0 < restart):
+                raise CorruptCheckpointError(
+                    "restart points do not ascend from 0 within the block",
+                    offset=self.limit,
+                    got=restart,
+                )
+            previous = restart
+
+    def entries(
+        self, restart: int = 0, *, ordered: bool = True
+    ) -> Iterator[tuple[bytes, bytes | memoryview]]:
+        """Walk the entries as they lie, from the restart point with that index on.
+
+        Args:
+            restart: Index of the restart point.
+            ordered: Raise where keys are not in ascending order.
+
+        Raises:
+            CorruptCheckpointError: an entry does not fit, keys are not in order, or a restart
+                point does not begin an entry with a whole key. Equal keys next to each other are
+                let through: TensorFlow reads such files.
+        """
+        data, limit = self.data, self.limit
+        pending = iter(self.restarts[restart:])
+        offset = upcoming = next(pending, limit)
+        key, borrowed, most_borrowed = b"", 0, _LARGEST_BORROWING * len(data) + SMALL
+        while offset < limit:
+            start = offset
+            shared, unshared, size = data[offset], data[offset + 1], data[offset + 2]
+            if shared | unshared | size < 0x80:
+                offset += 3
+            else:
+                shared, unshared, size, offset = _lengths(data, offset, limit)
+                borrowed += shared
+                if borrowed > most_borrowed and shared <= len(key):
+                    raise _key_bomb(start, borrowed)
+            middle = offset + unshared
+            end = middle + size
+            if shared > len(key) or end > limit:
+                raise _bad_entry(start, shared, len(key), end, limit)
+            if start >= upcoming:
+                if start > upcoming or shared:
+                    raise _bad_restart(upcoming)
+                upcoming = next(pending, limit)
+            previous, key = key, key[:shared] + data[offset:middle]
+            if ordered and key < previous:
+                raise _unordered(start, previous, key)
+            yield key, data[middle:end]
+            offset = end
+        if upcoming < limit:
+            raise _bad_restart(upcoming)
+
+    def seek(self, target: bytes) -> Iterator[tuple[bytes, bytes | memoryview]]:
+        """Walk the entries from the first whose key is >= `target`.
+
+        Only what lies between the nearest restart point and there is decoded on the way.
+        """
+        walk = self.entries(self.restart_before(target))
+        for key, value in walk:
+            if key >= target:
+                yield key, value
+                break
+        yield from walk
+
+    def restart_before(self, target: bytes) -> int:
+        """Return the index of the last restart point whose key is below `target`, or 0."""
+        low, high = 0, len(self.restarts) - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._restart_key(middle) < target:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def _restart_key(self, index: int) -> bytes:
+        data, start = self.data, self.restarts[index]
+        shared, unshared, size = data[start], data[start + 1], data[start + 2]
+        offset = start + 3
+        if shared | unshared | size >= 0x80:
+            shared, unshared, _, offset = _lengths(data, start, self.limit)
+        if shared or offset + unshared > self.limit:
+            raise _bad_entry(start, shared, 0, offset + unshared, self.limit)
+        return bytes(data[offset : offset + unshared])
+
+
+class Search:
+    """Finds keys of one block; who asks for them in their order walks over no entry twice.
+
+    A block may have a single restart point, to begin at which each time could take for ever.
+    """
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self._ended: list[tuple[int, bytes, _Entry | None, Iterator[_Entry]]] = []
+
+    def first(self, target: bytes) -> _Entry | None:
+        """Return the first entry whose key is >= `target`; None if there is none."""
+        restart = self.block.restart_before(target)
+        try:
+            begun, before, entry, walk = self._ended.pop()  # no two threads may walk on
+        except IndexError:
+            begun = -1
+        if begun != restart or target < before:
+            walk = self.block.entries(restart)
+            entry = next(walk, None)
+        while entry is not None and entry[0] < target:
+            entry = next(walk, None)
+        self._ended.append((restart, target, entry, walk))
+        return entry
+
+
+def _lengths(data: bytes | memoryview, offset: int, limit: int) -> tuple[int, int, int, int]:
+    """Return an entry's three lengths, of any size, and the offset behind them."""
+    shared, offset = decode_varint32(data, offset, limit)
+    unshared, offset = decode_varint32(data, offset, limit)
+    size, offset = decode_varint32(data, offset, limit)
+    return shared, unshared, size, offset
+
+
+def _bad_entry(start: int, shared: int, known: int, end: int, limit: int) -> CorruptCheckpointError:
+    if shared > known:
+        return CorruptCheckpointError(
+            "key shares more bytes than the key before it has",
+            offset=start,
+            structure="table entry",
+            expected=f"at most {known}",
+            got=shared,
+        )
+    return CorruptCheckpointError(
+        "key and value run past the end of the block",
+        offset=start,
+        structure="table entry",
+        expected=f"at most {limit - start} bytes",
+        got=end - start,
+    )
+
+
+def _key_bomb(start: int, borrowed: int) -> UnsupportedError:
+    return UnsupportedError(
+        f"keys share {count_of(borrowed, 'byte')} with those before them, far more than names do",
+        offset=start,
+    )
+
+
+def _bad_restart(restart: int) -> CorruptCheckpointError:
+    return CorruptCheckpointError(
+        "restart point does not begin an entry with a whole key",
+        offset=restart,
+        structure="restart point",
+    )
+
+
+def _unordered(start: int, previous: bytes, key: bytes) -> CorruptCheckpointError:
+    return CorruptCheckpointError(
+        "keys are not in ascending order",
+        offset=start,
+        structure="key order",
+        expected=f"a key from {previous!r} on",
+        got=repr(key),
+    )

@@ -1,0 +1,269 @@
+"""The table file: an immutable map from bytes to bytes, sorted by key.
+
+Knows no protobuf and no tensor. FORMAT 2; TensorFlow ``core/lib/io/format.h``,
+``table.cc``. V2 index files and V1 checkpoints are tables::
+
+    [data block] ... [metaindex block] [index block] [footer]
+
+An entry of the index block is a separator (>= every key of its data block, < every key of the
+next) and a handle; what follows the handle is ignored. The metaindex is always empty.
+
+Offsets in errors are bytes from the start of the file. Inside a compressed block they are the
+block's, and the place in it is said in words.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tfckpt_reader.errors import (
+    CheckpointError,
+    CorruptCheckpointError,
+    TruncatedError,
+    UnsupportedError,
+    located,
+)
+from tfckpt_reader.storage.sniff import HEAD_SIZE, describe
+from tfckpt_reader.table.block import Block, Search, open_block
+from tfckpt_reader.table.format import (
+    FOOTER_SIZE,
+    HANDLES_END,
+    MAGIC,
+    TRAILER_SIZE,
+    BlockHandle,
+    Footer,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tfckpt_reader.storage.source import ByteSource
+
+
+class Table:
+    """A table over a ByteSource. Blocks are read, and their crc checked, when touched.
+
+    Raises:
+        CorruptCheckpointError: the footer or the index block is not sound.
+    """
+
+    def __init__(self, source: ByteSource) -> None:
+        self.source = source
+        self.footer = self._read_footer()
+        self._last: tuple[BlockHandle, Block] | None = None
+        self.index = self.block(self.footer.index, "index block")
+        self._in_index = Search(self.index)
+        self._in_block: Search | None = None
+
+    def _read_footer(self) -> Footer:
+        source = self.source
+        base = source.size - FOOTER_SIZE
+        data = source.read(base, FOOTER_SIZE) if base >= 0 else memoryview(b"")
+        if data[HANDLES_END:] != MAGIC:
+            raise _not_a_table(source)
+        try:
+            with located(source.name, base):
+                return Footer.decode(data)
+        except CheckpointError as error:
+            error.structure = "footer"
+            raise
+
+    def handles(self) -> Iterator[tuple[bytes, BlockHandle]]:
+        """Walk the index: the separator and the handle of each data block, in key order."""
+        with self._inside(self.footer.index, self.index):
+            for separator, value in self.index.entries():
+                yield separator, _index_value(value)
+
+    def data_blocks(self) -> list[tuple[bytes, BlockHandle]]:
+        """Return the separators and handles of all data blocks, in key order.
+
+        Raises:
+            CorruptCheckpointError: two overlap; a small file could so stand for any number of rows.
+        """
+        found = list(self.handles())
+        end = 0
+        for handle in sorted((handle for _, handle in found), key=lambda h: h.offset):
+            if handle.offset < end:
+                raise CorruptCheckpointError(
+                    "data blocks overlap",
+                    file=self.source.name,
+                    offset=handle.offset,
+                    structure="index block",
+                    expected=f"a block from byte {end} on",
+                )
+            end = handle.end
+        return found
+
+    def rows(self) -> Iterator[tuple[bytes, bytes | memoryview]]:
+        """Walk all rows in key order, and make sure that a lookup would find the same ones.
+
+        Raises:
+            CorruptCheckpointError: blocks overlap, are out of order or damaged.
+        """
+        last = fence = None
+        for separator, handle in self.data_blocks():
+            is_new = False
+            key = last
+            for key, value in self.entries(handle):
+                if not is_new and key != last:
+                    is_new = True
+                    self.require_after(handle, key, last, fence)
+                yield key, value
+            if key != last:
+                self.require_within(handle, key or b"", separator)
+            last, fence = key, separator
+
+    def require_after(
+        self, handle: BlockHandle, key: bytes, last: bytes | None, fence: bytes | None
+    ) -> None:
+        """Make sure that a lookup of a block's first new key does not end in a block before it.
+
+        Args:
+            handle: The block.
+            key: Its first key that is not `last` again: of equal keys a lookup finds the first.
+            last: The last key before the block, or None.
+            fence: The separator before the block, or None.
+        """
+        if last is not None and key < last:
+            raise CorruptCheckpointError(
+                "keys of this block come before those of the block before it",
+                file=self.source.name,
+                offset=handle.offset,
+                structure="key order",
+                expected=f"a key behind {last!r}",
+                got=repr(key),
+            )
+        if fence is not None and key <= fence:
+            raise CorruptCheckpointError(
+                "a lookup of the block's first key would end in the block before it",
+                file=self.source.name,
+                offset=handle.offset,
+                structure="separator",
+                expected=f"a separator below {key!r}",
+                got=repr(fence),
+            )
+
+    def require_within(self, handle: BlockHandle, key: bytes, separator: bytes) -> None:
+        """Make sure that a lookup of a block's last key ends in that block."""
+        if key > separator:
+            raise CorruptCheckpointError(
+                "a lookup of the block's last key would end behind the block",
+                file=self.source.name,
+                offset=handle.offset,
+                structure="separator",
+                expected=f"a separator from {key!r} on",
+                got=repr(separator),
+            )
+
+    def block(self, handle: BlockHandle, what: str = "data block") -> Block:
+        """Read one block: bounds, crc, compression and restart array are checked."""
+        last = self._last
+        if last is not None and last[0] == handle:
+            return last[1]
+        size = self.source.size
+        if handle.end > size:
+            raise CorruptCheckpointError(
+                "its handle points past the end of the file",
+                file=self.source.name,
+                offset=handle.offset,
+                structure=what,
+                expected=f"an end at or before byte {size}",
+                got=f"byte {handle.end}",
+            )
+        self._last = self._in_block = None  # never hold two: a V1 row can be very large
+        stored = self.source.read(handle.offset, handle.size + TRAILER_SIZE)
+        try:
+            with located(self.source.name, handle.offset):
+                block = open_block(stored, handle.size)
+        except CheckpointError as error:
+            error.structure = what
+            raise
+        if what == "data block":
+            self._last = handle, block
+        return block
+
+    def entries(
+        self, handle: BlockHandle, *, ordered: bool = True
+    ) -> Iterator[tuple[bytes, bytes | memoryview]]:
+        """Walk the entries of one data block; `ordered` as for `Block.entries`."""
+        block = self.block(handle)
+        with self._inside(handle, block):
+            for count, entry in enumerate(block.entries(ordered=ordered)):
+                if count > handle.size:
+                    raise UnsupportedError("more entries than bytes: made to fill the memory")
+                yield entry
+
+    def seek(self, target: bytes) -> Iterator[tuple[bytes, bytes | memoryview]]:
+        """Walk the entries from the first whose key is >= `target`, block by block."""
+        first = True
+        for handle in self._handles_from(target):
+            if not first:
+                yield from self.entries(handle)
+                continue
+            first = False
+            block = self.block(handle)
+            with self._inside(handle, block):
+                yield from block.seek(target)
+
+    def get(self, key: bytes) -> bytes | memoryview | None:
+        """Return the value of a key, of equal keys the first; None if it is not there.
+
+        Decodes the index from a restart point to the key's block, and that block likewise; from
+        where the last search ended, if that is nearer.
+        """
+        with self._inside(self.footer.index, self.index):
+            place = self._in_index.first(key)
+            if place is None:
+                return None
+            handle = _index_value(place[1])
+        block = self.block(handle)
+        search = self._in_block
+        if search is None or search.block is not block:
+            search = self._in_block = Search(block)
+        with self._inside(handle, block):
+            found = search.first(key)
+        return found[1] if found is not None and found[0] == key else None
+
+    def _handles_from(self, target: bytes) -> Iterator[BlockHandle]:
+        with self._inside(self.footer.index, self.index):
+            for _, value in self.index.seek(target):
+                yield _index_value(value)
+
+    @contextmanager
+    def _inside(self, handle: BlockHandle, block: Block) -> Iterator[None]:
+        """Say in errors raised inside where in the file the block lies."""
+        base = handle.offset
+        try:
+            with located(self.source.name, base):
+                yield
+        except CheckpointError as error:
+            if block.compressed and error.offset is not None:
+                error.problem += f" (at byte {error.offset - base} of the decompressed block)"
+                error.offset = base
+            raise
+
+
+def _index_value(value: bytes | memoryview) -> BlockHandle:
+    return BlockHandle.decode(value, 0, len(value))[0]
+
+
+def _not_a_table(source: ByteSource) -> CorruptCheckpointError:
+    head = bytes(source.read(0, min(HEAD_SIZE, source.size)))
+    known = describe(head)
+    if known is not None:
+        what, advice = known
+        return CorruptCheckpointError(
+            f"this is {what}" if what != "empty" else "this file is empty",
+            file=source.name,
+            advice=advice,
+        )
+    return TruncatedError(
+        "the file does not end as a table does: cut off, or not a checkpoint index",
+        file=source.name,
+        offset=max(0, source.size - len(MAGIC)),
+        structure="footer",
+        expected=f"magic {MAGIC.hex()}",
+        got=bytes(source.read(max(0, source.size - 8), min(8, source.size))).hex() or "nothing",
+        advice="Compare its size with the original's, or download it again",
+    )

@@ -1,0 +1,1 @@
+"""Bytes to elements: dtypes, shapes, slices, and the layouts of elements."""

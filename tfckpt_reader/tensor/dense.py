@@ -1,0 +1,190 @@
+"""Bytes of one tensor to an array: numbers and strings.
+
+Knows no file, shard or key. FORMAT 3.4, 3.5 and 3.8; TensorFlow
+``core/util/tensor_bundle/tensor_bundle.cc``.
+
+* Numbers lie row-major and little-endian (big-endian in a big-endian bundle). Any non-zero byte
+  of a bool is true. int4, uint4, int2, uint2 and float4 take a byte each, and only their low bits
+  count.
+* Strings: ``varint64 length * n, u32le masked crc of the lengths, bytes of the strings``. The
+  crc of the lengths takes each as u32 (as u64 from 2^32 on), never as the varint; the tensor's
+  crc goes on over the stored crc of the lengths and the bytes. In a big-endian bundle the lengths
+  go into the crc, and their crc is stored, big-endian.
+"""
+
+from __future__ import annotations
+
+from sys import byteorder
+from typing import TYPE_CHECKING, Any
+
+from tfckpt_reader.errors import (
+    CorruptCheckpointError,
+    UnsupportedError,
+)
+from tfckpt_reader.tensor.dtypes import DataType, to_numpy
+from tfckpt_reader.text import count_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from tfckpt_reader.tensor.spec import TensorSpec
+
+    Maker = Callable[[memoryview, tuple[int, ...]], NDArray[Any]]
+    """Makes a read-only array of the bytes of numbers, in a shape."""
+
+_CANONICAL_BYTE = {
+    DataType.BOOL: bytes([0] + [1] * 255),
+    **{d: bytes(i & ((1 << d.bits) - 1) for i in range(256)) for d in DataType if d.bits},
+}
+"""Byte to byte, for the types of which not every bit counts."""
+_NATIVE_IS_BIG = byteorder == "big"
+
+
+def empty(shape: tuple[int, ...], dtype: DataType) -> NDArray[Any]:
+    """Return an uninitialised array, C-contiguous, aligned, native.
+
+    Raises:
+        UnsupportedError: more than the machine or NumPy can hold.
+    """
+    import numpy as np
+
+    try:
+        return np.empty(shape, to_numpy(dtype))
+    except (MemoryError, ValueError) as error:
+        raise UnsupportedError(
+            f"an array of {dtype} {list(shape)} is more than this machine or NumPy can hold"
+        ) from error
+
+
+def empty_rows(spec: TensorSpec, rows: range) -> NDArray[Any]:
+    """Return an uninitialised array for some rows of a tensor; range(1) for a scalar."""
+    return empty((len(rows), *spec.shape[1:]) if spec.shape else (), spec.dtype)
+
+
+def empty_bits(shape: tuple[int, ...], dtype: DataType) -> NDArray[Any]:
+    """Return an uninitialised array for stored numbers: of integers where NumPy lacks the type."""
+    import numpy as np
+
+    return np.empty(shape, f"u{dtype.itemsize}") if dtype.needs_ml_dtypes else empty(shape, dtype)
+
+
+def shaped(flat: NDArray[Any], shape: tuple[int, ...], dtype: DataType) -> NDArray[Any]:
+    """Return elements in a shape, as a view.
+
+    Raises:
+        UnsupportedError: NumPy has no arrays of that shape.
+        CorruptCheckpointError: there are more or fewer elements than it has.
+    """
+    try:
+        return flat.reshape(shape)
+    except ValueError as error:
+        raise _misfit(shape, dtype, flat.nbytes) from error
+
+
+def _misfit(shape: tuple[int, ...], dtype: DataType, nbytes: int) -> CorruptCheckpointError:
+    empty(shape, dtype)  # says so if NumPy cannot hold it
+    problem = f"the bytes are not those of {dtype} in the shape"
+    return CorruptCheckpointError(problem, expected=list(shape[:8]), got=count_of(nbytes, "byte"))
+
+
+def dense(
+    data: memoryview, dtype: DataType, shape: tuple[int, ...], *, big_endian: bool = False
+) -> NDArray[Any]:
+    """Return numbers as a read-only array.
+
+    It is a view of `data`, which is read-only, where the bytes are native, aligned and canonical;
+    else a copy.
+    """
+    return maker(dtype, big_endian=big_endian)(data, shape)
+
+
+def maker(dtype: DataType, *, big_endian: bool) -> Maker:
+    """Return what does what `dense` does, for numbers of one type.
+
+    Most tensors are small, and each step is felt: what depends on the type is found out once.
+
+    Raises:
+        CorruptCheckpointError: elements of that type differ in length; NumPy would take their
+            bytes for addresses.
+    """
+    from numpy import ndarray
+
+    numpy_dtype = to_numpy(dtype)
+    if not dtype.itemsize:
+        raise CorruptCheckpointError(f"{dtype}s are not stored as numbers")
+    plain = dtype.itemsize > 1 and big_endian == _NATIVE_IS_BIG
+
+    def make(data: memoryview, shape: tuple[int, ...]) -> NDArray[Any]:
+        try:
+            stored: NDArray[Any] = ndarray(shape, numpy_dtype, data)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise _misfit(shape, dtype, len(data)) from error
+        if stored.nbytes != len(data):  # NumPy leaves out what is too much
+            raise _misfit(shape, dtype, len(data))
+        if not stored.flags.aligned or not (
+            plain or is_canonical(stored, dtype, big_endian=big_endian)
+        ):
+            stored = stored.copy()
+            canonicalise(stored, dtype, big_endian=big_endian)
+            stored.flags.writeable = False
+        return stored
+
+    return make
+
+
+def is_canonical(array: NDArray[Any], dtype: DataType, *, big_endian: bool) -> bool:
+    """Tell whether stored bytes already are what the array type wants."""
+    if dtype.itemsize > 1:
+        return big_endian == _NATIVE_IS_BIG
+    if not (dtype.bits or dtype is DataType.BOOL) or not array.size:
+        return True
+    return bool(array.view("u1").max() < 1 << (dtype.bits or 1))
+
+
+def canonicalise(array: NDArray[Any], dtype: DataType, *, big_endian: bool) -> None:
+    """Turn stored bytes in an owned array into what the array type wants, in place."""
+    import numpy as np
+
+    if big_endian != _NATIVE_IS_BIG and dtype.itemsize > 1:
+        array.reshape(-1).view(f"u{_number_size(dtype)}").byteswap(inplace=True)
+    elif dtype is DataType.BOOL:
+        raw = array.view(np.uint8)
+        np.not_equal(raw, 0, out=array) if array.size else None
+    elif dtype.bits:
+        raw = array.view(np.uint8)
+        raw &= (1 << dtype.bits) - 1
+
+
+def _number_size(dtype: DataType) -> int:
+    """Return the bytes of each number in an element: a complex one has two."""
+    return dtype.itemsize // (2 if dtype in (DataType.COMPLEX64, DataType.COMPLEX128) else 1)
+
+
+def canonical_bytes(data: memoryview, dtype: DataType, *, big_endian: bool) -> memoryview:
+    """Return stored numbers little-endian, and with no bit set that does not count."""
+    if big_endian and dtype.itemsize > 1:
+        import numpy as np
+
+        size = _number_size(dtype)
+        return np.frombuffer(data, f">u{size}").astype(f"<u{size}").view("u1").data
+    table = _CANONICAL_BYTE.get(dtype)
+    return data if table is None else memoryview(bytes(data).translate(table))
+
+
+def require_room(dtype: DataType, count: int, nbytes: int) -> None:
+    """Refuse a count of strings or variants that no tensor of `nbytes` can hold.
+
+    Raises:
+        CorruptCheckpointError: it is too large.
+    """
+    least = {DataType.STRING: 1, DataType.VARIANT: 5}.get(dtype, 0) * count
+    if least > max(nbytes, 0):
+        raise CorruptCheckpointError(
+            f"too few bytes for {count} elements",
+            offset=0,
+            structure=f"{dtype} tensor",
+            expected=f"at least {least} bytes",
+            got=max(nbytes, 0),
+        )

@@ -1,0 +1,144 @@
+"""TensorProto: a tensor written out as a protobuf message.
+
+Knows no file and no key. FORMAT 4.3 and 5.6; TensorFlow ``core/framework/tensor.proto``.
+V1 rows, variants and the constants of graphs are made of it.
+
+The values lie either in ``tensor_content`` (raw, little-endian) or in one of the typed fields:
+typed_values.py has those.
+"""
+
+from __future__ import annotations
+
+from itertools import chain, repeat
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from tfckpt_reader.encoding.coding import fields
+from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
+from tfckpt_reader.protobuf import parse
+from tfckpt_reader.tensor.dense import dense, empty, shaped
+from tfckpt_reader.tensor.dtypes import DataType, to_numpy
+from tfckpt_reader.tensor.proto_fields import data_type, dims
+from tfckpt_reader.tensor.typed_values import FIELD, Part, count_values, decode_values
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_DTYPE, _SHAPE, _CONTENT = 1, 2, 4
+LARGEST_REPEAT = 1 << 28
+"""Bytes that a few stored values may be repeated to: graphs store large constants so."""
+_SMALL_REPEAT = 1 << 20
+"""Bytes up to which repeated values are expanded without further thought."""
+
+
+def decode_tensor_proto(data: memoryview, *, most: int = LARGEST_REPEAT) -> NDArray[Any]:
+    """Return a tensor that carries its own dtype and shape, as a read-only array.
+
+    With fewer values than elements the last value repeats; with none, all are zero. A single
+    value that stands for more than `_SMALL_REPEAT` or `most` bytes comes as a broadcast view.
+
+    Raises:
+        CorruptCheckpointError: it cannot be right.
+        UnsupportedError: several values stand for more than `most` bytes.
+    """
+    dtype, shape, content, parts = _parts(data)
+    if content is not None:
+        return dense(content.toreadonly(), dtype, shape)
+    values = decode_values(parts, dtype)
+    array = _repeated(values, dtype, shape, most)
+    array.flags.writeable = False
+    return array
+
+
+def check_tensor_proto(data: memoryview) -> None:
+    """Make sure that a tensor is one, without NumPy, and without putting it into memory.
+
+    Raises:
+        CorruptCheckpointError: it cannot be right.
+        UnsupportedError: its type is not read.
+    """
+    dtype, shape, content, parts = _parts(data)
+    if content is None:
+        _require_room(count_values(parts, dtype), shape)
+
+
+def _parts(
+    data: memoryview,
+) -> tuple[DataType, tuple[int, ...], memoryview | None, list[Part]]:
+    """Return a tensor's dtype, its shape, its content if it has any, and else its typed field."""
+    number, content = 0, memoryview(b"")
+    shape: tuple[int, ...] = ()
+    parts: dict[int, list[Part]] = {}
+    for field, kind, value in fields(data):
+        if field == _DTYPE and isinstance(value, int):
+            number = value
+        elif field == _SHAPE and not isinstance(value, int):
+            shape = dims(parse("Shape", value))
+        elif field == _CONTENT and not isinstance(value, int):
+            content = value
+        else:
+            parts.setdefault(field, []).append((kind, value))
+    dtype = data_type(number)
+    if not len(content) or not dtype.itemsize:
+        return dtype, shape, None, parts.get(FIELD.get(dtype, 0), [])
+    if len(content) != prod(shape) * dtype.itemsize:
+        raise CorruptCheckpointError(
+            "content does not fit the shape",
+            structure="TensorProto",
+            expected=f"{prod(shape) * dtype.itemsize} bytes",
+            got=len(content),
+        )
+    return dtype, shape, content, []
+
+
+def _require_room(number: int, shape: tuple[int, ...]) -> None:
+    if number > prod(shape):
+        raise CorruptCheckpointError(
+            "more values than elements", structure="TensorProto", expected=prod(shape), got=number
+        )
+
+
+def _repeated(
+    values: NDArray[Any], dtype: DataType, shape: tuple[int, ...], most: int
+) -> NDArray[Any]:
+    """Return the values in `shape`, the last one repeated as often as it takes."""
+    import numpy as np
+
+    _require_room(len(values), shape)
+    count = prod(shape)
+    nbytes = (dtype.itemsize or 8) * count
+    if len(values) <= 1 and nbytes > min(most, _SMALL_REPEAT):
+        empty((0,) * len(shape), dtype)  # says so if NumPy has no such rank
+        try:
+            return np.broadcast_to(values[:1].reshape(()) if len(values) else _zero(dtype), shape)
+        except ValueError as error:  # NumPy counts bytes even where none are stored
+            raise UnsupportedError(
+                f"an array of {dtype} {list(shape)} is more than NumPy can hold",
+                structure="TensorProto",
+            ) from error
+    if len(values) < count and nbytes > most:
+        raise UnsupportedError(
+            f"{len(values)} stored values stand for {count} elements, more than is expanded here",
+            structure="TensorProto",
+        )
+    if dtype is DataType.STRING:
+        # np.full and assignment would strip trailing NULs on the way.
+        last = values[-1] if len(values) else b""
+        rest = repeat(last, count - len(values))
+        full = np.fromiter(chain(values.tolist(), rest), np.object_, count)
+        return shaped(full, shape, dtype)
+    full = np.zeros(count, dtype=values.dtype)
+    full[: len(values)] = values
+    if len(values):
+        full[len(values) :] = values[-1]
+    return shaped(full, shape, dtype)
+
+
+def _zero(dtype: DataType) -> NDArray[Any]:
+    import numpy as np
+
+    return (
+        np.fromiter([b""], np.object_, 1).reshape(())
+        if dtype is DataType.STRING
+        else np.zeros((), to_numpy(dtype))
+    )

@@ -1,0 +1,1 @@
+"""Verification: what is wrong with a checkpoint, under stable codes."""

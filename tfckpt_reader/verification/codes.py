@@ -1,0 +1,203 @@
+"""All that `verify` can find, and how deep it must look for it.
+
+Knows no format; two tables.
+
+A level includes those before it:
+
+    index    what the index says, without a look at the data files
+    sizes    that the data files are there, have the right size, and what lies between tensors
+    data     every byte of every tensor, against its checksum
+    values   what numbers the weights hold
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LEVELS = ("index", "sizes", "data", "values")
+ERROR, WARNING, INFORMATION = "error", "warning", "information"
+
+
+def reaches(level: str, wanted: str) -> bool:
+    """Tell whether a verification at `level` looks for what is found at `wanted`."""
+    return LEVELS.index(level) >= LEVELS.index(wanted)
+
+
+def require_level(level: str) -> None:
+    """Refuse what is no level.
+
+    Raises:
+        ValueError: names them.
+    """
+    if level not in LEVELS:
+        raise ValueError(f"there is no level {level!r}: it is one of {', '.join(LEVELS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One kind of problem."""
+
+    name: str
+    level: str
+    """The first level that finds it. A V1 file is index and data at once: there it may be found
+    at a level before."""
+    severity: str
+    """An error is bytes that are not what was saved; a warning is odd, or a risk; information
+    needs nobody to act."""
+    meaning: str
+    cure: str
+
+
+_COPY = "Copy or download the file again, and compare checksums with the source."
+_SAVE = "Save the checkpoint again with a released TensorFlow."
+_EXPORT = "Export or copy the whole SavedModel again."
+_GRAPH = "Put the .meta file, or saved_model.pb, of the same model beside the checkpoint."
+_TRAINING = "Go back to an earlier checkpoint, and look at the training."
+_MODEL = "See whether this part of the model is used, and was trained or loaded."
+_ALLOW = "Give whoever runs this the right to read it; a pipe or a device is never read."
+
+CODES: dict[str, Code] = {
+    "TFC101": Code(
+        "not-a-table", "index", ERROR, "The file is no checkpoint index, or is cut off.", _COPY
+    ),
+    "TFC102": Code("footer", "index", ERROR, "The footer holds what no writer puts there.", _COPY),
+    "TFC103": Code(
+        "metaindex", "index", ERROR, "The metaindex block is damaged or not empty.", _COPY
+    ),
+    "TFC104": Code(
+        "block", "index", ERROR, "A block of the index is damaged; its rows are lost.", _COPY
+    ),
+    "TFC105": Code("index-gap", "index", ERROR, "Bytes of the index belong to no block.", _COPY),
+    "TFC106": Code(
+        "key-order", "index", ERROR, "Keys are out of order: lookups can miss them.", _SAVE
+    ),
+    "TFC107": Code("duplicate-key", "index", ERROR, "A key comes twice: which one counts?", _SAVE),
+    "TFC108": Code("separator", "index", ERROR, "The index block misleads a lookup.", _SAVE),
+    "TFC201": Code("no-header", "index", ERROR, "The index has no header row.", _SAVE),
+    "TFC202": Code(
+        "header", "index", ERROR, "The header cannot be right, or needs a newer reader.", _SAVE
+    ),
+    "TFC203": Code(
+        "entry", "index", ERROR, "An entry cannot be decoded, or cannot be right.", _SAVE
+    ),
+    "TFC204": Code(
+        "slices", "index", ERROR, "Slices of a tensor overlap, leave holes or are lost.", _SAVE
+    ),
+    "TFC205": Code(
+        "stray-slice",
+        "index",
+        ERROR,
+        "A slice belongs to no tensor of the index: its tensor is lost.",
+        _SAVE,
+    ),
+    "TFC206": Code(
+        "name",
+        "index",
+        WARNING,
+        "A name is not UTF-8: TensorFlow's Python cannot list a checkpoint that has one.",
+        _SAVE,
+    ),
+    "TFC301": Code("shard-missing", "sizes", ERROR, "A data file is not there.", "Copy it too."),
+    "TFC302": Code("shard-short", "sizes", ERROR, "A data file ends before its tensors do.", _COPY),
+    "TFC303": Code("overlap", "sizes", ERROR, "Two tensors claim the same bytes.", _SAVE),
+    "TFC304": Code(
+        "hole", "sizes", ERROR, "Bytes between tensors are not zero and nobody's.", _COPY
+    ),
+    "TFC305": Code(
+        "padding", "sizes", INFORMATION, "Zero bytes lie between tensors.", "Nothing to do."
+    ),
+    "TFC306": Code("trailing", "sizes", ERROR, "A data file goes on after its last tensor.", _COPY),
+    "TFC307": Code(
+        "shard-count",
+        "sizes",
+        ERROR,
+        "The index counts other data files than their names do: TensorFlow finds none.",
+        "Copy all files of one save, under the names that it gave them.",
+    ),
+    "TFC308": Code(
+        "stray-shard",
+        "sizes",
+        INFORMATION,
+        "No tensor lies in this data file.",
+        "Nothing needs it.",
+    ),
+    "TFC309": Code(
+        "shard-unreadable", "sizes", ERROR, "A data file is there but cannot be read.", _ALLOW
+    ),
+    "TFC351": Code(
+        "state-newest",
+        "index",
+        ERROR,
+        "The newest checkpoint of the state file is not there.",
+        "Copy it.",
+    ),
+    "TFC352": Code(
+        "state-kept",
+        "index",
+        WARNING,
+        "Older checkpoints of the state file are not there.",
+        "Copy them too, or take them out of the state file.",
+    ),
+    "TFC353": Code(
+        "index-missing",
+        "index",
+        ERROR,
+        "Data, or a graph, lies here without its index.",
+        _COPY,
+    ),
+    "TFC354": Code(
+        "unreadable",
+        "index",
+        ERROR,
+        "A checkpoint, or a file beside it, is there but cannot be read.",
+        _ALLOW,
+    ),
+    "TFC355": Code("unreadable-folder", "index", ERROR, "A folder could not be searched.", _ALLOW),
+    "TFC401": Code(
+        "crc", "data", ERROR, "The bytes of a tensor are not those that were saved.", _COPY
+    ),
+    "TFC402": Code("value", "data", ERROR, "The bytes of a tensor cannot be decoded.", _COPY),
+    "TFC403": Code(
+        "string-size",
+        "data",
+        ERROR,
+        "Strings or variants take other bytes than the entry says.",
+        _SAVE,
+    ),
+    "TFC501": Code("fingerprint", "index", ERROR, "fingerprint.pb cannot be read.", _EXPORT),
+    "TFC502": Code(
+        "other-index",
+        "index",
+        ERROR,
+        "The index is not the one that was saved with this SavedModel.",
+        _EXPORT,
+    ),
+    "TFC503": Code(
+        "graph-key", "index", ERROR, "The graph restores a tensor that is not there.", _GRAPH
+    ),
+    "TFC504": Code(
+        "object-key", "data", ERROR, "A value of the graph of objects is not there.", _SAVE
+    ),
+    "TFC505": Code(
+        "graph", "index", ERROR, "A graph cannot be read; the tensors may be sound.", _COPY
+    ),
+    "TFC601": Code("nan", "values", WARNING, "A tensor holds NaN.", _TRAINING),
+    "TFC602": Code("infinite", "values", WARNING, "A tensor holds infinities.", _TRAINING),
+    "TFC603": Code("all-zero", "values", WARNING, "Weights are zero throughout.", _MODEL),
+    "TFC604": Code("constant", "values", WARNING, "Weights are all the same number.", _MODEL),
+    "TFC605": Code(
+        "denormal",
+        "values",
+        WARNING,
+        "Of a tensor nothing is left but numbers that are nearly zero.",
+        _TRAINING,
+    ),
+    "TFC901": Code(
+        "unsupported", "index", ERROR, "Sound perhaps, but not read by this version.", "Update."
+    ),
+}
+"""Code -> what it means. Codes are stable: a number is never given another meaning."""
+UNREAD = ("TFC309", "TFC354", "TFC355")
+"""Nothing is known of the bytes: no finding, but an exit code of 2."""
+ROWS_LOST = ("TFC104", "TFC203", "TFC204", "TFC901")
+"""After these nobody knows whose the remaining rows, or the bytes between tensors, are."""

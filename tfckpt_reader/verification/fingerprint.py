@@ -1,0 +1,76 @@
+"""Does a SavedModel's index belong to the rest of it?
+
+Knows no tensor. Beside ``variables/variables.index`` lies ``fingerprint.pb``, which holds
+the Fingerprint64 of that whole index, and the index holds the crcs of all data. TensorFlow writes
+it since 2.12 and never compares it: ``tensorflow/cc/saved_model/fingerprinting.cc``. Its other
+hashes are of messages put into a normal form first, and are not looked at.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from tfckpt_reader.encoding.coding import VARINT, fields
+from tfckpt_reader.encoding.farmhash import fingerprint64
+from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, located
+from tfckpt_reader.paths.companions import saved_model_of
+from tfckpt_reader.storage.local import File
+from tfckpt_reader.storage.sniff import describe
+
+if TYPE_CHECKING:
+    from tfckpt_reader.verification.findings import Findings
+
+FINGERPRINT_FILE = "fingerprint.pb"
+_CHECKPOINT_HASH = 5
+"""Field of FingerprintDef."""
+_LARGEST = 1 << 16
+"""Bytes: five numbers, a version and a UUID take about a hundred."""
+
+
+def check_fingerprint(index: File, findings: Findings) -> None:
+    """Report an index that is not the one whose fingerprint lies beside it, if there is one.
+
+    A damaged index has another fingerprint as well: what is wrong with it was told already.
+    """
+    path = _fingerprint_of(index.name)
+    if path is None or any(problem.code < "TFC2" for problem in findings.problems):
+        return
+    try:
+        expected = _checkpoint_hash(path)
+        got = fingerprint64(index.read(0, index.size))
+        if expected not in (0, got):  # 0: the field is absent
+            findings.add(
+                "TFC502",
+                f"its hash is not the one in {FINGERPRINT_FILE}",
+                file=index.name,
+                expected=f"{expected:#018x}",
+                got=f"{got:#018x}",
+            )
+    except CheckpointError as error:
+        findings.add_error("TFC501", error)
+
+
+def _fingerprint_of(index: str) -> str | None:
+    """Return the path of the fingerprint beside an index, if it is a SavedModel's."""
+    model = saved_model_of(index.removesuffix(".index"))
+    path = None if model is None else os.path.join(model, FINGERPRINT_FILE)
+    return path if path is not None and os.path.lexists(path) else None
+
+
+def _checkpoint_hash(path: str) -> int:
+    file = File(path)
+    if file.size > _LARGEST:
+        raise CorruptCheckpointError(
+            "is too large", file=path, expected=f"at most {_LARGEST} bytes", got=file.size
+        )
+    data = file.read(0, file.size)
+    known = describe(bytes(data))
+    if known is not None:
+        raise CorruptCheckpointError(f"this is {known[0]}", file=path, advice=known[1])
+    found = 0
+    with located(path):
+        for number, kind, value in fields(data):
+            if number == _CHECKPOINT_HASH and kind == VARINT:
+                found = int(value)
+    return found

@@ -1,0 +1,123 @@
+"""What `verify` found.
+
+Knows no format; the report, and the collector that turns the parsers' errors into
+problems. What there is to find is in codes.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tfckpt_reader.text import count_of, printable
+from tfckpt_reader.verification.codes import CODES, ERROR, INFORMATION, WARNING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MOST = 200
+"""Files, and scopes, that are told apart: a report of a million cases serves nobody."""
+OTHER = "…"
+"""Stands for the scopes beyond those."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What was looked at."""
+
+    files: tuple[str, ...] = ()
+    """The index and the data files that it needs, or the V1 files; at most `MOST`."""
+    scopes: Mapping[str, int] = field(default_factory=dict)
+    """Top scope -> how many tensors; "" for names without a slash; at most `MOST` and `OTHER`."""
+
+    def scope_of(self, name: str) -> str:
+        """Return under which scope a name was counted, or would have been."""
+        scope = top_scope(name)
+        return OTHER if scope not in self.scopes and OTHER in self.scopes else scope
+
+
+def top_scope(name: str) -> str:
+    """Return what stands before the first slash of a name: "" if there is none."""
+    scope, slash, _ = name.partition("/")
+    return scope if slash else ""
+
+
+def coverage_of(files: Iterable[str], names: Iterable[str]) -> Coverage:
+    """Count names by scope."""
+    scopes: dict[str, int] = {}
+    for name in names:
+        scope = top_scope(name)
+        if scope not in scopes and len(scopes) >= MOST:
+            scope = OTHER
+        scopes[scope] = scopes.get(scope, 0) + 1
+    return Coverage(tuple(files)[:MOST], dict(sorted(scopes.items())))
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that `verify` found."""
+
+    code: str
+    severity: str
+    """"error", "warning" or "information"."""
+    file: str | None
+    offset: int | None
+    """Bytes from the start of the file."""
+    tensor: str | None
+    what: str
+    """In words, without file and tensor."""
+    expected: str | None
+    got: str | None
+
+    def __str__(self) -> str:
+        name = CODES[self.code].name
+        where = [self.file, None if self.offset is None else f"byte {self.offset}"]
+        if self.tensor is not None:
+            where.append(f"tensor {self.tensor!r}")
+        text = f"{self.severity} {self.code} {name}: "
+        text += ": ".join(printable(part) for part in [*where, self.what] if part is not None)
+        if self.expected is not None or self.got is not None:
+            found = f"expected {self.expected}, " if self.expected is not None else ""
+            text += printable(
+                f" ({found}found {self.got})" if self.got is not None else f" ({found[:-2]})"
+            )
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Outcome of a verification."""
+
+    path: str
+    """What was verified: the prefix, or the V1 file."""
+    version: str
+    """"V1", "V2", or "" where it could not be told."""
+    tensors: int
+    """Tensors that were checked, as far as the level goes."""
+    nbytes: int
+    """Bytes of their data that were read and found sound; 0 below level data."""
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
+    """What was assumed to find the checkpoint."""
+    level: str = "data"
+    """How far it went: "index", "sizes", "data" or "values"."""
+    diagnosis: tuple[str, ...] = ()
+    """What all problems together say happened to the files, a line each; none of sound ones."""
+    coverage: Coverage = field(default_factory=Coverage)
+    """Which files and names were looked at."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether no problem is an error."""
+        return not any(problem.severity == ERROR for problem in self.problems)
+
+    def __str__(self) -> str:
+        counts = [
+            count_of(n, severity if severity != INFORMATION else "remark")
+            for severity in (ERROR, WARNING, INFORMATION)
+            if (n := sum(problem.severity == severity for problem in self.problems))
+        ]
+        checked = f"{count_of(self.tensors, 'tensor')}, {count_of(self.nbytes, 'byte')} checked"
+        if self.level != "data":
+            checked += f" at level {self.level}"
+        return f"{printable(self.path)}: {', '.join(counts) or 'sound'} ({checked})"

@@ -1,0 +1,95 @@
+"""Reports as JSON documents: what ``--json`` prints. docs/verify.schema.json describes them.
+
+Makes dictionaries; the version of the schema is added by whoever prints them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from tfckpt_reader.verification.codes import ERROR, INFORMATION, WARNING
+from tfckpt_reader.verification.report import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tfckpt_reader.verification.report import Report
+
+
+_COLUMNS = tuple(field.name for field in fields(Problem))
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    # Not dataclasses.asdict, which copies deeply: there may be 100,000.
+    return {name: getattr(problem, name) for name in _COLUMNS}
+
+
+def document(report: Report) -> dict[str, Any]:
+    """Return a report as a document of its own, for `json_pieces`: its problems are an iterator."""
+    return {
+        "path": report.path,
+        "version": report.version,
+        "level": report.level,
+        "ok": report.ok,
+        "notes": list(report.notes),
+        "tensors": report.tensors,
+        "bytes": report.nbytes,
+        "diagnosis": list(report.diagnosis),
+        "problems": map(_problem, report.problems),
+    }
+
+
+def documents(reports: Sequence[Report], failed: Sequence[str] = ()) -> dict[str, Any]:
+    """Return many reports, and why something could not be verified at all, as one document."""
+    severities = [problem.severity for report in reports for problem in report.problems]
+    return {
+        "ok": not failed and all(report.ok for report in reports),
+        "checkpoints": sum(bool(report.version) for report in reports),
+        "tensors": sum(report.tensors for report in reports),
+        "bytes": sum(report.nbytes for report in reports),
+        "errors": severities.count(ERROR),
+        "warnings": severities.count(WARNING),
+        "remarks": severities.count(INFORMATION),
+        "failed": list(failed),
+        "reports": map(document, reports),
+    }
+
+
+def json_pieces(value: object, indent: str = "") -> Iterator[str]:
+    """Yield the text of a value, pure ASCII, indented by a space per level.
+
+    Args:
+        value: What JSON knows, and iterators. These become lists with an item on each line, and
+            are asked for one only when it is its turn.
+        indent: Before each line but the first.
+    """
+    text = _text(value, indent=1)
+    inner, comma = f"\n{indent} ", ""
+    if text is not None:
+        yield text.replace("\n", f"\n{indent}")
+    elif isinstance(value, dict):
+        yield "{"
+        for key, item in value.items():
+            yield f"{comma}{inner}{json.dumps(key)}: "
+            yield from json_pieces(item, indent + " ")
+            comma = ","
+        yield f"\n{indent}}}"
+    elif isinstance(value, (list, Iterator)):
+        yield "["
+        for item in value:
+            yield comma + inner
+            line = _text(item)
+            yield from json_pieces(item, indent + " ") if line is None else [line]
+            comma = ","
+        yield f"\n{indent}]" if comma else "]"
+
+
+def _text(value: object, indent: int | None = None) -> str | None:
+    """Return the text of a value at once; None if there is an iterator in it."""
+    try:
+        return json.dumps(value, indent=indent)
+    except TypeError:
+        return None

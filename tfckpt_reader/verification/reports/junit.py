@@ -1,0 +1,155 @@
+r"""JUnit XML, which Jenkins, GitLab and most other services show as test results.
+
+See cases.py for what a case is. There is no standard; this is the part that all know::
+
+    testsuites > testsuite (a checkpoint) > testcase (a file or a scope) > failure | system-out
+
+Characters that XML cannot hold, and all others that do not print, become escapes such as ``\x1b``.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+from xml.sax.saxutils import escape, quoteattr
+
+from tfckpt_reader.text import count_of, printable
+from tfckpt_reader.verification.codes import ERROR, WARNING
+from tfckpt_reader.verification.report import MOST, OTHER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tfckpt_reader.verification.report import Problem, Report
+
+_MOST_LINES = 20
+"""Problems listed in a case; it says how many more there are."""
+
+
+def junit(reports: Sequence[Report], *, strict: bool = False, failed: Sequence[str] = ()) -> str:
+    """Return the reports as JUnit XML.
+
+    Args:
+        reports: A test suite each.
+        strict: Warnings are failures, too.
+        failed: Why something could not be verified at all; each an error of its own suite.
+    """
+    bad = (ERROR, WARNING) if strict else (ERROR,)
+    suites = [(report, cases(report)) for report in reports]
+    number = sum(len(its) for _, its in suites) + len(failed)
+    failures = sum(_fails(case, bad) for _, its in suites for case in its)
+    totals = f'tests="{number}" failures="{failures}" errors="{len(failed)}"'
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f'<testsuites name="tfckpt verify" {totals}>',
+    ]
+    for report, its in suites:
+        lines += _suite(report, its, bad)
+    lines += _failed_suite(failed) if failed else []
+    return "\n".join([*lines, "</testsuites>", ""])
+
+
+def _fails(case: Case, bad: tuple[str, ...]) -> bool:
+    return any(problem.severity in bad for problem in case.problems)
+
+
+def _suite(report: Report, its: list[Case], bad: tuple[str, ...]) -> Iterator[str]:
+    name = _attribute(report.path)
+    failures = sum(_fails(case, bad) for case in its)
+    yield (
+        f'<testsuite name={name} tests="{len(its)}" failures="{failures}" errors="0" skipped="0">'
+    )
+    yield "<properties>"
+    facts = {
+        "version": report.version,
+        "level": report.level,
+        "tensors": report.tensors,
+        "bytes": report.nbytes,
+    }
+    for key, value in facts.items():
+        yield f'<property name="{key}" value={_attribute(str(value))}/>'
+    yield "</properties>"
+    for case in its:
+        yield f"<testcase classname={name} name={_attribute(case.name)}>"
+        yield from _outcome(case, bad)
+        yield "</testcase>"
+    told = [*(f"diagnosis: {line}" for line in report.diagnosis), *report.notes]
+    if told:
+        yield f"<system-out>{_text(told)}</system-out>"
+    yield "</testsuite>"
+
+
+def _outcome(case: Case, bad: tuple[str, ...]) -> Iterator[str]:
+    if not case.problems:
+        return
+    worst = sorted(case.problems, key=lambda problem: problem.severity not in bad)
+    text = _text([*map(str, worst[:_MOST_LINES]), *_more(worst)])
+    if _fails(case, bad):
+        kinds = " ".join(dict.fromkeys(p.code for p in worst if p.severity in bad))
+        yield f'<failure type="{kinds}" message={_attribute(str(worst[0]))}>{text}</failure>'
+    else:
+        yield f"<system-out>{text}</system-out>"
+
+
+def _more(problems: Sequence[Problem]) -> list[str]:
+    more = len(problems) - _MOST_LINES
+    return [f"… and {more:,} more"] if more > 0 else []
+
+
+def _failed_suite(failed: Sequence[str]) -> Iterator[str]:
+    yield (
+        f'<testsuite name="not verified" tests="{len(failed)}" failures="0"'
+        f' errors="{len(failed)}" skipped="0">'
+    )
+    for why in failed:
+        yield f'<testcase classname="not verified" name={_attribute(why)}>'
+        yield f"<error message={_attribute(why)}/>"
+        yield "</testcase>"
+    yield "</testsuite>"
+
+
+def _attribute(text: str) -> str:
+    return quoteattr(printable(text))
+
+
+def _text(lines: Sequence[str]) -> str:
+    """Return lines as character data; what prints is legal in XML, and ``]]>`` is escaped."""
+    return escape("\n".join(map(printable, lines)))
+
+
+class Case(NamedTuple):
+    """A part of a checkpoint that was looked at."""
+
+    name: str
+    """The same in every run, as long as the checkpoint has that part."""
+    looked_at: str
+    """What it holds, in words; "" for a file."""
+    problems: tuple[Problem, ...]
+
+
+def cases(report: Report) -> list[Case]:
+    """Return the cases of a report: files first, then scopes, each in the report's order."""
+    scopes = report.coverage.scopes
+    files: dict[str, list[Problem]] = {file_case(f, report): [] for f in report.coverage.files}
+    tensors: dict[str, list[Problem]] = {scope_case(scope): [] for scope in scopes}
+    for problem in report.problems:
+        if problem.tensor is not None:
+            its, name = tensors, scope_case(report.coverage.scope_of(problem.tensor))
+        else:
+            its, name = files, file_case(problem.file or report.path, report)
+        if name not in its and len(its) >= MOST:  # what could not be covered, and is found bad
+            name = scope_case(OTHER) if its is tensors else f"file {OTHER}"
+        its.setdefault(name, []).append(problem)
+    counts = {scope_case(scope): count_of(number, "tensor") for scope, number in scopes.items()}
+    return [Case(name, counts.get(name, ""), tuple(its)) for name, its in (files | tensors).items()]
+
+
+def file_case(path: str, report: Report) -> str:
+    """Return the name of a file's case: its path seen from the checkpoint's folder."""
+    folder = os.path.join(report.path if not report.version else os.path.dirname(report.path), "")
+    return f"file {path.removeprefix(folder)}"
+
+
+def scope_case(scope: str) -> str:
+    """Return the name of a scope's case."""
+    return f"tensors {scope}/" if scope else "tensors without a scope"

@@ -1,0 +1,116 @@
+"""SARIF 2.1.0, which GitHub's code scanning, Azure DevOps and editors show.
+
+Https://docs.oasis-open.org/sarif/sarif/v2.1.0/. A rule per code of problem, a result per
+problem. Files here have bytes and no lines, so a region is a byte offset. GitHub refuses a whole
+document of which one result has no file: what concerns no file is placed at the checkpoint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from tfckpt_reader.text import count_of, printable
+from tfckpt_reader.verification.codes import CODES, ERROR, INFORMATION, WARNING
+from tfckpt_reader.verification.reports.json_report import json_pieces
+from tfckpt_reader.verification.reports.locations import place, uri, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tfckpt_reader.verification.codes import Code
+    from tfckpt_reader.verification.report import Problem, Report
+
+SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
+_LEVELS = {ERROR: "error", WARNING: "warning", INFORMATION: "note"}
+_MOST = 25_000
+"""Results: GitHub takes no more. Errors come first."""
+_FINGERPRINT = "tfckptProblem/v1"
+
+
+def sarif(
+    reports: Sequence[Report], *, version: str, top: str = ".", failed: Sequence[str] = ()
+) -> Iterator[str]:
+    """Yield the reports as a SARIF document, piece by piece.
+
+    Args:
+        reports: Their problems are the results, those of worst severity first.
+        version: This package's.
+        top: Folder that paths are told from: the top of the repository.
+        failed: Why something could not be verified at all.
+    """
+    order = list(_LEVELS)
+    found = [(problem, report) for report in reports for problem in report.problems]
+    found.sort(key=lambda pair: order.index(pair[0].severity))
+    rules = {code: number for number, code in enumerate(CODES)}
+    seen: dict[str, int] = {}
+    results = (_result(*pair, rules, top, seen) for pair in found[:_MOST])
+    rest = len(found) - _MOST
+    more = [f"{count_of(rest, 'problem')} more than these were found"] if rest > 0 else []
+    run = {
+        "tool": {
+            "driver": {
+                "name": "tfckpt",
+                "version": version,
+                "rules": [_rule(number, code) for number, code in CODES.items()],
+            }
+        },
+        "invocations": [_invocation(failed, more)],
+        "results": results,
+    }
+    document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    yield from json_pieces(document)
+    yield "\n"
+
+
+def _rule(number: str, code: Code) -> dict[str, Any]:
+    return {
+        "id": number,
+        "name": "".join(part.capitalize() for part in code.name.split("-")),
+        "shortDescription": {"text": code.meaning},
+        "fullDescription": {"text": code.meaning},
+        "help": {"text": code.cure},
+        "defaultConfiguration": {"level": _LEVELS[code.severity]},
+    }
+
+
+def _invocation(failed: Sequence[str], more: Sequence[str]) -> dict[str, Any]:
+    told = [("error", text) for text in failed] + [("warning", text) for text in more]
+    found: dict[str, Any] = {"executionSuccessful": not failed}
+    if told:
+        found["toolExecutionNotifications"] = [
+            {"level": level, "message": {"text": printable(text)}} for level, text in told
+        ]
+    return found
+
+
+def _result(
+    problem: Problem, report: Report, rules: dict[str, int], top: str, seen: dict[str, int]
+) -> dict[str, Any]:
+    where = uri(place(problem, report), top)
+    # Readers want a region even of a file as a whole.
+    region = {"byteOffset": max(0, problem.offset or 0)}
+    physical = {"artifactLocation": {"uri": where}, "region": region}
+    location: dict[str, Any] = {"physicalLocation": physical}
+    if problem.tensor is not None:
+        name = printable(problem.tensor)
+        location["logicalLocations"] = [{"fullyQualifiedName": name, "kind": "member"}]
+    return {
+        "ruleId": problem.code,
+        "ruleIndex": rules[problem.code],
+        "level": _LEVELS[problem.severity],
+        "message": {"text": words(problem)},
+        "locations": [location],
+        "partialFingerprints": {_FINGERPRINT: _fingerprint(problem, where, seen)},
+    }
+
+
+def _fingerprint(problem: Problem, where: str, seen: dict[str, int]) -> str:
+    """Return what is the same in the next run: neither offsets nor values, which a save moves."""
+    parts = (problem.code, where, problem.tensor or "")
+    key = "\0".join(parts)
+    seen[key] = seen.get(key, -1) + 1
+    text = f"{key}\0{seen[key]}".encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()[:32]
