@@ -13,6 +13,19 @@ hypothesis.settings.register_profile("quick", deadline=None, max_examples=60, de
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=5000)
 hypothesis.settings.load_profile("fuzz" if os.environ.get("FUZZ") else "quick")
 
+# Modules of support/ that assert: a failure shows the values.
+pytest.register_assert_rewrite(
+    "commands",
+    "conversions",
+    "dot_reader",
+    "graphs",
+    "oracles",
+    "peak_memory",
+    "report_parsers",
+    "sparse_files",
+    "tensorflow_graphs",
+)
+
 
 # In a job of GitHub the command says more; no test may depend on where it runs.
 for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE", "CI_PROJECT_DIR"):

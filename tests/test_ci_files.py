@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from defects import DATA, FIXTURES, at, bundle, poke
+from defects import DATA, at, bundle, poke
+from project import FIXTURES, ROOT
 
 from tfckpt_reader.cli import _parse
 
-ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ["README.md", *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
 CI = (ROOT / "docs" / "ci.md").read_text("utf-8")
 

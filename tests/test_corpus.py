@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_fixtures import assert_reads, value_bytes
+from oracles import assert_reads, value_bytes
+from project import CORPUS
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.verification.codes import CODES, LEVELS, reaches
 
-CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 pytestmark = pytest.mark.skipif(
     not CORPUS.is_dir(), reason=f"the corpus of real checkpoints is not at {CORPUS}"
 )

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import writers as w
+from project import FIXTURES
 
 import tfckpt_reader
 
-FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 V2 = str(FIXTURES / "saver_tf1" / "model.ckpt-1")
 V1 = str(FIXTURES / "v1" / "model.ckpt")
 STRINGS = str(FIXTURES / "strings" / "model.ckpt")

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+import harness
 import writers as w
-from fuzz import harness
 
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.formats.v2.bundle import Bundle

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+import harness
 import writers as w
-from fuzz import harness
 
 import tfckpt_reader
 from tfckpt_reader.errors import CheckpointError, TensorNotFoundError

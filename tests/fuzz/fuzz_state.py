@@ -8,10 +8,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+import harness
 import writers as w
-from fuzz import harness
 
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.paths.locate import latest_checkpoint, locate

@@ -13,10 +13,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+import harness
 import writers as w
-from fuzz import harness
 
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.table.table import Table

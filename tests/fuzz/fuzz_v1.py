@@ -12,11 +12,11 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+import harness
 import numpy as np
 import writers as w
-from fuzz import harness
 from numpy.typing import NDArray
 
 import tfckpt_reader

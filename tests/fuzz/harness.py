@@ -193,7 +193,7 @@ def main(target: str) -> None:
     ``--write-seeds`` writes the target's seeds into its corpus instead.
     """
     if "--write-seeds" in sys.argv:
-        module = importlib.import_module(f"fuzz.fuzz_{target}")
+        module = importlib.import_module(f"fuzz_{target}")
         (CORPUS / target).mkdir(parents=True, exist_ok=True)
         for number, data in enumerate(module.seeds()):
             (CORPUS / target / f"seed-{number:02d}").write_bytes(data)
@@ -212,6 +212,6 @@ def main(target: str) -> None:
                 importlib.import_module(found.name)
         for name in [name for name in sys.modules if name.partition(".")[0] == "fuzz"]:
             del sys.modules[name]
-        one: Callable[[bytes], None] = importlib.import_module(f"fuzz.fuzz_{target}").one
+        one: Callable[[bytes], None] = importlib.import_module(f"fuzz_{target}").one
     atheris.Setup(sys.argv, one)
     atheris.Fuzz()

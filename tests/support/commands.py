@@ -1,0 +1,67 @@
+"""The command run as a process, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+NASTY = ["a\x1b[31mred", "b\nnew line", "c\rback", "d\u202eright to left", "e\u200fmark", "f\x7f"]
+
+
+NASTY_BYTES = [*(name.encode() for name in NASTY), b"g\xff\xfe", b"h\x9b31m"]
+
+
+@dataclass
+class Done:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    @property
+    def json(self) -> Any:
+        """The document on stdout, which must be JSON by the letter."""
+
+        def refuse(text: str) -> None:
+            raise AssertionError(text)
+
+        assert self.out.endswith("}\n")
+        return json.loads(self.out, parse_constant=refuse)
+
+
+Run = Callable[..., Done]
+
+
+def process(*arguments: object, environment: dict[str, str] | None = None, **more: Any) -> Done:
+    """Run the command as a process, its output in pipes."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tfckpt_reader", *map(str, arguments)],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", **(environment or {})},
+        **more,
+    )
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def one_line(text: str) -> str:
+    """The only line of stderr, without what stands before all of them."""
+    assert text.startswith("tfckpt: ")
+    assert text.endswith("\n")
+    assert text.count("\n") == 1
+    line = text.removeprefix("tfckpt: ").removesuffix("\n")
+    assert line.isprintable()
+    assert "Traceback" not in line
+    assert "None" not in line
+    assert "Errno" not in line
+    return line
