@@ -1,4 +1,4 @@
-"""What the tests of exports share."""
+"""Fixtures for the tests of exports."""
 
 from __future__ import annotations
 

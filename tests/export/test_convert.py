@@ -38,14 +38,10 @@ from tfckpt_reader.storage import local as storage
 from tfckpt_reader.storage.atomic import SUFFIX
 
 LOW_BITS = {"int4": 4, "uint4": 4, "int2": 2, "uint2": 2}
-
-
 NUMPY_LACKS = {
     *("bfloat16", "float8_e5m2", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e4m3b11fnuz"),
     *("float8_e5m2fnuz", "float4_e2m1fn", *LOW_BITS),
 }
-
-
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -66,6 +62,9 @@ def out_of(source: Path, **options: Any) -> tuple[Arrays, Conversion]:
     assert done.path == str(target)
     assert not [name for name in os.listdir(source.parent) if name.endswith(SUFFIX)]
     return load(target), done
+
+
+# Faithful.
 
 
 def assert_converted(found: Arrays, name: str, record: Record, raw: bool) -> None:
@@ -347,6 +346,9 @@ def test_permissions_are_those_of_any_file(tmp_path: Path) -> None:
     assert (tmp_path / "out.npz").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
+# What is chosen, and what is said of the rest.
+
+
 def test_include_and_exclude(tmp_path: Path) -> None:
     source = bundle(tmp_path, dict.fromkeys(["a/w", "a/w/adam", "b/w", "c[0]"], FLOATS))
     assert set(out_of(source, include=["*/w"])[0]) == {"a/w", "b/w"}
@@ -441,6 +443,8 @@ def test_unsupported_ones_are_skipped_when_asked(tmp_path: Path) -> None:
     assert_same_bytes(found["a"], FLOATS)
 
 
+# All or nothing.
+
 SOURCES: dict[str, Callable[[Path], Path]] = {
     "plain": lambda folder: bundle(folder, {"a": FLOATS, "t": LARGE["float32"], "z": FLOATS}),
     "big-endian": lambda folder: bundle(
@@ -457,8 +461,6 @@ SOURCES: dict[str, Callable[[Path], Path]] = {
         folder, {"a": FLOATS, "t": np.ones(2 * MIB, np.bool_), "z": FLOATS}
     ),
 }
-
-
 AT = 20
 """A byte of `t`, behind the 16 of `a`."""
 
@@ -689,6 +691,9 @@ def test_it_is_written_aside_in_the_same_folder(tmp_path: Path) -> None:
     assert all(name.endswith(SUFFIX) for names in seen for name in names)
 
 
+# What it says.
+
+
 @linux_only
 def test_bytes_go_to_disk_while_others_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -754,6 +759,9 @@ def test_damaged_index_is_refused(tmp_path: Path) -> None:
     with pytest.raises(tfckpt.CorruptCheckpointError):
         write(poke(bundle(tmp_path), ".index", 3), tmp_path / "out.npz")
     assert left(tmp_path) == []
+
+
+# Memory.
 
 
 def converted_kib(source: Path) -> int:

@@ -33,11 +33,7 @@ DOCS = project.DOCS / "formats.md"
 
 
 RNG = np.random.default_rng(5)
-
-
 NOISE = RNG.integers(0, 256, 3 * MIB + 7, np.uint8)  # takes as much room deflated
-
-
 TENSORS = {"a": FLOATS, "t": NOISE, "z": FLOATS}
 
 
@@ -63,6 +59,9 @@ def contents(path: Path) -> dict[str, bytes]:
     """Every byte of a file or a folder."""
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     return {file.name if path.is_dir() else "": file.read_bytes() for file in files}
+
+
+# -- all or nothing --------------------------------------------------------------------------------
 
 
 @every
@@ -286,6 +285,9 @@ def test_memory_does_not_grow_with_what_is_deflated(tmp_path: Path) -> None:
     assert max(peaks) < MOST
 
 
+# -- the same every time ---------------------------------------------------------------------------
+
+
 @every
 def test_the_same_input_makes_the_same_bytes(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -310,6 +312,9 @@ def test_the_same_input_makes_the_same_bytes(
     for data in first.values():
         for place in (str(tmp_path), str(FIXTURES)):
             assert place.encode() not in data
+
+
+# -- what is said ----------------------------------------------------------------------------------
 
 
 @every
@@ -374,6 +379,9 @@ def test_from_the_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "only an .npz can be compressed" in capsys.readouterr().err
     assert main(["convert", source, f"{tmp_path}/o", "--dry-run"]) == 2
     assert "ends in .npz or .safetensors, or a folder" in capsys.readouterr().err
+
+
+# -- the page about it -----------------------------------------------------------------------------
 
 
 def documented() -> dict[str, list[str]]:

@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 FLOATS = np.array([1.5, -2.0, 3.0, 4.0], np.float32)
-
-
 MIB = 1 << 20
 
 
@@ -25,11 +23,7 @@ def left(folder: Path) -> list[str]:
 
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
-
-
 plain = st.sampled_from(["f4", "f8", "i1", "i8", "u2", "?", "c8", "f2"])
-
-
 shapes = st.lists(st.integers(0, 4), max_size=3).map(tuple)
 
 
@@ -61,6 +55,4 @@ TARGETS: dict[str, tuple[str, dict[str, Any]]] = {
     "safetensors": ("out.safetensors", {}),
     "npy": ("out/", {}),
 }
-
-
 every = pytest.mark.parametrize("kind", TARGETS)

@@ -1,4 +1,4 @@
-"""What the tests that need TensorFlow share."""
+"""Fixtures for the tests that need TensorFlow."""
 
 from __future__ import annotations
 
