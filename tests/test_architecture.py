@@ -21,10 +21,11 @@ LONGEST_MODULE = 400
 LONGEST_FUNCTION = 50
 LONGEST_SPINE = 3000
 
-_BASE = ("errors", "text")
+_BASE = ("errors", "text", "progress")
 _BYTES = (*_BASE, "encoding", "storage")
 ROOMS: dict[str, tuple[str, ...]] = {
     "version": (),
+    "progress": (),
     "text": (),
     "errors": ("text",),
     "encoding": _BASE,

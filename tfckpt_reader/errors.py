@@ -1,6 +1,6 @@
-"""Everything that can go wrong, as one family of exceptions.
+"""Everything that can go wrong, as one family of exceptions, each of some kind.
 
-Knows no format and no numpy.
+Knows no format and no NumPy.
 
 An error says where (file, byte offset), what was being read (structure), what was expected and
 what was found, and what to do next. Those are attributes; ``str()`` joins them into one line.
@@ -11,6 +11,7 @@ name and shifts the offset.
 
 from __future__ import annotations
 
+import enum
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -28,10 +29,34 @@ DAMAGED = "The data file is damaged, or belongs to another save"
 """Advice that goes with a checksum that differs."""
 
 
+class ErrorKind(enum.Enum):
+    """What an error is about, whatever its message; verification has a code for each kind."""
+
+    UNREADABLE = "the system does not let a file be read"
+    NOT_FOUND = "a file is missing"
+    NO_TENSOR = "no tensor has that name"
+    UNSUPPORTED = "more than this reader, or this machine, can handle"
+    DAMAGED = "bytes that cannot be right, of no more special kind"
+    TRUNCATED = "a file ends too early"
+    CHECKSUM = "a checksum of a tensor differs"
+    FOREIGN = "another kind of file than is needed here"
+    FOREIGN_DATA = "another kind of file in place of a data file"
+    TABLE = "the footer of a table"
+    METAINDEX = "the metaindex block of a table"
+    BLOCK = "a block of a table"
+    KEY_ORDER = "the order of keys"
+    SEPARATOR = "a separator in the index block"
+    NO_HEADER = "a missing header row"
+    HEADER = "the header row"
+    ENTRY = "the entry of a tensor"
+    SLICES = "the slices of a tensor"
+
+
 class CheckpointError(Exception):
     """Something about a checkpoint that keeps it from being read. Base of all our errors.
 
     Attributes:
+        kind: What it is about. Default: that of the class.
         problem: What is wrong, in a few words.
         file: Path of the file it was found in, or None.
         offset: Where in that file, in bytes, or None.
@@ -42,10 +67,13 @@ class CheckpointError(Exception):
         advice: What to do next, or None.
     """
 
+    kind = ErrorKind.UNREADABLE
+
     def __init__(  # noqa: PLR0913 - one argument per attribute, all but one by keyword
         self,
         problem: str,
         *,
+        kind: ErrorKind | None = None,
         file: str | None = None,
         offset: int | None = None,
         tensor: str | None = None,
@@ -55,6 +83,7 @@ class CheckpointError(Exception):
         advice: str | None = None,
     ) -> None:
         super().__init__(problem)
+        self.kind = kind or type(self).kind
         self.problem = problem
         self.file = file
         self.offset = offset
@@ -84,28 +113,39 @@ class CheckpointError(Exception):
 class CorruptCheckpointError(CheckpointError, ValueError):
     """The bytes are there but cannot be right."""
 
+    kind = ErrorKind.DAMAGED
+
 
 class ChecksumError(CorruptCheckpointError):
     """A stored checksum does not match the bytes it covers."""
+
+    kind = ErrorKind.CHECKSUM
 
 
 class TruncatedError(CorruptCheckpointError):
     """A file ends before the bytes that something in it, or in the index, points at."""
 
+    kind = ErrorKind.TRUNCATED
+
 
 class UnsupportedError(CheckpointError, NotImplementedError):
-    """Sound as far as one can tell, but more than this reader, or this machine, can give."""
+    """Valid as far as known, but unsupported by this reader or too large for this machine."""
+
+    kind = ErrorKind.UNSUPPORTED
 
 
 class TensorNotFoundError(CheckpointError, KeyError):
     """The checkpoint holds no tensor of that name."""
 
+    kind = ErrorKind.NO_TENSOR
     # KeyError would print the message in quotes.
     __str__ = CheckpointError.__str__
 
 
 class CheckpointNotFoundError(CheckpointError, FileNotFoundError):
     """There is no checkpoint, or one of its files is missing."""
+
+    kind = ErrorKind.NOT_FOUND
 
 
 def locate(error: CheckpointError, file: str, base: int = 0, tensor: str | None = None) -> None:

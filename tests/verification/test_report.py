@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from tfckpt_reader.errors import (
     CheckpointNotFoundError,
     ChecksumError,
     CorruptCheckpointError,
+    ErrorKind,
     TensorNotFoundError,
     TruncatedError,
     UnsupportedError,
@@ -147,8 +149,9 @@ def fail(error: Exception) -> None:
 
 def test_collect_turns_an_error_into_a_problem() -> None:
     findings = Findings()
-    where = {"file": "f", "offset": 3, "tensor": "t", "structure": "data block"}
-    error = ChecksumError("masked crc does not match", expected=1, got=2, **where)  # type: ignore[arg-type]
+    where: dict[str, Any] = {"file": "f", "offset": 3, "tensor": "t", "structure": "data block"}
+    where["kind"] = ErrorKind.BLOCK
+    error = ChecksumError("masked crc does not match", expected=1, got=2, **where)
     with findings.collect("TFC104"):
         fail(error)
     (found,) = findings.problems
@@ -168,7 +171,7 @@ def test_collect_lets_other_errors_out() -> None:
 def test_collect_takes_the_better_code() -> None:
     findings = Findings()
     with findings.collect("TFC203"):
-        fail(CorruptCheckpointError("overlap", structure="slices"))
+        fail(CorruptCheckpointError("overlap", kind=ErrorKind.SLICES))
     with findings.collect("TFC203"):
         fail(CorruptCheckpointError("is odd", structure="shape"))
     assert [p.code for p in findings.problems] == ["TFC204", "TFC203"]
@@ -186,7 +189,7 @@ def test_has_looks_for_any_of_some_codes() -> None:
 def test_what_is_not_about_the_bytes_has_its_own_code() -> None:
     findings = Findings()
     with findings.collect("TFC203"):
-        fail(UnsupportedError("dtype number 50 is not known", structure="index block"))
+        fail(UnsupportedError("dtype number 50 is not known", structure="data block"))
     findings.add_error("TFC402", UnsupportedError("more memory is needed"))
     findings.add_error("TFC501", CheckpointError("cannot be opened"))
     findings.add_error("TFC309", CheckpointError("cannot be opened"))
@@ -197,7 +200,9 @@ def test_what_is_not_about_the_bytes_has_its_own_code() -> None:
 
 def test_what_a_wrong_file_is_comes_with_the_advice() -> None:
     findings = Findings()
-    findings.add_error("TFC101", CorruptCheckpointError("this is an HTML page", advice="Get it"))
+    problem = "this is an HTML page"
+    wrong_file = CorruptCheckpointError(problem, kind=ErrorKind.FOREIGN, advice="Get it")
+    findings.add_error("TFC101", wrong_file)
     findings.add_error("TFC101", CorruptCheckpointError("is short", advice="Get it"))
     assert [p.what for p in findings.problems] == ["this is an HTML page. Get it", "is short"]
 
@@ -205,14 +210,17 @@ def test_what_a_wrong_file_is_comes_with_the_advice() -> None:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (ChecksumError("crc", structure="index block"), "TFC104"),
-        (CorruptCheckpointError("crc", structure="data block"), "TFC104"),
-        (TruncatedError("short", structure="footer"), "TFC101"),
-        (CorruptCheckpointError("not the message", structure="BundleHeader"), "TFC202"),
-        (CorruptCheckpointError("below 0", structure="version"), "TFC202"),
-        (CorruptCheckpointError("descend", structure="key order"), "TFC106"),
-        (CorruptCheckpointError("overlap", structure="slices"), "TFC204"),
-        (CorruptCheckpointError("outside", structure="slice 0,1:-"), "TFC204"),
+        (ChecksumError("crc", kind=ErrorKind.BLOCK), "TFC104"),
+        (CorruptCheckpointError("crc", kind=ErrorKind.BLOCK), "TFC104"),
+        (TruncatedError("short", kind=ErrorKind.TABLE), "TFC101"),
+        (CorruptCheckpointError("not the message", kind=ErrorKind.HEADER), "TFC202"),
+        (CorruptCheckpointError("below 0", kind=ErrorKind.HEADER), "TFC202"),
+        (CorruptCheckpointError("descend", kind=ErrorKind.KEY_ORDER), "TFC106"),
+        (CorruptCheckpointError("overlap", kind=ErrorKind.SLICES), "TFC204"),
+        (
+            CorruptCheckpointError("outside", kind=ErrorKind.SLICES, structure="slice 0,1:-"),
+            "TFC204",
+        ),
         (CorruptCheckpointError("is short"), "TFC402"),
         (CorruptCheckpointError("is odd", structure="something else"), "TFC402"),
     ],
@@ -228,7 +236,7 @@ def test_code_by_what_an_error_was_found_in(error: CheckpointError, code: str) -
         (TruncatedError("short"), "TFC302"),
         (TruncatedError("short", structure="index entry"), "TFC302"),
         (ChecksumError("crc"), "TFC401"),
-        (CorruptCheckpointError("size", structure="index entry"), "TFC203"),
+        (CorruptCheckpointError("size", kind=ErrorKind.ENTRY), "TFC203"),
         (CorruptCheckpointError("lengths", structure="string lengths"), "TFC402"),
         (TensorNotFoundError("none"), "TFC402"),
     ],

@@ -42,7 +42,7 @@ from tfckpt_reader.graph.variables import (
     from_definitions,
     from_objects,
 )
-from tfckpt_reader.objects.object_graph import SavedVariable, decode_saved_variables
+from tfckpt_reader.objects.object_graph import OBJECT_GRAPH, SavedVariable, decode_saved_variables
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
 
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 
 _NODE, _LIBRARY = 1, 2
 _SERVE = frozenset({"serve"})
-_BOOKKEEPING = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _ABOUT_SAVING = b"ave"
 _OF_OBJECTS = frozenset({"variables", "trainable_variables"})
 
@@ -227,7 +226,7 @@ class MetaGraph(Graph):
         """
         expected = {saved.key for saved in self.saved}
         expected = expected or {v.checkpoint_key or "" for v in self.global_variables} - {""}
-        there = set(names) - ({_BOOKKEEPING} - expected)
+        there = set(names) - ({OBJECT_GRAPH} - expected)
         return KeyDifference(tuple(sorted(expected - there)), tuple(sorted(there - expected)))
 
     def _defects(self) -> Iterator[str]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.tensor.dtypes import DataType
 
+OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+"""Key of the object graph: the wiring of the Python objects that were saved, and no weight."""
 _NODES = 1
 """Field of a TrackableObjectGraph."""
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -141,7 +143,3 @@ def _add_slots(nodes: Any, paths: _Paths) -> None:
                 target,
                 f"{variable}/.OPTIMIZER_SLOT/{paths[number]}/{_escaped(slot.slot_name)}",
             )
-
-
-OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
-"""Not a weight: the wiring of the Python objects that saved the checkpoint. Left out."""

@@ -12,7 +12,12 @@ from __future__ import annotations
 import os
 import re
 
-from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, CorruptCheckpointError
+from tfckpt_reader.errors import (
+    CheckpointError,
+    CheckpointNotFoundError,
+    CorruptCheckpointError,
+    ErrorKind,
+)
 from tfckpt_reader.paths.companions import SAVED_MODEL_FILES
 from tfckpt_reader.paths.layout import (
     DATA_FILE,
@@ -198,9 +203,12 @@ def _wrong_file(path: str) -> CheckpointError:
     known = describe(read_head(path))
     if known is not None:
         what, advice = known
-        return CorruptCheckpointError(f"this is {what}", file=path, advice=advice)
+        return CorruptCheckpointError(
+            f"this is {what}", kind=ErrorKind.FOREIGN, file=path, advice=advice
+        )
     return CorruptCheckpointError(
         "this is no checkpoint: it does not end as one does",
+        kind=ErrorKind.FOREIGN,
         file=path,
         expected=f"magic {MAGIC.hex()} in the last 8 bytes",
         advice="If it should be one, it was cut off: copy or download it again",

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 from tfckpt_reader.encoding.coding import fields
-from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
+from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, UnsupportedError
 
 
 @cache
@@ -38,8 +38,13 @@ def message_class(name: str) -> Any:
     return GetMessageClass(_pool().FindMessageTypeByName(f"tfckpt_reader.{name}"))
 
 
-def parse(name: str, data: bytes | memoryview) -> Any:
+def parse(name: str, data: bytes | memoryview, kind: ErrorKind | None = None) -> Any:
     """Decode one message.
+
+    Args:
+        name: The message.
+        data: Its bytes.
+        kind: The kind of the error, if they are no such message.
 
     Raises:
         CorruptCheckpointError: the bytes are not such a message. Whatever the protobuf runtime
@@ -49,14 +54,14 @@ def parse(name: str, data: bytes | memoryview) -> Any:
     try:
         return message_class(name).FromString(bytes(data))
     except (ValueError, RecursionError, IndexError, TypeError) as error:
-        raise _not_a(name) from error
+        raise _not_a(name, kind) from error
     except Exception as error:
         if type(error).__name__ != "DecodeError":
             raise
         if "alloc failed" in str(error):
             problem = "the message takes more memory than this machine gives"
             raise UnsupportedError(problem, structure=name) from error
-        raise _not_a(name) from error
+        raise _not_a(name, kind) from error
 
 
 def parse_text(name: str, text: bytes, *, skip_unknown: bool = False) -> Any:
@@ -84,7 +89,6 @@ def parse_text(name: str, text: bytes, *, skip_unknown: bool = False) -> Any:
         raise CorruptCheckpointError(f"this is no sound {name} in text form: {reason}") from error
 
 
-def _not_a(name: str) -> CorruptCheckpointError:
-    return CorruptCheckpointError(
-        "the bytes are not the protobuf message that belongs here", structure=name
-    )
+def _not_a(name: str, kind: ErrorKind | None) -> CorruptCheckpointError:
+    problem = "the bytes are not the protobuf message that belongs here"
+    return CorruptCheckpointError(problem, kind=kind, structure=name)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import crc32c, mask
 from tfckpt_reader.encoding.coding import decode_varint32
-from tfckpt_reader.errors import ChecksumError, CorruptCheckpointError, UnsupportedError
+from tfckpt_reader.errors import ChecksumError, CorruptCheckpointError, ErrorKind, UnsupportedError
 from tfckpt_reader.table.format import _unsnappy
 from tfckpt_reader.text import count_of
 
@@ -248,6 +248,7 @@ def _unordered(start: int, previous: bytes, key: bytes) -> CorruptCheckpointErro
     return CorruptCheckpointError(
         "keys are not in ascending order",
         offset=start,
+        kind=ErrorKind.KEY_ORDER,
         structure="key order",
         expected=f"a key from {previous!r} on",
         got=repr(key),

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.errors import (
     CheckpointError,
     CorruptCheckpointError,
+    ErrorKind,
     TruncatedError,
     UnsupportedError,
     located,
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tfckpt_reader.storage.source import ByteSource
+
+
+_KINDS = {"metaindex block": ErrorKind.METAINDEX}
+"""What an error in a block is about, unless it is `ErrorKind.BLOCK`."""
 
 
 class Table:
@@ -66,7 +71,7 @@ class Table:
             with located(source.name, base):
                 return Footer.decode(data)
         except CheckpointError as error:
-            error.structure = "footer"
+            error.kind, error.structure = ErrorKind.TABLE, "footer"
             raise
 
     def handles(self) -> Iterator[tuple[bytes, BlockHandle]]:
@@ -89,6 +94,7 @@ class Table:
                     "data blocks overlap",
                     file=self.source.name,
                     offset=handle.offset,
+                    kind=ErrorKind.BLOCK,
                     structure="index block",
                     expected=f"a block from byte {end} on",
                 )
@@ -130,6 +136,7 @@ class Table:
                 "keys of this block come before those of the block before it",
                 file=self.source.name,
                 offset=handle.offset,
+                kind=ErrorKind.KEY_ORDER,
                 structure="key order",
                 expected=f"a key behind {last!r}",
                 got=repr(key),
@@ -139,6 +146,7 @@ class Table:
                 "a lookup of the block's first key would end in the block before it",
                 file=self.source.name,
                 offset=handle.offset,
+                kind=ErrorKind.SEPARATOR,
                 structure="separator",
                 expected=f"a separator below {key!r}",
                 got=repr(fence),
@@ -151,6 +159,7 @@ class Table:
                 "a lookup of the block's last key would end behind the block",
                 file=self.source.name,
                 offset=handle.offset,
+                kind=ErrorKind.SEPARATOR,
                 structure="separator",
                 expected=f"a separator from {key!r} on",
                 got=repr(separator),
@@ -167,17 +176,20 @@ class Table:
                 "its handle points past the end of the file",
                 file=self.source.name,
                 offset=handle.offset,
+                kind=_KINDS.get(what, ErrorKind.BLOCK),
                 structure=what,
                 expected=f"an end at or before byte {size}",
                 got=f"byte {handle.end}",
             )
         self._last = self._in_block = None  # never hold two: a V1 row can be very large
-        stored = self.source.read(handle.offset, handle.size + TRAILER_SIZE)
         try:
+            stored = self.source.read(handle.offset, handle.size + TRAILER_SIZE)
             with located(self.source.name, handle.offset):
                 block = open_block(stored, handle.size)
-        except CheckpointError as error:
+        except (CorruptCheckpointError, UnsupportedError) as error:
             error.structure = what
+            if isinstance(error, CorruptCheckpointError):
+                error.kind = _KINDS.get(what, ErrorKind.BLOCK)
             raise
         if what == "data block":
             self._last = handle, block
@@ -255,6 +267,7 @@ def _not_a_table(source: ByteSource) -> CorruptCheckpointError:
         what, advice = known
         return CorruptCheckpointError(
             f"this is {what}" if what != "empty" else "this file is empty",
+            kind=ErrorKind.FOREIGN,
             file=source.name,
             advice=advice,
         )
@@ -262,6 +275,7 @@ def _not_a_table(source: ByteSource) -> CorruptCheckpointError:
         "the file does not end as a table does: cut off, or not a checkpoint index",
         file=source.name,
         offset=max(0, source.size - len(MAGIC)),
+        kind=ErrorKind.TABLE,
         structure="footer",
         expected=f"magic {MAGIC.hex()}",
         got=bytes(source.read(max(0, source.size - 8), min(8, source.size))).hex() or "nothing",

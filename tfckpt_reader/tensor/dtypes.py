@@ -9,7 +9,7 @@ import enum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
+from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, UnsupportedError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,7 +114,9 @@ def require_readable(dtype: DataType) -> None:
     if 0 < dtype < REFERENCE_OFFSET:
         why = "" if dtype in BY_NUMBER else f": dtype number {int(dtype)} is newer than this reader"
         raise UnsupportedError(f"{dtype} tensors are not read{why}")
-    raise CorruptCheckpointError("this dtype is never stored", structure="index entry", got=dtype)
+    raise CorruptCheckpointError(
+        "this dtype is never stored", kind=ErrorKind.ENTRY, structure="index entry", got=dtype
+    )
 
 
 @cache

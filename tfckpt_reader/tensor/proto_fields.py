@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from tfckpt_reader.errors import ErrorKind
+
 if TYPE_CHECKING:
     pass
 
@@ -53,6 +55,7 @@ def extents(slice_message: Any) -> tuple[tuple[int, int], ...]:
         if not whole and (start < 0 or length <= 0 or start + length > MOST_ELEMENTS):
             raise CorruptCheckpointError(
                 "extent of a slice cannot be",
+                kind=ErrorKind.SLICES,
                 structure="slice",
                 expected="a start >= 0 and a length > 0, or neither",
                 got=f"start {start}, length {length}",
@@ -67,6 +70,7 @@ def all_extents(slice_messages: Any) -> tuple[tuple[tuple[int, int], ...], ...]:
     if repeated > _MOST_REPEATED:
         raise UnsupportedError(
             f"lists slices again that it has listed, {repeated:,} in all: made to take time",
+            kind=ErrorKind.SLICES,
             structure="slices",
         )
     return found
@@ -81,7 +85,10 @@ def check_version(version: Any) -> None:
     """
     if version.producer < 0:
         raise CorruptCheckpointError(
-            "version is below 0", structure="version", got=f"producer {version.producer}"
+            "version is below 0",
+            kind=ErrorKind.HEADER,
+            structure="version",
+            got=f"producer {version.producer}",
         )
     if version.min_consumer > _CONSUMER_VERSION:
         raise UnsupportedError(

@@ -16,7 +16,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.encoding.coding import ordered_number, ordered_signed, ordered_string
-from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
+from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, UnsupportedError
 from tfckpt_reader.tensor.spec import WHOLE_AXIS
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def place(
     if len(extents) != len(shape):
         raise CorruptCheckpointError(
             "slice has another rank than its tensor",
+            kind=ErrorKind.SLICES,
             structure="slice",
             expected=len(shape),
             got=len(extents),
@@ -71,6 +72,7 @@ def place(
         if start + length > size:
             raise CorruptCheckpointError(
                 "slice reaches outside its tensor",
+                kind=ErrorKind.SLICES,
                 structure="slice",
                 expected=f"at most {size}",
                 got=start + length,
@@ -176,6 +178,7 @@ def _bad_tiling(
     where = ", ".join(places) or "every index"
     return CorruptCheckpointError(
         f"slices overlap at {where}" if len(there) > 1 else f"slices leave a hole at {where}",
+        kind=ErrorKind.SLICES,
         structure="slices",
         expected="every element in exactly one slice",
         got=f"slices {' and '.join(there[:3])}" if there else "none there",

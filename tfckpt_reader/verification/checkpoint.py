@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enough_memory
 from tfckpt_reader.paths.layout import Location
 from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.progress import Progress, no_progress
 from tfckpt_reader.verification.codes import require_level
 from tfckpt_reader.verification.evidence import gather
 from tfckpt_reader.verification.findings import Findings
@@ -27,9 +28,7 @@ from tfckpt_reader.verification.v2 import check_v2
 __all__ = ["Problem", "Report", "verify"]
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Progress = Callable[[int, int], None]
+    pass
 
 
 def verify(
@@ -67,7 +66,7 @@ def verify(
     try:
         with enough_memory(location.prefix):
             beside = graph_beside(location)
-            tensors, nbytes = check(location, findings, on_progress or _no_progress, level)
+            tensors, nbytes = check(location, findings, on_progress or no_progress, level)
             check_graphs(location, findings, level, beside)
     except UnsupportedError as error:
         findings.most += 1  # room to say so
@@ -107,10 +106,6 @@ def _check_v1(
 
 def _check_nothing(*_arguments: object) -> tuple[int, int]:
     return 0, 0
-
-
-def _no_progress(_done: int, _total: int) -> None:
-    pass
 
 
 _CHECKS = {"V1": _check_v1, "V2": check_v2}

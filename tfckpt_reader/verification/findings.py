@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import (
     CheckpointError,
-    CheckpointNotFoundError,
-    ChecksumError,
     CorruptCheckpointError,
-    TruncatedError,
+    ErrorKind,
     UnsupportedError,
 )
 from tfckpt_reader.verification.codes import (
@@ -72,12 +70,12 @@ class Findings:
 
     def add_error(self, code: str, error: CheckpointError) -> None:
         """Add what a parser raised, under `code` if it is about the bytes."""
-        if isinstance(error, UnsupportedError):
+        if error.kind is ErrorKind.UNSUPPORTED:
             code = "TFC901"
-        elif type(error) is CheckpointError and code not in UNREAD:
-            code = "TFC354"  # of no kind: the system did not let us
+        elif error.kind is ErrorKind.UNREADABLE and code not in UNREAD:
+            code = "TFC354"
         what = f"{error.structure}: {error.problem}" if error.structure else error.problem
-        if error.advice and error.problem.startswith("this is"):
+        if error.advice and error.kind in _ADVISED:
             what += f". {error.advice}"
         self.add(
             code,
@@ -101,39 +99,40 @@ class Findings:
             self.add_error(code_of(error, code), error)
 
 
-_BY_STRUCTURE = {
-    "key order": "TFC106",
-    "separator": "TFC108",
-    "BundleHeader": "TFC202",
-    "SlicesHeader": "TFC202",
-    "header": "TFC202",
-    "header row": "TFC201",
-    "version": "TFC202",
-    "index entry": "TFC203",
-    "slice": "TFC204",
-    "slices": "TFC204",
-    "index block": "TFC104",
-    "data block": "TFC104",
-    "footer": "TFC101",
+CODE_OF_KIND = {
+    ErrorKind.UNSUPPORTED: "TFC901",
+    ErrorKind.TABLE: "TFC101",
+    ErrorKind.METAINDEX: "TFC103",
+    ErrorKind.BLOCK: "TFC104",
+    ErrorKind.KEY_ORDER: "TFC106",
+    ErrorKind.SEPARATOR: "TFC108",
+    ErrorKind.NO_HEADER: "TFC201",
+    ErrorKind.HEADER: "TFC202",
+    ErrorKind.ENTRY: "TFC203",
+    ErrorKind.SLICES: "TFC204",
+    ErrorKind.NOT_FOUND: "TFC301",
+    ErrorKind.TRUNCATED: "TFC302",
+    ErrorKind.FOREIGN_DATA: "TFC302",
+    ErrorKind.CHECKSUM: "TFC401",
 }
+"""The code of each kind of error that has one of its own."""
+_ADVISED = (ErrorKind.FOREIGN, ErrorKind.FOREIGN_DATA, ErrorKind.HEADER)
+"""Kinds whose advice is right for the case, and not only for the code."""
 
 
-_BY_KIND: tuple[tuple[type[CheckpointError], str], ...] = (
-    (CheckpointNotFoundError, "TFC301"),
-    (TruncatedError, "TFC302"),
-    (ChecksumError, "TFC401"),
-)
+def code_of(error: CheckpointError, otherwise: str, unreadable: str = "TFC354") -> str:
+    """Return the code of an error.
 
-
-def code_of(error: CheckpointError, otherwise: str) -> str:
-    """Return the code of an error by what it was found in; else `otherwise`."""
-    structure = error.structure or ""
-    return _BY_STRUCTURE.get(structure) or _BY_STRUCTURE.get(structure.split(" ")[0]) or otherwise
+    Args:
+        error: What a parser raised.
+        otherwise: The code of bytes that are wrong in no more special way.
+        unreadable: The code where the system does not let the file be read.
+    """
+    if error.kind is ErrorKind.UNREADABLE:
+        return unreadable
+    return CODE_OF_KIND.get(error.kind, otherwise)
 
 
 def code_of_data(error: CheckpointError) -> str:
     """Return the code of an error that came up while a tensor's bytes were read."""
-    if type(error) is CheckpointError:  # of no kind: the system did not let us
-        return "TFC309"
-    kind = next((code for kind, code in _BY_KIND if isinstance(error, kind)), None)
-    return kind or code_of(error, "TFC402")
+    return code_of(error, "TFC402", unreadable="TFC309")

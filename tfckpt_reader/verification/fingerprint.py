@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.coding import VARINT, fields
 from tfckpt_reader.encoding.farmhash import fingerprint64
-from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, located
+from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, ErrorKind, located
 from tfckpt_reader.paths.companions import saved_model_of
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import describe
@@ -67,7 +67,9 @@ def _checkpoint_hash(path: str) -> int:
     data = file.read(0, file.size)
     known = describe(bytes(data))
     if known is not None:
-        raise CorruptCheckpointError(f"this is {known[0]}", file=path, advice=known[1])
+        raise CorruptCheckpointError(
+            f"this is {known[0]}", kind=ErrorKind.FOREIGN, file=path, advice=known[1]
+        )
     found = 0
     with located(path):
         for number, kind, value in fields(data):

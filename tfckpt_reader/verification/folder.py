@@ -29,9 +29,9 @@ from tfckpt_reader.verification.graph import check_alone
 from tfckpt_reader.verification.report import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    Progress = Callable[[int, int], None]
+    from tfckpt_reader.progress import Progress
 
 _LEAST_KEPT = 10
 """Problems kept of each checkpoint, however many checkpoints there are."""

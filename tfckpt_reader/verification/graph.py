@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.errors import CheckpointError, located
 from tfckpt_reader.formats.v2.bundle import Bundle
+from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
 from tfckpt_reader.paths.companions import graph_file_of
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.spec import run_of
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from tfckpt_reader.paths.layout import Location
     from tfckpt_reader.verification.findings import Findings
 
-OBJECT_GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _MOST_KEYS = 100
 """Told one by one: a graph of another model lacks all of them."""
 _LARGEST_GRAPH = 32 << 20
@@ -74,7 +74,7 @@ def check_graphs(location: Location, findings: Findings, level: str, beside: Bes
         return
     if findings.names is None or (location.version == "V1" and errors):
         return
-    if OBJECT_GRAPH_KEY in findings.names and reaches(level, "data"):
+    if OBJECT_GRAPH in findings.names and reaches(level, "data"):
         _check_objects(location.prefix, findings.names, findings)
     if beside is not None:
         _check_graph(beside, findings.names, findings)
@@ -101,7 +101,7 @@ def _check_objects(prefix: str, names: Collection[str], findings: Findings) -> N
         with located(path):
             lacking = _lacking(tracked_keys(raw), names)
     except CheckpointError as error:
-        error.tensor = OBJECT_GRAPH_KEY
+        error.tensor = OBJECT_GRAPH
         findings.add_error("TFC402", error)
         return
     what = "an object's value has this key, but the index has not"
@@ -112,7 +112,7 @@ def _object_graph(prefix: str) -> memoryview | None:
     """Return the stored graph of objects; None if it is no string, or damaged, which was told."""
     try:
         bundle = Bundle(prefix, mapped=False)
-        spec = bundle.lookup(OBJECT_GRAPH_KEY)
+        spec = bundle.lookup(OBJECT_GRAPH)
         if spec is None or spec.dtype is not DataType.STRING or spec.shape or spec.slices:
             return None
         data, front = bundle.shards.strings(run_of(spec), check=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.errors import CheckpointError, ErrorKind
 from tfckpt_reader.formats.v1.reader import V1
 from tfckpt_reader.paths.layout import missing_text
 from tfckpt_reader.tensor.names import name_of
@@ -20,13 +20,10 @@ from tfckpt_reader.verification.report import coverage_of
 from tfckpt_reader.verification.table import check_names, check_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tfckpt_reader.paths.layout import Location
+    from tfckpt_reader.progress import Progress
     from tfckpt_reader.tensor.spec import TensorSpec
     from tfckpt_reader.verification.findings import Findings
-
-    Progress = Callable[[int, int], None]
 
 
 def check_v1(
@@ -95,7 +92,7 @@ def _check_values(
             done += spec.nbytes or 0
             progress(done, total)
         except CheckpointError as error:
-            is_slice = (error.structure or "").startswith("slice")
+            is_slice = error.kind is ErrorKind.SLICES
             findings.add_error("TFC204" if is_slice else "TFC402", error)
     return done
 
@@ -129,8 +126,7 @@ def _is_sound(path: str, findings: Findings) -> bool:
     try:
         V1(path, [path], mapped=False)
     except CheckpointError as error:
-        unread = type(error) is CheckpointError
-        findings.add_error("TFC309" if unread else code_of(error, "TFC101"), error)
+        findings.add_error(code_of(error, "TFC101", unreadable="TFC309"), error)
         return False
     return True
 

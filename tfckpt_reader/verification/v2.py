@@ -25,14 +25,13 @@ from tfckpt_reader.verification.v2_data import Values, check_data
 from tfckpt_reader.verification.v2_files import check_sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from tfckpt_reader.paths.layout import Location
+    from tfckpt_reader.progress import Progress
     from tfckpt_reader.tensor.spec import Run, TensorSpec
     from tfckpt_reader.verification.findings import Findings
     from tfckpt_reader.verification.table import Rows
-
-    Progress = Callable[[int, int], None]
 
 
 def check_v2(

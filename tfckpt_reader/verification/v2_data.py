@@ -15,14 +15,13 @@ from tfckpt_reader.verification.findings import code_of_data
 from tfckpt_reader.verification.numbers import FLOATS, Look, look, remarks, together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     from tfckpt_reader.formats.reader import OnRead
     from tfckpt_reader.formats.v2.bundle import Bundle
+    from tfckpt_reader.progress import Progress
     from tfckpt_reader.tensor.spec import Run, TensorSpec
     from tfckpt_reader.verification.findings import Findings
-
-    Progress = Callable[[int, int], None]
 
 _MOST_TIMES, _FEW = 16, 1 << 30
 """So many times the bytes of the data files, and some, are read where tensors overlap; a small

@@ -16,7 +16,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import CorruptCheckpointError, located
+from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, located
 from tfckpt_reader.formats.reader import pour_in_order
 from tfckpt_reader.formats.v1.rows import stored_values
 from tfckpt_reader.protobuf import parse
@@ -216,7 +216,9 @@ class V1:
         with located(self.path, tensor=spec.name):
             require_readable(spec.dtype)
             if not self._pieces[spec.name]:
-                raise CorruptCheckpointError("the header lists none", structure="slices")
+                raise CorruptCheckpointError(
+                    "the header lists none", kind=ErrorKind.SLICES, structure="slices"
+                )
             check_tiling(spec.shape, rows, taken)
         return taken
 
@@ -239,7 +241,9 @@ class V1:
         if not piece.elements:
             return []
         where = "slice, the only one" if piece.shape == spec.shape else f"slice {piece}"
-        raise CorruptCheckpointError("the file has no row for it", structure=where)
+        raise CorruptCheckpointError(
+            "the file has no row for it", kind=ErrorKind.SLICES, structure=where
+        )
 
 
 def _require_number(number: int, piece: TensorSlice) -> None:
@@ -275,11 +279,14 @@ def _header(table: Table) -> Any:
     value = table.get(b"")
     with located(path):
         if value is None:
-            raise CorruptCheckpointError("the file has none: no checkpoint", structure="header row")
-        header = parse("SlicesHeader", value)
+            raise CorruptCheckpointError(
+                "the file has none: no checkpoint", kind=ErrorKind.NO_HEADER, structure="header row"
+            )
+        header = parse("SlicesHeader", value, ErrorKind.HEADER)
         if not header.HasField("meta"):
             raise CorruptCheckpointError(
                 "this is the index of a V2 checkpoint, or no checkpoint",
+                kind=ErrorKind.HEADER,
                 structure="header",
                 advice="Give it a name that ends in .index, beside its .data files",
             )
@@ -292,5 +299,6 @@ def _tensor_meta(table: Table, data: bytes) -> Any:
     try:
         return parse("TensorMeta", data)
     except CorruptCheckpointError as error:
-        error.structure, error.file = "SlicesHeader", table.source.name
+        error.kind, error.structure = ErrorKind.HEADER, "SlicesHeader"
+        error.file = table.source.name
         raise

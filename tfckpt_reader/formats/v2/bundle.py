@@ -17,7 +17,7 @@ from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, locate, located
+from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, ErrorKind, locate, located
 from tfckpt_reader.formats.reader import pour_in_order
 from tfckpt_reader.formats.v2.bulk import scan
 from tfckpt_reader.formats.v2.index import Header, decode_entry
@@ -209,10 +209,13 @@ class Bundle:
         with located(self.path, tensor=spec.name):
             where = f"slice {piece}"
             if row is None:
-                raise CorruptCheckpointError("the index has no row for it", structure=where)
+                raise CorruptCheckpointError(
+                    "the index has no row for it", kind=ErrorKind.SLICES, structure=where
+                )
             entry = decode_entry(row)
             raise CorruptCheckpointError(
                 "its row disagrees with the tensor's",
+                kind=ErrorKind.SLICES,
                 structure=where,
                 expected=f"{spec.dtype} {list(piece.shape)}",
                 got=f"{entry.dtype} {list(entry.shape)}{' in slices' if entry.slices else ''}",

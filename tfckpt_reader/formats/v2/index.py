@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.encoding.checksum import unmask
 from tfckpt_reader.encoding.coding import decode_varint
-from tfckpt_reader.errors import CorruptCheckpointError
+from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.dtypes import require_readable
 from tfckpt_reader.tensor.proto_fields import (
@@ -64,7 +64,7 @@ class Header:
             UnsupportedError: it says that readers of version 1 cannot read the file.
             CorruptCheckpointError: it is no header.
         """
-        header = parse("BundleHeader", value)
+        header = parse("BundleHeader", value, ErrorKind.HEADER)
         check_version(header.version)
         return cls(header.num_shards, header.endianness)
 
@@ -152,4 +152,6 @@ def require_possible(run: Run) -> None:
 
 
 def _bad_entry(problem: str, expected: str, got: object) -> CorruptCheckpointError:
-    return CorruptCheckpointError(problem, structure="index entry", expected=expected, got=got)
+    return CorruptCheckpointError(
+        problem, kind=ErrorKind.ENTRY, structure="index entry", expected=expected, got=got
+    )

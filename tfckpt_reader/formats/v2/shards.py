@@ -20,6 +20,7 @@ from tfckpt_reader.errors import (
     CheckpointNotFoundError,
     ChecksumError,
     CorruptCheckpointError,
+    ErrorKind,
     TruncatedError,
     enough_memory,
     locate,
@@ -104,6 +105,7 @@ class Shards:
             raise CorruptCheckpointError(
                 "there is no such shard",
                 file=self.prefix + ".index",
+                kind=ErrorKind.ENTRY,
                 structure="index entry",
                 expected=f"a shard below {self.num_shards}",
                 got=shard,
@@ -286,6 +288,7 @@ def _too_short(file: File, run: Run) -> TruncatedError:
     what, advice = known or ("", f"{count_of(end - file.size, 'byte')} are missing: copy it again")
     return TruncatedError(
         f"this is {what}" if what else "the file ends before the tensor does",
+        kind=ErrorKind.FOREIGN_DATA if what else None,
         file=file.name,
         offset=run.offset,
         tensor=run.name,

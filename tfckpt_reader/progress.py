@@ -1,0 +1,13 @@
+"""Progress of long work: how it is reported, whatever the work is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called on the caller's thread, now and then, with the bytes done and their total."""
+
+
+def no_progress(_done: int, _total: int) -> None:
+    """Report nothing."""
