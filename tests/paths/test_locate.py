@@ -13,8 +13,9 @@ import pytest
 import writers as w
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.paths.layout import Location, checkpoints_in
+from tfckpt_reader.paths.layout import Location
 from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.paths.prefix import checkpoints_in
 
 TENSORS: dict[str, Any] = {"a": np.array([1, 2]), "b": w.Strings([b"x"], ())}
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 1234\n" % (b"0" * 64)
@@ -477,7 +478,7 @@ def test_unusable_state_file_of_a_folder(tmp_path: Path, content: bytes) -> None
     v2(tmp_path / "ckpt-1", 1)
     (tmp_path / "checkpoint").write_bytes(content)
     found = assert_value(tmp_path, 1)
-    assert any("checkpoint" in note and "aside" in note for note in found.notes)
+    assert any("checkpoint" in note and "ignored" in note for note in found.notes)
     v2(tmp_path / "ckpt-2", 2)
     assert_none(tmp_path, "ckpt-1", "ckpt-2")
     with pytest.raises(tfckpt.CorruptCheckpointError):

@@ -10,7 +10,7 @@ from project import FIXTURES
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.paths.layout import Location
-from tfckpt_reader.paths.locate import listed_at
+from tfckpt_reader.paths.state_file import listed_checkpoint
 
 
 def state(folder: Path, *names: str) -> None:
@@ -86,6 +86,15 @@ def test_a_name_that_several_sets_of_shards_have(tmp_path: Path) -> None:
     assert kept.other_files == ()
 
 
+def test_a_v2_name_that_looks_like_a_v1_shard(tmp_path: Path) -> None:
+    put(tmp_path, "saver_tf1/model.ckpt-1", "m-00000-of-00002")
+    (tmp_path / "m-00000-of-00002.meta").rename(tmp_path / "m.meta")  # TensorFlow cuts the ending
+    state(tmp_path, "m-00000-of-00002")
+    kept = tfckpt.kept_checkpoints(tmp_path)
+    assert kept.there == (str(tmp_path / "m-00000-of-00002"),)
+    assert (kept.missing, kept.incomplete) == ((), ())
+
+
 def test_files_of_similar_names(tmp_path: Path) -> None:
     put(tmp_path, "saver_tf1/model.ckpt-1", "model-1")
     others = put(tmp_path, "saver_tf1/model.ckpt-1", "model-1.meta")
@@ -104,9 +113,9 @@ def test_long_lists_are_not_looked_for_one_by_one(
 
     def look(state_path: str, written: str) -> Location | None:
         asked.append(written)
-        return listed_at(state_path, written)
+        return listed_checkpoint(state_path, written)
 
-    monkeypatch.setattr("tfckpt_reader.paths.retention.listed_at", look)
+    monkeypatch.setattr("tfckpt_reader.paths.retention.listed_checkpoint", look)
     put(tmp_path, "saver_tf1/model.ckpt-1", "model-1")
     (tmp_path / "sub").mkdir()
     put(tmp_path / "sub", "v1_sharded/model.ckpt", "model-2")

@@ -9,7 +9,6 @@ entries in the index tell what lies where. Its name holds its number and how man
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ from tfckpt_reader.errors import (
 from tfckpt_reader.formats.v2.index import require_possible
 from tfckpt_reader.formats.v2.segments import WORTH_PARTS, crc_by_parts
 from tfckpt_reader.paths.layout import shard_counts, shard_path
+from tfckpt_reader.storage.filesystem import exists
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import describe, read_head
 from tfckpt_reader.storage.source import CHUNK, chunks
@@ -89,7 +89,7 @@ class Shards:
 
     def _path(self, shard: int) -> str:
         path = shard_path(self.prefix, shard, self.num_shards)
-        if os.path.exists(path):
+        if exists(path):
             return path
         there = shard_counts(self.prefix)
         # A merge with an empty input counts too many shards: the files are then named for fewer.
