@@ -78,9 +78,9 @@ def _write(path: str, pieces: Iterable[str]) -> None:
         with open(path, "wb") as file:
             file.writelines(contents)
         return
-    from tfckpt_reader.storage.atomic import written_aside
+    from tfckpt_reader.storage.atomic import atomic_file
 
-    with written_aside(os.path.realpath(path)) as file:
+    with atomic_file(os.path.realpath(path)) as file:
         file.writelines(contents)
 
 

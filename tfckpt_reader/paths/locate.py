@@ -1,4 +1,4 @@
-"""From the path that a user gives to the checkpoint that it means.
+"""From a user's path to the checkpoint it means.
 
 Independent of tensors. FORMAT 1.3; TensorFlow ``python/training/checkpoint_management.py``.
 
@@ -42,7 +42,7 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]+)://")
 
 
 def locate(path: str | os.PathLike[str] | bytes | Location, *, latest: bool = False) -> Location:
-    """Return the checkpoint that a path means.
+    """Return the checkpoint meant by a path.
 
     Args:
         path: Prefix, file, state file or folder. A Location stands for itself.
@@ -81,7 +81,7 @@ def latest_checkpoint(folder: str | os.PathLike[str] | bytes) -> str | None:
 
 
 def _by_file(path: str) -> Location | None:
-    """Return the checkpoint that a file belongs to, or leads to."""
+    """Return the checkpoint of one of its files, a state file, or the file of a SavedModel."""
     for prefix in _prefixes(path):
         location = checkpoint_at(prefix)
         if location is not None:
@@ -98,7 +98,7 @@ def _by_file(path: str) -> Location | None:
 
 
 def _prefixes(path: str) -> list[str]:
-    """Return the prefixes of the checkpoints that a file can belong to, by its name."""
+    """Return the possible prefixes of a file, by its name."""
     prefixes = [path.removesuffix(end) for end in (".index", ".meta") if path.endswith(end)]
     match = DATA_FILE.fullmatch(path)
     return [*prefixes, match[1]] if match else prefixes

@@ -1,4 +1,4 @@
-"""The file-system seam: finding files asks the system here and nowhere else.
+"""The file-system seam: all searches for files go through this module.
 
 Independent of any format. Paths are plain strings, and callers only join and split them. Remote
 storage attaches here: each function then passes a URL on to a remote implementation of the same
