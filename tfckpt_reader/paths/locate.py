@@ -141,7 +141,7 @@ def _from_state(path: str) -> Location:
     folder = os.path.dirname(path) or "."
     others = [other.prefix for other in checkpoints_in(folder)]
     raise CheckpointNotFoundError(
-        f"the checkpoint that it names is not in its folder: {shortened(state.newest)}",
+        f"the checkpoint it names is not beside it: {shortened(state.newest)}",
         file=path,
         advice=f"The folder has: {_listed(others)}"
         if others
@@ -174,7 +174,7 @@ def _wrong_file(path: str) -> CheckpointError:
             f"this is {kind}", kind=ErrorKind.FOREIGN, file=path, advice=advice
         )
     return CorruptCheckpointError(
-        "this is not a checkpoint: it does not end as a table does",
+        "this is no checkpoint: it does not end as a table does",
         kind=ErrorKind.FOREIGN,
         file=path,
         expected=f"magic {MAGIC.hex()} in the last 8 bytes",
