@@ -9,7 +9,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.encoding.checksum import CASTAGNOLI, IEEE, Sums, crc32c
+from tfckpt_reader.encoding.checksum import CASTAGNOLI, IEEE, PartialChecksums, crc32c
 from tfckpt_reader.errors import CorruptCheckpointError
 from tfckpt_reader.storage.atomic import write_at
 from tfckpt_reader.text import count_of
@@ -55,7 +55,7 @@ def write_arrays(job: Job, sink: ArraySink, *, crc: int | None = None) -> list[i
         CheckpointError: a tensor cannot be read, or is damaged.
         OSError: the file cannot be written.
     """
-    arrays, sums = job.arrays, Sums(len(job.arrays), crc or IEEE)
+    arrays, sums = job.arrays, PartialChecksums(len(job.arrays), crc or IEEE)
     checksum = None if crc is None else _CHECKSUMS[crc]
     streamed = [i for i, array in enumerate(arrays) if array.chunks is None]
 
@@ -70,7 +70,7 @@ def write_arrays(job: Job, sink: ArraySink, *, crc: int | None = None) -> list[i
             data = array.encode(data)
         accept(streamed[index], first, data)
 
-    job.reader.pour([arrays[i].spec for i in streamed], accept_tensor, job.on_read)
+    job.reader.read_many([arrays[i].spec for i in streamed], accept_tensor, job.on_read)
     for i, array in enumerate(arrays):
         for chunk in array_bytes(job, array) if array.chunks is not None else ():
             accept(i, sums.sizes[i], chunk)
@@ -90,7 +90,7 @@ def array_bytes(job: Job, array: OutputArray) -> Iterator[bytes | memoryview]:
             job.on_read(len(made))
             yield made
         return
-    for data in job.reader.stream(array.spec):
+    for data in job.reader.blocks(array.spec):
         job.on_read(len(data))
         yield data if array.encode is None else array.encode(data)
 
