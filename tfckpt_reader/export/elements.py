@@ -149,9 +149,7 @@ class Cast:
         return rounded.view(np.uint8).data
 
 
-def _rounded(
-    numbers: NDArray[Any], target: DataType
-) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def _rounded(numbers: NDArray[Any], target: DataType) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return the numbers rounded to the nearest, and which of them are infinite."""
     import numpy as np
 

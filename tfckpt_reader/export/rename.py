@@ -92,7 +92,7 @@ def _reason(new_names: Mapping[str, str], name: str, other: str) -> str:
     if new_names[name] == new_names[other]:
         return f"would be called {new_names[name]!r}, as {other!r}"
     both = f"{new_names[name]!r} and {new_names[other]!r}"
-    return f"{both} would be one file where upper and lower case are equal"
+    return f"{both} would be one file where case is ignored"
 
 
 def read_list(path: str) -> dict[str, str]:

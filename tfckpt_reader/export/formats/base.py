@@ -59,7 +59,10 @@ class Format(ABC):
         return ElementEncoding(self.type_names[wider.dtype], wider.dtype.itemsize, wider.convert)
 
     def string_arrays(
-        self, name: str, spec: TensorSpec, read: Callable[[], NDArray[np.object_]]
+        self,
+        name: str,
+        spec: TensorSpec,
+        read: Callable[[], NDArray[np.object_]],  # noqa: ARG002 - the default
     ) -> tuple[OutputArray, ...]:
         """Return the arrays that hold a tensor of strings.
 
