@@ -1,4 +1,4 @@
-"""Convert a checkpoint to a format that other programs load.
+"""Convert a checkpoint to a format of other programs.
 
 A conversion is planned first, then written. Each tensor's crc is verified on the way; the
 destination gets its name only when it is complete.
@@ -38,7 +38,7 @@ class Array:
     """One array of the destination."""
 
     tensor: str
-    """Name of the tensor that it comes from."""
+    """Name of its tensor."""
     name: str
     """Its own name."""
     dtype: str
@@ -52,7 +52,7 @@ class Conversion:
     """The result of `convert`."""
 
     path: str
-    """The file or folder that was written."""
+    """The file or folder written."""
     written: tuple[str, ...]
     """Names of the tensors in it."""
     skipped: dict[str, str]
@@ -64,7 +64,7 @@ class Conversion:
     arrays: tuple[Array, ...] = ()
     """Its arrays, with the tensors in the order of the checkpoint."""
     overflows: dict[str, int] = field(default_factory=dict)
-    """Numbers that a cast made infinite, by the names of their tensors."""
+    """Name of a tensor -> numbers made infinite by a cast."""
 
 
 def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its own
@@ -87,20 +87,20 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
 ) -> Conversion:
     """Write the tensors of a checkpoint to an .npz or a .safetensors file, or a folder of .npy.
 
-    Memory stays bounded, whatever the size of the checkpoint: numbers are streamed; a string
-    tensor, or a slab of a V1 tensor, is in memory whole.
+    Memory does not grow with the checkpoint: numbers are streamed. Only one string tensor, or one
+    slab of a V1 tensor, is in memory at a time.
 
     Args:
         src: The checkpoint, as for `open`.
         dst: The file to write, or, ending in a slash, the folder. Its suffix selects the format.
-        include: Globs, or regular expressions behind ``re:``, over whole names; only tensors that
-            match one are written. Default: all.
-        exclude: The same; tensors that match one are not written.
-        strip_prefix: Removed from the names that begin with it.
+        include: Globs, or regular expressions behind ``re:``, over whole names; only matching
+            tensors are written. Default: all.
+        exclude: The same; matching tensors are not written.
+        strip_prefix: Removed from the beginning of names.
         rename: Rules ``REGEX=>REPLACEMENT``, applied one after another to the rest of the name.
         names: Name -> name in the destination; overrides both.
-        cast: "float32", "float16" or "bfloat16": store all floating-point numbers as that.
-        raw: Store the bits of types that the format lacks, instead of the next wider type.
+        cast: "float32", "float16" or "bfloat16": the type of all floating-point numbers.
+        raw: Store the bits of types that NumPy lacks, instead of the next wider type.
         format: "npz", "safetensors" or "npy"; `dst` may then end in anything.
         compress: Deflate, on threads; an .npz only.
         force: Replace `dst` if it exists; a folder only if nothing else is in it.

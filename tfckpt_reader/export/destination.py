@@ -45,7 +45,7 @@ class Destination(NamedTuple):
         return cls(stripped or path, FORMATS[name])
 
     def require_writable(self, *, force: bool) -> None:
-        """Refuse a path that exists already, unless `force`, or that cannot be created.
+        """Refuse an existing path, unless `force`, and an impossible one.
 
         Raises:
             OSError: the reason.
@@ -73,7 +73,7 @@ class Destination(NamedTuple):
 
 
 def _format_name(path: str) -> str:
-    """Return the name of the format that has the suffix of a path."""
+    """Return the name of the format with the suffix of a path."""
     for name, file_format in FORMATS.items():
         if path.endswith(_SLASHES if file_format.suffix == "/" else file_format.suffix):
             return name

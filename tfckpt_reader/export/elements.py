@@ -30,7 +30,7 @@ _SMALL_FLOATS: dict[DataType, tuple[int, int, int, str]] = {
     DataType.FLOAT8_E5M2FNUZ: (5, 2, 16, "fnuz"),
     DataType.FLOAT4_E2M1FN: (2, 1, 1, "finite"),
 }
-"""Bits of exponent, bits of mantissa, bias, and the kind, which determines the NaNs."""
+"""Bits of exponent, bits of mantissa, bias, and the kind, for the NaNs."""
 
 
 class Widening(NamedTuple):
@@ -41,7 +41,7 @@ class Widening(NamedTuple):
 
 
 def widened(dtype: DataType) -> Widening | None:
-    """Return the widening of a type that NumPy lacks; None for a type that NumPy has."""
+    """Return the widening of a type missing in NumPy; None for NumPy's own types."""
     if dtype is DataType.BFLOAT16:
         return Widening(DataType.FLOAT32, _widen_bfloat16)
     if dtype in _SMALL_FLOATS:
@@ -150,7 +150,7 @@ class Cast:
 
 
 def _rounded(numbers: NDArray[Any], target: DataType) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return the numbers rounded to the nearest, and which of them are infinite."""
+    """Return the numbers rounded to the nearest, and a mask of the infinite ones."""
     import numpy as np
 
     if target is DataType.BFLOAT16:
@@ -171,7 +171,7 @@ def _bfloat16_bits(numbers: NDArray[Any]) -> NDArray[np.uint16]:
 
 
 def _rounded_to_odd(numbers: NDArray[Any]) -> NDArray[np.float32]:
-    """Return float64 as float32, truncated, with the last bit set where that loses bits.
+    """Return float64 as float32, truncated, with the last bit set wherever bits are lost.
 
     Rounding this to bfloat16 equals rounding the float64 once.
     """

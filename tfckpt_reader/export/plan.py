@@ -1,6 +1,6 @@
 """The plan of a conversion: the tensors to write, their names and their encodings.
 
-Reads no numbers and writes nothing. Everything that is impossible is reported here, at once.
+Reads no numbers and writes nothing. All refusals are collected and reported at once.
 """
 
 from __future__ import annotations
@@ -97,10 +97,10 @@ def _selected(ckpt: Checkpoint, options: Options) -> tuple[dict[str, TensorSpec]
 
 
 def _refusals(
-    specs: Mapping[str, TensorSpec], names: Mapping[str, str], to: Format, taken: Container[str]
+    specs: Mapping[str, TensorSpec], names: Mapping[str, str], to: Format, keys: Container[str]
 ) -> dict[str, str]:
-    """Return the tensors that a format cannot hold beside others: name -> reason."""
-    reasons = {name: to.refusal(names[name], spec, taken) for name, spec in specs.items()}
+    """Return the tensors refused by a format: name -> reason."""
+    reasons = {name: to.refusal(names[name], spec, keys) for name, spec in specs.items()}
     return {name: reason for name, reason in reasons.items() if reason}
 
 
@@ -139,7 +139,7 @@ def _arrays(
 
 
 def _split_strings(arrays: Sequence[OutputArray]) -> list[str]:
-    """Return a note for each tensor of strings that is stored in two arrays."""
+    """Return a note for each tensor of strings in two arrays."""
     names: dict[str, list[str]] = {}
     for array in arrays:
         names.setdefault(array.spec.name, []).append(array.name)

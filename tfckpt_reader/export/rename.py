@@ -52,7 +52,7 @@ def renamed(
 
     Args:
         names: The tensors' names.
-        strip_prefix: Removed from names that begin with it, first.
+        strip_prefix: Removed from the beginning of names, first.
         rules: Applied one after another to the rest.
         listed: Name -> name in the destination; overrides everything else.
     """
@@ -75,7 +75,7 @@ def collisions(
 
     Args:
         new_names: Name of each tensor -> name in the destination.
-        collision_key: Returns a key that two names in the destination must not share.
+        collision_key: Returns a key, unique among the names in the destination.
     """
     owners: dict[str, list[str]] = {}
     for name, new_name in new_names.items():

@@ -24,7 +24,7 @@ from tfckpt_reader.export.formats import FORMATS
 from tfckpt_reader.export.transfer import Job
 from tfckpt_reader.formats.reader import Reader
 from tfckpt_reader.tensor.dtypes import DataType
-from tfckpt_reader.tensor.spec import TensorSpec
+from tfckpt_reader.tensor.spec import Segment, TensorSpec
 
 NPZ = FORMATS["npz"]
 STRING, FLOAT = DataType.STRING, DataType.FLOAT32
@@ -33,7 +33,7 @@ NUMPY_HAS = [d for d in DataType if d.itemsize and not d.needs_ml_dtypes]
 
 def spec(name: str, dtype: DataType = FLOAT, shape: tuple[int, ...] = (2,)) -> TensorSpec:
     nbytes = prod(shape) * dtype.itemsize
-    return TensorSpec(name, dtype, shape, nbytes, 0, 0, 0)
+    return TensorSpec(Segment(name, dtype, shape, nbytes, 0, 0, 0))
 
 
 def refused(*specs: TensorSpec) -> dict[str, str]:
@@ -57,13 +57,13 @@ class Bytes:
     def read_many(
         self,
         specs: Sequence[TensorSpec],
-        sink: Callable[[int, int, memoryview], object],
+        take: Callable[[int, int, memoryview], object],
         on_read: Callable[[int], None],
     ) -> None:
         for number, spec in enumerate(specs):
             done = 0
             for piece in self.data[spec.name]:
-                sink(number, done, memoryview(piece))
+                take(number, done, memoryview(piece))
                 done += len(piece)
                 on_read(len(piece))
 

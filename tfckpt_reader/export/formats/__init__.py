@@ -1,4 +1,4 @@
-"""The formats that tensors are exported to, a module each.
+"""The formats of exports, a module each.
 
 A new format is a new module and a new row of `FORMATS`.
 """

@@ -1,7 +1,7 @@
 """The interface of an export format.
 
-A format determines how elements are held, which names are allowed, and the layout of the file. It
-must not know the checkpoint, the options or other formats.
+A format determines the encoding of elements, the allowed names and the layout of the file. It must
+not know the checkpoint, the options or other formats.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Format(ABC):
     is_folder: ClassVar[bool] = False
     can_compress: ClassVar[bool] = False
     type_names: ClassVar[Mapping[DataType, str]]
-    """Dtypes of numbers that the format holds unchanged -> its name of the type."""
+    """Dtypes of numbers held unchanged -> the format's name of the type."""
 
     @cache  # noqa: B019 - there is one instance of each format
     def encoding(self, dtype: DataType, *, raw: bool) -> ElementEncoding | None:
@@ -46,7 +46,7 @@ class Format(ABC):
 
         Args:
             dtype: The tensor's.
-            raw: Store the bits of the dtypes that NumPy lacks, as unsigned integers.
+            raw: Store the bits of dtypes that NumPy lacks, as unsigned integers.
         """
         if raw and dtype.needs_ml_dtypes:
             bits = DataType.UINT8 if dtype.itemsize == 1 else DataType.UINT16
@@ -64,7 +64,7 @@ class Format(ABC):
         spec: TensorSpec,
         read: Callable[[], NDArray[np.object_]],  # noqa: ARG002 - the default
     ) -> tuple[OutputArray, ...]:
-        """Return the arrays that hold a tensor of strings.
+        """Return the arrays for a tensor of strings.
 
         Args:
             name: Its name in the destination.
@@ -78,13 +78,13 @@ class Format(ABC):
         raise UnsupportedError(f"a {self.suffix} cannot hold {spec.dtype} tensors", tensor=name)
 
     @abstractmethod
-    def refusal(self, name: str, spec: TensorSpec, taken: Container[str]) -> str | None:
+    def refusal(self, name: str, spec: TensorSpec, keys: Container[str]) -> str | None:
         """Return the reason against holding a tensor under a name, or None.
 
         Args:
             name: Its name in the destination.
             spec: The tensor.
-            taken: Collision keys of all names in the destination.
+            keys: Collision keys of all names in the destination.
         """
 
     def refusal_of_all(
@@ -96,11 +96,11 @@ class Format(ABC):
         return None
 
     def collision_key(self, name: str) -> str:
-        """Return a key that two names in one destination must not share."""
+        """Return a key, unique among the names in one destination."""
         return name
 
     def files_to_replace(self, path: str) -> set[str]:
-        """Return the names of the files in a folder that replacing it removes; none for a file.
+        """Return the names of the files removed by replacing a folder; none for a file.
 
         Raises:
             FileExistsError: another kind of file or folder is there.

@@ -63,7 +63,7 @@ class NpyFolder(npy.NpyFormat):
         """Return the file name in lower case: some file systems ignore case."""
         return file_name(name).lower()
 
-    def refusal(self, name: str, spec: TensorSpec, taken: Container[str]) -> str | None:
+    def refusal(self, name: str, spec: TensorSpec, keys: Container[str]) -> str | None:
         """Return the reason against a tensor or its name."""
         why = npy.refusal(spec)
         if why is not None:
@@ -75,7 +75,7 @@ class NpyFolder(npy.NpyFormat):
         except UnicodeEncodeError:
             return "its name is not UTF-8"
         for possible in npy.possible_names(name, spec):
-            if possible != name and self.collision_key(possible) in taken:
+            if possible != name and self.collision_key(possible) in keys:
                 return f"its strings may need the file of {possible}, which belongs to a tensor"
         return None
 

@@ -38,16 +38,16 @@ class Npz(npy.NpyFormat):
     suffix = ".npz"
     can_compress = True
 
-    def refusal(self, name: str, spec: TensorSpec, taken: Container[str]) -> str | None:
+    def refusal(self, name: str, spec: TensorSpec, keys: Container[str]) -> str | None:
         """Return the reason against a name: unsafe, or NumPy confuses it with another."""
         why = npy.refusal(spec)
         if why is not None:
             return why
-        if name.endswith(_SUFFIX) and name.removesuffix(_SUFFIX) in taken:
+        if name.endswith(_SUFFIX) and name.removesuffix(_SUFFIX) in keys:
             return f"NumPy cannot tell it from {name.removesuffix(_SUFFIX)}"
         possible = npy.possible_names(name, spec)
         for each in possible:
-            if each != name and (each in taken or each + _SUFFIX in taken):
+            if each != name and (each in keys or each + _SUFFIX in keys):
                 return f"its strings may need the name {each}, which NumPy confuses with a tensor's"
         return _name_refusal(possible[-1], name)
 

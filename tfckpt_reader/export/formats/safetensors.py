@@ -68,7 +68,7 @@ _ADVICE = {
     DataType.STRING: "; an .npz holds them",
     DataType.COMPLEX128: "; an .npz holds them",
 }
-"""Where to store types that the format lacks."""
+"""Where to store types missing in the format."""
 _METADATA = "__metadata__"
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _LONGEST_HEADER = 100_000_000
@@ -87,7 +87,7 @@ class Safetensors(Format):
         if dtype.numpy_name in _TYPE_NAMES
     }
 
-    def refusal(self, name: str, spec: TensorSpec, taken: Container[str]) -> str | None:  # noqa: ARG002 - names are equal or not
+    def refusal(self, name: str, spec: TensorSpec, keys: Container[str]) -> str | None:  # noqa: ARG002 - equal names only collide
         """Return the reason against a tensor: its dtype, its size, or its name."""
         if self.encoding(spec.dtype, raw=False) is None:
             advice = _ADVICE.get(spec.dtype, "")
