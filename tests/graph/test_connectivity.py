@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.encoding.coding import set_apart
+from tfckpt_reader.encoding.coding import split_fields
 from tfckpt_reader.graph.connectivity import on_cycles
 from tfckpt_reader.graph.decode.node_store import StoredNodes
 from tfckpt_reader.protobuf import parse
@@ -96,7 +96,7 @@ def test_a_given_tensor_is_not_its_operation(tmp_path: Path) -> None:
 
 def stored(nodes: list[bytes]) -> StoredNodes:
     data = memoryview(b"".join(text(1, each) for each in nodes))
-    (spans,), _ = set_apart(data, (1,), 1 << 20)
+    (spans,), _ = split_fields(data, (1,), 1 << 20)
     return StoredNodes(data, spans, 1, "f.meta")
 
 

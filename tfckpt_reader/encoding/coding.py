@@ -88,22 +88,22 @@ def fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
         offset = end
 
 
-def set_apart(
+def split_fields(
     data: memoryview, numbers: tuple[int, ...], most: int
 ) -> tuple[tuple[array[int], ...], bytes]:
-    """Find where the values of some fields lie in a message, without a look at them.
+    """Locate the values of some fields in a message without decoding them.
 
     Args:
         data: The message.
-        numbers: Numbers, below 16, of fields with lengths.
-        most: Values that are noted at most: two bytes can claim to be one, and a note takes 16.
+        numbers: Numbers, below 16, of length-delimited fields.
+        most: The largest number of values to accept: a value can take two bytes, its record 16.
 
     Returns:
-        For each of the numbers, where its values begin and end, in turn; and the other fields.
+        For each number the begin and end of its values, in turn; and the bytes of all other fields.
 
     Raises:
         CorruptCheckpointError: as for `fields`.
-        UnsupportedError: there are more values than `most`.
+        UnsupportedError: more values than `most`.
     """
     found = {number << 3 | LENGTH_DELIMITED: array("Q") for number in numbers}
     others = bytearray()

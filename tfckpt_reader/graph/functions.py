@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.encoding.coding import set_apart
+from tfckpt_reader.encoding.coding import split_fields
 from tfckpt_reader.errors import CheckpointError, TensorNotFoundError
 from tfckpt_reader.graph.connectivity import ARGUMENT, Naming, quoted
 from tfckpt_reader.graph.decode.attributes import Attributes
@@ -49,7 +49,7 @@ class Function(Graph):
         file: str,
         most: int,
     ) -> None:
-        (spans,), rest = set_apart(data, (_NODE_DEF,), most)
+        (spans,), rest = split_fields(data, (_NODE_DEF,), most)
         message = parse("FunctionDef", rest)
         super().__init__(StoredNodes(data, spans, _NODE_DEF, file), definitions)
         self.definition = OpDefinition.of(message.signature)
@@ -147,7 +147,7 @@ def decode_functions(
     found: dict[str, Function] = {}
     left = MOST_NODES
     for library in libraries:
-        (spans,), _ = set_apart(library, (_FUNCTION,), MOST_FUNCTIONS)
+        (spans,), _ = split_fields(library, (_FUNCTION,), MOST_FUNCTIONS)
         for number, (begin, end) in enumerate(zip(spans[::2], spans[1::2], strict=True)):
             try:
                 function = Function(library[begin:end], definitions, file, left)

@@ -10,7 +10,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.encoding.coding import set_apart
+from tfckpt_reader.encoding.coding import split_fields
 from tfckpt_reader.errors import (
     CheckpointError,
     CheckpointNotFoundError,
@@ -77,7 +77,7 @@ class MetaGraph(Graph):
         with located(parts.file):
             data = memoryview(whole(parts.graph))
             try:
-                (nodes, libraries), rest = set_apart(data, (_NODE, _LIBRARY), MOST_NODES)
+                (nodes, libraries), rest = split_fields(data, (_NODE, _LIBRARY), MOST_NODES)
             except CorruptCheckpointError as error:
                 error.structure, error.offset, error.advice = "graph_def", None, ADVICE
                 raise

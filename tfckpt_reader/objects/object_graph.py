@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.encoding.coding import fields, set_apart
+from tfckpt_reader.encoding.coding import fields, split_fields
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.dtypes import DataType
@@ -57,7 +57,7 @@ def decode_saved_variables(data: bytes | memoryview) -> tuple[SavedVariable, ...
         CorruptCheckpointError: it is none.
         UnsupportedError: there are more than a million objects, or their paths are too long.
     """
-    set_apart(memoryview(data), (1,), MOST_OBJECTS)
+    split_fields(memoryview(data), (1,), MOST_OBJECTS)
     nodes = parse("SavedObjects", data).nodes
     paths = _paths(nodes)
     _add_slots(nodes, paths)

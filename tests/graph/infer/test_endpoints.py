@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.encoding.coding import set_apart
+from tfckpt_reader.encoding.coding import split_fields
 from tfckpt_reader.graph.decode.node_store import StoredNodes
 from tfckpt_reader.graph.graph import Graph
 from tfckpt_reader.graph.infer.dataflow import Flow
@@ -418,7 +418,7 @@ def test_any_graph_has_an_answer(
 
 def flow_of(nodes: Sequence[bytes]) -> Flow:
     data = memoryview(b"".join(text(1, each) for each in nodes))
-    (spans,), _ = set_apart(data, (1,), len(nodes))
+    (spans,), _ = split_fields(data, (1,), len(nodes))
     return Flow(Graph(StoredNodes(data, spans, 1, "x"), dict).operations)
 
 

@@ -13,7 +13,7 @@ from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.encoding.coding import LENGTH_DELIMITED, encode_varint, set_apart
+from tfckpt_reader.encoding.coding import LENGTH_DELIMITED, encode_varint, split_fields
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, enough_memory
 from tfckpt_reader.protobuf import parse
 
@@ -99,8 +99,8 @@ class StoredNodes:
         data = self[number]
         try:
             if len(data) > _RUN:
-                set_apart(data, (_INPUT, _ATTR), _MOST_PARTS)
-                _, rest = set_apart(data, (_ATTR,), _MOST_PARTS)
+                split_fields(data, (_INPUT, _ATTR), _MOST_PARTS)
+                _, rest = split_fields(data, (_ATTR,), _MOST_PARTS)
                 return parse("Node", rest)
             return parse("Node", data)
         except CheckpointError as error:

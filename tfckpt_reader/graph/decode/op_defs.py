@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tfckpt_reader.encoding.coding import set_apart
+from tfckpt_reader.encoding.coding import split_fields
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.graph.decode.attributes import decode_attribute
 from tfckpt_reader.protobuf import parse
@@ -191,7 +191,7 @@ def decode_definitions(data: bytes) -> dict[str, OpDefinition]:
     Raises:
         UnsupportedError: there are more ops than anybody has written.
     """
-    (spans,), _ = set_apart(memoryview(data), (1,), _MOST_OPS)
+    (spans,), _ = split_fields(memoryview(data), (1,), _MOST_OPS)
     ends = zip(spans[::2], spans[1::2], strict=True)
     found = (OpDefinition.of(parse("Op", data[begin:end])) for begin, end in ends)
     return {definition.name: definition for definition in found}
