@@ -107,7 +107,7 @@ def test_nodes_in_runs() -> None:
     for at in (0, 7, 20_000):
         nodes.insert(at, node(f"big{at}", "Const", ["^n3"], big))
     found = stored(nodes)
-    heads = list(found.heads())
+    heads = list(found.headers())
     assert len(heads) == len(found) == 40_003
     expected = iter(range(40_000))
     for number, head in enumerate(heads):
@@ -118,14 +118,14 @@ def test_nodes_in_runs() -> None:
             i = next(expected)
             assert (head.name, head.op, len(head.attr)) == (b"n%d" % i, b"Op%d" % i, 1)
         if number % 5000 == 0:
-            assert found.head(number).name == head.name
+            assert found.header(number).name == head.name
 
 
 def test_nodes_that_contain(tmp_path: Path) -> None:
     nodes = [node(name, "NoOp", ["abc"] * (name == "c")) for name in ("a", "xabcx", "ab", "c")]
     found = stored(nodes).containing(b"abc")
-    assert [head.name for head in found.heads()] == [b"xabcx", b"c"]
-    assert list(found.head(1).input) == [b"abc"]
+    assert [head.name for head in found.headers()] == [b"xabcx", b"c"]
+    assert list(found.header(1).input) == [b"abc"]
 
 
 @pytest.mark.parametrize("bad", [b"\x0a\x7f", b"\x0a\x01a\x2a\x02\x0a\x05", b"\xff" * 20])
@@ -145,12 +145,12 @@ def test_a_bad_node_is_named(tmp_path: Path, bad: bytes, at: int) -> None:
 
 def test_a_node_with_too_many_inputs() -> None:
     nodes = StoredNodes(memoryview(text(3, b"") * (1 << 20)), array("Q", [0, 2 << 20]), 1, "f")
-    assert len(nodes.head(0).input) == 1 << 20
+    assert len(nodes.header(0).input) == 1 << 20
     nodes = StoredNodes(
         memoryview(text(3, b"") * (1 + (1 << 20))), array("Q", [0, 2 + (2 << 20)]), 1, "f"
     )
     with pytest.raises(tfckpt.UnsupportedError, match="node 0: has more parts"):
-        nodes.head(0)
+        nodes.header(0)
 
 
 def test_what_is_known_of_all_outputs_is_decoded_once(
