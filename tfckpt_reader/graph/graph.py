@@ -233,7 +233,7 @@ class Graph:
         Args:
             outputs: Names of tensors or operations.
             inputs: Tensors or operations with given values: operations needed only for them are
-                left out. They themselves are part of the answer where they are needed.
+                left out. They themselves are in the answer where they are needed.
 
         Raises:
             TensorNotFoundError: the graph lacks one of the names.

@@ -58,7 +58,7 @@ def parse(name: str, data: bytes | memoryview, kind: ErrorKind | None = None) ->
         if type(error).__name__ != "DecodeError":
             raise
         if "alloc failed" in str(error):
-            problem = "the message takes more memory than this machine gives"
+            problem = "the message needs more memory than this machine has"
             raise UnsupportedError(problem, structure=name) from error
         raise _not_a(name, kind) from error
 

@@ -66,7 +66,7 @@ def all_extents(slice_messages: Any) -> tuple[tuple[tuple[int, int], ...], ...]:
     repeated = len(slices) - len(set(slices))
     if repeated > _MOST_REPEATED:
         raise UnsupportedError(
-            f"repeats {repeated:,} of its slices: a file made to take time",
+            f"repeats {repeated:,} of its slices: a file made to waste time",
             kind=ErrorKind.SLICES,
             structure="slices",
         )

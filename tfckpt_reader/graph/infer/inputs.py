@@ -37,7 +37,6 @@ _RANKS = (
     *(_FEATURE, _ANOTHER, _RATE, _SETTING, _GIVEN, _FEEDS, _LABELS, _GIVEN_LABELS),
     *(_TRAINS, _ASIDE, _UNUSED),
 )
-_CONSTANT = frozenset({"Const"})
 _REASONS: Mapping[Role, str] = {"feeding": _FEEDS, "training": _TRAINS}
 
 
@@ -89,16 +88,13 @@ def _why_needed(flow: Flow, number: int, *, likeliest: bool) -> str:
     dtype, shape = attribute_of(operation, "dtype", DataType), flow.shape(number)
     if dtype == DataType.STRING or shape:
         return feature
-    default = operation.type == "PlaceholderWithDefault" and _all_are(
-        flow, flow.sources[number], _CONSTANT
+    has_default = operation.type == "PlaceholderWithDefault" and all(
+        flow.operations[source].type == "Const" for source in flow.sources[number]
     )
-    if shape == () or default or dtype == DataType.BOOL:
+    if shape == () or has_default or dtype == DataType.BOOL:
         return _SETTING
-    return _RATE if _all_are(flow, flow.users[number], ARITHMETIC) else feature
-
-
-def _all_are(flow: Flow, numbers: list[int], types: frozenset[str]) -> bool:
-    return all(flow.operations[number].type in types for number in numbers)
+    calculates = all(flow.operations[user].type in ARITHMETIC for user in flow.users[number])
+    return _RATE if calculates else feature
 
 
 def _why_not(flow: Flow, number: int, *, scored: bool) -> str:

@@ -69,17 +69,15 @@ class ModelOutputs:
         self._users_of_shapes = flow.users
         flow.cut({n for n, each in enumerate(flow.operations) if each.type in SHAPES})
         self._flow = flow
-        self._variables = [n for n in range(len(self._operations)) if self._type(n) in VARIABLE_OPS]
-        self.given = [n for n in range(len(self._operations)) if self._is_given(n)]
+        self._variables = [n for n, each in enumerate(flow.operations) if each.type in VARIABLE_OPS]
+        self.given = [
+            n
+            for n, each in enumerate(flow.operations)
+            if each.type in PLACEHOLDERS or (n not in roles and re.fullmatch(PIPELINE, each.type))
+        ]
 
     def _type(self, number: int) -> str:
         return self._operations[number].type
-
-    def _is_given(self, number: int) -> bool:
-        op_type = self._type(number)
-        return op_type in PLACEHOLDERS or (
-            number not in self._roles and re.fullmatch(PIPELINE, op_type) is not None
-        )
 
     @cached_property
     def _start(self) -> set[int]:
