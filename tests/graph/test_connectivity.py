@@ -1,4 +1,4 @@
-"""Nodes as they are stored, and who gives what to whom: against plain walks over all pairs."""
+"""Stored nodes, and connections between nodes: against plain walks over all pairs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_cycles(edges: set[tuple[int, int]]) -> None:
 
 
 @given(EDGES, st.sets(st.integers(0, COUNT - 1), max_size=3), st.sets(st.integers(0, COUNT - 1)))
-def test_what_is_needed(
+def test_needed_nodes(
     tmp_path_factory: pytest.TempPathFactory,
     edges: set[tuple[int, int]],
     given_ones: set[int],
@@ -100,8 +100,8 @@ def stored(nodes: list[bytes]) -> StoredNodes:
     return StoredNodes(data, spans, 1, "f.meta")
 
 
-def test_nodes_in_runs() -> None:
-    """A run takes a megabyte; what is larger has a run of its own, and no attributes there."""
+def test_nodes_in_windows() -> None:
+    """A window holds a megabyte; a larger node has its own, without attributes."""
     big = attr("value", text(8, w.int_field(1, 1) + text(4, bytes(3 << 20))))
     nodes = [node(f"n{i}", f"Op{i}", [f"n{i - 1}"], dtype_attr(1)) for i in range(40_000)]
     for at in (0, 7, 20_000):
@@ -153,7 +153,7 @@ def test_a_node_with_too_many_inputs() -> None:
         nodes.header(0)
 
 
-def test_what_is_known_of_all_outputs_is_decoded_once(
+def test_attributes_of_all_outputs_are_decoded_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A Saver's restore op has as many as there are variables."""
@@ -173,8 +173,8 @@ def test_what_is_known_of_all_outputs_is_decoded_once(
     assert len(asked) < 20
 
 
-def test_protobuf_is_asked_once_a_megabyte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To ask it once a node takes ten times as long."""
+def test_protobuf_parses_once_per_megabyte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parsing each node by itself takes ten times as long."""
     asked: list[str] = []
 
     def counted(name: str, data: Any) -> Any:

@@ -14,10 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tfckpt_reader.errors import CheckpointError, enough_memory
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
-from tfckpt_reader.tensor.proto_fields import (
-    data_type,
-    partial_shape,
-)
+from tfckpt_reader.tensor.proto_fields import data_type, partial_shape
 from tfckpt_reader.tensor.tensor_proto import decode_tensor_proto
 from tfckpt_reader.tensor.typed_values import decode_strings
 from tfckpt_reader.text import shortened

@@ -17,10 +17,7 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.coding import LENGTH_DELIMITED, fields
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enough_memory, located
-from tfckpt_reader.paths.companions import (
-    SAVED_MODEL_FILES,
-    _file_of,
-)
+from tfckpt_reader.paths.companions import SAVED_MODEL_FILES, _file_of
 from tfckpt_reader.protobuf import parse, parse_text
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import HEAD_SIZE, describe
@@ -33,7 +30,7 @@ ADVICE = "If it should be a graph, it is damaged or was cut off: copy or downloa
 _TOO_LARGE = 1 << 31
 _MOST_FIELDS = 1 << 20
 
-_META_GRAPH, _GRAPH, _SAVED_MODEL = "MetaGraphDef", "GraphDef", "SavedModel"
+_META_GRAPH, _GRAPH, _SAVED_MODEL = "MetaGraph", "Graph", "SavedModel"
 _FIELDS = ("info", "graph", "saver", "collections", "signatures", "assets", "objects")
 """Fields of a MetaGraphDef, from number 1."""
 _OP_NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_>.]*")
@@ -46,11 +43,6 @@ _TEXT_KINDS = {
     **dict.fromkeys((b"signature_def", b"asset_file_def", b"object_graph_def"), _META_GRAPH),
 }
 """First field of a text -> its message."""
-_TEXT_MESSAGES = {
-    _META_GRAPH: "TextMetaGraph",
-    _GRAPH: "TextGraph",
-    _SAVED_MODEL: "TextSavedModel",
-}
 _ASSET = b"/tensorflow.AssetFileDef"
 # Strings and comments match first, so that a type within them does not count. An unterminated
 # string matches too: no byte is scanned twice.
@@ -118,7 +110,7 @@ def _encode_text(kind: str, text: bytes) -> bytes:
         CorruptCheckpointError: the text is no such message.
     """
     text = _TYPE_OF_ANY.sub(_as_field, text)
-    message = parse_text(_TEXT_MESSAGES[kind], text, skip_unknown=True)
+    message = parse_text(f"Text{kind}", text, skip_unknown=True)
     graphs = message.meta_graphs if kind == _SAVED_MODEL else [message]
     for graph in graphs if kind != _GRAPH else ():
         for entry in graph.collection_def:

@@ -20,11 +20,9 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.decode.node_store import StoredNodes
 
 _LONGEST_INDEX = 10
-_SHAPED_BY_SHAPE = {"Placeholder", "PlaceholderWithDefault", "PlaceholderV2"} | {
-    "Variable",
-    "VariableV2",
-    "AutoReloadVariable",
-    "TemporaryVariable",
+_SHAPED_BY_SHAPE = {
+    *("Placeholder", "PlaceholderWithDefault", "PlaceholderV2"),
+    *("Variable", "VariableV2", "AutoReloadVariable", "TemporaryVariable"),
 }
 """Ops with the shape of their first output in the attribute ``shape``."""
 UNKNOWN_RANK_OPS = {"Variable"}

@@ -8,12 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import (
-    CorruptCheckpointError,
-    UnsupportedError,
-    enough_memory,
-    located,
-)
+from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enough_memory, located
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.tensor.proto_fields import PartialShape, data_type, partial_shape
