@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.export.formats import FORMATS
-from tfckpt_reader.storage.atomic import atomic_folder, atomic_file
+from tfckpt_reader.storage.atomic import atomic_file, atomic_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -53,13 +53,13 @@ def graph_beside(location: Location) -> Beside | None:
     path = graph_file_of(location.prefix)
     if path is None:
         return None
-    from tfckpt_reader.graph.meta_graph import saved_keys
+    from tfckpt_reader.graph.meta_graph import read_saved_keys
 
     try:
         size = size_of(path)
         if size > _LARGEST_GRAPH:
             return Beside(path, note=f"{path} was not compared: it has {count_of(size, 'byte')}")
-        return Beside(path, saved_keys(path))
+        return Beside(path, read_saved_keys(path))
     except (CheckpointError, OSError) as error:
         return Beside(path, error=error)
 

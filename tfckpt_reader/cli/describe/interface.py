@@ -14,7 +14,7 @@ from tfckpt_reader.text import count_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tfckpt_reader.graph.decode.collections import TensorInfo
+    from tfckpt_reader.graph.decode.signatures import TensorInfo
     from tfckpt_reader.graph.infer.endpoints import Endpoint
     from tfckpt_reader.graph.meta_graph import MetaGraph
 
