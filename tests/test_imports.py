@@ -115,6 +115,8 @@ def test_a_listing_loads_little(more: tuple[str, ...]) -> None:
     assert third_party(asked) == {"google", "crc32c"}
     assert not {n for n in ours(loaded) if n in NOT_FOR_LS or n.split(".")[0] == "export"}
     assert "formats.v1.reader" not in ours(loaded)
+    if "--json" not in more:
+        assert not {n for n in ours(loaded) if n.startswith("verification")}
     assert "google.protobuf.text_format" not in asked
 
 

@@ -27,6 +27,7 @@ from project import FIXTURES
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.cli import main, output
+from tfckpt_reader.cli.describe.notation import size_text
 from tfckpt_reader.export import Conversion
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
 from tfckpt_reader.verification.codes import CODES, LEVELS
@@ -857,7 +858,7 @@ def test_interrupted(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def interrupt(_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tfckpt_reader.cli.ls.ls", interrupt)
+    monkeypatch.setattr("tfckpt_reader.cli.ls.run", interrupt)
     done = run("ls", bundle(tmp_path))
     assert done.code == 128 + signal.SIGINT
     assert "interrupted" in one_line(done.err)
@@ -1082,7 +1083,7 @@ def test_progress_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(rich, "Progress", Bar)
-    with output.Progress("work") as progress:
+    with output.ProgressBar("work") as progress:
         progress(1, 10)
         now[0] += 0.9
         progress(2, 10)
@@ -1100,7 +1101,7 @@ def test_progress_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
      (None, "?")],
 )  # fmt: skip
 def test_size_text(nbytes: int | None, text: str) -> None:
-    assert output.size_text(nbytes) == text
+    assert size_text(nbytes) == text
 
 
 def test_quantised_types_keep_their_names(run: Run) -> None:

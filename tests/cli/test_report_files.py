@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 def test_all(run: Run, folder: Path) -> None:
     done = run("verify", folder)
     assert (done.code, done.out) == (2, "")
-    assert done.err.endswith("With --all it is looked for in the folders below, too\n")
+    assert done.err.endswith("--all searches the folders below it, too\n")
     done = run("verify", folder, "--all")
     assert (done.code, done.err) == (1, "")
     assert done.lines[0] == str(verify(folder / "good" / "p"))
@@ -186,7 +186,7 @@ def test_no_report_is_written_over_a_checkpoint(option: str, run: Run, folder: P
         before = Path(path).read_bytes()
         done = run("verify", folder / "good", option, path)
         assert (done.code, done.out) == (2, "")
-        assert "would write over" in one_line(done.err)
+        assert "would overwrite" in one_line(done.err)
         assert Path(path).read_bytes() == before
 
 
