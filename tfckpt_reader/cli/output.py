@@ -43,16 +43,18 @@ def streams() -> Iterator[None]:
 
 @contextmanager
 def _stdout() -> Iterator[None]:
-    """Write to stdout; once nobody reads, drop the rest, or Python would write it again at exit.
+    """Write to stdout; after a failure, drop the rest, or Python would write it again at exit.
 
     A reader may close the pipe when it has seen enough: no error.
     """
     try:
         yield
-    except BrokenPipeError:
+    except OSError as error:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
         os.close(null)
+        if not isinstance(error, BrokenPipeError):
+            raise
 
 
 def in_github() -> bool:
