@@ -63,8 +63,7 @@ from tfckpt_reader import verify
 from tfckpt_reader.storage import local as storage
 from tfckpt_reader.storage import workers as crew
 from tfckpt_reader.verification import findings
-from tfckpt_reader.verification import graph as verify_graph
-from tfckpt_reader.verification import table as verify_table
+from tfckpt_reader.verification.checks import restored_keys, table_blocks
 from tfckpt_reader.verification.report import Report
 
 
@@ -907,7 +906,7 @@ def test_a_graph_that_would_fill_the_memory(
 ) -> None:
     """It is left aside, and that is said."""
     prefix = with_meta(tmp_path, "a", "b")
-    monkeypatch.setattr(verify_graph, "_LARGEST_GRAPH", 10)
+    monkeypatch.setattr(restored_keys, "_LARGEST_GRAPH", 10)
     report = verify(prefix)
     assert report.problems == ()
     (note,) = report.notes
@@ -1071,14 +1070,14 @@ def test_an_index_that_is_replaced_while_it_is_read(
 ) -> None:
     """It is opened once: what is reported is of one file."""
     prefix = bundle(tmp_path)
-    really = verify_table.check_table
+    really = table_blocks.check_table
 
     def check_table(*arguments: Any) -> Any:
         rows = really(*arguments)
         Path(f"{prefix}{INDEX}").write_bytes(b"something else")
         return rows
 
-    monkeypatch.setattr("tfckpt_reader.verification.v2.check_table", check_table)
+    monkeypatch.setattr("tfckpt_reader.verification.checks.v2.check_table", check_table)
     assert codes(verify(prefix)) == []
 
 

@@ -1,13 +1,13 @@
-"""All that `verify` can find, and how deep it must look for it.
+"""The codes of all problems that `verify` can report, and the level that each needs.
 
-Knows no format; two tables.
+Knows no format; tables only.
 
 A level includes those before it:
 
-    index    what the index says, without a look at the data files
-    sizes    that the data files are there, have the right size, and what lies between tensors
+    index    the index alone, without the data files
+    sizes    presence and size of the data files, and the bytes between tensors
     data     every byte of every tensor, against its checksum
-    values   what numbers the weights hold
+    values   the numbers of the weights
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ ERROR, WARNING, INFORMATION = "error", "warning", "information"
 
 
 def reaches(level: str, wanted: str) -> bool:
-    """Tell whether a verification at `level` looks for what is found at `wanted`."""
+    """Return whether a verification at `level` includes the checks of level `wanted`."""
     return LEVELS.index(level) >= LEVELS.index(wanted)
 
 
 def require_level(level: str) -> None:
-    """Refuse what is no level.
+    """Refuse an unknown level.
 
     Raises:
-        ValueError: names them.
+        ValueError: the message names the levels.
     """
     if level not in LEVELS:
         raise ValueError(f"there is no level {level!r}: it is one of {', '.join(LEVELS)}")
@@ -39,11 +39,11 @@ class Code:
 
     name: str
     level: str
-    """The first level that finds it. A V1 file is index and data at once: there it may be found
-    at a level before."""
+    """First level that reports it. A V1 file is index and data at once, and may be reported a
+    level earlier."""
     severity: str
-    """An error is bytes that are not what was saved; a warning is odd, or a risk; information
-    needs nobody to act."""
+    """Error: the bytes are not those saved. Warning: odd, or a risk. Information: no action is
+    needed."""
     meaning: str
     cure: str
 
@@ -196,8 +196,16 @@ CODES: dict[str, Code] = {
         "unsupported", "index", ERROR, "Sound perhaps, but not read by this version.", "Update."
     ),
 }
-"""Code -> what it means. Codes are stable: a number is never given another meaning."""
+"""By number. Codes are stable: a number is never given another meaning."""
 UNREAD = ("TFC309", "TFC354", "TFC355")
 """Nothing is known of the bytes: no finding, but an exit code of 2."""
-ROWS_LOST = ("TFC104", "TFC203", "TFC204", "TFC901")
-"""After these nobody knows whose the remaining rows, or the bytes between tensors, are."""
+NOT_A_TABLE = "TFC101"
+DAMAGED_TABLE = ("TFC102", "TFC103", "TFC104", "TFC105")
+"""A file has the footer of a table, but its blocks are damaged."""
+LOST_BLOCK = "TFC104"
+MISSING_SHARD, SHORT_SHARD, OTHER_SHARD_COUNT = "TFC301", "TFC302", "TFC307"
+DAMAGED_TENSOR = ("TFC401", "TFC402")
+"""The bytes of a tensor are there, but are not those saved."""
+OTHER_INDEX, MISSING_KEY = "TFC502", "TFC503"
+UNREADABLE_MESSAGE = ("TFC501", "TFC505")
+"""A file beside the checkpoint cannot be decoded."""

@@ -1,16 +1,19 @@
-"""Check one table file block by block, and hand out the rows that are sound.
+"""Check a table file block by block, and return the rows of its sound blocks.
 
-Knows no tensor; parses nothing itself (table.py and block.py do).
+Knows no tensor. FORMAT 2; the footer and the metaindex, which no crc covers and TensorFlow never
+reads, are checked too.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
 from tfckpt_reader.table.format import FOOTER_SIZE
 from tfckpt_reader.tensor.names import name_of
-from tfckpt_reader.text import count_of
+from tfckpt_reader.text import count_of, quoted
+from tfckpt_reader.verification.findings import code_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,32 +25,47 @@ if TYPE_CHECKING:
     Rows = dict[bytes, "bytes | memoryview"]
 
 
-def check_table(table: Table, findings: Findings, *, values: bool = True) -> Rows:
-    """Report what is wrong with a table's blocks, order and footer; return its sound rows.
+@dataclass(frozen=True, slots=True)
+class TableContents:
+    """The rows of a table, and how much they can be relied on."""
 
-    Of equal keys the first counts. Without `values` the rows have none, and memory is saved.
+    rows: Rows
+    """Of equal keys, the first."""
+    is_complete: bool
+    """No block is lost."""
+    is_sound: bool
+    """The table is free of errors."""
+
+
+def check_table(table: Table, findings: Findings, *, values: bool = True) -> TableContents:
+    """Report defects of a table's blocks, order and footer; return its rows.
+
+    Without `values` the rows are empty, which saves memory.
     """
+    before = findings.errors
     _check_footer(table, findings)
     rows: Rows = {}
     try:
         blocks = table.data_blocks()
     except CheckpointError as error:
         findings.add_error("TFC104", error)
-        return rows
+        return TableContents(rows, is_complete=False, is_sound=False)
     if all(handle.end <= table.source.size for _, handle in blocks):
         _check_coverage(table, [handle for _, handle in blocks], findings)
-    last = fence = None
+    is_complete = True
+    last = previous_separator = None
     for separator, handle in blocks:
-        keys = _read_block(table, handle, rows, findings, values=values)
+        keys, is_whole = _read_block(table, handle, rows, findings, values=values)
+        is_complete = is_complete and is_whole
         new = next((key for key in keys if key != last), None)
         if new is not None:
             with findings.collect("TFC106"):
-                table.require_after(handle, new, last, fence)
+                table.require_after(handle, new, last, previous_separator)
             with findings.collect("TFC108"):
                 table.require_within(handle, keys[-1], separator)
             last = keys[-1]
-        fence = separator
-    return rows
+        previous_separator = separator
+    return TableContents(rows, is_complete, is_sound=findings.errors == before)
 
 
 def check_names(names: Iterable[str], path: str, findings: Findings) -> None:
@@ -81,50 +99,34 @@ def _check_footer(table: Table, findings: Findings) -> None:
 
 
 def _check_coverage(table: Table, handles: list[BlockHandle], findings: Findings) -> None:
-    """Report bytes that lie in no block: no crc covers them."""
+    """Report bytes outside of every block, which no crc covers, and bytes of two blocks."""
     end = 0
     every = [*handles, table.footer.metaindex, table.footer.index]
-    for handle in sorted(every, key=lambda h: h.offset):
-        if handle.offset != end:
-            _bad_coverage(table, end, handle.offset, findings)
-        end = handle.end
-    if end != table.source.size - FOOTER_SIZE:
-        _bad_coverage(table, end, table.source.size - FOOTER_SIZE, findings)
-
-
-def _bad_coverage(table: Table, end: int, begin: int, findings: Findings) -> None:
-    size = abs(begin - end)
-    what = "belong to no block" if begin > end else "belong to two blocks"
-    findings.add(
-        "TFC105",
-        f"{count_of(size, 'byte')} {what}",
-        file=table.source.name,
-        offset=min(begin, end),
-    )
+    limits = [(h.offset, h.end) for h in sorted(every, key=lambda h: h.offset)]
+    for begin, its_end in [*limits, (table.source.size - FOOTER_SIZE, 0)]:
+        if begin != end:
+            owners = "belong to no block" if begin > end else "belong to two blocks"
+            what = f"{count_of(abs(begin - end), 'byte')} {owners}"
+            findings.add("TFC105", what, file=table.source.name, offset=min(begin, end))
+        end = its_end
 
 
 def _read_block(
     table: Table, handle: BlockHandle, rows: Rows, findings: Findings, *, values: bool
-) -> list[bytes]:
-    """Add the rows of a block; return its keys, as far as it is sound."""
-    keys: list[bytes] = []
-    with findings.collect("TFC104"):
+) -> tuple[list[bytes], bool]:
+    """Add the rows of a block; return its keys up to the first defect, and whether it has none."""
+    file, keys = table.source.name, list[bytes]()
+    try:
         for key, value in table.entries(handle, ordered=False):
             if keys and key < keys[-1]:
-                findings.add(
-                    "TFC106",
-                    f"key {key!r} comes behind {keys[-1]!r}",
-                    file=table.source.name,
-                    offset=handle.offset,
-                )
+                what = f"key {quoted(key)} comes behind {quoted(keys[-1])}"
+                findings.add("TFC106", what, file=file, offset=handle.offset)
             keys.append(key)
             if key in rows:
-                findings.add(
-                    "TFC107",
-                    "the key comes twice",
-                    file=table.source.name,
-                    offset=handle.offset,
-                    tensor=name_of(key),
-                )
+                what, tensor = "the key comes twice", name_of(key)
+                findings.add("TFC107", what, file=file, offset=handle.offset, tensor=tensor)
             rows.setdefault(key, bytes(value) if values else b"")
-    return keys
+    except (CorruptCheckpointError, UnsupportedError) as error:
+        findings.add_error(code_of(error, "TFC104"), error)
+        return keys, False
+    return keys, True
