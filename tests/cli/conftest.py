@@ -1,9 +1,12 @@
-"""What the tests of the command share."""
+"""Fixtures for the tests of the command."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from commands import Done, Run
+from commands import NASTY_BYTES, Done, Run
+from defects import FLOATS, bundle
 
 from tfckpt_reader.cli import main
 
@@ -21,3 +24,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         return Done(code, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def nasty(tmp_path: Path) -> Path:
+    return bundle(tmp_path, dict.fromkeys(NASTY_BYTES, FLOATS))  # type: ignore[arg-type]

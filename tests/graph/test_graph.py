@@ -37,8 +37,6 @@ from tfckpt_reader.graph.decode.files import _TOO_LARGE
 from tfckpt_reader.graph.decode.tf1_values import CondContext, QueueRunner, WhileContext
 
 META = FIXTURES / "saver_tf1" / "model.ckpt-1.meta"
-
-
 SLICED = FIXTURES / "sliced" / "saver.meta"
 
 

@@ -14,10 +14,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import hostile
 import numpy as np
 import pytest
-from hostile import CASES, Case, Fails
+import writers as w
+from hostile import CASES
+from hostile.__main__ import main
+from hostile.case import Case, Fails
+from hostile.outcomes import as_table, compared
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader import CheckpointError, CheckpointNotFoundError
@@ -197,8 +200,8 @@ def test_cases_are_many_and_mixed() -> None:
 
 
 def test_script_writes_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["hostile.py", str(tmp_path)])
-    hostile.main()
+    monkeypatch.setattr(sys, "argv", ["hostile", str(tmp_path)])
+    main()
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(BY_NAME)
 
 
@@ -207,8 +210,6 @@ def test_script_writes_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_replaced_between_open_and_read(tmp_path: Path) -> None:
     """The data file of another save takes the place of the one that the index describes."""
-    import writers as w
-
     w.write_bundle(tmp_path / "x", {"a": np.arange(4, dtype=np.float32)})
     w.write_bundle(tmp_path / "y", {"a": np.ones(4, np.float32)})
     with tfckpt.open(tmp_path / "x") as ckpt:
@@ -218,8 +219,6 @@ def test_replaced_between_open_and_read(tmp_path: Path) -> None:
 
 
 def test_replaced_after_read_keeps_the_old(tmp_path: Path) -> None:
-    import writers as w
-
     w.write_bundle(tmp_path / "x", {"a": np.arange(4, dtype=np.float32), "b": np.ones(2)})
     w.write_bundle(tmp_path / "y", {"a": np.ones(4, np.float32), "b": np.zeros(2)})
     with tfckpt.open(tmp_path / "x") as ckpt:
@@ -232,8 +231,6 @@ def test_replaced_after_read_keeps_the_old(tmp_path: Path) -> None:
 @pytest.mark.parametrize("way", ["get", "read", "rows", "check", "stream"])
 def test_cut_while_open(tmp_path: Path, way: str) -> None:
     """Without a map, a file that becomes shorter is an error; with one it would be SIGBUS."""
-    import writers as w
-
     w.write_bundle(tmp_path / "x", {"a": np.arange(1 << 16, dtype=np.float32), "z": np.ones(2)})
     with tfckpt.open(tmp_path / "x", mmap=False) as ckpt:
         assert ckpt["z"].tolist() == [1, 1]
@@ -254,8 +251,6 @@ def test_cut_while_open(tmp_path: Path, way: str) -> None:
 @pytest.mark.slow
 def test_cut_and_grown_by_another_thread(tmp_path: Path) -> None:
     """Read again and again while another thread cuts the file and writes it anew."""
-    import writers as w
-
     right = np.arange(1 << 18, dtype=np.float32)
     w.write_bundle(tmp_path / "x", {"a": right})
     data = tmp_path / "x.data-00000-of-00001"
@@ -292,7 +287,7 @@ def test_cut_and_grown_by_another_thread(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_tensorflow_agrees(tmp_path: Path) -> None:
     """Where both give a tensor it is the same; what TensorFlow gives we give too, or say why."""
-    outcomes = hostile.compared(tmp_path)
-    print("\n" + hostile.as_table(outcomes))  # noqa: T201 - the table is the point
+    outcomes = compared(tmp_path)
+    print("\n" + as_table(outcomes))  # noqa: T201 - the table is the point
     wrong = [f"{outcome.case.name}: {what}" for outcome in outcomes for what in outcome.wrong]
     assert not wrong, "\n".join(wrong)

@@ -26,16 +26,11 @@ pytestmark = [
     pytest.mark.slow,
 ]
 
-
 MEMORY = 1 << 30
-
-
 SECONDS = 240
 
 
 DATA = ".data-00000-of-00001"
-
-
 CHILD = """
 import json, resource, sys, tempfile
 import numpy as np
@@ -116,6 +111,9 @@ def limited(path: Path, *steps: str, memory: int = MEMORY) -> list[Said]:
     )
     assert done.returncode == 0, f"{done.returncode}\n{done.stdout}\n{done.stderr[-2000:]}"
     return [Said(json.loads(line)) for line in done.stdout.splitlines()]
+
+
+# The table.
 
 
 @pytest.mark.parametrize("count", [20_000, pytest.param(10**6, marks=pytest.mark.slow)])
@@ -211,6 +209,9 @@ def test_many_snappy_bombs(tmp_path: Path) -> None:
     assert verified.answer is not None
 
 
+# Messages.
+
+
 WIDE: dict[str, Callable[[], bytes]] = {
     "unknown fields": lambda: small() + b"\x50\1" * 10**6,
     "unknown groups, deep": lambda: small() + b"\x53" * 10**6 + b"\x54" * 10**6,
@@ -241,6 +242,9 @@ def test_wide_headers(tmp_path: Path) -> None:
     w.write_v1(tmp_path / "v1", {}, versions=w.version_def(bad_consumers=[3] * 10**6))
     (listed,) = limited(tmp_path / "v1", "list")
     assert listed.answer == 0
+
+
+# Slices.
 
 
 def sliced_rows(count: int) -> list[tuple[bytes, bytes]]:
@@ -326,6 +330,9 @@ def test_many_v1_tensors(tmp_path: Path) -> None:
     assert got.error == "CorruptCheckpointError"
     assert verified.answer is not None
     assert verified.answer[0] is False
+
+
+# Data.
 
 
 def test_strings_that_are_not_there(tmp_path: Path) -> None:
@@ -428,6 +435,9 @@ def test_one_range_for_many_tensors(tmp_path: Path) -> None:
     assert listed.answer == 1_000
     assert verified.answer is not None
     assert verified.answer[0] is False
+
+
+# State files.
 
 
 STATES: dict[str, bytes] = {

@@ -19,6 +19,8 @@ from sparse_files import linux_only, small, sparse_bundle, write_index, write_sp
 import tfckpt_reader as tfckpt
 from tfckpt_reader.storage.local import File
 
+# -- the index -------------------------------------------------------------------------------------
+
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
@@ -139,6 +141,9 @@ def test_rows_that_are_hard_to_find(kind: str, tmp_path: Path, reads: dict[str, 
         nbytes.append(reads[path.name])
     assert lines[1] < 2.5 * lines[0], lines
     assert nbytes[1] < 2.5 * nbytes[0], nbytes
+
+
+# -- the data --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mapped", [False, True])

@@ -222,6 +222,5 @@ CASES: list[tuple[str, str, Build]] = [
     ("TFC355", "a folder that lies too deep", too_deep),
 ]  # fmt: skip
 
-
 OF_FOLDERS = {"TFC351", "TFC352", "TFC353", "TFC354", "TFC355"}
 """What only a search through folders comes upon: there, that is what is verified."""

@@ -1,4 +1,4 @@
-"""The command run as a process, and what it leaves behind."""
+"""The command run as a process, its exit code and its output."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import writers as w
+from defects import FLOATS
+
 NASTY = ["a\x1b[31mred", "b\nnew line", "c\rback", "d\u202eright to left", "e\u200fmark", "f\x7f"]
-
-
 NASTY_BYTES = [*(name.encode() for name in NASTY), b"g\xff\xfe", b"h\x9b31m"]
 
 
 @dataclass
 class Done:
-    """What a command left behind."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -65,3 +67,19 @@ def one_line(text: str) -> str:
     assert "None" not in line
     assert "Errno" not in line
     return line
+
+
+# ls
+
+
+def tensors() -> dict[str, Any]:
+    grid = np.arange(12, dtype=np.int16).reshape(3, 4)
+    return {
+        "bool": np.array([True, False]),
+        "dense/bias": FLOATS,
+        "dense/kernel": np.zeros((300, 200), np.float64),
+        "empty": np.zeros((0, 2), np.int8),
+        "pieces": w.Sliced(grid, [[(0, 2), (0, -1)], [(2, 1), (0, -1)]]),
+        "scalar": np.array(3, np.int64),
+        "words": w.Strings([b"ab", b"c"], (2,)),
+    }

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import writers as w
+from defects import bundle
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import tfckpt_reader as tfckpt
+from tfckpt_reader.export import Conversion
+from tfckpt_reader.export import convert as write
+from tfckpt_reader.storage.atomic import SUFFIX
+
 FLOATS = np.array([1.5, -2.0, 3.0, 4.0], np.float32)
-
-
 MIB = 1 << 20
 
 
@@ -25,11 +31,7 @@ def left(folder: Path) -> list[str]:
 
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
-
-
 plain = st.sampled_from(["f4", "f8", "i1", "i8", "u2", "?", "c8", "f2"])
-
-
 shapes = st.lists(st.integers(0, 4), max_size=3).map(tuple)
 
 
@@ -63,4 +65,87 @@ TARGETS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-every = pytest.mark.parametrize("kind", TARGETS)
+Arrays = dict[str, NDArray[Any]]
+
+
+def load(path: Path | str) -> Arrays:
+    with np.load(path, allow_pickle=False) as found:
+        return {name: found[name] for name in found.files}
+
+
+def out_of(source: Path, **options: Any) -> tuple[Arrays, Conversion]:
+    target = source.parent / "out.npz"
+    done = write(source, target, force=True, **options)
+    assert done.path == str(target)
+    assert not [name for name in os.listdir(source.parent) if name.endswith(SUFFIX)]
+    return load(target), done
+
+
+def large(dtype: Any, count: int, shape: tuple[int, ...] = (-1,)) -> NDArray[Any]:
+    """Bytes that never repeat with the period of a chunk, as numbers."""
+    rng = np.random.default_rng(7)
+    raw = rng.integers(0, 256, count * np.dtype(dtype).itemsize, np.uint8)
+    numbers: NDArray[Any] = raw.view(dtype)
+    return numbers.reshape(shape)
+
+
+LARGE: dict[str, NDArray[Any]] = {
+    "int8": large(np.int8, MIB + 1),
+    "float32": large("f4", 3 * MIB // 4 + 1),
+    "float64": large("f8", 5 * 83 * 331, (5, 83, 331)),
+    "complex128": large("c16", MIB // 16 + 3),
+    "int16": large("i2", 3 * 7 * 40009, (3, 7, 40009)),
+}
+
+
+def assert_same_bytes(found: NDArray[Any], expected: NDArray[Any]) -> None:
+    assert found.dtype == expected.dtype
+    assert found.shape == expected.shape
+    assert found.tobytes() == expected.tobytes()
+
+
+SOURCES: dict[str, Callable[[Path], Path]] = {
+    "plain": lambda folder: bundle(folder, {"a": FLOATS, "t": LARGE["float32"], "z": FLOATS}),
+    "big-endian": lambda folder: bundle(
+        folder, {"a": FLOATS, "t": LARGE["float32"], "z": FLOATS}, big_endian=True
+    ),
+    "sliced": lambda folder: bundle(
+        folder,
+        {"a": FLOATS, "t": w.Sliced(LARGE["int8"], [[(0, MIB)], [(MIB, 1)]]), "z": FLOATS},
+    ),
+    "strings": lambda folder: bundle(
+        folder, {"a": FLOATS, "t": w.Strings([b"x" * 40], (1,)), "z": FLOATS}
+    ),
+    "bool": lambda folder: bundle(
+        folder, {"a": FLOATS, "t": np.ones(2 * MIB, np.bool_), "z": FLOATS}
+    ),
+}
+
+
+RNG = np.random.default_rng(5)
+NOISE = RNG.integers(0, 256, 3 * MIB + 7, np.uint8)  # takes as much room deflated
+TENSORS = {"a": FLOATS, "t": NOISE, "z": FLOATS}
+
+
+def convert(source: Path, kind: str, folder: Path | None = None, **more: Any) -> Conversion:
+    name, options = TARGETS[kind]
+    return tfckpt.convert(source, f"{folder or source.parent}/{name}", **options, **more)
+
+
+def arrays(kind: str, folder: Path) -> dict[str, bytes]:
+    """The bytes of each array, read by others."""
+    target = folder / TARGETS[kind][0]
+    if kind == "npy":
+        listed = json.loads((target / "manifest.json").read_text())["arrays"]
+        return {name: np.load(target / e["file"]).tobytes() for name, e in listed.items()}
+    if kind == "safetensors":
+        library = pytest.importorskip("safetensors.numpy")
+        return {name: array.tobytes() for name, array in library.load_file(target).items()}
+    with np.load(target) as found:
+        return {name: found[name].tobytes() for name in found.files}
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    """Every byte of a file or a folder."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return {file.name if path.is_dir() else "": file.read_bytes() for file in files}

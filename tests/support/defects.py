@@ -510,6 +510,9 @@ def shown(report: Report) -> str:
     return "\n".join([str(report), *map(str, report.problems)])
 
 
+# Sound ones.
+
+
 def checkpoints() -> Iterator[Path]:
     """Every checkpoint of the fixtures: V2 by its index, V1 by its file or first shard."""
     for index in sorted(FIXTURES.rglob("*.index")):

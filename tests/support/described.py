@@ -13,8 +13,6 @@ from project import CORPUS
 from tfckpt_reader.graph.decode.collections import TensorInfo
 
 NAMES = {1: "DT_FLOAT", 3: "DT_INT32", 7: "DT_STRING", 9: "DT_INT64", 0: "DT_INVALID"}
-
-
 Facts = Mapping[str, Any]
 
 
@@ -31,8 +29,6 @@ def described() -> Iterator[tuple[Path, Facts]]:
 
 
 DESCRIBED = list(described())
-
-
 each_graph = pytest.mark.parametrize(
     ("path", "facts"), DESCRIBED, ids=[path.parent.name for path, _ in DESCRIBED]
 )

@@ -10,8 +10,6 @@ from typing import NamedTuple
 from graphs import node
 
 _TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|->|[A-Za-z_][A-Za-z_0-9]*|[{}\[\]=,;])', re.ASCII)
-
-
 _IN_LABEL = re.compile(r"\\(.)|([^\\]+)", re.DOTALL)
 
 

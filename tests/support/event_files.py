@@ -11,8 +11,6 @@ from graphs import text
 from project import FIXTURES
 
 NAME = "events.out.tfevents.0000000000.tfckpt"
-
-
 GRAPHS = [path for path, _ in DESCRIBED] + [
     *sorted(FIXTURES.rglob("*.meta")),
     *sorted(FIXTURES.rglob("saved_model.pb")),

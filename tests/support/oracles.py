@@ -23,17 +23,9 @@ QUANTISED = {
     "qint16": "int16",
     "quint16": "uint16",
 }
-
-
 OBJECTS = ("string", "variant")
-
-
 HAVE_ML_DTYPES = importlib.util.find_spec("ml_dtypes") is not None
-
-
 UNREADABLE = "registered_merge_oddity"  # TensorFlow cannot, a reader may (FORMAT 3.9)
-
-
 Record = Mapping[str, Any]
 
 
@@ -46,8 +38,6 @@ def oracles() -> dict[str, Record]:
 
 
 ORACLES = oracles()
-
-
 CASES = [
     pytest.param(folder, checkpoint, id=f"{folder}-{checkpoint['prefix']}")
     for folder, oracle in ORACLES.items()

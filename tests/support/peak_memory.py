@@ -12,7 +12,6 @@ import tfckpt_reader as tfckpt
 MOST = 150 << 10
 """KiB that a process may take for a checkpoint of numbers, however large it is."""
 
-
 CONVERTED = """
 import os, re, sys
 if sys.argv[3] == "nowhere":

@@ -6,10 +6,10 @@ import functools
 import json
 from typing import Any
 
-import project
 import pytest
+from project import DOCS
 
-SCHEMA = project.DOCS / "verify.schema.json"
+SCHEMA = DOCS / "verify.schema.json"
 
 
 def parsed(text: str) -> Any:

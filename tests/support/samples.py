@@ -8,11 +8,7 @@ import numpy as np
 import writers as w
 
 QUANTISED = {11: "int8", 12: "uint8", 13: "int32", 15: "int16", 16: "uint16"}
-
-
 SUB_BYTE = {"int4": (-8, 7), "uint4": (0, 15), "int2": (-2, 1), "uint2": (0, 3)}
-
-
 ML_DTYPES = (14, *range(24, 34))
 
 

@@ -12,6 +12,10 @@ import pytest
 import writers as w
 from defects import DATA, INDEX, put
 
+linux_only = pytest.mark.skipif(
+    not os.path.exists("/proc/self/status"), reason="peak memory is read from /proc"
+)
+
 
 def small(shape: tuple[int, ...] = (2,), **fields: Any) -> bytes:
     """The entry of a float32 tensor of zeros at the beginning of the shard."""
@@ -46,11 +50,6 @@ def write_sparse(prefix: Path, size: int, entry: bytes, tail: bytes = b"") -> Pa
     if os.stat(f"{prefix}{DATA}").st_blocks * 512 > 1 << 20:
         pytest.skip("the file system has no sparse files")
     return prefix
-
-
-linux_only = pytest.mark.skipif(
-    not os.path.exists("/proc/self/status"), reason="peak memory is read from /proc"
-)
 
 
 def sparse_bundle(folder: Path, size: int, tensors: int = 4) -> Path:

@@ -17,26 +17,16 @@ import writers as w
 from samples import QUANTISED, sample
 
 FLOATS = np.array([1, 2], np.float32)
-
-
 MATRIX = np.arange(20, dtype=np.float32).reshape(4, 5)
 
 
 WHOLE = [(0, -1), (0, -1)]
-
-
 PIECES = [[(0, 2), (0, -1)], [(2, 2), (0, 3)], [(2, 2), (3, 2)]]
 
 
 DENSE = sorted({*w.DTYPES.values(), *QUANTISED} - {w.STRING})
-
-
 SWAPPED = [number for number in DENSE if number < 24]  # big-endian float8 and int4: TF refuses
-
-
 V1_DTYPES = (1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 17, 18, 19)
-
-
 V1_GET_TENSOR = (1, 2, 3, 4, 5, 6, 9, 10)
 
 
@@ -48,6 +38,9 @@ def keep(into: w.Rows) -> Callable[[w.Rows], w.Rows]:
         return rows
 
     return edit
+
+
+# Known bytes.
 
 
 @pytest.mark.parametrize(
@@ -93,8 +86,6 @@ EXAMPLE_INDEX = """
     00 00 00 00 01 00 00 00  00 c0 f2 a1 b0
     00 01 02 79 00 39 00 00 00 00 01 00 00 00  00 70 4c 70 b5
     3e 08 4b 0e""" + 36 * " 00" + "57 fb 80 8b 24 75 47 db"  # fmt: skip
-
-
 EXAMPLE_DATA = "00 00 80 3f 00 00 00 40  02 00 78 27 0b 34 61 62"
 
 
@@ -300,6 +291,9 @@ def test_bundle_and_v1_cut_the_same_pieces(tmp_path: Path) -> None:
     assert MATRIX[2:, :3].tobytes() in (tmp_path / "f-00001-of-00002").read_bytes()
 
 
+# TensorFlow reads it.
+
+
 def tensorflow() -> Any:
     """TensorFlow, imported only by the tests marked for it."""
     return importlib.import_module("tensorflow")
@@ -393,11 +387,7 @@ def test_tensorflow_reads_strings(tmp_path: Path, big_endian: bool) -> None:
 
 
 LIST_METADATA = b"".join(map(w.varint, (0, 1, -1))) + w.shape_proto((2,))
-
-
 LIST_ITEMS = [w.tensor_proto(FLOATS, label=True), w.tensor_proto(FLOATS + 2, label=True)]
-
-
 LISTS = w.Variants([(b"tensorflow::TensorList", LIST_METADATA, LIST_ITEMS)] * 2, (2,))
 
 

@@ -61,7 +61,7 @@ def value_of(array: Any) -> Value:
     """Return the value of what NumPy has, or TensorFlow gave."""
     array = np.asarray(array, object if isinstance(array, bytes) else None)
     if array.dtype.kind == "O":
-        return Value(array.shape, tuple(array.flat))
+        return Value(array.shape, tuple(array.reshape(-1).tolist()))  # `flat` ends at 32 axes
     if array.dtype.kind == "b":
         array = array.view(np.uint8) != 0
     return Value(array.shape, w.dense_payload(array))

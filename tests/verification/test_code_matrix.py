@@ -2,7 +2,7 @@
 
 The table names the byte or the field. A defect must be found under its code and under no other, at
 the level of its code and not before. Where one change cannot but make two problems, a test of
-test_checkpoint.py says why.
+another file of this folder says why.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tfckpt_reader.storage.source import ByteSource
-    from tfckpt_reader.tensor.spec import Run
+    from tfckpt_reader.tensor.spec import Segment
     from tfckpt_reader.verification.checks.checked import Checked, DataFile
     from tfckpt_reader.verification.report import Problem
 
@@ -88,7 +88,7 @@ def _of_table(source: ByteSource, codes: set[str]) -> Facts:
     )
 
 
-def _of_shard(file: DataFile, damaged: set[Run], index: str, *, foreign_index: bool) -> Facts:
+def _of_shard(file: DataFile, damaged: set[Segment], index: str, *, foreign_index: bool) -> Facts:
     source = file.source
     segments = [segment for segment in file.segments if segment.nbytes > 0]
     needed = max((segment.offset + segment.nbytes for segment in segments), default=0)
@@ -130,7 +130,7 @@ def _trailing_zeros(source: ByteSource, begin: int, end: int) -> int:
     return count
 
 
-def _zeros_from(source: ByteSource, failing: list[Run]) -> int | None:
+def _zeros_from(source: ByteSource, failing: list[Segment]) -> int | None:
     """Return the byte from which all failing segments are zero; only the first may be so in part.
 
     None if they are not, or if the zeros are too few.
@@ -177,7 +177,7 @@ def _missing_bytes(data: bytes) -> int | None:
 
 
 def _shard_newlines(
-    source: ByteSource, needed: int, whole: list[Run], failing: list[Run]
+    source: ByteSource, needed: int, whole: list[Segment], failing: list[Segment]
 ) -> str | None:
     if source.size == needed:
         return None

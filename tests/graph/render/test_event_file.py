@@ -130,14 +130,8 @@ def test_tensorboard_reads_every_graph(tmp_path: Path) -> None:
 
 
 LARGE = attr("value", text(8, w.int_field(1, 1) + text(4, bytes(LIMIT))))
-
-
 SHAPES = attr("_output_shapes", text(1, text(7, text(2, w.int_field(1, 7))) * LIMIT))
-
-
 SMALL = attr("T", w.int_field(6, 1))
-
-
 PLAIN = node("plain", "Neg", ["c", "^gone"], attr("s", text(2, bytes(LIMIT - 3))))
 
 

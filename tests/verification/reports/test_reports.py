@@ -33,8 +33,6 @@ NASTY = [
     "@somebody", "$x^2$", "_a_", "~~a~~", "![i](j)", "{{ inject }}", "${{ secrets.X }}", "a,b:c=d",
     "\\", "a\r\nb", " ", "", "-", "#1", "a:b", "\U0001f600", "x" * 500, "a@b.c", "\x85", "\u2028",
 ]  # fmt: skip
-
-
 names = st.one_of(
     st.sampled_from(NASTY),
     st.text(st.characters(), max_size=20),
@@ -84,6 +82,9 @@ def hostile_reports(draw: st.DrawFn) -> list[Report]:
 
 def all_problems(reports: Sequence[Report]) -> list[Problem]:
     return [problem for report in reports for problem in report.problems]
+
+
+# Cases.
 
 
 def test_a_case_per_file_and_per_scope() -> None:
@@ -182,6 +183,9 @@ def test_junit_of_anything(reports: list[Report], why: str, strict: bool) -> Non
             texts = [r.text for r in case.result] or [case.system_out or ""]
             assert set(texts[0].split("\n")) - {""} == {str(p) for p in of.problems}
     assert xml.errors == 1
+
+
+# SARIF.
 
 
 def sarif_text(reports: list[Report], **options: Any) -> str:
@@ -325,6 +329,9 @@ def test_a_harmless_line(name: str) -> None:
     line = harmless(printable(name))
     assert not line.lstrip().startswith("::")
     assert "##[" not in line
+
+
+# Markdown.
 
 
 def texts_of(page: str) -> tuple[list[str], list[list[str]]]:

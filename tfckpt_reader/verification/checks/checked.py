@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tfckpt_reader.storage.source import ByteSource
-    from tfckpt_reader.tensor.spec import Run
+    from tfckpt_reader.tensor.spec import Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class DataFile:
     """A data file that exists, and its contents according to the index."""
 
     source: ByteSource
-    segments: Sequence[Run]
+    segments: Sequence[Segment]
     """By offset."""
 
 
@@ -43,7 +43,7 @@ class Checked:
     """The index, or the V1 files, as opened for the checks."""
     data_files: Mapping[str, DataFile] = field(default_factory=dict)
     """By path."""
-    damaged: Sequence[Run] = ()
+    damaged: Sequence[Segment] = ()
     """Segments whose bytes are not those saved."""
     object_graph: memoryview | None = None
     """The checkpoint's own object graph, if it is stored and sound."""

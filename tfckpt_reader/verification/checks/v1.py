@@ -13,7 +13,6 @@ from tfckpt_reader.formats.v1.reader import V1
 from tfckpt_reader.paths.layout import missing_text
 from tfckpt_reader.tensor.names import name_of
 from tfckpt_reader.tensor.slices import slice_key, slice_name
-from tfckpt_reader.tensor.spec import all_rows
 from tfckpt_reader.verification.checks import numbers
 from tfckpt_reader.verification.checks.checked import Checked
 from tfckpt_reader.verification.checks.table_blocks import check_names, check_table
@@ -91,17 +90,17 @@ def _is_whole(reader: V1, spec: TensorSpec, keys: Keys | None, findings: Finding
     Without `keys` its row may lie in a lost block: reading the values gives the better error.
     """
     try:
-        reader.require_tiling(spec, all_rows(spec))
+        reader.require_tiling(spec, spec.all_rows)
     except CheckpointError as error:
         findings.add_error(code_of(error, "TFC402"), error)
         return False
     if keys is None:
         return True
-    for piece in reader.pieces(spec):
-        shard = piece.shard or 0
-        if piece.elements and slice_key(spec.key, piece.extents) not in keys[shard]:
+    for tensor_slice in reader.slices(spec):
+        shard = tensor_slice.shard or 0
+        if tensor_slice.elements and slice_key(spec.key, tensor_slice.extents) not in keys[shard]:
             file = reader.tables[shard].source.name
-            what = f"slice {piece}: the file has no row for it"
+            what = f"slice {tensor_slice}: the file has no row for it"
             findings.add("TFC204", what, file=file, tensor=spec.name)
             return False
     return True
@@ -132,9 +131,9 @@ def _check_values(
 
 
 def _scan(reader: V1, spec: TensorSpec, findings: Findings) -> None:
-    raw = (part.reshape(-1).view("u1").data for part in reader.parts(spec) if part.size)
+    raw = (part.reshape(-1).view("u1").data for part in reader.slice_arrays(spec) if part.size)
     merged = numbers.merge([numbers.scan(window, spec.dtype) for window in raw])
-    file = reader.tables[reader.pieces(spec)[0].shard or 0].source.name
+    file = reader.tables[reader.slices(spec)[0].shard or 0].source.name
     for code, what, got in numbers.anomalies(spec.name, spec.dtype, spec.shape, merged):
         findings.add(code, what, file=file, tensor=spec.name, got=got)
 
@@ -142,8 +141,8 @@ def _scan(reader: V1, spec: TensorSpec, findings: Findings) -> None:
 def _check_strays(reader: V1, specs: list[TensorSpec], keys: Keys, findings: Findings) -> None:
     """Report rows that no header lists."""
     for spec in specs:
-        for piece in reader.pieces(spec):
-            keys[piece.shard or 0].discard(slice_key(spec.key, piece.extents))
+        for tensor_slice in reader.slices(spec):
+            keys[tensor_slice.shard or 0].discard(slice_key(spec.key, tensor_slice.extents))
     for table, stray in zip(reader.tables, keys, strict=True):
         for key in sorted(stray):
             what = "the header does not list this slice"

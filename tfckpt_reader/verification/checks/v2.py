@@ -24,7 +24,7 @@ from tfckpt_reader.table.table import Table
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.names import name_of
 from tfckpt_reader.tensor.slices import is_slice_key, slice_key, slice_name
-from tfckpt_reader.tensor.spec import WHOLE_AXIS, all_rows
+from tfckpt_reader.tensor.spec import WHOLE_AXIS
 from tfckpt_reader.verification.checks.checked import Checked
 from tfckpt_reader.verification.checks.fingerprint import check_fingerprint
 from tfckpt_reader.verification.checks.table_blocks import check_names, check_table
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.paths.layout import Location
     from tfckpt_reader.progress import Progress
-    from tfckpt_reader.tensor.spec import Run, TensorSpec
+    from tfckpt_reader.tensor.spec import Segment, TensorSpec
     from tfckpt_reader.verification.checks.table_blocks import Rows, TableContents
     from tfckpt_reader.verification.findings import Findings
 
@@ -49,7 +49,7 @@ class _Index:
     """Contents of an index."""
 
     bundle: Bundle
-    segments: list[Run]
+    segments: list[Segment]
     """By shard and offset."""
     all_known: bool
     """No segment is lost, so that other bytes of the data files belong to no tensor."""
@@ -176,10 +176,12 @@ def _check_entries(
                 continue
             with findings.collect("TFC203"):
                 spec = specs[key] = bundle.spec_of(key, rows[key], rows.get)
-                for piece in spec.slices:
-                    its_key = slice_key(key, piece.extents)
+                for tensor_slice in spec.slices:
+                    its_key = slice_key(key, tensor_slice.extents)
                     specs.pop(its_key, None)
-                    if piece.shard is None:  # no sound row: `Bundle.part` gives the reason
+                    if (
+                        tensor_slice.shard is None
+                    ):  # no sound row: `Partitions.segment` gives the reason
                         without_row.add(its_key)
                     else:
                         rows.pop(its_key, None)
@@ -194,31 +196,31 @@ def _check_entries(
     return list(specs.values()), all_known
 
 
-def _segments(bundle: Bundle, specs: Iterable[TensorSpec], findings: Findings) -> list[Run]:
+def _segments(bundle: Bundle, specs: Iterable[TensorSpec], findings: Findings) -> list[Segment]:
     """Return all segments by shard and offset; report slices that do not tile their tensor."""
-    segments: list[Run] = []
+    segments: list[Segment] = []
     for spec in specs:
         if not spec.slices:
-            segments += bundle.runs(spec)
+            segments += bundle.segments(spec)
             continue
         with findings.collect("TFC204"):
-            bundle.require_tiling(spec, all_rows(spec))
-        if any(set(piece.extents) <= {WHOLE_AXIS} for piece in spec.slices):
+            bundle.partitions.require_tiling(spec, spec.all_rows)
+        if any(set(tensor_slice.extents) <= {WHOLE_AXIS} for tensor_slice in spec.slices):
             what = "is stored in a slice that is all of it, which TensorFlow cannot read"
             findings.add("TFC204", what, file=bundle.path, tensor=spec.name)
-        for piece in spec.slices:
+        for tensor_slice in spec.slices:
             with findings.collect("TFC204"):
-                segments.append(bundle.part(spec, piece))
+                segments.append(bundle.partitions.segment(tensor_slice))
     return sorted(segments, key=lambda segment: (segment.shard, segment.offset))
 
 
-def _files(bundle: Bundle, segments: list[Run]) -> list[str]:
+def _files(bundle: Bundle, segments: list[Segment]) -> list[str]:
     used = sorted({segment.shard for segment in segments if segment.shard >= 0})
     count = bundle.header.num_shards
     return [bundle.path, *(shard_path(bundle.prefix, shard, count) for shard in used)]
 
 
-def _check_positions(bundle: Bundle, segments: list[Run], findings: Findings) -> set[int]:
+def _check_positions(bundle: Bundle, segments: list[Segment], findings: Findings) -> set[int]:
     """Report entries with impossible numbers; return the numbers of their segments."""
     invalid: set[int] = set()
     beyond: set[int] = set()
@@ -246,13 +248,15 @@ def _check_positions(bundle: Bundle, segments: list[Run], findings: Findings) ->
     return invalid
 
 
-def _object_graph(bundle: Bundle, segments: Sequence[Run]) -> memoryview | None:
+def _object_graph(bundle: Bundle, segments: Sequence[Segment]) -> memoryview | None:
     """Return the stored object graph; None if it is absent, no single string, or damaged."""
     segment = next((segment for segment in segments if segment.name == OBJECT_GRAPH), None)
     if segment is None or segment.dtype is not DataType.STRING or segment.shape:
         return None
+    from tfckpt_reader.formats.v2.lists import Strings
+
     try:
-        data, front = bundle.shards.strings(segment, check=True)
+        data, front = Strings(bundle.shards).read(segment, check=True)
     except CheckpointError:  # reported when all data was checked
         return None
     return data[front.begin : front.end]

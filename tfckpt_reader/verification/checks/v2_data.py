@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.formats.reader import OnRead
     from tfckpt_reader.formats.v2.bundle import Bundle
     from tfckpt_reader.progress import Progress
-    from tfckpt_reader.tensor.spec import Run, TensorSpec
+    from tfckpt_reader.tensor.spec import Segment, TensorSpec
     from tfckpt_reader.verification.findings import Findings
 
 _MOST_TIMES, _FEW = 16, 1 << 30
@@ -36,13 +36,13 @@ class CheckedData:
 
     nbytes: int
     """Bytes of the sound ones."""
-    damaged: list[Run]
+    damaged: list[Segment]
     """Segments whose bytes are not those saved."""
 
 
 def check_data(
     bundle: Bundle,
-    segments: Sequence[Run],
+    segments: Sequence[Segment],
     findings: Findings,
     progress: Progress,
     tensors: ScannedTensors | None,
@@ -90,7 +90,7 @@ def check_data(
 
 def _read_all(
     bundle: Bundle,
-    segments: Sequence[Run],
+    segments: Sequence[Segment],
     scans: bool,  # noqa: FBT001 - private
     on_read: OnRead,
 ) -> Generator[tuple[int, CheckpointError | None, Any], None, None]:
@@ -117,14 +117,14 @@ def _read_all(
     for number, segment in enumerate(segments):
         if not segment.dtype.itemsize:
             try:
-                needed = bundle.shards.check(segment)
+                needed = bundle.layout(segment).check(segment)
                 on_read(segment.nbytes)
                 yield number, None, needed
             except CheckpointError as error:
                 yield number, error, None
 
 
-def _report_size(bundle: Bundle, segment: Run, needed: int, findings: Findings) -> None:
+def _report_size(bundle: Bundle, segment: Segment, needed: int, findings: Findings) -> None:
     findings.add(
         "TFC403",
         f"its {segment.dtype}s take another number of bytes than the entry says",
@@ -142,7 +142,7 @@ class _Scanned(NamedTuple):
     """How many they are."""
     number: int
     """Number of the segment with the first NaN or infinity; else of the first segment."""
-    segment: Run
+    segment: Segment
     """That segment."""
     numbers: numbers.Scan
 
@@ -158,9 +158,9 @@ class ScannedTensors:
     def __init__(self, specs: Iterable[TensorSpec]) -> None:
         self._sliced = {s.name: (len(s.slices), s.shape) for s in specs if s.slices}
         self._unfinished: dict[str, _Scanned] = {}
-        self._anomalies: list[tuple[int, Run, int, str, str, str | None]] = []
+        self._anomalies: list[tuple[int, Segment, int, str, str, str | None]] = []
 
-    def add(self, number: int, segment: Run, scanned: numbers.Scan) -> None:
+    def add(self, number: int, segment: Segment, scanned: numbers.Scan) -> None:
         """Add the scan of a sound segment. A tensor with a damaged slice is never finished."""
         count, shape = self._sliced.get(segment.name, (1, segment.shape))
         merged = _Scanned(1, number, segment, scanned)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.formats.v2.bundle import Bundle
     from tfckpt_reader.storage.source import ByteSource
-    from tfckpt_reader.tensor.spec import Run
+    from tfckpt_reader.tensor.spec import Segment
     from tfckpt_reader.verification.findings import Findings
 
 
@@ -32,7 +32,7 @@ class CheckedShards:
 
     files: dict[str, DataFile]
     """By path."""
-    present: list[Run]
+    present: list[Segment]
     """Valid segments that lie wholly within their file, by position."""
     lost: set[str]
     """Names of tensors whose file is not there."""
@@ -40,7 +40,7 @@ class CheckedShards:
 
 def check_shards(
     bundle: Bundle,
-    segments: Sequence[Run],
+    segments: Sequence[Segment],
     invalid: Collection[int],
     findings: Findings,
     *,
@@ -108,7 +108,7 @@ def _check_shard_names(
                 findings.add("TFC308", "no tensor of this checkpoint lies in it", file=path)
 
 
-def _report_lost_shard(error: CheckpointError, segments: list[Run], findings: Findings) -> None:
+def _report_lost_shard(error: CheckpointError, segments: list[Segment], findings: Findings) -> None:
     if error.kind in (ErrorKind.NOT_FOUND, ErrorKind.UNREADABLE):
         error.problem += f", with {count_of(len(segments), 'tensor')}"
     else:
@@ -118,7 +118,7 @@ def _report_lost_shard(error: CheckpointError, segments: list[Run], findings: Fi
 
 def _check_unclaimed(
     file: ByteSource,
-    segments: list[Run],
+    segments: list[Segment],
     all_known: bool,  # noqa: FBT001 - private
     findings: Findings,
 ) -> None:

@@ -1,4 +1,4 @@
-"""What both readers do alike: one contract, for V2 and V1, whole and in shards and slices."""
+"""The contract of readers; one subclass for each format and layout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from numpy.testing import assert_array_equal
 from strategies import NAMES, numbers, tilings
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.checkpoint import Specs
 from tfckpt_reader.formats.reader import Reader
 
 # The folder may be shared by all examples, and the contract by its subclasses: examples are the
@@ -270,27 +269,3 @@ class TestV1Shards(ReaderContract):
     def write(self, folder: Path, tensors: Mapping[Any, Any]) -> Path:
         w.write_v1_shards(folder / "f", tensors, shards=3, block_size=100, compress=True)
         return folder / "f-?????-of-00003"
-
-
-def test_specs_as_a_mapping(tmp_path: Path) -> None:
-    w.write_bundle(tmp_path / "p", {"b": MATRIX, "a": MATRIX})
-    with tfckpt.open(tmp_path / "p") as ckpt:
-        specs = ckpt.specs
-        assert isinstance(specs, Specs)
-        assert isinstance(specs, Mapping)
-        assert "Specs" in repr(specs)
-        assert (len(specs.known), specs.complete) == (0, False)
-        assert "a" in specs
-        assert "c" not in specs
-        others: list[Any] = [5, None, b"a", ("a",)]
-        assert not any(other in specs for other in others)
-        assert [specs.get(other) for other in others] == [None] * 4
-        assert (len(specs.known), specs.complete) == (0, False)
-        assert list(specs) == list(specs.keys()) == ["a", "b"]
-        assert (list(specs.known), specs.complete) == (["a", "b"], True)
-        assert [spec.name for spec in specs.values()] == ["a", "b"]
-        assert dict(specs.items()) == dict(specs)
-        assert "2 tensors" in repr(specs)
-        assert specs.get("c") is None
-        with pytest.raises(tfckpt.TensorNotFoundError):
-            specs["c"]

@@ -1,0 +1,1 @@
+"""Checkpoints changed at random, their checksums put right again."""
