@@ -88,9 +88,9 @@ def _drop_stdout() -> None:
 
 def say_json(document: dict[str, Any]) -> None:
     """Print a JSON document, its schema version first. Lone surrogates come as escapes."""
-    from tfckpt_reader.verification.reports.json_report import json_pieces
+    from tfckpt_reader.verification.reports.json_report import json_stream
 
-    pieces = json_pieces({"schema": SCHEMA, **document})
+    pieces = json_stream({"schema": SCHEMA, **document})
     _write(piece.replace("##[", "#\\u0023[") for piece in pieces)  # GitHub's commands, in names
     _write(["\n"])
 

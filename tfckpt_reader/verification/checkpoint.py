@@ -1,8 +1,8 @@
 """Verify one checkpoint: every block, every entry, every byte of data, and the bytes between.
 
-Parses nothing itself. Each check calls the readers' parsers and collects their errors, so that one
-defect does not hide the next. Data is read, never mapped, in bounded memory: a file that is cut
-meanwhile is an error and not the end of the process.
+Parses nothing itself. Each check calls the readers' parsers and collects their errors: one defect
+does not hide the next. Data is read, never mapped, in bounded memory: a file cut meanwhile is an
+error and not the end of the process.
 
 Where TensorFlow is lenient, reading is too, and the defect is reported here: duplicate keys,
 overlapping segments, bytes without an owner, a missing header, a wrong size of strings.
@@ -41,7 +41,7 @@ def verify(
     level: str = "data",
     on_progress: Progress | None = None,
 ) -> Report:
-    """Check a checkpoint and report everything that is wrong with it.
+    """Check a checkpoint and report all its defects.
 
     NumPy is imported at level values only.
 
@@ -55,8 +55,8 @@ def verify(
     Raises:
         ValueError: `level` is unknown.
         CheckpointNotFoundError: there is nothing to verify.
-        CheckpointError: the file cannot be read: no permission, a pipe. Bytes that can be read,
-            whatever they are, end in the report instead.
+        CheckpointError: the file cannot be read: no permission, a pipe. Readable bytes of any kind
+            end in the report instead.
     """
     require_level(level)
     findings, checked = Findings(), Checked()

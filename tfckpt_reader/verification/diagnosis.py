@@ -1,11 +1,11 @@
-"""From problems to their cause: a file that was cut off, replaced, mangled or mixed up.
+"""From problems to their cause: a file cut off, replaced, mangled or mixed up.
 
 Opens nothing. `diagnose` is a function of the problems and of facts about their files; `evidence`
 gathers those.
 
-One cause shows as many problems. Each line names a cause, the evidence for it, and a remedy; causes
-that look the same are both named. The causes are tables of functions, each of which returns its
-line, or None where it does not apply.
+One cause shows as many problems. Each line names a cause, the evidence for it, and a remedy; of two
+causes with the same evidence, both. The causes are tables of functions from facts to a line, or
+to None.
 """
 
 from __future__ import annotations
@@ -14,18 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.text import count_of, printable, quoted
-from tfckpt_reader.verification.codes import (
-    DAMAGED_TABLE,
-    DAMAGED_TENSOR,
-    ERROR,
-    LOST_BLOCK,
-    MISSING_KEY,
-    MISSING_SHARD,
-    NOT_A_TABLE,
-    OTHER_INDEX,
-    OTHER_SHARD_COUNT,
-    SHORT_SHARD,
-)
+from tfckpt_reader.verification import codes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -51,9 +40,9 @@ class Facts:
     tensors: int = 0
     """Tensors with bytes in it."""
     whole: int = 0
-    """Tensors among those whose bytes are all there."""
+    """Tensors among those with all their bytes."""
     failing: int = 0
-    """Tensors among those whose bytes are not those saved."""
+    """Tensors among those with wrong bytes."""
     failing_share: float = 0.0
     """Share of the failing ones in the bytes of the whole ones."""
     kind: tuple[str, str] | None = None
@@ -64,14 +53,14 @@ class Facts:
     """"added": each line feed has a carriage return before it, and it is as many bytes too long.
     "removed": it is too short, and no line feed has one."""
     older: float | None = None
-    """Seconds by which it was changed before the index."""
+    """Seconds by which its last change precedes that of the index."""
     foreign_index: bool = False
-    """The fingerprint of the SavedModel is that of another index."""
+    """The fingerprint of the SavedModel belongs to another index."""
 
 
 def diagnose(problems: Sequence[Problem], facts: Iterable[Facts]) -> tuple[str, ...]:
     """Return a line per cause; none without errors."""
-    errors = [problem for problem in problems if problem.severity == ERROR]
+    errors = [problem for problem in problems if problem.severity == codes.ERROR]
     if not errors:
         return ()
     lines = list(filter(None, (cause(errors) for cause in _OF_SHARD_NAMES)))[:1]
@@ -85,14 +74,14 @@ def diagnose(problems: Sequence[Problem], facts: Iterable[Facts]) -> tuple[str, 
 
 
 def _other_shard_count(errors: Sequence[Problem]) -> str | None:
-    counts = next((problem for problem in errors if problem.code == OTHER_SHARD_COUNT), None)
+    counts = next(iter(_select(errors, codes.OTHER_SHARD_COUNT)), None)
     if counts is None:
         return None
     evidence = (
-        f"the index counts {counts.expected} data files, the names of those beside it say "
+        f"the index counts {counts.expected} data files, the names of those beside it give "
         f"{counts.got}"
     )
-    if any(problem.code == MISSING_SHARD for problem in errors):
+    if _select(errors, codes.MISSING_SHARD):
         return (
             f"{evidence}: index and data are of different saves, or files were renamed. Copy all "
             "files of one save, under the names that it gave them"
@@ -102,7 +91,7 @@ def _other_shard_count(errors: Sequence[Problem]) -> str | None:
 
 
 def _missing_shards(errors: Sequence[Problem]) -> str | None:
-    missing = [str(problem.file) for problem in errors if problem.code == MISSING_SHARD]
+    missing = [str(problem.file) for problem in _select(errors, codes.MISSING_SHARD)]
     if not missing:
         return None
     verb = "belongs" if len(missing) == 1 else "belong"
@@ -110,13 +99,16 @@ def _missing_shards(errors: Sequence[Problem]) -> str | None:
 
 
 def _exchanged_index(errors: Sequence[Problem]) -> str | None:
-    codes = {problem.code for problem in errors}
-    if OTHER_INDEX not in codes or not codes.isdisjoint(DAMAGED_TENSOR):
+    if not _select(errors, codes.OTHER_INDEX) or _select(errors, *codes.DAMAGED_TENSOR):
         return None
     return (
-        "the index was exchanged, or the SavedModel around it: what fingerprint.pb was made of "
-        "is another index. Copy or export the whole SavedModel again"
+        "the index was exchanged, or the SavedModel around it: fingerprint.pb belongs to another "
+        "index. Copy or export the whole SavedModel again"
     )
+
+
+def _select(problems: Sequence[Problem], *wanted: str) -> list[Problem]:
+    return [problem for problem in problems if problem.code in wanted]
 
 
 def _some(names: Sequence[str], shown: Callable[[str], str]) -> str:
@@ -133,10 +125,10 @@ def _newlines(fact: Facts, _here: Sequence[Problem]) -> str | None:
         return None
     evidence = {
         "added": "each line feed in it has become a carriage return and a line feed",
-        "removed": "it is too short and has no carriage return before any line feed, so that it "
-        "looks as if these were taken out",
+        "removed": "it is too short, and no line feed has a carriage return before it, as if these "
+        "were removed",
     }[fact.newlines]
-    return f"{evidence}: it was moved as if it were text. Copy it again, in binary mode"
+    return f"{evidence}: it was transferred as text. Copy it again, in binary mode"
 
 
 def _zeros(fact: Facts, _here: Sequence[Problem]) -> str | None:
@@ -144,8 +136,8 @@ def _zeros(fact: Facts, _here: Sequence[Problem]) -> str | None:
         return None
     whose = f", in {count_of(fact.failing, 'tensor')}" if fact.failing else ""
     return (
-        f"what is wrong with it is nothing but zeros, from byte {fact.zeros_from:,} on{whose}: a "
-        "download that did not end, or a sparse copy. Copy it again"
+        f"all its wrong bytes are zeros, from byte {fact.zeros_from:,} on{whose}: an unfinished "
+        "download, or a sparse copy. Copy it again"
     )
 
 
@@ -160,7 +152,7 @@ def _other_save(fact: Facts, _here: Sequence[Problem]) -> str | None:
         else f"so it belongs to another save than the index{_age(fact.older)}"
     )
     return (
-        f"{fact.failing:,} of {count_of(fact.tensors, 'tensor')} are not what was saved, {fits}, "
+        f"{fact.failing:,} of {count_of(fact.tensors, 'tensor')} are not those saved, {fits}, "
         f"{which}. Copy both from one save"
     )
 
@@ -175,10 +167,10 @@ def _age(older: float | None) -> str:
 
 
 def _cut_off_table(fact: Facts, here: Sequence[Problem]) -> str | None:
-    if fact.needed is not None or not any(problem.code == NOT_A_TABLE for problem in here):
+    if fact.needed is not None or not _select(here, codes.NOT_A_TABLE):
         return None
     return (
-        "it does not end as it should: it was cut off, or is no part of a checkpoint. "
+        "it does not end like a table: it was cut off, or is no file of a checkpoint. "
         "Compare its size with the original's and copy it again"
     )
 
@@ -186,7 +178,7 @@ def _cut_off_table(fact: Facts, here: Sequence[Problem]) -> str | None:
 def _cut_off_shard(fact: Facts, here: Sequence[Problem]) -> str | None:
     if fact.needed is None or fact.needed <= fact.size:
         return None
-    lost = len({problem.tensor for problem in here if problem.code == SHORT_SHARD})
+    lost = len({problem.tensor for problem in _select(here, codes.SHORT_SHARD)})
     return (
         f"it ends {count_of(fact.needed - fact.size, 'byte')} early and lacks {lost:,} of "
         f"{count_of(fact.tensors, 'tensor')}, wholly or in part: the download or copy was cut "
@@ -195,7 +187,8 @@ def _cut_off_shard(fact: Facts, here: Sequence[Problem]) -> str | None:
 
 
 def _damaged_tensors(fact: Facts, here: Sequence[Problem]) -> str | None:
-    names = list(dict.fromkeys(p.tensor for p in here if p.code in DAMAGED_TENSOR and p.tensor))
+    damaged = _select(here, *codes.DAMAGED_TENSOR)
+    names = list(dict.fromkeys(problem.tensor for problem in damaged if problem.tensor))
     if not names:
         return None
     cause = "it is damaged, or of another save" if fact.tensors == 1 else "it is damaged"
@@ -204,25 +197,24 @@ def _damaged_tensors(fact: Facts, here: Sequence[Problem]) -> str | None:
 
 
 def _damaged_table(fact: Facts, here: Sequence[Problem]) -> str | None:
-    codes = [problem.code for problem in here]
-    if fact.needed is not None or set(codes).isdisjoint(DAMAGED_TABLE):
+    if fact.needed is not None or not _select(here, *codes.DAMAGED_TABLE):
         return None
-    if not set(codes).isdisjoint(DAMAGED_TENSOR):
+    if _select(here, *codes.DAMAGED_TENSOR):
         return None  # V1: its tensors are named
-    lost = codes.count(LOST_BLOCK)
-    with_it = f", {count_of(lost, 'block')} of it with all that was in there" if lost else ""
+    lost = len(_select(here, codes.LOST_BLOCK))
+    with_it = f", {count_of(lost, 'block')} of it with all rows" if lost else ""
     data = "; the data files may be good" if fact.file.endswith(".index") else ""
     return f"it is damaged{with_it}{data}. Copy it again"
 
 
 def _other_graph(_fact: Facts, here: Sequence[Problem]) -> str | None:
-    missing = [problem.tensor for problem in here if problem.code == MISSING_KEY]
+    missing = [problem.tensor for problem in _select(here, codes.MISSING_KEY)]
     if not missing or missing[0] is None:
         return None
     others = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
     return printable(
-        f"it restores {quoted(missing[0])}{others}, which the checkpoint lacks: it is of "
-        "another model, or the checkpoint holds only a part. Copy the graph of this checkpoint"
+        f"it restores {quoted(missing[0])}{others}, which the checkpoint lacks: it is of another "
+        "model, or the checkpoint holds only part of the model. Copy the graph of this checkpoint"
     )
 
 
@@ -230,14 +222,14 @@ _OF_SHARD_NAMES: tuple[Callable[[Sequence[Problem]], str | None], ...] = (
     _other_shard_count,
     _missing_shards,
 )
-"""Causes in the names of the data files; the first that applies is reported."""
+"""Causes in the names of the data files; the first match counts."""
 _OF_WHOLE_FILE: tuple[Callable[[Facts, Sequence[Problem]], str | None], ...] = (
     _other_kind,
     _newlines,
     _zeros,
     _other_save,
 )
-"""Causes that explain everything wrong with a file; the first that applies is reported."""
+"""Causes of all errors in a file; the first match counts."""
 _IN_PART: tuple[Callable[[Facts, Sequence[Problem]], str | None], ...] = (
     _cut_off_table,
     _cut_off_shard,
@@ -245,4 +237,4 @@ _IN_PART: tuple[Callable[[Facts, Sequence[Problem]], str | None], ...] = (
     _damaged_table,
     _other_graph,
 )
-"""Causes of which several may apply."""
+"""Causes of some errors in a file; several may apply."""

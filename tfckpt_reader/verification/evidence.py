@@ -15,13 +15,7 @@ from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import HEAD_SIZE, describe
 from tfckpt_reader.storage.source import CHUNK, chunks
 from tfckpt_reader.table.format import FOOTER_SIZE, MAGIC, Footer
-from tfckpt_reader.verification.codes import (
-    DAMAGED_TABLE,
-    ERROR,
-    NOT_A_TABLE,
-    OTHER_INDEX,
-    UNREADABLE_MESSAGE,
-)
+from tfckpt_reader.verification import codes
 from tfckpt_reader.verification.diagnosis import Facts
 
 if TYPE_CHECKING:
@@ -36,9 +30,9 @@ _MOST_FILES = 100
 _FEWEST_ZEROS = 64
 """Bytes: a few zeros may be a number."""
 _SECTOR = 512
-"""Fewest zeros at the end of a tensor whose other bytes are not zero."""
+"""Fewest zeros at the end of a tensor with other bytes before them."""
 _LARGEST_TABLE = 64 << 20
-"""Bytes of the largest index that is read whole to undo a text mode."""
+"""Bytes of the largest index to be read whole, to undo a text mode."""
 _ENOUGH_FOR_CRLF = 1 << 20
 """Bytes of weights with about 16 line feeds behind a carriage return: none at all is evidence."""
 _ENOUGH_PAIRS = 8
@@ -50,18 +44,18 @@ def gather(problems: Sequence[Problem], checked: Checked, index: str) -> list[Fa
 
     Args:
         problems: All problems of a checkpoint.
-        checked: Facts from the checks; files that they opened are not opened again.
-        index: Path of the file that the times of others are compared with.
+        checked: Facts from the checks, with the files open for them.
+        index: Path of the file with the time to compare.
     """
-    errors = [problem for problem in problems if problem.severity == ERROR]
-    codes: dict[str, set[str]] = {}
+    errors = [problem for problem in problems if problem.severity == codes.ERROR]
+    by_file: dict[str, set[str]] = {}
     for problem in errors:
         if problem.file is not None:
-            codes.setdefault(problem.file, set()).add(problem.code)
-    foreign_index = any(problem.code == OTHER_INDEX for problem in errors)
+            by_file.setdefault(problem.file, set()).add(problem.code)
+    foreign_index = any(problem.code == codes.OTHER_INDEX for problem in errors)
     damaged, tables = set(checked.damaged), {source.name: source for source in checked.tables}
     gathered = []
-    for path, its_codes in list(codes.items())[:_MOST_FILES]:
+    for path, its_codes in list(by_file.items())[:_MOST_FILES]:
         file = checked.data_files.get(path)
         try:
             if file is not None:
@@ -73,10 +67,10 @@ def gather(problems: Sequence[Problem], checked: Checked, index: str) -> list[Fa
     return gathered
 
 
-def _of_table(source: ByteSource, codes: set[str]) -> Facts:
-    no_end = NOT_A_TABLE in codes
-    if not no_end and codes.isdisjoint(DAMAGED_TABLE):
-        kind = None if codes.isdisjoint(UNREADABLE_MESSAGE) else _kind(source)
+def _of_table(source: ByteSource, its_codes: set[str]) -> Facts:
+    no_end = codes.NOT_A_TABLE in its_codes
+    if not no_end and its_codes.isdisjoint(codes.DAMAGED_TABLE):
+        kind = None if its_codes.isdisjoint(codes.UNREADABLE_MESSAGE) else _kind(source)
         return Facts(source.name, source.size, kind=kind)
     zeros = _trailing_zeros(source, 0, source.size)
     return Facts(
@@ -91,7 +85,7 @@ def _of_table(source: ByteSource, codes: set[str]) -> Facts:
 def _of_shard(file: DataFile, damaged: set[Segment], index: str, *, foreign_index: bool) -> Facts:
     source = file.source
     segments = [segment for segment in file.segments if segment.nbytes > 0]
-    needed = max((segment.offset + segment.nbytes for segment in segments), default=0)
+    needed = max((segment.end for segment in segments), default=0)
     whole = [s for s in segments if 0 <= s.offset <= source.size - s.nbytes]
     failing = [segment for segment in whole if segment in damaged]
     return Facts(
@@ -131,13 +125,13 @@ def _trailing_zeros(source: ByteSource, begin: int, end: int) -> int:
 
 
 def _zeros_from(source: ByteSource, failing: list[Segment]) -> int | None:
-    """Return the byte from which all failing segments are zero; only the first may be so in part.
+    """Return where the zeros begin if they fill all failing segments, or the end of the first.
 
-    None if they are not, or if the zeros are too few.
+    None if they do not, or are too few.
     """
     total, begin = 0, None
     for segment in reversed(failing):
-        end = segment.offset + segment.nbytes
+        end = segment.end
         zeros = _trailing_zeros(source, segment.offset, end)
         if zeros < segment.nbytes and (segment is not failing[0] or zeros < _SECTOR):
             return None
@@ -146,7 +140,7 @@ def _zeros_from(source: ByteSource, failing: list[Segment]) -> int | None:
 
 
 def _table_newlines(source: ByteSource) -> str | None:
-    """Detect a table that was moved as text: with that undone, its footer and index are sound."""
+    """Detect a table transferred as text: undoing it makes footer and index block sound."""
     if not FOOTER_SIZE <= source.size <= _LARGEST_TABLE:
         return None
     data = bytes(source.read(0, source.size))

@@ -1,4 +1,4 @@
-"""The collector of problems, and the code of each error that a parser raises."""
+"""The collector of problems, and the code of each error of a parser."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Findings:
 
     Attributes:
         problems: All of them.
-        errors: The number of those whose severity is an error.
-        most: The number at which the search ends.
+        errors: Number of problems of severity error.
+        most: Number of problems that ends the search.
     """
 
     def __init__(self) -> None:
@@ -108,9 +108,9 @@ CODE_OF_KIND = {
     ErrorKind.FOREIGN_DATA: "TFC302",
     ErrorKind.CHECKSUM: "TFC401",
 }
-"""Code of each kind of error that has one of its own."""
+"""Code of each kind of error with one of its own."""
 _ADVISED = (ErrorKind.FOREIGN, ErrorKind.FOREIGN_DATA, ErrorKind.HEADER)
-"""Kinds whose advice is more specific than that of the code."""
+"""Kinds with more specific advice than the code."""
 
 
 def code_of(error: CheckpointError, otherwise: str, unreadable: str = "TFC354") -> str:
@@ -119,7 +119,7 @@ def code_of(error: CheckpointError, otherwise: str, unreadable: str = "TFC354") 
     Args:
         error: The error of a parser.
         otherwise: Code for damage of no special kind.
-        unreadable: Code for a file that the system refuses to open or read.
+        unreadable: Code for a file refused by the system.
     """
     if error.kind is ErrorKind.UNREADABLE:
         return unreadable

@@ -1,6 +1,6 @@
 """Verify all checkpoints below a folder, and the names in its state files.
 
-Parses nothing itself. Small checkpoints are verified several at once, which hides the time to open
+Parses nothing itself. Small checkpoints are verified several at once, to hide the time for opening
 files on slow storage; a large one keeps all processors busy by itself.
 """
 
@@ -44,7 +44,7 @@ def verify_all(
     """Check every checkpoint in a folder and below it.
 
     The search covers V2 prefixes, V1 files and the variables of SavedModels, and does not follow
-    links to folders. The checkpoints that a ``checkpoint`` state file names must be there.
+    links to folders. The checkpoints named in a ``checkpoint`` state file must be there.
 
     Args:
         folder: Where to search.
@@ -140,7 +140,7 @@ def _lost(prefix: str, level: str) -> Report:
 
 
 def _without_variables(found: Found, level: str) -> Iterator[Report]:
-    """Yield a report of each SavedModel without the variables that its graph restores."""
+    """Yield a report of each SavedModel with a graph but no variables."""
     for folder in found.models:
         location = Location("V2", os.path.join(folder, "variables", "variables"))
         findings = Findings()
@@ -151,7 +151,7 @@ def _without_variables(found: Found, level: str) -> Iterator[Report]:
 
 
 def _folder_report(top: str, found: Found, level: str) -> Report:
-    """Report unreadable folders, and state files that name missing checkpoints."""
+    """Report unreadable folders, and missing checkpoints of state files."""
     findings = Findings()
     for path, why in found.unreadable:
         findings.add("TFC355", f"could not be searched: {why}", file=path)
@@ -175,7 +175,7 @@ def _names_of(location: Location) -> Iterator[str]:
 
 
 def _check_state(path: str, known: set[str], findings: Findings) -> None:
-    """Report the checkpoints that a state file names and that are missing."""
+    """Report the missing checkpoints of a state file."""
     try:
         state = read_state(path)
     except CorruptCheckpointError as error:
@@ -189,7 +189,7 @@ def _check_state(path: str, known: set[str], findings: Findings) -> None:
     folder = os.path.dirname(path)
     if not _is_known(folder, state.newest, known):
         is_there = any(map(os.path.isfile, places(folder, state.newest)))
-        why = "is cut off, or none" if is_there else "is not beside it"
+        why = "is cut off, or no checkpoint" if is_there else "is not beside it"
         what = f"the newest checkpoint {why}: {shortened(state.newest)}"
         findings.add("TFC351", what, file=path)
     others = dict.fromkeys(name for name in state.kept if name != state.newest)

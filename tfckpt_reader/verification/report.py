@@ -1,4 +1,4 @@
-"""The outcome of a verification: problems, coverage, and the report that holds both.
+"""The outcome of a verification: problems, coverage, and the report itself.
 
 Knows no format. The codes of problems are in codes.py.
 """
@@ -22,7 +22,7 @@ OTHER = "…"
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Files and tensors that were checked."""
+    """Files and tensors checked."""
 
     files: tuple[str, ...] = ()
     """The index and the data files that it needs, or the V1 files; at most `MOST`."""
@@ -30,7 +30,7 @@ class Coverage:
     """Tensors per top scope; "" for names without a slash; at most `MOST` and `OTHER`."""
 
     def scope_of(self, name: str) -> str:
-        """Return the scope that a name is counted under, even if it is not of this checkpoint."""
+        """Return the scope of a name, for names of other checkpoints too."""
         scope = top_scope(name)
         return OTHER if scope not in self.scopes and OTHER in self.scopes else scope
 
@@ -92,18 +92,18 @@ class Report:
     version: str
     """"V1", "V2", or "" if unknown."""
     tensors: int
-    """Tensors that were checked, as far as the level goes."""
+    """Tensors checked, as far as the level goes."""
     nbytes: int
     """Bytes of sound data; 0 below level data."""
     problems: tuple[Problem, ...]
     notes: tuple[str, ...] = ()
-    """Assumptions made to find the checkpoint, and graphs that were not compared."""
+    """Assumptions made to find the checkpoint, and graphs left aside."""
     level: str = "data"
     """"index", "sizes", "data" or "values"."""
     diagnosis: tuple[str, ...] = ()
     """Probable causes of the errors, a line per file and cause; none without errors."""
     coverage: Coverage = field(default_factory=Coverage)
-    """Files and names that were checked."""
+    """Files and names checked."""
 
     @property
     def ok(self) -> bool:

@@ -1,4 +1,4 @@
-"""Facts about a checkpoint that its checks establish: for later checks, the diagnosis, the report.
+"""Facts about a checkpoint, established by its checks for later ones, the diagnosis, the report.
 
 Independent of the format.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A data file that exists, and its contents according to the index."""
+    """An existing data file, and its contents according to the index."""
 
     source: ByteSource
     segments: Sequence[Segment]
@@ -31,11 +31,11 @@ class Checked:
     """Facts about a checkpoint, as far as its checks went."""
 
     names: frozenset[str] = frozenset()
-    """Names of all tensors that were decoded."""
+    """Names of all decoded tensors."""
     names_are_complete: bool = False
-    """The index is free of errors, so that it lacks a name only if none was saved."""
+    """The index is free of errors: a name that it lacks was never saved."""
     tensors: int = 0
-    """Tensors whose data is there, as far as the level goes; 0 until all checks are done."""
+    """Tensors with data, as far as the level goes; 0 until all checks are done."""
     nbytes: int = 0
     """Bytes of sound data; 0 until all checks are done."""
     coverage: Coverage = field(default_factory=Coverage)
@@ -44,6 +44,6 @@ class Checked:
     data_files: Mapping[str, DataFile] = field(default_factory=dict)
     """By path."""
     damaged: Sequence[Segment] = ()
-    """Segments whose bytes are not those saved."""
+    """Segments with wrong bytes."""
     object_graph: memoryview | None = None
     """The checkpoint's own object graph, if it is stored and sound."""

@@ -1,7 +1,7 @@
-"""Check that a SavedModel's index belongs to the rest of it.
+"""Compare a SavedModel's index with the fingerprint of its export.
 
 Knows no tensor. Beside ``variables/variables.index`` lies ``fingerprint.pb`` with the
-Fingerprint64 of that whole index; the index in turn holds the crcs of all data. TensorFlow writes
+Fingerprint64 of the whole index; the index in turn holds the crcs of all data. TensorFlow writes
 it since 2.12 and never compares it: ``tensorflow/cc/saved_model/fingerprinting.cc``. Its other
 hashes are those of normalised messages, and are not compared.
 """
@@ -30,7 +30,7 @@ _LARGEST = 1 << 16
 
 
 def check_fingerprint(index: ByteSource, findings: Findings) -> None:
-    """Report a sound index that differs from the one of the fingerprint beside it, if any."""
+    """Compare a sound index with the fingerprint beside it, if any."""
     model = saved_model_of(index.name.removesuffix(".index"))
     path = None if model is None else os.path.join(model, FINGERPRINT_FILE)
     if path is None or not os.path.lexists(path):

@@ -7,10 +7,10 @@ of the numbers, with infinity and NaN at the end. The same few steps serve all t
 
 Reported are:
 
-* NaN and infinities, in every tensor of floats, of whatever shape or use.
+* NaN and infinities, in every tensor of floats, of any shape or use.
 * Only zeros, or only one number, in weights: two axes longer than 1, and no slot of an optimizer.
   Biases and running means begin as zeros, scales and running variances as ones, and the slots of
-  frozen weights stay zero: a sound checkpoint has dozens, and they would hide the one that matters.
+  frozen weights stay zero: a sound checkpoint has dozens, and they would hide a real one.
 * Only denormals (every non-zero number is below the least normal one), of one axis or more and no
   slot: decayed away, or read in the wrong byte order. Types of 8 bits are exempt, since denormals
   are a fair share of their numbers.
@@ -61,7 +61,7 @@ FLOATS: dict[DataType, Bits] = {
     DataType.FLOAT8_E4M3FNUZ: Bits(1, 0x7F, -1, 0x08, lone_nan=True),
     DataType.FLOAT8_E4M3B11FNUZ: Bits(1, 0x7F, -1, 0x08, lone_nan=True),
 }
-"""Types that can hold a NaN. float4 has none, and few numbers at all."""
+"""Types with a NaN. float4 has none, and few numbers at all."""
 _SLOT = re.compile(
     r"/\.OPTIMIZER_SLOT/|^optimizer/|/optimizer/|_optimizer/|^(Adam|AdamW|SGD|RMSprop|Nadam)/"
     r"|/(Adam|Momentum|RMSProp|Adagrad|Adadelta|Ftrl|LAMB|AdamWeightDecay)(Optimizer)?(_\d+)?$"
@@ -75,9 +75,9 @@ class Scan(NamedTuple):
 
     elements: int
     nan: int
-    """Elements that are NaN."""
+    """Number of NaN elements."""
     infinite: int
-    """Elements that are infinite."""
+    """Number of infinite elements."""
     first: int
     """Byte of the first NaN or infinity, from the start of the segment; or -1."""
     largest: int
@@ -89,7 +89,7 @@ class Scan(NamedTuple):
 
 
 def scan(window: memoryview, dtype: DataType, begin: int = 0) -> Scan:
-    """Scan little-endian, normalised numbers that begin `begin` bytes into their segment."""
+    """Scan little-endian, normalised numbers, `begin` bytes into their segment."""
     import numpy as np
 
     bits = FLOATS[dtype]
@@ -165,7 +165,7 @@ def anomalies(
 
 
 def _number(bits: int, dtype: DataType) -> str:
-    """Return a number as text; of a type that only ml_dtypes has, its bits."""
+    """Return a number as text; of a type known to ml_dtypes only, its bits."""
     if dtype is DataType.BFLOAT16:
         bits, size = bits << 16, 4
     else:

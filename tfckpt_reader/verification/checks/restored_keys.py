@@ -1,9 +1,9 @@
-"""Check that a checkpoint has the keys that its graphs restore.
+"""Look up the keys restored by a checkpoint's graphs.
 
-A ``.meta`` file or a ``saved_model.pb`` beside the checkpoint names the keys that are restored; a
-string tensor of an object-based checkpoint names those of its objects. Other tensors are fine:
-averages and optimizers are often left out of a graph. NumPy is not needed, and the reader of graphs
-is imported only where there is a graph.
+A ``.meta`` file or a ``saved_model.pb`` beside the checkpoint names the keys to restore; a string
+tensor of an object-based checkpoint names those of its objects. Other tensors are fine: averages
+and optimizers are often left out of a graph. NumPy is not needed; the reader of graphs is imported
+only for a graph.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class AdjacentGraph(NamedTuple):
 
     path: str
     keys: frozenset[str] = frozenset()
-    """Keys that it restores."""
+    """Keys to be restored."""
     error: CheckpointError | OSError | None = None
     """Why the keys are unknown."""
     note: str = ""
@@ -65,7 +65,7 @@ def read_adjacent_graph(location: Location) -> AdjacentGraph | None:
 def check_restored_keys(
     location: Location, checked: Checked, graph: AdjacentGraph | None, findings: Findings
 ) -> tuple[str, ...]:
-    """Report keys that a graph names and the checkpoint lacks, and unreadable graphs.
+    """Report keys of graphs missing from the checkpoint, and unreadable graphs.
 
     Nothing is compared with a damaged index, or with part of a V1 checkpoint. Returns notes.
     """
@@ -80,7 +80,7 @@ def check_restored_keys(
 
 
 def check_without_index(location: Location, findings: Findings) -> None:
-    """Report a graph that restores variables, beside no checkpoint at all."""
+    """Report a graph with variables beside no checkpoint at all."""
     graph = read_adjacent_graph(location)
     if graph is not None and graph.keys:
         what = f"the graph restores {count_of(len(graph.keys), 'tensor')}, and there is no index"
@@ -100,7 +100,7 @@ def _check_objects(
     except CheckpointError as error:
         findings.add_error("TFC402", error)
         return
-    what = "an object's value has this key, but the index has not"
+    what = "an object's value has this key, but the index lacks it"
     _report("TFC504", what, missing, index, findings)
 
 
@@ -119,11 +119,11 @@ def _report(code: str, what: str, keys: list[str], path: str, findings: Findings
         findings.add(code, what, file=path, tensor=key)
     if len(keys) > _MOST_KEYS:
         more = len(keys) - _MOST_KEYS
-        findings.add(code, f"and so it is with {count_of(more, 'key')} more", file=path)
+        findings.add(code, f"and {count_of(more, 'more key')} likewise", file=path)
 
 
 def _missing(keys: Iterable[str], names: Collection[str]) -> list[str]:
-    """Return the keys without a name that equals them or, as a table's do, begins with them."""
+    """Return the keys that begin no name. A table's key is the beginning of several names."""
     absent = dict.fromkeys(key for key in keys if key not in names)
     ordered = sorted(names) if absent else []
     missing = []

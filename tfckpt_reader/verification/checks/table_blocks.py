@@ -1,7 +1,7 @@
 """Check a table file block by block, and return the rows of its sound blocks.
 
-Knows no tensor. FORMAT 2; the footer and the metaindex, which no crc covers and TensorFlow never
-reads, are checked too.
+Knows no tensor. FORMAT 2. The footer has no crc, and TensorFlow never reads the metaindex; both are
+checked.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class TableContents:
 def check_table(table: Table, findings: Findings, *, values: bool = True) -> TableContents:
     """Report defects of a table's blocks, order and footer; return its rows.
 
-    Without `values` the rows are empty, which saves memory.
+    Without `values` the rows are empty, to save memory.
     """
     before = findings.errors
     _check_footer(table, findings)
@@ -69,7 +69,7 @@ def check_table(table: Table, findings: Findings, *, values: bool = True) -> Tab
 
 
 def check_names(names: Iterable[str], path: str, findings: Findings) -> None:
-    """Warn of names that are not UTF-8."""
+    """Warn of names in another encoding than UTF-8."""
     for name in names:
         try:
             name.encode()
@@ -82,7 +82,7 @@ def _check_footer(table: Table, findings: Findings) -> None:
     if not table.footer.is_canonical:
         findings.add(
             "TFC102",
-            "before its magic the footer holds more than two block handles and zeros",
+            "the footer holds more than two block handles and zeros before its magic",
             file=path,
             offset=table.source.size - FOOTER_SIZE,
         )
@@ -99,7 +99,7 @@ def _check_footer(table: Table, findings: Findings) -> None:
 
 
 def _check_coverage(table: Table, handles: list[BlockHandle], findings: Findings) -> None:
-    """Report bytes outside of every block, which no crc covers, and bytes of two blocks."""
+    """Report bytes in no block, hence without a crc, and bytes in two."""
     end = 0
     every = [*handles, table.footer.metaindex, table.footer.index]
     limits = [(h.offset, h.end) for h in sorted(every, key=lambda h: h.offset)]
@@ -119,11 +119,11 @@ def _read_block(
     try:
         for key, value in table.entries(handle, ordered=False):
             if keys and key < keys[-1]:
-                what = f"key {quoted(key)} comes behind {quoted(keys[-1])}"
+                what = f"key {quoted(key)} comes after {quoted(keys[-1])}"
                 findings.add("TFC106", what, file=file, offset=handle.offset)
             keys.append(key)
             if key in rows:
-                what, tensor = "the key comes twice", name_of(key)
+                what, tensor = "the key occurs twice", name_of(key)
                 findings.add("TFC107", what, file=file, offset=handle.offset, tensor=tensor)
             rows.setdefault(key, bytes(value) if values else b"")
     except (CorruptCheckpointError, UnsupportedError) as error:

@@ -85,7 +85,7 @@ def _specs(reader: V1, findings: Findings) -> list[TensorSpec]:
 
 
 def _is_whole(reader: V1, spec: TensorSpec, keys: Keys | None, findings: Findings) -> bool:
-    """Tell whether the slices of a tensor tile it, and have a row each.
+    """Return whether the slices of a tensor tile it, and have a row each.
 
     Without `keys` its row may lie in a lost block: reading the values gives the better error.
     """
@@ -139,7 +139,7 @@ def _scan(reader: V1, spec: TensorSpec, findings: Findings) -> None:
 
 
 def _check_strays(reader: V1, specs: list[TensorSpec], keys: Keys, findings: Findings) -> None:
-    """Report rows that no header lists."""
+    """Report rows missing from the header."""
     for spec in specs:
         for tensor_slice in reader.slices(spec):
             keys[tensor_slice.shard or 0].discard(slice_key(spec.key, tensor_slice.extents))

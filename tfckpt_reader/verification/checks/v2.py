@@ -52,20 +52,18 @@ class _Index:
     segments: list[Segment]
     """By shard and offset."""
     all_known: bool
-    """No segment is lost, so that other bytes of the data files belong to no tensor."""
-    is_sound: bool
-    """The index is free of errors."""
+    """No segment is lost: all other bytes of the data files belong to no tensor."""
     tensors: ScannedTensors | None
-    """Collects the anomalies of the tensors, if the level asks for them."""
+    """Collector of anomalies, at level values."""
     checked: Checked
 
 
 def check_v2(
     location: Location, findings: Findings, progress: Progress, level: str
 ) -> Iterator[Checked]:
-    """Report defects of a bundle; yield the facts after each stage, those of earlier ones included.
+    """Report defects of a bundle; yield all facts so far after each stage.
 
-    An error that ends a stage leaves the facts of the stages before it.
+    So an error in one stage leaves the facts of those before it.
     """
     try:
         file = File(location.prefix + ".index")
@@ -96,15 +94,15 @@ def _check_index(
     coverage = coverage_of(_files(bundle, segments), names)
     # Without a header the byte order is unknown, and so is every number.
     scans = reaches(level, "values") and header.present
+    is_sound = contents.is_sound and findings.errors == before
     # The next stages need only the segments; of very many tensors, the rest takes much memory.
     rows.clear()
     return _Index(
         bundle,
         segments,
         all_known=all_known and findings.errors == before_segments,
-        is_sound=contents.is_sound and findings.errors == before,
         tensors=ScannedTensors(specs) if scans else None,
-        checked=Checked(names, coverage=coverage, tables=(table.source,)),
+        checked=Checked(names, is_sound, coverage=coverage, tables=(table.source,)),
     )
 
 
@@ -114,7 +112,7 @@ def _check_files(
     """Report entries with impossible positions, and defects of the data files."""
     bundle, before = index.bundle, findings.errors
     invalid = _check_positions(bundle, index.segments, findings)
-    is_sound = index.is_sound and findings.errors == before
+    is_sound = index.checked.names_are_complete and findings.errors == before
     checked = replace(index.checked, names_are_complete=is_sound)
     count = len(checked.names)
     if not reaches(level, "sizes"):
@@ -130,8 +128,8 @@ def _check_files(
         return
     data = check_data(bundle, shards.present, findings, progress, index.tensors)
     graph = _object_graph(bundle, shards.present) if is_sound else None
-    checked = replace(checked, object_graph=graph)
-    yield replace(checked, tensors=count, nbytes=data.nbytes, damaged=data.damaged)
+    checked = replace(checked, tensors=count, nbytes=data.nbytes)
+    yield replace(checked, damaged=data.damaged, object_graph=graph)
 
 
 def _check_header(
@@ -190,7 +188,7 @@ def _check_entries(
         if not is_slice_key(key):
             check_names([name_of(key)], bundle.path, findings)
         elif all_known:
-            what = "looks like the row of a slice, but no tensor has it"
+            what = "looks like the row of a slice, but no tensor lists it"
             name = name_of(slice_name(key))
             findings.add("TFC205", what, file=bundle.path, tensor=name)
     return list(specs.values()), all_known
@@ -206,7 +204,7 @@ def _segments(bundle: Bundle, specs: Iterable[TensorSpec], findings: Findings) -
         with findings.collect("TFC204"):
             bundle.partitions.require_tiling(spec, spec.all_rows)
         if any(set(tensor_slice.extents) <= {WHOLE_AXIS} for tensor_slice in spec.slices):
-            what = "is stored in a slice that is all of it, which TensorFlow cannot read"
+            what = "is stored as one slice of the whole tensor, which TensorFlow cannot read"
             findings.add("TFC204", what, file=bundle.path, tensor=spec.name)
         for tensor_slice in spec.slices:
             with findings.collect("TFC204"):

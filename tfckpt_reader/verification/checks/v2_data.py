@@ -37,7 +37,7 @@ class CheckedData:
     nbytes: int
     """Bytes of the sound ones."""
     damaged: list[Segment]
-    """Segments whose bytes are not those saved."""
+    """Segments with wrong bytes."""
 
 
 def check_data(
@@ -52,7 +52,7 @@ def check_data(
     All segments lie within their files.
 
     Raises:
-        UnsupportedError: they overlap so often that reading them would not end.
+        UnsupportedError: reading them would take too long, since they overlap too often.
     """
     total, sound, seen = sum(segment.nbytes for segment in segments), 0, 0
     there = sum(bundle.shards.file(shard).size for shard in {s.shard for s in segments})
@@ -127,7 +127,7 @@ def _read_all(
 def _report_size(bundle: Bundle, segment: Segment, needed: int, findings: Findings) -> None:
     findings.add(
         "TFC403",
-        f"its {segment.dtype}s take another number of bytes than the entry says",
+        f"its {segment.dtype}s take a different number of bytes than the entry says",
         file=bundle.path,
         tensor=segment.name,
         expected=needed,
@@ -143,7 +143,7 @@ class _Scanned(NamedTuple):
     number: int
     """Number of the segment with the first NaN or infinity; else of the first segment."""
     segment: Segment
-    """That segment."""
+    """The segment of that number."""
     numbers: numbers.Scan
 
     def joined(self, other: _Scanned) -> _Scanned:

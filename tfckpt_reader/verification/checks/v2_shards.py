@@ -1,6 +1,6 @@
-"""Check that a bundle's data files exist, are large enough, and hold no byte without an owner.
+"""Check the data files of a bundle: presence, size, and bytes without an owner.
 
-Reads only bytes that no tensor claims. Files are read, never mapped.
+Reads only unclaimed bytes. Files are read, never mapped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tfckpt_reader.verification.checks.checked import DataFile
 from tfckpt_reader.verification.findings import code_of_data
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from tfckpt_reader.formats.v2.bundle import Bundle
     from tfckpt_reader.storage.source import ByteSource
@@ -33,9 +33,9 @@ class CheckedShards:
     files: dict[str, DataFile]
     """By path."""
     present: list[Segment]
-    """Valid segments that lie wholly within their file, by position."""
+    """Valid segments within the limits of their file, by position."""
     lost: set[str]
-    """Names of tensors whose file is not there."""
+    """Names of tensors without a file."""
 
 
 def check_shards(
@@ -51,11 +51,14 @@ def check_shards(
     Args:
         bundle: The checkpoint.
         segments: Contents of the data files according to the index, by position.
-        invalid: Numbers of segments with an entry that is reported already.
+        invalid: Numbers of segments with an entry reported already.
         findings: Collects the defects.
-        all_known: Whether `segments` is complete, so that the other bytes belong to no tensor.
+        all_known: `segments` is complete: all other bytes belong to no tensor.
     """
-    _check_shard_names(bundle, {segment.shard for segment in segments}, all_known, findings)
+    there = shard_counts(bundle.prefix)
+    _check_shard_names(bundle, there, findings)
+    if all_known:
+        _check_strays(bundle, there, {segment.shard for segment in segments}, findings)
     checked = CheckedShards({}, [], set())
     for shard, group in groupby(enumerate(segments), key=lambda item: item[1].shard):
         items = list(group)
@@ -71,41 +74,39 @@ def check_shards(
             checked.lost.update(segment.name for segment in own)
             continue
         checked.files[file.name] = DataFile(file, own)
-        for segment in valid:
+        checked.present.extend(_within(bundle, valid, findings))
+        end, gaps = _check_overlaps(file, own, findings)
+        if all_known:
+            alignment = gcd(*(segment.offset for segment in own))
             try:
-                bundle.shards.source(segment)
-                checked.present.append(segment)
+                _check_unclaimed(file, end, gaps, alignment, findings)
             except CheckpointError as error:
                 findings.add_error(code_of_data(error), error)
-        try:
-            _check_unclaimed(file, own, all_known, findings)
-        except CheckpointError as error:
-            findings.add_error(code_of_data(error), error)
     return checked
 
 
-def _check_shard_names(
-    bundle: Bundle,
-    used: set[int],
-    all_known: bool,  # noqa: FBT001 - private
-    findings: Findings,
-) -> None:
+def _check_shard_names(bundle: Bundle, there: dict[int, set[int]], findings: Findings) -> None:
     count = bundle.header.num_shards
-    there = shard_counts(bundle.prefix)
     if count not in there and there:
         findings.add(
             "TFC307",
-            "the data files are named for another number of shards",
+            "the names of the data files give another number of shards",
             file=bundle.path,
             expected=count,
             got=", ".join(str(n) for n in sorted(there)),
         )
-    for n, shards in sorted(there.items()) if all_known else ():
+
+
+def _check_strays(
+    bundle: Bundle, there: dict[int, set[int]], used: set[int], findings: Findings
+) -> None:
+    count = bundle.header.num_shards
+    for n, shards in sorted(there.items()):
         others = sorted(shards - used if n == count or count not in there else shards)
         for path in (shard_path(bundle.prefix, shard, n) for shard in others):
             is_ours = n == count and not size_of(path)  # a worker that had nothing to save
             if not is_ours:
-                findings.add("TFC308", "no tensor of this checkpoint lies in it", file=path)
+                findings.add("TFC308", "it holds no tensor of this checkpoint", file=path)
 
 
 def _report_lost_shard(error: CheckpointError, segments: list[Segment], findings: Findings) -> None:
@@ -116,15 +117,22 @@ def _report_lost_shard(error: CheckpointError, segments: list[Segment], findings
     findings.add_error(code_of_data(error), error)
 
 
-def _check_unclaimed(
-    file: ByteSource,
-    segments: list[Segment],
-    all_known: bool,  # noqa: FBT001 - private
-    findings: Findings,
-) -> None:
-    """Report overlaps; and if all segments are known, holes and bytes after the last tensor."""
-    end = 0
-    before, gaps = "", []
+def _within(bundle: Bundle, segments: list[Segment], findings: Findings) -> Iterator[Segment]:
+    """Yield segments within the limits of their file; report the others."""
+    for segment in segments:
+        try:
+            bundle.shards.source(segment)
+            yield segment
+        except CheckpointError as error:
+            findings.add_error(code_of_data(error), error)
+
+
+def _check_overlaps(
+    file: ByteSource, segments: list[Segment], findings: Findings
+) -> tuple[int, list[range]]:
+    """Report overlaps; return the end of the last segment, and the gaps before it."""
+    end, before = 0, ""
+    gaps: list[range] = []
     for segment in (segment for segment in segments if segment.nbytes > 0):
         if segment.offset < end:
             findings.add(
@@ -138,22 +146,21 @@ def _check_unclaimed(
             )
         elif min(segment.offset, file.size) > end:
             gaps.append(range(end, min(segment.offset, file.size)))
-        if segment.offset + segment.nbytes > end:
-            end, before = segment.offset + segment.nbytes, segment.name
-    if not all_known:
-        return
-    rest, alignment = file.size - end, gcd(*(segment.offset for segment in segments))
-    if rest > 0:
-        if rest < alignment and file.size % alignment == 0:
-            gaps.append(range(end, file.size))  # padding, as between all others
-        else:
-            what = f"{count_of(rest, 'byte')} after the last tensor"
-            findings.add("TFC306", what, file=file.name, offset=end)
-    _check_gaps(file, gaps, findings)
+        if segment.end > end:
+            end, before = segment.end, segment.name
+    return end, gaps
 
 
-def _check_gaps(file: ByteSource, gaps: list[range], findings: Findings) -> None:
-    """Report each gap that is not zero, and all zero ones as a single remark."""
+def _check_unclaimed(
+    file: ByteSource, end: int, gaps: list[range], alignment: int, findings: Findings
+) -> None:
+    """Report bytes after the last tensor, other non-zero gaps, and all zero ones as one remark."""
+    rest = file.size - end
+    if 0 < rest < alignment and file.size % alignment == 0:
+        gaps = [*gaps, range(end, file.size)]  # padding, as between all others
+    elif rest > 0:
+        what = f"{count_of(rest, 'byte')} after the last tensor"
+        findings.add("TFC306", what, file=file.name, offset=end)
     zero = []
     for gap in gaps:
         blocks = map(bytes, chunks(file, gap.start, len(gap)))
