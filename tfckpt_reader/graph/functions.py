@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.encoding.coding import split_fields
+from tfckpt_reader.encoding.wire_format import split_fields
 from tfckpt_reader.errors import CheckpointError, TensorNotFoundError
 from tfckpt_reader.graph.connectivity import ARGUMENT, Naming
 from tfckpt_reader.graph.decode.attributes import Attributes, FunctionCall
