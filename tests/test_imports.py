@@ -36,9 +36,9 @@ SLOW = {
 NOT_FOR_LS = {
     "export",
     "verification.checkpoint",
-    "verification.v2",
-    "verification.v1",
-    "verification.table",
+    "verification.checks.v2",
+    "verification.checks.v1",
+    "verification.checks.table_blocks",
     "cli.describe.statistics",
 }
 

@@ -80,10 +80,10 @@ def print_lines(*lines: str) -> None:
 
 def print_json(document: dict[str, Any]) -> None:
     """Print a JSON document, its schema version first. Lone surrogates come as escapes."""
-    from tfckpt_reader.verification.reports.json_report import json_pieces
+    from tfckpt_reader.verification.reports.json_report import json_stream
 
     with _stdout():
-        for text in json_pieces({"schema": SCHEMA, **document}):
+        for text in json_stream({"schema": SCHEMA, **document}):
             sys.stdout.write(text.replace("##[", "#\\u0023["))  # a command for GitHub, in names
         sys.stdout.write("\n")
 

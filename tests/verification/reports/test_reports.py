@@ -18,10 +18,9 @@ from report_parsers import SCHEMA, command_of, parsed, run_of, validate
 from tfckpt_reader.text import printable
 from tfckpt_reader.verification.codes import CODES, ERROR, INFORMATION, LEVELS, WARNING
 from tfckpt_reader.verification.report import MOST, OTHER, Problem, Report, coverage_of
-from tfckpt_reader.verification.reports import github, markdown
-from tfckpt_reader.verification.reports import locations as places
+from tfckpt_reader.verification.reports import github, locations, markdown
 from tfckpt_reader.verification.reports.github import annotated, harmless
-from tfckpt_reader.verification.reports.json_report import document, documents, json_pieces
+from tfckpt_reader.verification.reports.json_report import document, documents, json_stream
 from tfckpt_reader.verification.reports.junit import cases, junit
 from tfckpt_reader.verification.reports.markdown import escaped
 from tfckpt_reader.verification.reports.sarif import sarif
@@ -104,7 +103,7 @@ def test_a_case_per_file_and_per_scope() -> None:
         "tensors cls/": (),
         "tensors gone/": (lost,),
     }
-    assert found["tensors bert/"].looked_at == "2 tensors"
+    assert found["tensors bert/"].contents == "2 tensors"
 
 
 def test_a_million_scopes_are_few_cases() -> None:
@@ -258,7 +257,7 @@ def test_sarif_of_anything(reports: list[Report], why: str) -> None:
         unquote_to_bytes(one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"])
         for one in run["results"]
     }
-    told = {places.place(p, r) for r in reports for p in r.problems}
+    told = {locations.path_of(p, r) for r in reports for p in r.problems}
     assert found == {b"file://" + os.fsencode(os.path.abspath(path)) for path in told}
 
 
@@ -412,7 +411,7 @@ def test_markdown_is_bounded(largest: int) -> None:
 
 def printed(found: dict[str, Any]) -> Any:
     """A document as whoever reads what is printed has it."""
-    return json.loads("".join(json_pieces(found)))
+    return json.loads("".join(json_stream(found)))
 
 
 documents_of_anything = st.recursive(
@@ -422,22 +421,22 @@ documents_of_anything = st.recursive(
 
 
 @given(documents_of_anything)
-def test_json_pieces_are_json(found: Any) -> None:
+def test_json_stream_is_json(found: Any) -> None:
     def lazy(value: Any) -> Any:
         if isinstance(value, list):
             return map(lazy, value)
         return {k: lazy(v) for k, v in value.items()} if isinstance(value, dict) else value
 
-    assert "".join(json_pieces(found)) == json.dumps(found, indent=1)
-    text = "".join(json_pieces(lazy(found)))
+    assert "".join(json_stream(found)) == json.dumps(found, indent=1)
+    text = "".join(json_stream(lazy(found)))
     assert json.loads(text) == found
     assert text.isascii()
 
 
-def test_json_pieces_have_an_item_on_each_line() -> None:
+def test_json_stream_has_an_item_on_each_line() -> None:
     found = {"problems": iter([{"a": [1, 2]}, {"a": []}]), "none": iter([])}
     lines = '{\n "problems": [\n  {"a": [1, 2]},\n  {"a": []}\n ],\n "none": []\n}'
-    assert "".join(json_pieces(found)) == lines
+    assert "".join(json_stream(found)) == lines
 
 
 @given(hostile_reports(), names)
