@@ -1,7 +1,7 @@
 """The checkpoint as a mapping from names to arrays.
 
-Knows no exporter and no command line. It joins what lies below: `state` finds the files,
-`bundle` and `v1` read them, and both look the same from here.
+Knows no exporter and no command line. `paths` locates the files; `formats` reads them, V1 and V2
+behind one interface.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from tfckpt_reader.errors import (
     TensorNotFoundError,
     enough_memory,
 )
-from tfckpt_reader.formats.reader import Reader
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.tensor.dtypes import to_numpy
 from tfckpt_reader.text import count_of, nearest, shortened
@@ -33,6 +32,90 @@ if TYPE_CHECKING:
     from tfckpt_reader.tensor.spec import TensorSpec
 
 
+class Specs(Mapping[str, "TensorSpec"]):
+    """Name -> TensorSpec, in key order. One name is looked up; a listing decodes the whole index.
+
+    Attributes:
+        known: All specs, after a listing; before it none.
+        complete: Whether there was a listing.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._open_reader: Reader | None = reader
+        self._label = os.path.basename(reader.prefix) or reader.prefix
+        self.known: dict[str, TensorSpec] = {}
+        self.complete = False
+        self._last: TensorSpec | None = None
+
+    @property
+    def _reader(self) -> Reader:
+        if self._open_reader is None:
+            raise ValueError(f"checkpoint {self._label!r} is closed")
+        return self._open_reader
+
+    def close(self) -> None:
+        """Drop the reader; listed specs stay."""
+        self._open_reader = self._last = None
+
+    @property
+    def listed(self) -> dict[str, TensorSpec]:
+        """All specs, decoded once."""
+        if not self.complete:
+            with enough_memory(self._reader.path):
+                self.known = self._reader.listing()
+            self.complete = True
+        return self.known
+
+    def __getitem__(self, name: str) -> TensorSpec:
+        spec = self._find(name)
+        if spec is None:
+            raise self._not_found(name)
+        return spec
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._find(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.listed)
+
+    def __len__(self) -> int:
+        return len(self.listed)
+
+    def items(self) -> ItemsView[str, TensorSpec]:
+        """Return the (name, spec) pairs in key order."""
+        return self.listed.items()
+
+    def values(self) -> ValuesView[TensorSpec]:
+        """Return the specs in key order."""
+        return self.listed.values()
+
+    def _find(self, name: object) -> TensorSpec | None:
+        if not isinstance(name, str):
+            raise TensorNotFoundError(f"names are str, not {type(name).__name__}")
+        if self.complete:
+            return self.known.get(name)
+        # Rows of one tensor are often read in a loop: decode its slices once.
+        spec = self._last
+        if spec is None or spec.name != name:
+            with enough_memory(self._reader.path):
+                self._last = spec = self._reader.lookup(name)
+        return spec
+
+    def _not_found(self, name: str) -> TensorNotFoundError:
+        try:
+            alike = nearest(name, list(self.listed))
+            advice = f"Nearest: {', '.join(map(shortened, alike))}" if alike else None
+        except CheckpointError as error:
+            advice = f"The index is damaged, so it may be lost: {error.problem}"
+        return TensorNotFoundError(
+            f"there is no tensor {name!r}", file=self._reader.path, advice=advice
+        )
+
+    def __repr__(self) -> str:
+        known = f" of {count_of(len(self.known), 'tensor')}" if self.complete else ""
+        return f"<Specs{known} in {self._label!r}>"
+
+
 class Checkpoint(Mapping[str, "NDArray[Any]"]):
     """A checkpoint: name -> array, read when asked for. Made by `open`.
 
@@ -43,7 +126,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     Two checkpoints are equal only if they are the same object. Safe to use from several threads.
 
     Attributes:
-        notes: What was assumed to find and read it, a line each.
+        notes: Assumptions made while locating and reading it, a line each.
         version: "V1" or "V2".
     """
 
@@ -71,19 +154,19 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
 
     @property
     def specs(self) -> Specs:
-        """What the index says: name -> TensorSpec. Touches no data."""
+        """The index: name -> TensorSpec. Touches no data."""
         _ = self.reader
         return self._specs
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was assumed to find and read it."""
+        """Assumptions made while locating and reading it."""
         return (*self._notes, *(self._open_reader.notes if self._open_reader else ()))
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         reader = self._open_reader or self.reader
         check = self._check and name not in self._checked
-        # Most are small, and each call is felt: what is known need not be asked for.
+        # Hot path: most tensors are small.
         spec = self._specs.known.get(name) or self._specs[name]
         try:
             array = reader.array(spec, check=check)
@@ -115,13 +198,13 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
 
         Args:
             name: The tensor.
-            rows: Which rows along axis 0: step 1, bounds as Python's. Only their bytes are read.
+            rows: A slice along axis 0, with step 1 and bounds as Python's. Only its bytes are read.
             check: Compare the crc; a crc covers the whole tensor, so with `rows` all of it is
                 read once. Default: as the checkpoint was opened, but not with `rows`.
-            out: Array to fill and return; of the very dtype and shape.
+            out: Array to fill and return; of the same dtype and shape.
 
         Raises:
-            TensorNotFoundError: there is no such tensor.
+            TensorNotFoundError: no tensor has that name.
             ValueError: `rows` of a scalar or with a step, or an `out` that does not fit.
             CheckpointError: as for ``ckpt[name]``.
         """
@@ -140,13 +223,13 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
 
     @property
     def meta_graph(self) -> MetaGraph | None:
-        """The graph beside the checkpoint, whose variables know their values.
+        """The graph beside the checkpoint; its variables have values.
 
-        It is in the ``.meta`` file, or in the ``saved_model.pb`` of a SavedModel. None where
-        there is none: everything else works without it. Read once, when first asked for.
+        It is in the ``.meta`` file, or in the ``saved_model.pb`` of a SavedModel; None without
+        such a file. Everything else works without it. Read once, at the first access.
 
         Raises:
-            CheckpointError: the file is there but cannot be read.
+            CheckpointError: the file exists but cannot be read.
         """
         from tfckpt_reader.graph.meta_graph import load
         from tfckpt_reader.paths.companions import graph_file_of
@@ -158,20 +241,20 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         return self._meta_graph
 
     def variables(self, *, trainable: bool = False) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Yield name and value of the model's variables that are saved, as the graph lists them.
+        """Yield name and value of the model's saved variables, in the order of the graph.
 
         Args:
-            trainable: Only those that training changes; else all but local ones.
+            trainable: Only trainable variables; else all but local ones.
 
         Raises:
-            CheckpointNotFoundError: there is no graph beside the checkpoint to say which.
-            TensorNotFoundError: the checkpoint lacks one that the graph saves.
+            CheckpointNotFoundError: no graph beside the checkpoint lists them.
+            TensorNotFoundError: the checkpoint lacks a variable of the graph.
             CheckpointError: as for ``ckpt[name]``.
         """
         meta = self.meta_graph
         if meta is None:
             raise CheckpointNotFoundError(
-                "there is no graph beside the checkpoint, which would list its variables",
+                "there is no graph beside the checkpoint to list its variables",
                 file=f"{self.reader.prefix}.meta",
                 advice="Copy the .meta file too, or list all tensors instead",
             )
@@ -218,8 +301,8 @@ def open(  # noqa: A001 - the module's one verb; callers write tfckpt.open
         mmap: Map the data files; with False they are read, and every access copies.
 
     Raises:
-        CheckpointNotFoundError: nothing is there; says what is.
-        CorruptCheckpointError: what is there is damaged, or something else; says what.
+        CheckpointNotFoundError: no checkpoint is there; the message lists its neighbours.
+        CorruptCheckpointError: the file is damaged, or of another kind.
         UnsupportedError: it was written for newer readers only.
     """
     return open_location(locate(path), check=check, mmap=mmap)
@@ -265,87 +348,3 @@ def _require_fit(out: NDArray[Any], spec: TensorSpec, rows: range) -> None:
         f"out must be a writable array of {dtype} {list(shape)}, "
         f"not {kind} one of {out.dtype} {list(out.shape)}"
     )
-
-
-class Specs(Mapping[str, "TensorSpec"]):
-    """Name -> TensorSpec, in key order. One name is looked up; asking for all decodes the index.
-
-    Attributes:
-        known: All specs, once they have been listed; until then none.
-        complete: Whether they have been.
-    """
-
-    def __init__(self, reader: Reader) -> None:
-        self._open_reader: Reader | None = reader
-        self._label = os.path.basename(reader.prefix) or reader.prefix
-        self.known: dict[str, TensorSpec] = {}
-        self.complete = False
-        self._last: TensorSpec | None = None
-
-    @property
-    def _reader(self) -> Reader:
-        if self._open_reader is None:
-            raise ValueError(f"checkpoint {self._label!r} is closed")
-        return self._open_reader
-
-    def close(self) -> None:
-        """Drop the reader; what has been listed stays."""
-        self._open_reader = self._last = None
-
-    @property
-    def listed(self) -> dict[str, TensorSpec]:
-        """All specs, decoded once."""
-        if not self.complete:
-            with enough_memory(self._reader.path):
-                self.known = self._reader.listing()
-            self.complete = True
-        return self.known
-
-    def __getitem__(self, name: str) -> TensorSpec:
-        spec = self._find(name)
-        if spec is None:
-            raise self._not_found(name)
-        return spec
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self._find(name) is not None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.listed)
-
-    def __len__(self) -> int:
-        return len(self.listed)
-
-    def items(self) -> ItemsView[str, TensorSpec]:
-        """Return the (name, spec) pairs in key order."""
-        return self.listed.items()
-
-    def values(self) -> ValuesView[TensorSpec]:
-        """Return the specs in key order."""
-        return self.listed.values()
-
-    def _find(self, name: object) -> TensorSpec | None:
-        if not isinstance(name, str):
-            raise TensorNotFoundError(f"names are str, not {type(name).__name__}")
-        if self.complete:
-            return self.known.get(name)
-        # Rows of one tensor are asked for again and again: its slices are decoded once.
-        spec = self._last
-        if spec is None or spec.name != name:
-            with enough_memory(self._reader.path):
-                self._last = spec = self._reader.lookup(name)
-        return spec
-
-    def _not_found(self, name: str) -> TensorNotFoundError:
-        try:
-            alike = nearest(name, list(self.listed))
-            advice = f"Nearest: {', '.join(map(shortened, alike))}" if alike else None
-        except CheckpointError as error:
-            advice = f"The index is damaged, so it may be lost: {error.problem}"
-        return TensorNotFoundError(
-            f"there is no tensor {name!r}", file=self._reader.path, advice=advice
-        )
-
-    def __repr__(self) -> str:
-        known = f" of {count_of(len(self.known), 'tensor')}" if self.complete else ""
-        return f"<Specs{known} in {self._label!r}>"

@@ -148,8 +148,10 @@ class CheckpointNotFoundError(CheckpointError, FileNotFoundError):
     kind = ErrorKind.NOT_FOUND
 
 
-def locate(error: CheckpointError, file: str, base: int = 0, tensor: str | None = None) -> None:
-    """Add the file to an error that names none, shift its offset by `base`; add the tensor."""
+def add_location(
+    error: CheckpointError, file: str, base: int = 0, tensor: str | None = None
+) -> None:
+    """Add the file and the tensor to an error without them; shift its offset by `base`."""
     if error.tensor is None:
         error.tensor = tensor
     if error.file is None:
@@ -188,9 +190,9 @@ def enough_memory(file: str) -> _EnoughMemory:
 
 @contextmanager
 def located(file: str, base: int = 0, tensor: str | None = None) -> Iterator[None]:
-    """Say of errors raised inside where they are: see `locate`. The innermost place wins."""
+    """Add a location to errors raised inside, as `add_location` does. The innermost one wins."""
     try:
         yield
     except CheckpointError as error:
-        locate(error, file, base, tensor)
+        add_location(error, file, base, tensor)
         raise

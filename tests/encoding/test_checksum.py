@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfckpt_reader.encoding.checksum import CASTAGNOLI, IEEE, Sums, combine, crc32c, mask, unmask
+from tfckpt_reader.encoding.checksum import (
+    CASTAGNOLI,
+    IEEE,
+    PartialChecksums,
+    combine,
+    crc32c,
+    mask,
+    unmask,
+)
 
 # RFC 3720, B.4, whose hex is in the order of transmission; and FORMAT 2.6.
 READ_COMMAND = bytes.fromhex(
@@ -107,7 +115,7 @@ def test_pieces_in_any_order(runs: list[list[bytes]], random: Random) -> None:
     ]
     random.shuffle(pieces)
     for polynomial, crc in ((CASTAGNOLI, crc32c), (IEEE, zlib.crc32)):
-        sums = Sums(len(runs), polynomial)
+        sums = PartialChecksums(len(runs), polynomial)
         for number, first, piece in pieces:
             sums.add(number, first, len(piece), crc(piece))
         assert sums.sizes == [len(b"".join(run)) for run in runs]
@@ -115,7 +123,7 @@ def test_pieces_in_any_order(runs: list[list[bytes]], random: Random) -> None:
 
 
 def test_only_what_comes_before_its_turn_is_kept() -> None:
-    sums = Sums(2)
+    sums = PartialChecksums(2)
     for i in range(1, 1000):
         for number in (0, 1):
             sums.add(number, i - 1, 1, 7)
@@ -127,7 +135,7 @@ def test_only_what_comes_before_its_turn_is_kept() -> None:
 
 
 def test_a_hole_is_never_passed() -> None:
-    sums = Sums(1)
+    sums = PartialChecksums(1)
     sums.add(0, 0, 5, crc32c(b"first"))
     sums.add(0, 6, 4, crc32c(b"last"))
     assert (sums.sizes, sums.crcs) == ([5], [crc32c(b"first")])

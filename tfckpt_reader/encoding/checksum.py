@@ -1,9 +1,7 @@
 """CRC-32C (Castagnoli), and the mask under which TensorFlow stores it.
 
-Knows not what is summed.
-
-A crc is stored masked (rotated and shifted by a constant) because the crc of bytes that contain
-their own crc is a constant, which would hide damage. FORMAT 2.6; TensorFlow
+Independent of the data. A crc is stored masked (rotated and shifted by a constant), because the
+crc of bytes with their own crc in them is a constant and would hide damage. FORMAT 2.6; TensorFlow
 ``core/lib/hash/crc32c.h``.
 """
 
@@ -19,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 crc32c: Callable[..., int] = _library.crc32c
-"""``crc32c(data, crc=0)``: the crc of what `crc` was the crc of, followed by `data`, any contiguous
-buffer. The library's own function: it is called for each tensor, however small."""
+"""``crc32c(data, crc=0)``: continue a crc over `data`, any contiguous buffer. The library's own
+function, since it is called for each tensor, however small."""
 CASTAGNOLI, IEEE = 0x82F63B78, 0xEDB88320
 """The polynomials of CRC-32C, and of the CRC-32 of zip files; bit 31 is the constant term."""
 _MASK_DELTA = 0xA282EAD8
@@ -33,46 +31,46 @@ def mask(crc: int) -> int:
 
 
 def unmask(masked: int) -> int:
-    """Return the crc that is stored as `masked`."""
+    """Return the crc of a stored, masked one."""
     rotated = (masked - _MASK_DELTA) & _U32
     return ((rotated >> 17) | (rotated << 15)) & _U32
 
 
 def combine(crc: int, more: int, size: int, polynomial: int = CASTAGNOLI) -> int:
-    """Return the crc of two runs of bytes, one behind the other, from the crc of each.
+    """Return the crc of two adjacent runs of bytes from the crc of each.
 
     Args:
-        crc: Of the first.
-        more: Of the second.
+        crc: That of the first.
+        more: That of the second.
         size: Bytes in the second.
         polynomial: `CASTAGNOLI`, or `IEEE` for the crc of zip files.
     """
     return _times(crc, _zeros(size, polynomial), polynomial) ^ more
 
 
-class Sums:
-    """The crcs of runs of bytes whose pieces come in any order, on any thread.
+class PartialChecksums:
+    """The crcs of numbered runs of bytes whose parts arrive in any order, on any thread.
 
-    Only a piece that comes before its turn is kept: where pieces are taken in order, that is few.
+    Only parts that arrive early are stored: if they arrive nearly in order, these are few.
 
     Args:
-        count: How many runs; they are told by their numbers.
+        count: The number of runs.
         polynomial: As for `combine`.
     """
 
     def __init__(self, count: int, polynomial: int = CASTAGNOLI) -> None:
         self.sizes = [0] * count
-        """Bytes of each run, from its beginning to the first that did not come yet."""
+        """Bytes of each run without a gap, from its beginning."""
         self.crcs = [0] * count
-        """Of those bytes."""
+        """The crc of those bytes."""
         self._polynomial = polynomial
         self._early: dict[tuple[int, int], tuple[int, int]] = {}
         self._lock = threading.Lock()
 
     def add(self, number: int, first: int, size: int, crc: int) -> None:
-        """Take the crc of a piece of a run that has `first` bytes before it."""
+        """Add the crc of `size` bytes of a run, `first` bytes after its beginning."""
         if not size:
-            return  # another piece may begin at the same byte
+            return  # another part may begin at the same byte
         with self._lock:
             self._early[number, first] = size, crc
             while found := self._early.pop((number, self.sizes[number]), None):
@@ -85,7 +83,7 @@ class Sums:
 
 @lru_cache(maxsize=1024)
 def _zeros(size: int, polynomial: int) -> int:
-    """Return what a crc is multiplied by when `size` zero bytes follow: x to the 8 * size."""
+    """Return the factor of a crc for `size` more zero bytes: x to the power 8 * size."""
     power, square = 1 << 31, 1 << 23
     while size:
         if size & 1:

@@ -2,15 +2,15 @@
 
 Knows no file and no block.
 
-Every decoder takes a buffer, an offset and the offset it must not pass, and returns the value
-with the offset behind it. Offsets in errors count from the start of the buffer.
+Every decoder takes a buffer, an offset and a limit, and returns the value with the offset behind
+it. Offsets in errors count from the start of the buffer.
 
 * A *varint* is base 128, least significant group first, bit 7 set on all bytes but the last
   (FORMAT 2; TensorFlow ``core/lib/core/coding.cc``).
 * A *protobuf field* is a varint key ``number << 3 | wire type`` and a value: 0 a varint, 1 eight
   bytes, 2 a varint length and that many bytes, 5 four bytes.
-* *Ordered code* writes numbers and strings so that the encodings sort like the values; the keys
-  of tensor slices are made of it (FORMAT 3.7; ``core/lib/strings/ordered_code.cc``).
+* *Ordered code* writes numbers and strings in an encoding that sorts like the values; the keys
+  of tensor slices consist of it (FORMAT 3.7; ``core/lib/strings/ordered_code.cc``).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
     """Walk the fields of one protobuf message: number, wire type, value.
 
     The value is an unsigned int for varints and a view into `data` for the other wire types.
-    Nothing is copied; repeated fields come as often as they are stored.
+    Nothing is copied; repeated fields are repeated.
 
     Raises:
         CorruptCheckpointError: a field runs past the end, or is a group or an unknown wire type.
@@ -91,15 +91,15 @@ def fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
 def set_apart(
     data: memoryview, numbers: tuple[int, ...], most: int
 ) -> tuple[tuple[array[int], ...], bytes]:
-    """Find where the values of some fields lie in a message, without a look at them.
+    """Split some fields of a message off, without decoding their values.
 
     Args:
         data: The message.
         numbers: Numbers, below 16, of fields with lengths.
-        most: Values that are noted at most: two bytes can claim to be one, and a note takes 16.
+        most: The largest number of values: one can take two bytes, and its span takes 16.
 
     Returns:
-        For each of the numbers, where its values begin and end, in turn; and the other fields.
+        For each number, the begin and end offsets of its values, in turn; and the other fields.
 
     Raises:
         CorruptCheckpointError: as for `fields`.
@@ -125,14 +125,14 @@ def set_apart(
             left -= 1
             if left < 0:
                 raise UnsupportedError(
-                    "has more parts than are listed here", expected=f"at most {most:,}"
+                    "has more fields than are listed here", expected=f"at most {most:,}"
                 )
         offset = end
     return tuple(found.values()), bytes(others)
 
 
 def _field(data: memoryview, start: int, limit: int) -> tuple[int, int, int, int]:
-    """Return number and wire type of a field, and where its value begins and ends."""
+    """Return number and wire type of a field, and the offsets of its value."""
     key, offset = decode_varint(data, start, limit)
     number, kind = key >> 3, key & 7
     if not 0 < number <= _LAST_FIELD:
@@ -154,7 +154,7 @@ def _field(data: memoryview, start: int, limit: int) -> tuple[int, int, int, int
 
 
 def _payload(data: memoryview, kind: int, offset: int, limit: int) -> tuple[int, int]:
-    """Return the size in bytes of a field's value, and where the value begins."""
+    """Return the size in bytes of a field's value, and its offset."""
     if kind == LENGTH_DELIMITED:
         return decode_varint(data, offset, limit)
     if kind in (FIXED32, FIXED64):
@@ -179,7 +179,7 @@ def ordered_string(value: bytes) -> bytes:
 def ordered_signed(value: int) -> bytes:
     """Return a signed number as n bytes of two's complement, the first n bits flipped.
 
-    n is the smallest that leaves 7n - 1 bits for the magnitude; the flipped bits tell n.
+    n is the smallest with 7n - 1 bits for the magnitude; the flipped bits encode n.
     """
     size = ((~value if value < 0 else value).bit_length() + 7) // 7
     marks = ((1 << size) - 1) << (7 * size)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.encoding.checksum import CASTAGNOLI, IEEE, Sums, crc32c
+from tfckpt_reader.encoding.checksum import CASTAGNOLI, IEEE, PartialChecksums, crc32c
 from tfckpt_reader.errors import CorruptCheckpointError
 from tfckpt_reader.storage.atomic import write_at
 from tfckpt_reader.text import count_of
@@ -50,7 +50,7 @@ def write(
         CheckpointError: a tensor cannot be read, or is damaged.
         OSError: the file cannot be written.
     """
-    sums = Sums(len(arrays), crc or IEEE)
+    sums = PartialChecksums(len(arrays), crc or IEEE)
     summed = None if crc is None else _SUMS[crc]
 
     def take(number: int, first: int, piece: bytes | memoryview) -> None:
@@ -66,7 +66,7 @@ def write(
             piece = stored.change(piece)
         take(streamed[index], first, piece)
 
-    reader.pour([arrays[i].spec for i in streamed], change, wrote)
+    reader.read_many([arrays[i].spec for i in streamed], change, wrote)
     for i, stored in enumerate(arrays):
         for piece in contents(reader, stored, wrote) if stored.pieces is not None else ():
             take(i, sums.sizes[i], piece)
@@ -88,7 +88,7 @@ def contents(
             wrote(len(made))
             yield made
         return
-    for piece in reader.stream(stored.spec):
+    for piece in reader.blocks(stored.spec):
         wrote(len(piece))
         yield piece if stored.change is None else stored.change(piece)
 

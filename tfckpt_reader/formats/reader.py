@@ -1,11 +1,10 @@
-"""What a reader of either format offers to the layers above.
+"""The interface of a reader of either format.
 
-Knows no format; V2 (bundle.py) and V1 (v1.py) both have this shape.
+Knows no format: V2 (``v2/bundle.py``) and V1 (``v1/reader.py``) both have this shape.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -15,21 +14,24 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.tensor.spec import TensorSpec
 
-    Take = Callable[[int, int, memoryview], object]
-    """Called on any thread with a number, how many bytes lie before, and some whole elements,
-    little-endian and canonical, which are overwritten when it returns.
+    Sink = Callable[[int, int, memoryview], object]
+    """Called on any thread with a number, the bytes that lie before, and some whole elements,
+    normalised but little-endian. Their buffer is overwritten when it returns.
     """
 
     OnRead = Callable[[int], None]
-    """Called on the caller's thread, now and then, with how many bytes more were read."""
+    """Called on the caller's thread, now and then, with the bytes read since the last call."""
 
 
 class Reader(Protocol):
-    """What the readers of V2 and of V1 have in common."""
+    """A checkpoint of either format. It touches no data until data is asked for."""
 
     version: str
+    """"V1" or "V2"."""
     prefix: str
+    """Path without the endings of its files."""
     notes: list[str]
+    """Assumptions made while reading, a line each."""
 
     @property
     def path(self) -> str:
@@ -40,48 +42,51 @@ class Reader(Protocol):
         """How many data files there should be."""
 
     def lookup(self, name: str) -> TensorSpec | None:
-        """Return the spec of one tensor."""
+        """Return the spec of one tensor, or None; decode as little as possible."""
 
     def listing(self) -> dict[str, TensorSpec]:
-        """Return the specs of all, in key order."""
+        """Return the specs of all tensors, in key order."""
 
     def array(self, spec: TensorSpec, *, check: bool) -> NDArray[Any]:
-        """Return a whole tensor, read-only."""
+        """Return a whole tensor, read-only: a view of a mapped file where possible."""
 
     def read(
         self, spec: TensorSpec, rows: range, *, check: bool, out: NDArray[Any] | None = None
     ) -> NDArray[Any]:
-        """Return some rows, owned, or written into a C-contiguous array of their shape."""
+        """Return some rows, owned, or written into `out`, a C-contiguous array of their shape."""
 
-    def check(self, spec: TensorSpec) -> None:
-        """Read all bytes of a tensor and compare their crcs."""
+    def blocks(self, spec: TensorSpec) -> Iterator[memoryview]:
+        """Yield a numeric tensor's bytes in C order, little-endian, whole elements at a time.
 
-    def stream(self, spec: TensorSpec) -> Iterator[memoryview]:
-        """Yield a numeric tensor's bytes, checked, little-endian."""
+        A block is overwritten when the next is asked for. The crc is compared at the end: no block
+        may be trusted until the iteration is over.
+        """
 
-    def pour(self, specs: Sequence[TensorSpec], take: Take, on_read: OnRead | None = None) -> None:
-        """Give all bytes of numeric tensors to `take`, checked, in any order, many at once.
+    def read_many(
+        self, specs: Sequence[TensorSpec], sink: Sink, on_read: OnRead | None = None
+    ) -> None:
+        """Hand all bytes of numeric tensors to `sink`, in any order, several at a time, checked.
 
-        Nothing of them may be trusted before it returns. The first error stops it.
+        No byte may be trusted before it returns. The first error stops it.
 
         Args:
             specs: The tensors.
-            take: Called, on any thread, with the number of a tensor and a piece of its bytes.
+            sink: Called with the number of a tensor and some of its bytes.
             on_read: Called for progress.
         """
 
 
-def pour_in_order(
+def read_in_order(
     reader: Reader,
     specs: Iterable[tuple[int, TensorSpec]],
-    take: Take,
+    sink: Sink,
     on_read: OnRead | None,
 ) -> None:
-    """Do what `Reader.pour` says for tensors that must be put together, one after another."""
+    """Do as `Reader.read_many` for numbered tensors, one after another."""
     for number, spec in specs:
         done = 0
-        for piece in reader.stream(spec):
-            take(number, done, piece)
-            done += len(piece)
+        for block in reader.blocks(spec):
+            sink(number, done, block)
+            done += len(block)
             if on_read is not None:
-                on_read(len(piece))
+                on_read(len(block))

@@ -1,18 +1,15 @@
-"""Where bytes come from: a file that is mapped, or read piece by piece.
+"""Local files as byte sources: mapped, or read into buffers.
 
 Knows no TensorFlow name and no format.
 
-* A view handed out by `File.read` of a mapped file keeps the map alive, whatever happens to the
-  File; the map goes when its last view goes. ``np.memmap`` is not used because a view into it,
-  touched after the map is closed, kills the process.
-* A File has no ``close()``: its descriptor is closed when the last reference goes, so a thread
-  that still reads can never meet a descriptor that was closed and given to another file.
-* There can be more Files than a process may have descriptors: one that had to let go of its own
-  (`descriptors`) opens the file again when it is read, if that is still what it was.
-* A mapped file that somebody truncates kills the process that touches the lost page (SIGBUS).
-  Whoever must not die reads instead: `File.readinto`, or ``mapped=False``.
-* Reads into memory that begins on a page were five times as fast here as into a bytearray,
-  hence `page_buffer`.
+* A view of a mapped file keeps the map alive, whatever happens to the `File`. ``np.memmap`` is not
+  used: touching its view after the map is closed kills the process.
+* A File has no ``close()``. Its descriptor is closed with the last reference to it, so a thread
+  that still reads never meets a descriptor that was given to another file.
+* There can be more Files than a process may have descriptors. A File gives its descriptor up when
+  asked (`open_files`), and opens the file again to read, if the file is unchanged.
+* Touching a mapped file that somebody truncated kills the process (SIGBUS). `File.readinto`, or
+  ``mapped=False``, reads instead.
 """
 
 from __future__ import annotations
@@ -46,14 +43,14 @@ class File:
     Args:
         path: The file. Anything but a regular file (pipe, device, directory) is refused.
         mapped: Let `read` return views of a memory map instead of copies. The map is made at the
-            first read; where the system cannot give one, reads are copies.
+            first read; if the system refuses one, reads are copies.
 
     Attributes:
-        map: All of it, read-only, once it is mapped; until then, or for want of room, None.
+        map: All of the file, read-only, once it is mapped; else None.
 
     Raises:
         CheckpointNotFoundError: there is no such file.
-        CheckpointError: it cannot be opened.
+        CheckpointError: the file cannot be opened.
     """
 
     def __init__(self, path: str, *, mapped: bool = False) -> None:
@@ -104,10 +101,10 @@ class File:
             done += got
 
     def _descriptor(self) -> Descriptor:
-        """Return the descriptor. Whoever uses it keeps it: it can make room for another any time.
+        """Return the descriptor. Callers hold a reference: the File can drop its own at any time.
 
         Raises:
-            CorruptCheckpointError: the file has to be opened again, and is not what it was.
+            CorruptCheckpointError: the file was opened again, and has changed.
         """
         held = self._held
         if held is None:
@@ -118,7 +115,7 @@ class File:
                 raise CorruptCheckpointError(
                     "the file has changed while it was read",
                     file=self.name,
-                    advice="Wait until whoever writes it is done, and try again",
+                    advice="Wait until its writer is done, and try again",
                 )
             self._held, self._seen = held, seen
             keep(self)
@@ -129,7 +126,7 @@ class File:
         return os.fstat(held.number).st_size
 
     def make_room(self) -> None:
-        """Let go of the descriptor, and of the map, if that has one too."""
+        """Give up the descriptor, and the map if it has a descriptor too."""
         self._held = None
         if MAP_HAS_ITS_OWN:
             self.map = None
@@ -137,7 +134,7 @@ class File:
     def _require(self, offset: int, size: int) -> None:
         if offset < 0 or size < 0 or offset + size > self.size:
             raise TruncatedError(
-                f"{count_of(size, 'byte')} are wanted here, past the end of the file",
+                f"{count_of(size, 'byte')} are needed here, past the end of the file",
                 file=self.name,
                 offset=offset,
                 expected=f"a file of at least {count_of(offset + size, 'byte')}",
@@ -187,7 +184,7 @@ class File:
 
 
 def _open_regular(path: str) -> int:
-    # Asked before it is opened: to open a pipe or a device can block, or do something.
+    # Check before opening: opening a pipe or a device can block, or have effects.
     flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):

@@ -1,14 +1,12 @@
-"""One block of a table file: sorted keys and values, sealed with a crc.
+"""One block of a table file: sorted keys and values.
 
-Knows no file. FORMAT 2.2, 2.3; TensorFlow ``core/lib/io/format.cc``, ``block.cc``::
+Knows no file. FORMAT 2.3; TensorFlow ``core/lib/io/block.cc``::
 
-    stored   = contents, trailer
-    trailer  = 1 byte compression (0 none, 1 snappy), u32le masked crc of contents and that byte
     contents = entry* , restart offset (u32le) * n, n (u32le)
     entry    = varint32 shared, varint32 unshared, varint32 value size, key tail, value
 
-An entry's key is the first `shared` bytes of the key before it and the tail. At a restart offset
-`shared` is 0, so a search can begin there. The crc covers the contents as stored, compressed.
+An entry's key is the first `shared` bytes of the previous key and the tail. At a restart offset
+`shared` is 0, so a search can begin there.
 """
 
 from __future__ import annotations
@@ -17,58 +15,34 @@ from array import array
 from sys import byteorder
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.encoding.checksum import crc32c, mask
 from tfckpt_reader.encoding.coding import decode_varint32
-from tfckpt_reader.errors import ChecksumError, CorruptCheckpointError, ErrorKind, UnsupportedError
-from tfckpt_reader.table.format import _unsnappy
+from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, UnsupportedError
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    _Entry = tuple[bytes, "bytes | memoryview"]
+    Entry = tuple[bytes, "bytes | memoryview"]
 
 SMALL = 1 << 20
-"""Blocks up to this many bytes become bytes objects, which are faster to walk than views."""
-
+"""Up to this size, in bytes, contents become a bytes object: it is faster to walk than a view."""
 _LARGEST_BORROWING = 256
-"""How many times its own size a block's keys may share: a small file could else stand for keys
-that fill the memory. Real writers store every sixteenth key whole."""
-
-
-def open_block(stored: memoryview, size: int) -> Block:
-    """Check and decompress a stored block: `size` bytes of contents and the trailer.
-
-    Raises:
-        ChecksumError: the crc differs.
-        CorruptCheckpointError: unknown compression, or contents that are no block.
-        UnsupportedError: it expands to more than the memory there is.
-    """
-    crc = mask(crc32c(stored[: size + 1]))
-    masked = int.from_bytes(stored[size + 1 :], "little")
-    if crc != masked:
-        raise ChecksumError(
-            "masked crc does not match",
-            offset=0,
-            expected=f"{masked:#010x}",
-            got=f"{crc:#010x}",
-            advice="The file is damaged: copy or download it again",
-        )
-    kind = stored[size]
-    if kind > 1:
-        raise CorruptCheckpointError(
-            "unknown compression type", offset=size, expected="0 (none) or 1 (snappy)", got=kind
-        )
-    data = _unsnappy(stored[:size]) if kind else stored[:size]
-    return Block(bytes(data) if len(data) <= SMALL else data, compressed=bool(kind))
+"""How many times its own size a block's keys may share: otherwise a small file could stand for
+keys that fill the memory. Real writers store every sixteenth key whole."""
 
 
 class Block:
-    """The contents of one block, checked and decompressed."""
+    """The contents of one block, checked and decompressed.
+
+    Args:
+        contents: Its bytes.
+        compressed: Whether they were stored compressed; for the offsets in errors.
+    """
 
     __slots__ = ("compressed", "data", "limit", "restarts")
 
-    def __init__(self, data: bytes | memoryview, *, compressed: bool = False) -> None:
+    def __init__(self, contents: bytes | memoryview, *, compressed: bool = False) -> None:
+        data = bytes(contents) if len(contents) <= SMALL else contents
         count = int.from_bytes(data[-4:], "little")
         if len(data) < 4 or count > (len(data) - 4) // 4:
             raise CorruptCheckpointError(
@@ -79,7 +53,7 @@ class Block:
             )
         self.data = data
         self.compressed = compressed
-        # Without a restart point the block is empty, whatever else is in it.
+        # Without a restart point the block is empty, whatever bytes it has.
         self.limit = len(data) - 4 - 4 * count if count else 0
         self.restarts = array("I")
         self.restarts.frombytes(data[self.limit : -4] if count else b"")
@@ -88,7 +62,7 @@ class Block:
         self._check_restarts()
 
     def _check_restarts(self) -> None:
-        # A search trusts them: one out of order and keys that are there would not be found.
+        # A search relies on their order: it would miss keys otherwise.
         previous = -1
         for restart in self.restarts:
             if restart <= previous or restart > max(0, self.limit - 1) or (previous < 0 < restart):
@@ -102,16 +76,16 @@ class Block:
     def entries(
         self, restart: int = 0, *, ordered: bool = True
     ) -> Iterator[tuple[bytes, bytes | memoryview]]:
-        """Walk the entries as they lie, from the restart point with that index on.
+        """Walk the entries in stored order, from one restart point on.
 
         Args:
             restart: Index of the restart point.
-            ordered: Raise where keys are not in ascending order.
+            ordered: Raise if keys are not in ascending order.
 
         Raises:
             CorruptCheckpointError: an entry does not fit, keys are not in order, or a restart
-                point does not begin an entry with a whole key. Equal keys next to each other are
-                let through: TensorFlow reads such files.
+                point does not begin an entry with a whole key. Adjacent equal keys are allowed:
+                TensorFlow reads such files.
         """
         data, limit = self.data, self.limit
         pending = iter(self.restarts[restart:])
@@ -143,18 +117,6 @@ class Block:
         if upcoming < limit:
             raise _bad_restart(upcoming)
 
-    def seek(self, target: bytes) -> Iterator[tuple[bytes, bytes | memoryview]]:
-        """Walk the entries from the first whose key is >= `target`.
-
-        Only what lies between the nearest restart point and there is decoded on the way.
-        """
-        walk = self.entries(self.restart_before(target))
-        for key, value in walk:
-            if key >= target:
-                yield key, value
-                break
-        yield from walk
-
     def restart_before(self, target: bytes) -> int:
         """Return the index of the last restart point whose key is below `target`, or 0."""
         low, high = 0, len(self.restarts) - 1
@@ -177,21 +139,21 @@ class Block:
         return bytes(data[offset : offset + unshared])
 
 
-class Search:
-    """Finds keys of one block; who asks for them in their order walks over no entry twice.
+class BlockCursor:
+    """Searches in one block; ascending targets never walk over an entry twice.
 
-    A block may have a single restart point, to begin at which each time could take for ever.
+    A block may have a single restart point: starting there for each target could take forever.
     """
 
     def __init__(self, block: Block) -> None:
         self.block = block
-        self._ended: list[tuple[int, bytes, _Entry | None, Iterator[_Entry]]] = []
+        self._ended: list[tuple[int, bytes, Entry | None, Iterator[Entry]]] = []
 
-    def first(self, target: bytes) -> _Entry | None:
-        """Return the first entry whose key is >= `target`; None if there is none."""
+    def first(self, target: bytes) -> Entry | None:
+        """Return the first entry with a key >= `target`; None if there are no more."""
         restart = self.block.restart_before(target)
         try:
-            begun, before, entry, walk = self._ended.pop()  # no two threads may walk on
+            begun, before, entry, walk = self._ended.pop()  # only one thread continues a walk
         except IndexError:
             begun = -1
         if begun != restart or target < before:

@@ -1,38 +1,39 @@
-"""The last 48 bytes of a table file, and the handles by which blocks are found.
+"""The frame of a table file: its footer, handles of blocks, and stored blocks.
 
-Knows no file. FORMAT 2.1; TensorFlow ``core/lib/io/format.h``::
+Knows no file and no entry. FORMAT 2.1, 2.2; TensorFlow ``core/lib/io/format.h``, ``format.cc``::
 
-    footer = metaindex handle, index handle, zeros up to byte 40, 8 bytes magic
-    handle = varint64 offset, varint64 size (the block's trailer not counted)
+    footer  = metaindex handle, index handle, zeros up to byte 40, 8 bytes magic
+    handle  = varint64 offset, varint64 size (without the block's trailer)
+    stored  = contents, trailer
+    trailer = 1 byte compression (0 none, 1 snappy), u32le masked crc of contents and that byte
+
+The crc covers the contents as stored, compressed.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tfckpt_reader.encoding.coding import decode_varint
-from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
-from tfckpt_reader.text import count_of
-
-if TYPE_CHECKING:
-    pass
-
 from dataclasses import dataclass
 
-from tfckpt_reader.encoding.coding import encode_varint
+from tfckpt_reader.encoding.checksum import crc32c, mask
+from tfckpt_reader.encoding.coding import decode_varint, encode_varint
+from tfckpt_reader.errors import ChecksumError, CorruptCheckpointError, UnsupportedError
+from tfckpt_reader.text import count_of
 
 MAGIC = bytes.fromhex("57fb808b247547db")
-"""Ends every table; LevelDB's number, made from a sha1 of its project's address."""
+"""Last bytes of every table; LevelDB's number, from a sha1 of its project's address."""
 FOOTER_SIZE = 48
 HANDLES_END = 40
-"""Where the magic begins."""
+"""Offset of the magic in the footer."""
 TRAILER_SIZE = 5
 """Bytes behind each block: its compression and its crc."""
+LARGEST_EXPANSION = 22
+"""How much larger contents may be than a compressed block: no snappy element yields more than 64
+bytes from 3, about 21 times its size."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockHandle:
-    """Where a block lies: `offset` and `size` in bytes, the trailer not counted."""
+    """The position of a block: `offset` and `size` in bytes, without the trailer."""
 
     offset: int
     size: int
@@ -56,12 +57,12 @@ class BlockHandle:
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """The last 48 bytes: where the metaindex and the index block are."""
+    """The last 48 bytes: handles of the metaindex and the index block."""
 
     metaindex: BlockHandle
     index: BlockHandle
     is_canonical: bool
-    """Whether the 40 bytes before the magic are just the handles, in shortest form, and zeros."""
+    """Whether the 40 bytes before the magic are the handles in shortest form, and zeros."""
 
     @classmethod
     def decode(cls, data: bytes | memoryview) -> Footer:
@@ -72,17 +73,45 @@ class Footer:
         return cls(metaindex, index, canonical == data[:HANDLES_END])
 
 
-LARGEST_EXPANSION = 22
-"""How much larger a block's contents may be than the block: no snappy element yields more than
-64 bytes from 3, about 21 times its size."""
+def open_block(stored: memoryview, size: int) -> tuple[memoryview, bool]:
+    """Check and decompress a stored block: `size` bytes of contents and the trailer.
+
+    Returns:
+        The contents, and whether they were compressed.
+
+    Raises:
+        ChecksumError: the crc differs.
+        CorruptCheckpointError: unknown compression, or bytes that cannot be decompressed.
+        UnsupportedError: the contents exceed the memory of the machine.
+    """
+    crc = mask(crc32c(stored[: size + 1]))
+    masked = int.from_bytes(stored[size + 1 :], "little")
+    if crc != masked:
+        raise ChecksumError(
+            "masked crc does not match",
+            offset=0,
+            expected=f"{masked:#010x}",
+            got=f"{crc:#010x}",
+            advice="The file is damaged: copy or download it again",
+        )
+    kind = stored[size]
+    if kind not in _DECOMPRESS:
+        raise CorruptCheckpointError(
+            "unknown compression type", offset=size, expected="0 (none) or 1 (snappy)", got=kind
+        )
+    return _DECOMPRESS[kind](stored[:size]), kind != 0
+
+
+def _stored(contents: memoryview) -> memoryview:
+    return contents
 
 
 def _unsnappy(contents: memoryview) -> memoryview:
     """Decompress without trusting the stream's claim about its own length.
 
-    The decompressor aborts the process if its own allocation fails, so it is handed memory.
+    The decompressor aborts the process if its own allocation fails, so it gets a buffer.
     """
-    import cramjam  # what python-snappy is made of; snappy itself cannot fill a given buffer
+    import cramjam  # python-snappy is built on it, and has no function that fills a buffer
 
     claimed, _ = decode_varint(contents, 0, len(contents))
     if claimed > LARGEST_EXPANSION * len(contents):
@@ -114,3 +143,7 @@ def _unsnappy(contents: memoryview) -> memoryview:
             offset=0,
         )
     return memoryview(data).toreadonly()
+
+
+_DECOMPRESS = {0: _stored, 1: _unsnappy}
+"""Compression type -> function from stored to plain contents."""

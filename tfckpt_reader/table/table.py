@@ -6,10 +6,10 @@ Knows no protobuf and no tensor. FORMAT 2; TensorFlow ``core/lib/io/format.h``,
     [data block] ... [metaindex block] [index block] [footer]
 
 An entry of the index block is a separator (>= every key of its data block, < every key of the
-next) and a handle; what follows the handle is ignored. The metaindex is always empty.
+next) and a handle; bytes after the handle are ignored. The metaindex is always empty.
 
-Offsets in errors are bytes from the start of the file. Inside a compressed block they are the
-block's, and the place in it is said in words.
+Offsets in errors count from the start of the file. For a compressed block it is the offset of the
+block, and the message has the offset in the decompressed contents.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tfckpt_reader.errors import (
     located,
 )
 from tfckpt_reader.storage.sniff import HEAD_SIZE, describe
-from tfckpt_reader.table.block import Block, Search, open_block
+from tfckpt_reader.table.block import Block, BlockCursor
 from tfckpt_reader.table.format import (
     FOOTER_SIZE,
     HANDLES_END,
@@ -34,16 +34,17 @@ from tfckpt_reader.table.format import (
     TRAILER_SIZE,
     BlockHandle,
     Footer,
+    open_block,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tfckpt_reader.storage.source import ByteSource
-
+    from tfckpt_reader.table.block import Entry
 
 _KINDS = {"metaindex block": ErrorKind.METAINDEX}
-"""What an error in a block is about, unless it is `ErrorKind.BLOCK`."""
+"""The kind of errors in a block, unless it is `ErrorKind.BLOCK`."""
 
 
 class Table:
@@ -58,8 +59,8 @@ class Table:
         self.footer = self._read_footer()
         self._last: tuple[BlockHandle, Block] | None = None
         self.index = self.block(self.footer.index, "index block")
-        self._in_index = Search(self.index)
-        self._in_block: Search | None = None
+        self._in_index = BlockCursor(self.index)
+        self._in_block: BlockCursor | None = None
 
     def _read_footer(self) -> Footer:
         source = self.source
@@ -84,7 +85,7 @@ class Table:
         """Return the separators and handles of all data blocks, in key order.
 
         Raises:
-            CorruptCheckpointError: two overlap; a small file could so stand for any number of rows.
+            CorruptCheckpointError: two overlap: a small file could stand for any number of rows.
         """
         found = list(self.handles())
         end = 0
@@ -102,34 +103,38 @@ class Table:
         return found
 
     def rows(self) -> Iterator[tuple[bytes, bytes | memoryview]]:
-        """Walk all rows in key order, and make sure that a lookup would find the same ones.
+        """Walk all rows in key order, and make sure that lookups find the same rows.
 
         Raises:
             CorruptCheckpointError: blocks overlap, are out of order or damaged.
         """
-        last = fence = None
+        last = previous_separator = None
         for separator, handle in self.data_blocks():
             is_new = False
             key = last
             for key, value in self.entries(handle):
                 if not is_new and key != last:
                     is_new = True
-                    self.require_after(handle, key, last, fence)
+                    self.require_after(handle, key, last, previous_separator)
                 yield key, value
             if key != last:
                 self.require_within(handle, key or b"", separator)
-            last, fence = key, separator
+            last, previous_separator = key, separator
 
     def require_after(
-        self, handle: BlockHandle, key: bytes, last: bytes | None, fence: bytes | None
+        self,
+        handle: BlockHandle,
+        key: bytes,
+        last: bytes | None,
+        previous_separator: bytes | None,
     ) -> None:
-        """Make sure that a lookup of a block's first new key does not end in a block before it.
+        """Make sure that a lookup of a block's first new key ends in that block.
 
         Args:
             handle: The block.
-            key: Its first key that is not `last` again: of equal keys a lookup finds the first.
+            key: Its first key other than `last`: of equal keys a lookup finds the first.
             last: The last key before the block, or None.
-            fence: The separator before the block, or None.
+            previous_separator: The separator before the block, or None.
         """
         if last is not None and key < last:
             raise CorruptCheckpointError(
@@ -141,7 +146,7 @@ class Table:
                 expected=f"a key behind {last!r}",
                 got=repr(key),
             )
-        if fence is not None and key <= fence:
+        if previous_separator is not None and key <= previous_separator:
             raise CorruptCheckpointError(
                 "a lookup of the block's first key would end in the block before it",
                 file=self.source.name,
@@ -149,7 +154,7 @@ class Table:
                 kind=ErrorKind.SEPARATOR,
                 structure="separator",
                 expected=f"a separator below {key!r}",
-                got=repr(fence),
+                got=repr(previous_separator),
             )
 
     def require_within(self, handle: BlockHandle, key: bytes, separator: bytes) -> None:
@@ -166,7 +171,7 @@ class Table:
             )
 
     def block(self, handle: BlockHandle, what: str = "data block") -> Block:
-        """Read one block: bounds, crc, compression and restart array are checked."""
+        """Read one block; check its bounds, crc, compression and restart array."""
         last = self._last
         if last is not None and last[0] == handle:
             return last[1]
@@ -185,7 +190,8 @@ class Table:
         try:
             stored = self.source.read(handle.offset, handle.size + TRAILER_SIZE)
             with located(self.source.name, handle.offset):
-                block = open_block(stored, handle.size)
+                contents, compressed = open_block(stored, handle.size)
+                block = Block(contents, compressed=compressed)
         except (CorruptCheckpointError, UnsupportedError) as error:
             error.structure = what
             if isinstance(error, CorruptCheckpointError):
@@ -203,48 +209,47 @@ class Table:
         with self._inside(handle, block):
             for count, entry in enumerate(block.entries(ordered=ordered)):
                 if count > handle.size:
-                    raise UnsupportedError("more entries than bytes: made to fill the memory")
+                    raise UnsupportedError("more entries than bytes, made to exhaust the memory")
                 yield entry
 
-    def seek(self, target: bytes) -> Iterator[tuple[bytes, bytes | memoryview]]:
-        """Walk the entries from the first whose key is >= `target`, block by block."""
-        first = True
-        for handle in self._handles_from(target):
-            if not first:
-                yield from self.entries(handle)
-                continue
-            first = False
-            block = self.block(handle)
-            with self._inside(handle, block):
-                yield from block.seek(target)
-
     def get(self, key: bytes) -> bytes | memoryview | None:
-        """Return the value of a key, of equal keys the first; None if it is not there.
+        """Return the value of a key, of equal keys the first; None if it is absent."""
+        step = self._search(key)
+        row = step[1] if step is not None else None
+        return row[1] if row is not None and row[0] == key else None
 
-        Decodes the index from a restart point to the key's block, and that block likewise; from
-        where the last search ended, if that is nearer.
+    def first(self, target: bytes = b"") -> tuple[bytes, bytes | memoryview] | None:
+        """Return the first row with a key >= `target`; None if there are no more."""
+        step = self._search(target)
+        while step is not None and step[1] is None:
+            step = self._search(step[0] + b"\0")
+        return step[1] if step is not None else None
+
+    def _search(self, target: bytes) -> tuple[bytes, Entry | None] | None:
+        """Search the only block that can hold a key.
+
+        Decodes the index from a restart point to the block, and that block likewise; from the end
+        of the last search, if that is nearer.
+
+        Returns:
+            The separator of the block, and its first entry with a key >= `target`. None without
+            such a block.
         """
         with self._inside(self.footer.index, self.index):
-            place = self._in_index.first(key)
-            if place is None:
+            found = self._in_index.first(target)
+            if found is None:
                 return None
-            handle = _index_value(place[1])
+            handle = _index_value(found[1])
         block = self.block(handle)
-        search = self._in_block
-        if search is None or search.block is not block:
-            search = self._in_block = Search(block)
+        cursor = self._in_block
+        if cursor is None or cursor.block is not block:
+            cursor = self._in_block = BlockCursor(block)
         with self._inside(handle, block):
-            found = search.first(key)
-        return found[1] if found is not None and found[0] == key else None
-
-    def _handles_from(self, target: bytes) -> Iterator[BlockHandle]:
-        with self._inside(self.footer.index, self.index):
-            for _, value in self.index.seek(target):
-                yield _index_value(value)
+            return found[0], cursor.first(target)
 
     @contextmanager
     def _inside(self, handle: BlockHandle, block: Block) -> Iterator[None]:
-        """Say in errors raised inside where in the file the block lies."""
+        """Add the position of the block in the file to errors raised inside."""
         base = handle.offset
         try:
             with located(self.source.name, base):

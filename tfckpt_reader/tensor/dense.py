@@ -1,15 +1,10 @@
-"""Bytes of one tensor to an array: numbers and strings.
+"""Elements of a fixed size: stored bytes to an array.
 
-Knows no file, shard or key. FORMAT 3.4, 3.5 and 3.8; TensorFlow
-``core/util/tensor_bundle/tensor_bundle.cc``.
+Knows no file and no key. FORMAT 3.4, 3.8; TensorFlow ``core/util/tensor_bundle/tensor_bundle.cc``.
 
-* Numbers lie row-major and little-endian (big-endian in a big-endian bundle). Any non-zero byte
-  of a bool is true. int4, uint4, int2, uint2 and float4 take a byte each, and only their low bits
-  count.
-* Strings: ``varint64 length * n, u32le masked crc of the lengths, bytes of the strings``. The
-  crc of the lengths takes each as u32 (as u64 from 2^32 on), never as the varint; the tensor's
-  crc goes on over the stored crc of the lengths and the bytes. In a big-endian bundle the lengths
-  go into the crc, and their crc is stored, big-endian.
+Elements lie row-major and little-endian (big-endian in a big-endian bundle). Any non-zero byte of
+a bool is true. int4, uint4, int2, uint2 and float4 take a byte each, of which only the low bits
+count. *Normalised* bytes are native-endian, their bools are 0 or 1, and unused bits are 0.
 """
 
 from __future__ import annotations
@@ -17,10 +12,7 @@ from __future__ import annotations
 from sys import byteorder
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import (
-    CorruptCheckpointError,
-    UnsupportedError,
-)
+from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
 from tfckpt_reader.tensor.dtypes import DataType, to_numpy
 from tfckpt_reader.text import count_of
 
@@ -31,14 +23,14 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.tensor.spec import TensorSpec
 
-    Maker = Callable[[memoryview, tuple[int, ...]], NDArray[Any]]
-    """Makes a read-only array of the bytes of numbers, in a shape."""
+    ArrayFactory = Callable[[memoryview, tuple[int, ...]], NDArray[Any]]
+    """Returns stored bytes as a read-only array of a shape."""
 
-_CANONICAL_BYTE = {
+_NORMALISED_BYTE = {
     DataType.BOOL: bytes([0] + [1] * 255),
     **{d: bytes(i & ((1 << d.bits) - 1) for i in range(256)) for d in DataType if d.bits},
 }
-"""Byte to byte, for the types of which not every bit counts."""
+"""Byte to byte, for the types with bits that do not count."""
 _NATIVE_IS_BIG = byteorder == "big"
 
 
@@ -84,30 +76,19 @@ def shaped(flat: NDArray[Any], shape: tuple[int, ...], dtype: DataType) -> NDArr
 
 
 def _misfit(shape: tuple[int, ...], dtype: DataType, nbytes: int) -> CorruptCheckpointError:
-    empty(shape, dtype)  # says so if NumPy cannot hold it
+    empty(shape, dtype)  # raises if NumPy cannot hold the shape
     problem = f"the bytes are not those of {dtype} in the shape"
     return CorruptCheckpointError(problem, expected=list(shape[:8]), got=count_of(nbytes, "byte"))
 
 
-def dense(
-    data: memoryview, dtype: DataType, shape: tuple[int, ...], *, big_endian: bool = False
-) -> NDArray[Any]:
-    """Return numbers as a read-only array.
+def array_factory(dtype: DataType, *, big_endian: bool = False) -> ArrayFactory:
+    """Return a function that builds arrays of one dtype.
 
-    It is a view of `data`, which is read-only, where the bytes are native, aligned and canonical;
-    else a copy.
-    """
-    return maker(dtype, big_endian=big_endian)(data, shape)
-
-
-def maker(dtype: DataType, *, big_endian: bool) -> Maker:
-    """Return what does what `dense` does, for numbers of one type.
-
-    Most tensors are small, and each step is felt: what depends on the type is found out once.
+    Its array is a view of the bytes, which must be read-only, where these are normalised and
+    aligned; else a copy. Most tensors are small: all that depends on the dtype is done here, once.
 
     Raises:
-        CorruptCheckpointError: elements of that type differ in length; NumPy would take their
-            bytes for addresses.
+        CorruptCheckpointError: the dtype has no fixed size: NumPy would take bytes for addresses.
     """
     from numpy import ndarray
 
@@ -121,21 +102,21 @@ def maker(dtype: DataType, *, big_endian: bool) -> Maker:
             stored: NDArray[Any] = ndarray(shape, numpy_dtype, data)
         except (TypeError, ValueError, OverflowError) as error:
             raise _misfit(shape, dtype, len(data)) from error
-        if stored.nbytes != len(data):  # NumPy leaves out what is too much
+        if stored.nbytes != len(data):  # NumPy ignores surplus bytes
             raise _misfit(shape, dtype, len(data))
         if not stored.flags.aligned or not (
-            plain or is_canonical(stored, dtype, big_endian=big_endian)
+            plain or is_normalised(stored, dtype, big_endian=big_endian)
         ):
             stored = stored.copy()
-            canonicalise(stored, dtype, big_endian=big_endian)
+            normalise(stored, dtype, big_endian=big_endian)
             stored.flags.writeable = False
         return stored
 
     return make
 
 
-def is_canonical(array: NDArray[Any], dtype: DataType, *, big_endian: bool) -> bool:
-    """Tell whether stored bytes already are what the array type wants."""
+def is_normalised(array: NDArray[Any], dtype: DataType, *, big_endian: bool) -> bool:
+    """Return whether stored bytes already are normalised."""
     if dtype.itemsize > 1:
         return big_endian == _NATIVE_IS_BIG
     if not (dtype.bits or dtype is DataType.BOOL) or not array.size:
@@ -143,8 +124,8 @@ def is_canonical(array: NDArray[Any], dtype: DataType, *, big_endian: bool) -> b
     return bool(array.view("u1").max() < 1 << (dtype.bits or 1))
 
 
-def canonicalise(array: NDArray[Any], dtype: DataType, *, big_endian: bool) -> None:
-    """Turn stored bytes in an owned array into what the array type wants, in place."""
+def normalise(array: NDArray[Any], dtype: DataType, *, big_endian: bool) -> None:
+    """Normalise stored bytes in an owned array, in place."""
     import numpy as np
 
     if big_endian != _NATIVE_IS_BIG and dtype.itemsize > 1:
@@ -162,14 +143,14 @@ def _number_size(dtype: DataType) -> int:
     return dtype.itemsize // (2 if dtype in (DataType.COMPLEX64, DataType.COMPLEX128) else 1)
 
 
-def canonical_bytes(data: memoryview, dtype: DataType, *, big_endian: bool) -> memoryview:
-    """Return stored numbers little-endian, and with no bit set that does not count."""
+def normalised_bytes(data: memoryview, dtype: DataType, *, big_endian: bool) -> memoryview:
+    """Return stored numbers normalised, but little-endian on every machine."""
     if big_endian and dtype.itemsize > 1:
         import numpy as np
 
         size = _number_size(dtype)
         return np.frombuffer(data, f">u{size}").astype(f"<u{size}").view("u1").data
-    table = _CANONICAL_BYTE.get(dtype)
+    table = _NORMALISED_BYTE.get(dtype)
     return data if table is None else memoryview(bytes(data).translate(table))
 
 
@@ -177,7 +158,7 @@ def require_room(dtype: DataType, count: int, nbytes: int) -> None:
     """Refuse a count of strings or variants that no tensor of `nbytes` can hold.
 
     Raises:
-        CorruptCheckpointError: it is too large.
+        CorruptCheckpointError: the count is too large.
     """
     least = {DataType.STRING: 1, DataType.VARIANT: 5}.get(dtype, 0) * count
     if least > max(nbytes, 0):

@@ -1,4 +1,4 @@
-"""TensorFlow's element types: their numbers, names, sizes, and what they are in NumPy.
+"""TensorFlow's element types: their numbers, names, sizes, and NumPy types.
 
 Knows no protobuf and no bytes. FORMAT 3.4; TensorFlow ``core/framework/types.proto``.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 REFERENCE_OFFSET = 100
-"""A reference type has the number of its base type plus this; none is ever stored."""
+"""The number of a reference type is that of its base type plus this; none is ever stored."""
 
 
 class DataType(enum.IntEnum):
@@ -77,7 +77,7 @@ class DataType(enum.IntEnum):
 
     @classmethod
     def unknown(cls, number: int) -> DataType:
-        """Return a stand-in for a number that is not in the table: it can be listed, not read."""
+        """Return a stand-in for a number outside the table: it can be listed, not read."""
         base = BY_NUMBER.get(number - REFERENCE_OFFSET)
         member = int.__new__(cls, number)
         member._value_ = number
@@ -85,7 +85,7 @@ class DataType(enum.IntEnum):
         member.itemsize, member.numpy_name, member.bits = 0, "", 0
         return member
 
-    __hash__ = int.__hash__  # the enum's own is slow, and every array made asks for it
+    __hash__ = int.__hash__  # the enum's own is slow, and each array needs it
 
     def __str__(self) -> str:
         return self.name.lower()
@@ -95,7 +95,7 @@ class DataType(enum.IntEnum):
 
     @property
     def needs_ml_dtypes(self) -> bool:
-        """Whether NumPy has the type only through the ml_dtypes package."""
+        """Whether NumPy needs the ml_dtypes package for the type."""
         return self.bits > 0 or self is DataType.BFLOAT16 or self.numpy_name.startswith("float8")
 
 
@@ -103,11 +103,11 @@ BY_NUMBER: dict[int, DataType] = {int(dtype): dtype for dtype in DataType}
 
 
 def require_readable(dtype: DataType) -> None:
-    """Refuse types that are never stored, and types that this reader does not know.
+    """Refuse types that are never stored, and unknown types.
 
     Raises:
         CorruptCheckpointError: number 0, or a reference type.
-        UnsupportedError: a resource, or a number that no TensorFlow up to 2.21 knows.
+        UnsupportedError: a resource, or a number unknown to TensorFlow 2.21.
     """
     if dtype.numpy_name:
         return
@@ -121,12 +121,12 @@ def require_readable(dtype: DataType) -> None:
 
 @cache
 def to_numpy(dtype: DataType) -> np.dtype[Any]:
-    """Return the NumPy dtype, in native byte order, that arrays of `dtype` have.
+    """Return the NumPy dtype of arrays of `dtype`, in native byte order.
 
     Strings and variants are object arrays; quantised types are their plain integers.
 
     Raises:
-        CheckpointError: there is none; see `require_readable`.
+        CheckpointError: none exists; see `require_readable`.
         UnsupportedError: ml_dtypes is needed and not installed.
     """
     import numpy as np

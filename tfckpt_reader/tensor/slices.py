@@ -1,10 +1,10 @@
-"""Partitioned tensors: where their pieces belong, and putting them together.
+"""Partitioned tensors: the geometry of their slices, and assembling them.
 
-Knows not where pieces come from. FORMAT 3.7; TensorFlow ``core/framework/tensor_slice.cc``,
+Independent of where slices are stored. FORMAT 3.7; TensorFlow ``core/framework/tensor_slice.cc``,
 ``core/util/saved_tensor_slice_util.cc``.
 
-A piece is told by one extent (start, length) per axis, (0, -1) for a whole axis. Its row's key is
-ordered code of 0, the name, the rank, and the extents exactly as stored, not normalised.
+A slice is identified by one extent (start, length) per axis, (0, -1) for a whole axis. The key of
+its row is ordered code of 0, the name, the rank, and the extents exactly as stored.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ if TYPE_CHECKING:
     from tfckpt_reader.tensor.spec import TensorSlice
 
 _MOST_CORNERS = 1 << 24
-_STREAMED = 1 << 20
-"""Bytes put together at a time when a tensor is streamed."""
+_ASSEMBLED = 1 << 20
+"""Bytes assembled at a time."""
 
 
 def slice_key(name: bytes, extents: Sequence[tuple[int, int]]) -> bytes:
-    """Return the key of the row that holds the piece `extents` of the tensor `name`."""
+    """Return the key of the row of a slice of the tensor `name`."""
     axes = b"".join(ordered_signed(n) for extent in extents for n in extent)
     return ordered_number(0) + ordered_string(name) + ordered_number(len(extents)) + axes
 
 
 def is_slice_key(key: bytes) -> bool:
-    """Tell whether a key looks like that of a slice's row: it begins as one, and the name ends."""
+    """Return whether a key has the form of a slice's: its first byte, and a name with an end."""
     return key.startswith(b"\0") and b"\x00\x01" in key[1:]
 
 
 def slice_name(key: bytes) -> bytes:
-    """Return the name in the key of a slice's row; of any other key, what stands in its place."""
+    """Return the name in the key of a slice's row; of any other key, the bytes in its position."""
     name = key[1:].partition(b"\x00\x01")[0]
     return name.replace(b"\xff\x00", b"\xff").replace(b"\x00\xff", b"\x00")
 
 
-def place(
+def box_of(
     extents: Sequence[tuple[int, int]], shape: tuple[int, ...]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the start and the shape of a piece within a tensor of `shape`.
+    """Return the start and the shape of a slice within a tensor of `shape`.
 
     Raises:
-        CorruptCheckpointError: another rank, or a piece that reaches outside.
+        CorruptCheckpointError: another rank, or a slice that reaches outside.
     """
     if len(extents) != len(shape):
         raise CorruptCheckpointError(
@@ -64,11 +64,11 @@ def place(
             expected=len(shape),
             got=len(extents),
         )
-    placed = [
+    box = [
         (0, size) if extent == WHOLE_AXIS else extent
         for extent, size in zip(extents, shape, strict=True)
     ]
-    for (start, length), size in zip(placed, shape, strict=True):
+    for (start, length), size in zip(box, shape, strict=True):
         if start + length > size:
             raise CorruptCheckpointError(
                 "slice reaches outside its tensor",
@@ -77,73 +77,73 @@ def place(
                 expected=f"at most {size}",
                 got=start + length,
             )
-    return tuple(start for start, _ in placed), tuple(length for _, length in placed)
+    return tuple(start for start, _ in box), tuple(length for _, length in box)
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """The part of a piece that some wanted rows of its tensor fall into."""
+class SliceOverlap:
+    """The elements of a slice that lie in some wanted rows of its tensor."""
 
-    piece: TensorSlice
+    source: TensorSlice
     rows: range
-    """The wanted rows along axis 0, counted within the piece; range(1) for a scalar."""
+    """The wanted rows along axis 0, counted within the slice; range(1) for a scalar."""
     start: tuple[int, ...]
-    """Index of its first element in an array of the wanted rows, per axis."""
+    """Index of the first element in an array of the wanted rows, per axis."""
     shape: tuple[int, ...]
     """Elements per axis."""
 
     @property
     def box(self) -> tuple[slice, ...]:
-        """Where it belongs in an array of the wanted rows."""
+        """Its index in an array of the wanted rows."""
         return tuple(slice(a, a + n) for a, n in zip(self.start, self.shape, strict=True))
 
 
-def cuts(pieces: Sequence[TensorSlice], rows: range) -> list[Cut]:
-    """Return what rows `rows` (along axis 0) of a tensor take from each of its pieces."""
+def overlaps(slices: Sequence[TensorSlice], rows: range) -> list[SliceOverlap]:
+    """Return the overlaps of slices with some rows of their tensor, along axis 0."""
     found = []
-    for piece in pieces:
-        if not piece.start:
-            found.append(Cut(piece, range(1), (), ()))
+    for source in slices:
+        if not source.start:
+            found.append(SliceOverlap(source, range(1), (), ()))
             continue
-        first, count = piece.start[0], piece.shape[0]
+        first, count = source.start[0], source.shape[0]
         low, high = max(rows.start, first), min(rows.stop, first + count)
-        if low < high or not count:  # a piece without rows must be there all the same
-            start = (low - rows.start, *piece.start[1:])
-            shape = (high - low, *piece.shape[1:])
-            found.append(Cut(piece, range(low - first, high - first), start, shape))
+        if low < high or not count:  # a slice without rows must be stored all the same
+            start = (low - rows.start, *source.start[1:])
+            shape = (high - low, *source.shape[1:])
+            found.append(SliceOverlap(source, range(low - first, high - first), start, shape))
     return found
 
 
-def check_tiling(shape: tuple[int, ...], rows: range, taken: Sequence[Cut]) -> None:
-    """Make sure that the cuts cover the wanted rows, each element exactly once.
+def check_tiling(shape: tuple[int, ...], rows: range, wanted: Sequence[SliceOverlap]) -> None:
+    """Make sure that overlaps cover the wanted rows, each element exactly once.
 
-    Each cut counts its corners, with alternating signs, into one sum; boxes tile a box just if
-    the sum is that box's own corners. That takes no element, and no pair of cuts, into the hand.
+    Each overlap adds its corners, with alternating signs, to one sum; boxes tile a box exactly if
+    the sum is the corners of that box. No element and no pair of overlaps is visited.
 
     Args:
-        shape: Of the full tensor.
+        shape: That of the full tensor.
         rows: The wanted rows; range(1) for a scalar.
-        taken: What `cuts` found for them.
+        wanted: Their overlaps.
 
     Raises:
-        CorruptCheckpointError: slices overlap, or leave a hole; says where, and which.
+        CorruptCheckpointError: slices overlap, or leave a hole; the message has the index.
     """
-    wanted = (len(rows), *shape[1:]) if shape else ()
-    axes = [a for a, size in enumerate(wanted) if any(cut.shape[a] != size for cut in taken)]
-    if len(taken) << len(axes) > _MOST_CORNERS:
+    target = (len(rows), *shape[1:]) if shape else ()
+    axes = [a for a, size in enumerate(target) if any(each.shape[a] != size for each in wanted)]
+    if len(wanted) << len(axes) > _MOST_CORNERS:
         raise UnsupportedError(
-            f"{len(taken)} slices cut along {len(axes)} axes are more than is put together here"
+            f"{len(wanted)} slices cut along {len(axes)} axes are more than is assembled here"
         )
     corners: Counter[tuple[int, ...]] = Counter()
-    for cut in taken:
-        _add_corners(corners, [cut.start[a] for a in axes], [cut.shape[a] for a in axes], 1)
-    _add_corners(corners, [0] * len(axes), [wanted[a] for a in axes], -1)
-    if 0 in wanted:
+    for each in wanted:
+        _add_corners(corners, [each.start[a] for a in axes], [each.shape[a] for a in axes], 1)
+    _add_corners(corners, [0] * len(axes), [target[a] for a in axes], -1)
+    if 0 in target:
         return
     wrong = min((corner for corner, count in corners.items() if count), default=None)
     if wrong is not None:
         first_row = rows.start if shape else 0
-        raise _bad_tiling(dict(zip(axes, wrong, strict=True)), taken, first_row)
+        raise _bad_tiling(dict(zip(axes, wrong, strict=True)), wanted, first_row)
 
 
 def _add_corners(
@@ -156,26 +156,26 @@ def _add_corners(
             weight *= factor
         at = tuple(position for position, _ in corner)
         corners[at] += weight
-        if not corners[at]:  # where pieces adjoin: there are few others at any time
+        if not corners[at]:  # where slices adjoin: few others exist at any time
             del corners[at]
 
 
 def _bad_tiling(
-    position: dict[int, int], taken: Sequence[Cut], first_row: int
+    position: dict[int, int], wanted: Sequence[SliceOverlap], first_row: int
 ) -> CorruptCheckpointError:
     there = [
-        str(cut.piece)
-        for cut in taken
+        str(each.source)
+        for each in wanted
         if all(
-            cut.start[axis] <= index < cut.start[axis] + cut.shape[axis]
+            each.start[axis] <= index < each.start[axis] + each.shape[axis]
             for axis, index in position.items()
         )
     ]
-    places = [
+    indices = [
         f"axis {axis} index {index + (0 if axis else first_row)}"
         for axis, index in position.items()
     ]
-    where = ", ".join(places) or "every index"
+    where = ", ".join(indices) or "every index"
     return CorruptCheckpointError(
         f"slices overlap at {where}" if len(there) > 1 else f"slices leave a hole at {where}",
         kind=ErrorKind.SLICES,
@@ -185,83 +185,91 @@ def _bad_tiling(
     )
 
 
-def flat_starts(pieces: Sequence[TensorSlice], shape: tuple[int, ...]) -> list[int] | None:
-    """Return the element of the tensor at which each piece begins, if each is one run of elements.
+def flat_starts(slices: Sequence[TensorSlice], shape: tuple[int, ...]) -> list[int] | None:
+    """Return the number of elements before each slice, if each is one run of adjacent elements.
 
-    [0] for a tensor without pieces; None if the elements of a piece do not adjoin.
+    [0] for a tensor without slices; None if the elements of a slice do not adjoin.
     """
-    if not pieces:
+    if not slices:
         return [0]
-    if any(piece.shape[1:] != shape[1:] for piece in pieces):
+    if any(each.shape[1:] != shape[1:] for each in slices):
         return None
     row = prod(shape[1:])
-    return [piece.start[0] * row if shape else 0 for piece in pieces]
+    return [each.start[0] * row if shape else 0 for each in slices]
 
 
-def fill_cut(out: NDArray[Any], cut: Cut, fill: Callable[[range, NDArray[Any]], None]) -> None:
-    """Let `fill` write the rows of a cut where they belong in `out`.
+def fill_overlap(
+    out: NDArray[Any], overlap: SliceOverlap, fill: Callable[[range, NDArray[Any]], None]
+) -> None:
+    """Let `fill` write the rows of an overlap into its box of `out`.
 
-    It is given the rows and a C-contiguous array: that part of `out`, or one that is copied there.
+    `fill` gets the rows and a C-contiguous array: the box, or an array that is copied there.
     """
     import numpy as np
 
-    part = out[cut.box] if cut.shape else out
-    if part.flags.c_contiguous:
-        fill(cut.rows, part)
+    box = out[overlap.box] if overlap.shape else out
+    if box.flags.c_contiguous:
+        fill(overlap.rows, box)
         return
-    owned = np.empty(part.shape, part.dtype)
-    fill(cut.rows, owned)
-    part[...] = owned
+    owned = np.empty(box.shape, box.dtype)
+    fill(overlap.rows, owned)
+    box[...] = owned
 
 
-def stream(
-    pieces: Sequence[TensorSlice],
+def assemble(
+    slices: Sequence[TensorSlice],
     shape: tuple[int, ...],
     itemsize: int,
     make: Callable[[tuple[int, ...]], NDArray[Any]],
     copy: Callable[[int, int, NDArray[Any]], None],
 ) -> Iterator[NDArray[Any]]:
-    """Yield a tensor's elements in order, from its pieces, in arrays of at most `_STREAMED` bytes.
+    """Yield a tensor's elements in order, from its slices, in arrays of at most `_ASSEMBLED` bytes.
 
-    However long a row is, memory stays bounded. Each piece is read in its own order, once.
+    However long a row is, memory stays bounded. Each slice is read in its own order, once.
 
     Args:
-        pieces: They tile the tensor; the caller has checked it.
-        shape: Of the full tensor; not a scalar.
+        slices: They tile the tensor; the caller has checked it.
+        shape: That of the full tensor; not a scalar.
         itemsize: Bytes per element.
         make: Returns an array of a shape.
-        copy: Fills its third argument from element number (second) of piece number (first) on.
+        copy: Fills its third argument from element number (second) of slice number (first) on.
     """
     if 0 in shape:
         return
-    axis = next(a for a in range(len(shape)) if prod(shape[a + 1 :]) * itemsize <= _STREAMED)
-    group = _STREAMED // (prod(shape[axis + 1 :]) * itemsize)
+    axis = next(a for a in range(len(shape)) if prod(shape[a + 1 :]) * itemsize <= _ASSEMBLED)
+    group = _ASSEMBLED // (prod(shape[axis + 1 :]) * itemsize)
     for lead in product(*map(range, shape[:axis])):
         here = {
-            replace(piece, start=piece.start[axis:], shape=piece.shape[axis:]): i
-            for i, piece in enumerate(pieces)
-            if all(a <= x < a + n for x, a, n in zip(lead, piece.start, piece.shape, strict=False))
+            _tail(each, axis): i
+            for i, each in enumerate(slices)
+            if all(a <= x < a + n for x, a, n in zip(lead, each.start, each.shape, strict=False))
         }
         for first in range(0, shape[axis], group):
             rows = range(first, min(first + group, shape[axis]))
             out = make((len(rows), *shape[axis + 1 :]))
-            for cut in cuts(list(here), rows):
-                index = here[cut.piece]
-                before = _elements_before(pieces[index], lead)
+            for overlap in overlaps(list(here), rows):
+                index = here[overlap.source]
+                before = _elements_before(slices[index], lead)
 
                 def fill(
-                    within: range, part: NDArray[Any], index: int = index, before: int = before
+                    within: range, box: NDArray[Any], index: int = index, before: int = before
                 ) -> None:
-                    per_row = part.size // len(within)
-                    copy(index, before + within.start * per_row, part)
+                    per_row = box.size // len(within)
+                    copy(index, before + within.start * per_row, box)
 
-                fill_cut(out, cut, fill)
+                fill_overlap(out, overlap, fill)
             yield out
 
 
-def _elements_before(piece: TensorSlice, lead: tuple[int, ...]) -> int:
-    """Return how many elements of a piece come before index `lead` of the tensor's first axes."""
+def _tail(slice_: TensorSlice, axis: int) -> TensorSlice:
+    """Return a slice without the axes before one."""
+    segment = slice_.segment._replace(shape=slice_.shape[axis:])
+    return replace(slice_, start=slice_.start[axis:], segment=segment)
+
+
+def _elements_before(slice_: TensorSlice, lead: tuple[int, ...]) -> int:
+    """Return the number of elements of a slice before index `lead` of the tensor's first axes."""
     count = 0
-    for x, start, size in zip(lead, piece.start, piece.shape, strict=False):
+    for x, start, size in zip(lead, slice_.start, slice_.shape, strict=False):
         count = count * size + x - start
-    return count * prod(piece.shape[len(lead) :])
+    return count * prod(slice_.shape[len(lead) :])

@@ -1,13 +1,13 @@
-"""What a checkpoint says about its tensors: name, dtype, shape, and where the bytes lie.
+"""Descriptions of tensors: names, dtypes, shapes, and the stored bytes.
 
-Knows no bytes.
+Knows no bytes: an index or a header is decoded into these records elsewhere.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.tensor.names import key_of
 
@@ -18,28 +18,100 @@ WHOLE_AXIS = (0, -1)
 """The extent that stands for a whole axis."""
 
 
+class Segment(NamedTuple):
+    """A run of stored bytes in a data file: a whole tensor, or one slice of it.
+
+    A tuple, since a listing makes very many, and tuples are the fastest to make.
+    """
+
+    name: str
+    """The tensor's name."""
+    dtype: DataType
+    shape: tuple[int, ...]
+    """Elements per axis, of the slice if it is one."""
+    nbytes: int
+    """Bytes stored."""
+    shard: int
+    """Number of the data file."""
+    offset: int
+    """Bytes from the start of the data file."""
+    crc32c: int
+    """Unmasked CRC-32C of the stored bytes."""
+
+    @property
+    def elements(self) -> int:
+        """Elements in the segment."""
+        return prod(self.shape)
+
+    @property
+    def end(self) -> int:
+        """Offset behind its last byte."""
+        return self.offset + self.nbytes
+
+    def elements_before(self, row: int) -> int:
+        """Return the number of elements in the rows before one, along axis 0."""
+        return row * (self.elements // self.shape[0]) if self.shape and self.shape[0] else 0
+
+
+class Unplaced(NamedTuple):
+    """In place of a segment, for a tensor stored in slices or in V1: no offset and no crc."""
+
+    name: str
+    dtype: DataType
+    shape: tuple[int, ...]
+    nbytes: int | None = None
+    """Bytes of the value; None for strings in V1, and for a slice."""
+    shard: int | None = None
+    """Number of the V1 file; None for a tensor in slices, and for a slice without a row."""
+
+    @property
+    def offset(self) -> None:
+        """No offset."""
+
+    @property
+    def crc32c(self) -> None:
+        """No checksum of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class TensorSlice:
-    """One stored piece of a partitioned tensor."""
+    """One slice of a partitioned tensor."""
 
     extents: tuple[tuple[int, int], ...]
     """(start, length) per axis exactly as stored; (0, -1) is a whole axis."""
     start: tuple[int, ...]
     """Index of its first element in the full tensor, per axis."""
-    shape: tuple[int, ...]
-    """Elements per axis."""
-    shard: int | None = None
-    """Number of the data file that holds it; None if the index has no row for it."""
-    offset: int | None = None
-    """Bytes from the start of the shard; None in V1, whose values lie inside table blocks."""
-    nbytes: int | None = None
-    """Bytes stored; None in V1."""
-    crc32c: int | None = None
-    """Unmasked CRC-32C of the stored bytes; None in V1."""
+    segment: Segment | Unplaced
+    """Its stored bytes."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Elements per axis."""
+        return self.segment.shape
+
+    @property
+    def shard(self) -> int | None:
+        """Number of the data file; None if the index has no row for the slice."""
+        return self.segment.shard
+
+    @property
+    def offset(self) -> int | None:
+        """Bytes from the start of the shard; None in V1, whose values lie inside table blocks."""
+        return self.segment.offset
+
+    @property
+    def nbytes(self) -> int | None:
+        """Bytes stored; None in V1."""
+        return self.segment.nbytes
+
+    @property
+    def crc32c(self) -> int | None:
+        """Unmasked CRC-32C of the stored bytes; None in V1."""
+        return self.segment.crc32c
 
     @property
     def elements(self) -> int:
-        """Elements in the piece."""
+        """Elements in the slice."""
         return prod(self.shape)
 
     def __str__(self) -> str:
@@ -49,49 +121,48 @@ class TensorSlice:
         )
 
 
-class Run(NamedTuple):
-    """The bytes of a tensor, or of a slice of one, that lie together in a shard."""
+class TensorSpec(NamedTuple):
+    """One tensor of a checkpoint, as its index describes it; no data is touched to make it."""
 
-    name: str
-    """The tensor's name, for errors."""
-    dtype: DataType
-    shape: tuple[int, ...]
-    """Elements per axis: the slice's, if it is one."""
-    nbytes: int
-    """Bytes stored."""
-    shard: int
-    offset: int
-    """Bytes from the start of the shard."""
-    crc32c: int
-    """Unmasked crc of the stored bytes."""
+    segment: Segment | Unplaced
+    """Its stored bytes, and its name, dtype and shape."""
+    slices: tuple[TensorSlice, ...] = ()
+    """Its slices if it is partitioned, in no particular order; else ()."""
 
     @property
-    def elements(self) -> int:
-        """Elements in the run."""
-        return prod(self.shape)
+    def name(self) -> str:
+        """The checkpoint key: UTF-8, with surrogate escapes for bytes that are not."""
+        return self.segment.name
 
+    @property
+    def dtype(self) -> DataType:
+        """Type of its elements."""
+        return self.segment.dtype
 
-class TensorSpec(NamedTuple):
-    """One tensor of a checkpoint, as its index describes it; no data is touched to make it.
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Elements per axis; () for a scalar."""
+        return self.segment.shape
 
-    A tuple, since a listing makes very many, and that is the fastest to make.
-    """
+    @property
+    def nbytes(self) -> int | None:
+        """Bytes of the value; None for strings in V1, whose header lacks it."""
+        return self.segment.nbytes
 
-    name: str
-    """The checkpoint key: UTF-8, with surrogate escapes for bytes that are not."""
-    dtype: DataType
-    shape: tuple[int, ...]
-    """Elements per axis; () for a scalar."""
-    nbytes: int | None
-    """Bytes of the value as the index has it; None for strings in V1, whose index has it not."""
-    shard: int | None
-    """Number of the data file that holds it; None if it is stored in slices."""
-    offset: int | None
-    """Bytes from the start of the shard; None in V1 and for a tensor stored in slices."""
-    crc32c: int | None
-    """Unmasked CRC-32C of the stored bytes; None in V1 and for a tensor stored in slices."""
-    slices: tuple[TensorSlice, ...] = ()
-    """Its pieces if it is stored in slices, in no particular order; else ()."""
+    @property
+    def shard(self) -> int | None:
+        """Number of the data file; None if the tensor is stored in slices."""
+        return self.segment.shard
+
+    @property
+    def offset(self) -> int | None:
+        """Bytes from the start of the shard; None in V1 and for a tensor stored in slices."""
+        return self.segment.offset
+
+    @property
+    def crc32c(self) -> int | None:
+        """Unmasked CRC-32C of the stored bytes; None in V1 and for a tensor stored in slices."""
+        return self.segment.crc32c
 
     @property
     def elements(self) -> int:
@@ -103,12 +174,11 @@ class TensorSpec(NamedTuple):
         """The name as the index has it."""
         return key_of(self.name)
 
+    def __repr__(self) -> str:
+        columns = ("name", "dtype", "shape", "nbytes", "shard", "offset", "crc32c", "slices")
+        return f"TensorSpec({', '.join(f'{c}={getattr(self, c)!r}' for c in columns)})"
 
-def run_of(spec: TensorSpec) -> Run:
-    """Return the run of a tensor that is stored whole: its spec, which has all that a run has."""
-    return cast("Run", spec)
-
-
-def all_rows(spec: TensorSpec) -> range:
-    """Return the rows of a whole tensor along axis 0; range(1) for a scalar."""
-    return range(spec.shape[0] if spec.shape else 1)
+    @property
+    def all_rows(self) -> range:
+        """All rows along axis 0; range(1) for a scalar."""
+        return range(self.shape[0] if self.shape else 1)

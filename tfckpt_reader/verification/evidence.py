@@ -20,7 +20,7 @@ from tfckpt_reader.verification.codes import ERROR
 from tfckpt_reader.verification.diagnosis import Facts
 
 if TYPE_CHECKING:
-    from tfckpt_reader.tensor.spec import Run
+    from tfckpt_reader.tensor.spec import Segment
     from tfckpt_reader.verification.findings import Findings
     from tfckpt_reader.verification.report import Problem
 
@@ -81,7 +81,7 @@ def _of_table(file: File, errors: list[Problem]) -> Facts:
     )
 
 
-def _of_shard(file: File, runs: list[Run], errors: list[Problem], index: str) -> Facts:
+def _of_shard(file: File, runs: list[Segment], errors: list[Problem], index: str) -> Facts:
     with_bytes = [run for run in runs if run.nbytes > 0]
     needed = max((run.offset + run.nbytes for run in with_bytes), default=0)
     whole = [run for run in with_bytes if 0 <= run.offset <= file.size - run.nbytes]
@@ -101,11 +101,11 @@ def _of_shard(file: File, runs: list[Run], errors: list[Problem], index: str) ->
     )
 
 
-def _bytes_of(runs: list[Run]) -> int:
+def _bytes_of(runs: list[Segment]) -> int:
     return sum(run.nbytes for run in runs)
 
 
-def _failing(runs: list[Run], errors: list[Problem]) -> list[Run]:
+def _failing(runs: list[Segment], errors: list[Problem]) -> list[Segment]:
     """Return the runs whose bytes are wrong, in the order in which they lie."""
     crcs = {(problem.tensor, problem.offset) for problem in errors if problem.code == "TFC401"}
     names = {problem.tensor for problem in errors if problem.code == "TFC402"}
@@ -132,7 +132,7 @@ def _trailing_zeros(file: File, begin: int, end: int) -> int:
     return count
 
 
-def _zeros_from(file: File, failing: list[Run]) -> int | None:
+def _zeros_from(file: File, failing: list[Segment]) -> int | None:
     """Return from where on all failing runs are zero: all of them but the first wholly."""
     total, begin = 0, None
     for run in reversed(failing):
@@ -175,7 +175,9 @@ def _missing_bytes(data: bytes) -> int | None:
     return footer.index.end + FOOTER_SIZE - len(data) if footer.is_canonical else None
 
 
-def _shard_newlines(file: File, needed: int, whole: list[Run], failing: list[Run]) -> str | None:
+def _shard_newlines(
+    file: File, needed: int, whole: list[Segment], failing: list[Segment]
+) -> str | None:
     if file.size == needed:
         return None
     feeds, pairs = _count_feeds(file, both=file.size > needed)

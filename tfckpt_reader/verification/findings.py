@@ -20,7 +20,7 @@ from tfckpt_reader.verification.report import Coverage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tfckpt_reader.tensor.spec import Run
+    from tfckpt_reader.tensor.spec import Segment
 from tfckpt_reader.verification.report import Problem
 
 MOST_PROBLEMS = 100_000
@@ -36,7 +36,7 @@ class Findings:
         self.notes: list[str] = []
         self.names: frozenset[str] | None = None
         """Of all tensors of the checkpoint; None if its index could not be read."""
-        self.runs: dict[str, list[Run]] = {}
+        self.runs: dict[str, list[Segment]] = {}
         """Data file -> what lies in it, in order: the diagnosis wants to know."""
         self.most = MOST_PROBLEMS
         self.coverage = Coverage()

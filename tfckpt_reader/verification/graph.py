@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.errors import CheckpointError, located
 from tfckpt_reader.formats.v2.bundle import Bundle
+from tfckpt_reader.formats.v2.lists import Strings
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
 from tfckpt_reader.paths.companions import graph_file_of
 from tfckpt_reader.tensor.dtypes import DataType
-from tfckpt_reader.tensor.spec import run_of
 from tfckpt_reader.text import count_of
 from tfckpt_reader.verification.codes import ERROR, reaches
 
@@ -115,7 +115,8 @@ def _object_graph(prefix: str) -> memoryview | None:
         spec = bundle.lookup(OBJECT_GRAPH)
         if spec is None or spec.dtype is not DataType.STRING or spec.shape or spec.slices:
             return None
-        data, front = bundle.shards.strings(run_of(spec), check=True)
+        layout = Strings(bundle.shards)
+        data, front = layout.read(bundle.segments(spec)[0], check=True)
     except CheckpointError:
         return None
     return data[front.begin : front.end]

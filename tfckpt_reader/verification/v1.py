@@ -12,7 +12,6 @@ from tfckpt_reader.formats.v1.reader import V1
 from tfckpt_reader.paths.layout import missing_text
 from tfckpt_reader.tensor.names import name_of
 from tfckpt_reader.tensor.slices import slice_key, slice_name
-from tfckpt_reader.tensor.spec import all_rows
 from tfckpt_reader.verification.codes import ROWS_LOST, reaches
 from tfckpt_reader.verification.findings import code_of
 from tfckpt_reader.verification.numbers import FLOATS, look, remarks, together
@@ -57,13 +56,13 @@ def check_v1(
 def _is_whole(reader: V1, spec: TensorSpec, keys: list[set[bytes]], findings: Findings) -> bool:
     """Tell whether the slices of a tensor tile it, and all have a row."""
     try:
-        reader.require_tiling(spec, all_rows(spec))
+        reader.require_tiling(spec, spec.all_rows)
     except CheckpointError as error:
         findings.add_error(code_of(error, "TFC402"), error)
         return False
     if findings.has("TFC104"):
         return True  # its row may have been in a block that is lost: the next level says it better
-    for piece in reader.pieces(spec):
+    for piece in reader.slices(spec):
         shard = piece.shard or 0
         if piece.elements and slice_key(spec.key, piece.extents) not in keys[shard]:
             file = reader.tables[shard].source.name
@@ -98,9 +97,9 @@ def _check_values(
 
 
 def _look_at(reader: V1, spec: TensorSpec, findings: Findings) -> None:
-    raw = (part.reshape(-1).view("u1").data for part in reader.parts(spec) if part.size)
+    raw = (part.reshape(-1).view("u1").data for part in reader.slice_arrays(spec) if part.size)
     seen = together([look(piece, spec.dtype) for piece in raw])
-    file = reader.tables[reader.pieces(spec)[0].shard or 0].source.name
+    file = reader.tables[reader.slices(spec)[0].shard or 0].source.name
     for code, what, got in remarks(spec.name, spec.dtype, spec.shape, seen):
         findings.add(code, what, file=file, tensor=spec.name, got=got)
 
@@ -112,7 +111,7 @@ def _check_strays(
     if findings.has(*ROWS_LOST):
         return
     for spec in specs:
-        for piece in reader.pieces(spec):
+        for piece in reader.slices(spec):
             keys[piece.shard or 0].discard(slice_key(spec.key, piece.extents))
     for table, stray in zip(reader.tables, keys, strict=True):
         for key in sorted(stray):

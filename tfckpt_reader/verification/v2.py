@@ -15,7 +15,7 @@ from tfckpt_reader.storage.local import File
 from tfckpt_reader.table.table import Table
 from tfckpt_reader.tensor.names import name_of
 from tfckpt_reader.tensor.slices import is_slice_key, slice_key, slice_name
-from tfckpt_reader.tensor.spec import WHOLE_AXIS, all_rows
+from tfckpt_reader.tensor.spec import WHOLE_AXIS
 from tfckpt_reader.verification.codes import ROWS_LOST, reaches
 from tfckpt_reader.verification.findings import code_of
 from tfckpt_reader.verification.fingerprint import check_fingerprint
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.paths.layout import Location
     from tfckpt_reader.progress import Progress
-    from tfckpt_reader.tensor.spec import Run, TensorSpec
+    from tfckpt_reader.tensor.spec import Segment, TensorSpec
     from tfckpt_reader.verification.findings import Findings
     from tfckpt_reader.verification.table import Rows
 
@@ -63,7 +63,7 @@ def check_v2(
 
 def _check_files(
     bundle: Bundle,
-    runs: list[Run],
+    runs: list[Segment],
     findings: Findings,
     progress: Progress,
     values: Values | None,
@@ -138,31 +138,31 @@ def _check_entries(bundle: Bundle, rows: Rows, findings: Findings) -> list[Tenso
     return list(specs.values())
 
 
-def _runs(bundle: Bundle, specs: Iterable[TensorSpec], findings: Findings) -> list[Run]:
+def _runs(bundle: Bundle, specs: Iterable[TensorSpec], findings: Findings) -> list[Segment]:
     """Return all runs of bytes in the order they lie on disk."""
-    runs: list[Run] = []
+    runs: list[Segment] = []
     for spec in specs:
         if not spec.slices:
-            runs += bundle.runs(spec)
+            runs += bundle.segments(spec)
             continue
         with findings.collect("TFC204"):
-            bundle.require_tiling(spec, all_rows(spec))
+            bundle.partitions.require_tiling(spec, spec.all_rows)
         if any(set(piece.extents) <= {WHOLE_AXIS} for piece in spec.slices):
             what = "is stored in a slice that is all of it, which TensorFlow cannot read"
             findings.add("TFC204", what, file=bundle.path, tensor=spec.name)
         for piece in spec.slices:
             with findings.collect("TFC204"):
-                runs.append(bundle.part(spec, piece))
+                runs.append(bundle.partitions.segment(piece))
     return sorted(runs, key=lambda run: (run.shard, run.offset))
 
 
-def _files(bundle: Bundle, runs: list[Run]) -> list[str]:
+def _files(bundle: Bundle, runs: list[Segment]) -> list[str]:
     used = sorted({run.shard for run in runs if run.shard >= 0})
     count = bundle.header.num_shards
     return [bundle.path, *(shard_path(bundle.prefix, shard, count) for shard in used)]
 
 
-def _check_places(bundle: Bundle, runs: list[Run], findings: Findings) -> set[int]:
+def _check_places(bundle: Bundle, runs: list[Segment], findings: Findings) -> set[int]:
     """Report entries whose numbers cannot be right; return which runs are theirs."""
     doubtful: set[int] = set()
     beyond: set[int] = set()

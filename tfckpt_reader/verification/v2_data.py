@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.formats.reader import OnRead
     from tfckpt_reader.formats.v2.bundle import Bundle
     from tfckpt_reader.progress import Progress
-    from tfckpt_reader.tensor.spec import Run, TensorSpec
+    from tfckpt_reader.tensor.spec import Segment, TensorSpec
     from tfckpt_reader.verification.findings import Findings
 
 _MOST_TIMES, _FEW = 16, 1 << 30
@@ -30,7 +30,7 @@ index can claim a large file 100,000 times."""
 
 def check_data(
     bundle: Bundle,
-    runs: Sequence[Run],
+    runs: Sequence[Segment],
     findings: Findings,
     progress: Progress,
     values: Values | None,
@@ -76,7 +76,7 @@ def check_data(
 
 def _read_all(
     bundle: Bundle,
-    runs: Sequence[Run],
+    runs: Sequence[Segment],
     looks: bool,  # noqa: FBT001 - private
     on_read: OnRead,
 ) -> Generator[tuple[int, CheckpointError | None, Any], None, None]:
@@ -104,14 +104,14 @@ def _read_all(
     for number, run in enumerate(runs):
         if not run.dtype.itemsize:
             try:
-                used = bundle.shards.check(run)
+                used = bundle.layout(run).check(run)
                 on_read(run.nbytes)
                 yield number, None, used
             except CheckpointError as error:
                 yield number, error, None
 
 
-def _bad_size(bundle: Bundle, run: Run, used: int, findings: Findings) -> None:
+def _bad_size(bundle: Bundle, run: Segment, used: int, findings: Findings) -> None:
     findings.add(
         "TFC403",
         f"its {run.dtype}s take another number of bytes than the entry says",
@@ -129,7 +129,7 @@ class _Part(NamedTuple):
     """How many those are."""
     number: int
     """Of that run of them which holds the first NaN or infinity; or else of the first."""
-    run: Run
+    run: Segment
     seen: Look
 
     def joined(self, other: _Part) -> _Part:
@@ -143,9 +143,9 @@ class Values:
     def __init__(self, specs: Iterable[TensorSpec]) -> None:
         self._sliced = {s.name: (len(s.slices), s.shape) for s in specs if s.slices}
         self._parts: dict[str, _Part] = {}
-        self._odd: list[tuple[int, Run, int, str, str, str | None]] = []
+        self._odd: list[tuple[int, Segment, int, str, str, str | None]] = []
 
-    def add(self, number: int, run: Run, seen: Look) -> None:
+    def add(self, number: int, run: Segment, seen: Look) -> None:
         """Take what a run holds. A tensor with a damaged slice is never complete."""
         count, shape = self._sliced.get(run.name, (1, run.shape))
         part = _Part(1, number, run, seen)

@@ -18,12 +18,12 @@ from tfckpt_reader.verification.findings import code_of_data
 
 if TYPE_CHECKING:
     from tfckpt_reader.formats.v2.bundle import Bundle
-    from tfckpt_reader.tensor.spec import Run
+    from tfckpt_reader.tensor.spec import Segment
     from tfckpt_reader.verification.findings import Findings
 
 
 def check_sizes(
-    bundle: Bundle, runs: list[Run], doubtful: set[int], findings: Findings
+    bundle: Bundle, runs: list[Segment], doubtful: set[int], findings: Findings
 ) -> set[str]:
     """Report what is wrong with the data files, but for the bytes of tensors.
 
@@ -63,7 +63,7 @@ def check_sizes(
     return lost
 
 
-def _check_shard_names(bundle: Bundle, runs: list[Run], findings: Findings) -> None:
+def _check_shard_names(bundle: Bundle, runs: list[Segment], findings: Findings) -> None:
     count = bundle.header.num_shards
     there = shard_counts(bundle.prefix)
     if count not in there and there:
@@ -83,7 +83,7 @@ def _check_shard_names(bundle: Bundle, runs: list[Run], findings: Findings) -> N
                 findings.add("TFC308", "no tensor of this checkpoint lies in it", file=path)
 
 
-def _add_lost_shard(error: CheckpointError, runs: list[Run], findings: Findings) -> None:
+def _add_lost_shard(error: CheckpointError, runs: list[Segment], findings: Findings) -> None:
     code = code_of_data(error)
     if code in ("TFC301", "TFC309"):
         error.problem += f", with {count_of(len(runs), 'tensor')}"
@@ -93,7 +93,7 @@ def _add_lost_shard(error: CheckpointError, runs: list[Run], findings: Findings)
 
 
 def _check_range(
-    bundle: Bundle, run: Run, number: int, doubtful: set[int], findings: Findings
+    bundle: Bundle, run: Segment, number: int, doubtful: set[int], findings: Findings
 ) -> None:
     if number not in doubtful:
         try:
@@ -103,7 +103,7 @@ def _check_range(
             doubtful.add(number)
 
 
-def _check_space_between(file: File, runs: list[Run], findings: Findings) -> None:
+def _check_space_between(file: File, runs: list[Segment], findings: Findings) -> None:
     """Report overlaps; and if no row is lost, holes and what follows the last tensor."""
     end, all_known = 0, not findings.has(*ROWS_LOST)
     before, gaps = "", []

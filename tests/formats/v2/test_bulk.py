@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.encoding.checksum import Sums, crc32c
+from tfckpt_reader.encoding.checksum import PartialChecksums, crc32c
 from tfckpt_reader.formats.v2 import bulk as streams
 from tfckpt_reader.formats.v2 import segments, shards
 from tfckpt_reader.formats.v2.bulk import Window, scan, windows
@@ -160,13 +160,13 @@ def test_nothing_is_kept_of_what_is_done(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(streams, "CHUNK", 64)
     monkeypatch.setattr(crew, "processors", lambda: 1)
     early: list[int] = []
-    really = Sums.add
+    really = PartialChecksums.add
 
-    def add(self: Sums, number: int, first: int, size: int, crc: int) -> None:
+    def add(self: PartialChecksums, number: int, first: int, size: int, crc: int) -> None:
         really(self, number, first, size, crc)
         early.append(len(self._early))
 
-    monkeypatch.setattr(Sums, "add", add)
+    monkeypatch.setattr(PartialChecksums, "add", add)
     numbers = RNG.standard_normal(10_000).astype("f4")
     columns = w.Sliced(numbers.reshape(-1, 4), [[(0, -1), (0, 3)], [(0, -1), (3, 1)]])
     tensors: dict[str, Any] = {"long": numbers, "columns": columns}

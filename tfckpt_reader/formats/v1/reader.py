@@ -6,9 +6,9 @@ Knows no V2 and no façade. FORMAT 4; TensorFlow ``core/util/tensor_slice_reader
     ""                  SavedTensorSlices.meta: per tensor name, full shape, dtype and slices
     key of a slice      SavedTensorSlices.data: name, slice, values as a TensorProto
 
-Every tensor is stored in slices; a whole one has a single slice. A shard's header lists just what
-lies in that shard. The values carry neither dtype nor shape: both come from the header, and there
-must be just as many values as elements. The crc of the table block covers them, always checked.
+Every tensor is stored in slices; a whole one has a single slice. A shard's header lists only the
+slices in that shard. The values carry neither dtype nor shape: both come from the header, and
+there must be as many values as elements. The crc of the table block covers them, always checked.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, located
-from tfckpt_reader.formats.reader import pour_in_order
-from tfckpt_reader.formats.v1.rows import stored_values
-from tfckpt_reader.protobuf import parse
+from tfckpt_reader.formats.reader import read_in_order
+from tfckpt_reader.formats.v1.rows import read_header, stored_values, tensor_meta
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.source import CHUNK
 from tfckpt_reader.table.format import LARGEST_EXPANSION
@@ -27,9 +26,16 @@ from tfckpt_reader.table.table import Table
 from tfckpt_reader.tensor.dense import empty, empty_rows, shaped
 from tfckpt_reader.tensor.dtypes import require_readable
 from tfckpt_reader.tensor.names import key_of, name_of
-from tfckpt_reader.tensor.proto_fields import all_extents, check_version, data_type, dims
-from tfckpt_reader.tensor.slices import Cut, check_tiling, cuts, fill_cut, place, slice_key
-from tfckpt_reader.tensor.spec import TensorSlice, TensorSpec, all_rows
+from tfckpt_reader.tensor.proto_fields import all_extents, data_type, dims
+from tfckpt_reader.tensor.slices import (
+    SliceOverlap,
+    box_of,
+    check_tiling,
+    fill_overlap,
+    overlaps,
+    slice_key,
+)
+from tfckpt_reader.tensor.spec import TensorSlice, TensorSpec, Unplaced
 from tfckpt_reader.tensor.typed_values import count_values, decode_values
 
 if TYPE_CHECKING:
@@ -37,7 +43,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tfckpt_reader.formats.reader import OnRead, Take
+    from tfckpt_reader.formats.reader import OnRead, Sink
     from tfckpt_reader.tensor.typed_values import Part
 
 
@@ -45,7 +51,7 @@ class V1:
     """A V1 checkpoint. Headers are read on opening, rows when their data is asked for.
 
     Args:
-        prefix: What to call it: the path of the file, or the pattern of its shards.
+        prefix: Its name: the path of the file, or the pattern of its shards.
         files: Its shards; their order does not matter.
         mapped: Map the files, so that large rows are not copied.
 
@@ -62,10 +68,10 @@ class V1:
         self.tables = [Table(File(path, mapped=mapped)) for path in files]
         self._metas: dict[bytes, list[tuple[int, bytes]]] = {}
         for shard, table in enumerate(self.tables):
-            for data in _header(table).tensor:
-                name = _tensor_meta(table, data).name
+            for data in read_header(table).tensor:
+                name = tensor_meta(table, data).name
                 self._metas.setdefault(name, []).append((shard, data))
-        self._pieces: dict[str, tuple[TensorSlice, ...]] = {}
+        self._slices: dict[str, tuple[TensorSlice, ...]] = {}
 
     @property
     def path(self) -> str:
@@ -82,7 +88,7 @@ class V1:
     def lookup(self, name: str) -> TensorSpec | None:
         """Return the spec of one tensor."""
         stored = self._metas.get(key_of(name), ())
-        metas = [(shard, _tensor_meta(self.tables[shard], data)) for shard, data in stored]
+        metas = [(shard, tensor_meta(self.tables[shard], data)) for shard, data in stored]
         return self._spec(name, metas) if metas else None
 
     def names(self) -> list[str]:
@@ -93,19 +99,19 @@ class V1:
         """Return the specs of all tensors, sorted by name.
 
         Raises:
-            CorruptCheckpointError: a header says what cannot be, or shards disagree.
+            CorruptCheckpointError: a header cannot be right, or shards disagree.
         """
         found = ((name, self.lookup(name)) for name in self.names())
         return {name: spec for name, spec in found if spec is not None}
 
-    def pieces(self, spec: TensorSpec) -> tuple[TensorSlice, ...]:
-        """Return the slices a tensor is stored in, as their rows lie; a whole one has one."""
-        return self._pieces[spec.name]
+    def slices(self, spec: TensorSpec) -> tuple[TensorSlice, ...]:
+        """Return the slices of a tensor in the order of their rows; a whole one has one."""
+        return self._slices[spec.name]
 
     def _spec(self, name: str, metas: list[tuple[int, Any]]) -> TensorSpec:
         with located(self.tables[metas[0][0]].source.name, tensor=name):
             dtype, shape = data_type(metas[0][1].type), dims(metas[0][1].shape)
-        pieces: list[TensorSlice] = []
+        slices: list[TensorSlice] = []
         for shard, meta in metas:
             with located(self.tables[shard].source.name, tensor=name):
                 if (data_type(meta.type), dims(meta.shape)) != (dtype, shape):
@@ -115,23 +121,26 @@ class V1:
                         got=f"{data_type(meta.type)} {list(dims(meta.shape))}",
                     )
                 stored = all_extents(meta.slice)
-                pieces += [TensorSlice(pairs, *place(pairs, shape), shard) for pairs in stored]
-        self._pieces[name] = tuple(sorted(pieces, key=lambda p: (p.shard, p.extents)))
+                for extents in stored:
+                    start, size = box_of(extents, shape)
+                    segment = Unplaced(name, dtype, size, shard=shard)
+                    slices.append(TensorSlice(extents, start, segment))
+        self._slices[name] = tuple(sorted(slices, key=lambda s: (s.shard, s.extents)))
         nbytes = dtype.itemsize * prod(shape) if dtype.itemsize else None
-        if len(pieces) == 1 and pieces[0].shape == shape:
-            return TensorSpec(name, dtype, shape, nbytes, pieces[0].shard, None, None)
-        return TensorSpec(name, dtype, shape, nbytes, None, None, None, tuple(pieces))
+        if len(slices) == 1 and slices[0].shape == shape:
+            return TensorSpec(Unplaced(name, dtype, shape, nbytes, slices[0].shard))
+        return TensorSpec(Unplaced(name, dtype, shape, nbytes), tuple(slices))
 
     # -- the data ------------------------------------------------------------------------------
 
     def array(self, spec: TensorSpec, *, check: bool) -> NDArray[Any]:
         """Return a whole tensor, read-only: a view of the mapped file where the bytes allow it."""
-        taken = self.require_tiling(spec, all_rows(spec))
-        if len(taken) == 1 and taken[0].shape == spec.shape:  # pieces of no elements tile anything
-            out = self._values(spec, taken[0].piece)
+        wanted = self.require_tiling(spec, spec.all_rows)
+        if len(wanted) == 1 and wanted[0].shape == spec.shape:  # empty slices tile anything
+            out = self._values(spec, wanted[0].source)
             out = out if out.flags.aligned else out.copy()
         else:
-            out = self.read(spec, all_rows(spec), check=check)
+            out = self.read(spec, spec.all_rows, check=check)
         out.flags.writeable = False
         return out
 
@@ -147,22 +156,22 @@ class V1:
 
         Only slices that hold some of the rows are decoded.
         """
-        taken = self.require_tiling(spec, rows)
+        wanted = self.require_tiling(spec, rows)
         out = self._empty(spec, rows) if out is None else out
-        self._gather(spec, taken, out)
+        self._gather(spec, wanted, out)
         return out
 
-    def _gather(self, spec: TensorSpec, taken: list[Cut], out: NDArray[Any]) -> None:
-        for cut in taken:
-            values = self._values(spec, cut.piece)
+    def _gather(self, spec: TensorSpec, wanted: list[SliceOverlap], out: NDArray[Any]) -> None:
+        for each in wanted:
+            values = self._values(spec, each.source)
 
-            def fill(within: range, part: NDArray[Any], values: NDArray[Any] = values) -> None:
-                part[...] = values[within.start : within.stop] if values.shape else values
+            def fill(within: range, box: NDArray[Any], values: NDArray[Any] = values) -> None:
+                box[...] = values[within.start : within.stop] if values.shape else values
 
-            fill_cut(out, cut, fill)
+            fill_overlap(out, each, fill)
 
     def _empty(self, spec: TensorSpec, rows: range) -> NDArray[Any]:
-        """Return an array for some rows, unless all of the files could not fill the shape."""
+        """Return an array for some rows, unless the files are too small to fill the shape."""
         size = sum(table.source.size for table in self.tables)
         if spec.elements > LARGEST_EXPANSION * size:
             raise CorruptCheckpointError(
@@ -177,90 +186,92 @@ class V1:
             return empty_rows(spec, rows)
 
     def check(self, spec: TensorSpec) -> None:
-        """Go through all rows of a tensor, one at a time; NumPy is not needed.
+        """Decode all rows of a tensor, one at a time, without NumPy.
 
         Raises:
-            CorruptCheckpointError: one holds no values, or other ones than belong there.
+            CorruptCheckpointError: a row has no values, or those of another slice.
         """
-        for cut in self.require_tiling(spec, all_rows(spec)):
-            with located(self._file_of(cut.piece), tensor=spec.name):
-                number = count_values(self._stored(spec, cut.piece), spec.dtype)
-                _require_number(number, cut.piece)
+        for each in self.require_tiling(spec, spec.all_rows):
+            with located(self._file_of(each.source), tensor=spec.name):
+                number = count_values(self._stored(spec, each.source), spec.dtype)
+                _require_number(number, each.source)
 
-    def parts(self, spec: TensorSpec) -> Iterator[NDArray[Any]]:
-        """Decode all rows of a tensor, and yield what is in each."""
-        for cut in self.require_tiling(spec, all_rows(spec)):
-            yield self._values(spec, cut.piece)
+    def slice_arrays(self, spec: TensorSpec) -> Iterator[NDArray[Any]]:
+        """Yield the elements of each slice of a tensor."""
+        for each in self.require_tiling(spec, spec.all_rows):
+            yield self._values(spec, each.source)
 
-    def stream(self, spec: TensorSpec) -> Iterator[memoryview]:
-        """Yield a numeric tensor's bytes, C order and little-endian, in pieces of whole elements.
+    def blocks(self, spec: TensorSpec) -> Iterator[memoryview]:
+        """Yield a numeric tensor's bytes: see `Reader.blocks`.
 
-        In memory at a time: about a chunk of rows that no slice boundary cuts, or one slice's.
+        Memory holds about a chunk of rows between slice boundaries, or those of one slice.
         """
-        taken = self.require_tiling(spec, all_rows(spec))
-        if len(taken) == 1:
+        wanted = self.require_tiling(spec, spec.all_rows)
+        if len(wanted) == 1:
             yield from _in_chunks(self.array(spec, check=True))
             return
-        for rows in _slabs(spec, taken):
+        for rows in _slabs(spec, wanted):
             slab = self._empty(spec, rows)
-            self._gather(spec, cuts(self._pieces[spec.name], rows), slab)
+            self._gather(spec, overlaps(self._slices[spec.name], rows), slab)
             yield from _in_chunks(slab)
 
-    def pour(self, specs: Sequence[TensorSpec], take: Take, on_read: OnRead | None = None) -> None:
-        """Give all bytes of numeric tensors to `take`, one after another: see `Reader.pour`."""
-        pour_in_order(self, enumerate(specs), take, on_read)
+    def read_many(
+        self, specs: Sequence[TensorSpec], sink: Sink, on_read: OnRead | None = None
+    ) -> None:
+        """Hand all bytes of numeric tensors to `sink`, in order: see `Reader.read_many`."""
+        read_in_order(self, enumerate(specs), sink, on_read)
 
-    def require_tiling(self, spec: TensorSpec, rows: range) -> list[Cut]:
-        """Return what some rows take from the slices; these cover each element exactly once."""
-        taken = cuts(self._pieces[spec.name], rows)
+    def require_tiling(self, spec: TensorSpec, rows: range) -> list[SliceOverlap]:
+        """Return the overlaps of slices with some rows; they cover each element exactly once."""
+        wanted = overlaps(self._slices[spec.name], rows)
         with located(self.path, tensor=spec.name):
             require_readable(spec.dtype)
-            if not self._pieces[spec.name]:
+            if not self._slices[spec.name]:
                 raise CorruptCheckpointError(
                     "the header lists none", kind=ErrorKind.SLICES, structure="slices"
                 )
-            check_tiling(spec.shape, rows, taken)
-        return taken
+            check_tiling(spec.shape, rows, wanted)
+        return wanted
 
-    def _values(self, spec: TensorSpec, piece: TensorSlice) -> NDArray[Any]:
+    def _values(self, spec: TensorSpec, slice_: TensorSlice) -> NDArray[Any]:
         """Return the elements of one slice, in its shape."""
-        with located(self._file_of(piece), tensor=spec.name):
-            if not piece.elements:
-                return empty(piece.shape, spec.dtype)
-            values = decode_values(self._stored(spec, piece), spec.dtype)
-            _require_number(len(values), piece)
-            return shaped(values, piece.shape, spec.dtype)
+        with located(self._file_of(slice_), tensor=spec.name):
+            if not slice_.elements:
+                return empty(slice_.shape, spec.dtype)
+            values = decode_values(self._stored(spec, slice_), spec.dtype)
+            _require_number(len(values), slice_)
+            return shaped(values, slice_.shape, spec.dtype)
 
-    def _file_of(self, piece: TensorSlice) -> str:
-        return self.tables[piece.shard or 0].source.name
+    def _file_of(self, slice_: TensorSlice) -> str:
+        return self.tables[slice_.shard or 0].source.name
 
-    def _stored(self, spec: TensorSpec, piece: TensorSlice) -> Iterable[Part]:
-        row = self.tables[piece.shard or 0].get(slice_key(spec.key, piece.extents))
+    def _stored(self, spec: TensorSpec, slice_: TensorSlice) -> Iterable[Part]:
+        row = self.tables[slice_.shard or 0].get(slice_key(spec.key, slice_.extents))
         if row is not None:
-            return stored_values(memoryview(row), spec.key, piece, spec.dtype)
-        if not piece.elements:
+            return stored_values(memoryview(row), spec.key, slice_, spec.dtype)
+        if not slice_.elements:
             return []
-        where = "slice, the only one" if piece.shape == spec.shape else f"slice {piece}"
+        where = "slice, the only one" if slice_.shape == spec.shape else f"slice {slice_}"
         raise CorruptCheckpointError(
             "the file has no row for it", kind=ErrorKind.SLICES, structure=where
         )
 
 
-def _require_number(number: int, piece: TensorSlice) -> None:
-    if number != piece.elements:
+def _require_number(number: int, slice_: TensorSlice) -> None:
+    if number != slice_.elements:
         raise CorruptCheckpointError(
             "its row has another number of values than its shape has elements",
-            structure=f"values of slice {piece}",
-            expected=piece.elements,
+            structure=f"values of slice {slice_}",
+            expected=slice_.elements,
             got=number,
         )
 
 
-def _slabs(spec: TensorSpec, taken: list[Cut]) -> Iterator[range]:
-    """Cut the rows of a tensor where slices begin, in ranges of about a chunk of bytes or more."""
+def _slabs(spec: TensorSpec, wanted: list[SliceOverlap]) -> Iterator[range]:
+    """Cut the rows of a tensor at slice boundaries, into ranges of a chunk or more."""
     row = max(1, spec.dtype.itemsize * spec.elements // max(1, spec.shape[0]))
     low = 0
-    for high in sorted({cut.start[0] + cut.shape[0] for cut in taken}):
+    for high in sorted({each.start[0] + each.shape[0] for each in wanted}):
         if (high - low) * row >= CHUNK or high == spec.shape[0]:
             yield range(low, high)
             low = high
@@ -271,34 +282,3 @@ def _in_chunks(array: NDArray[Any]) -> Iterator[memoryview]:
     step = CHUNK - CHUNK % array.itemsize
     for done in range(0, len(raw), step):
         yield raw[done : done + step]
-
-
-def _header(table: Table) -> Any:
-    """Return the SlicesMeta message of a file, its version checked."""
-    path = table.source.name
-    value = table.get(b"")
-    with located(path):
-        if value is None:
-            raise CorruptCheckpointError(
-                "the file has none: no checkpoint", kind=ErrorKind.NO_HEADER, structure="header row"
-            )
-        header = parse("SlicesHeader", value, ErrorKind.HEADER)
-        if not header.HasField("meta"):
-            raise CorruptCheckpointError(
-                "this is the index of a V2 checkpoint, or no checkpoint",
-                kind=ErrorKind.HEADER,
-                structure="header",
-                advice="Give it a name that ends in .index, beside its .data files",
-            )
-        check_version(header.meta.versions)
-    return header.meta
-
-
-def _tensor_meta(table: Table, data: bytes) -> Any:
-    """Return the TensorMeta message of one tensor in a header."""
-    try:
-        return parse("TensorMeta", data)
-    except CorruptCheckpointError as error:
-        error.kind, error.structure = ErrorKind.HEADER, "SlicesHeader"
-        error.file = table.source.name
-        raise

@@ -1,24 +1,26 @@
-"""A data row of a V1 table: the values of one slice, and of which one it says it is.
+"""The rows of a V1 table: the header, and the values of one slice.
 
-Knows no file and no key. FORMAT 4.2; TensorFlow ``core/util/saved_tensor_slice.proto``::
+Knows no key. FORMAT 4.1, 4.2; TensorFlow ``core/util/saved_tensor_slice.proto``::
 
+    SavedTensorSlices.meta > SavedSliceMeta: name, shape, type, slice*
     SavedTensorSlices.data > SavedSlice: name, slice, data (a TensorProto)
 
-The message is walked where it lies: protobuf would copy its values.
+A row of values is decoded in its buffer: protobuf would copy the values.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.encoding.coding import fields
-from tfckpt_reader.errors import CorruptCheckpointError
+from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, located
 from tfckpt_reader.protobuf import parse
-from tfckpt_reader.tensor.proto_fields import extents
+from tfckpt_reader.tensor.proto_fields import check_version, extents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tfckpt_reader.table.table import Table
     from tfckpt_reader.tensor.dtypes import DataType
     from tfckpt_reader.tensor.spec import TensorSlice
     from tfckpt_reader.tensor.typed_values import Part
@@ -28,12 +30,12 @@ _DATA, _NAME, _SLICE, _TENSOR = 2, 1, 2, 3
 
 
 def stored_values(
-    row: memoryview, name: bytes, piece: TensorSlice, dtype: DataType
+    row: memoryview, name: bytes, slice_: TensorSlice, dtype: DataType
 ) -> Iterator[Part]:
-    """Yield the occurrences of the typed field with a slice's values: as many as those, at worst.
+    """Yield the occurrences of the typed field with a slice's values.
 
     Raises:
-        CorruptCheckpointError: the row says that it is of another tensor, or of another slice.
+        CorruptCheckpointError: the row is that of another tensor, or of another slice.
     """
     from tfckpt_reader.tensor.typed_values import FIELD
 
@@ -43,14 +45,14 @@ def stored_values(
             _require("tensor", repr(name), repr(bytes(stored[:100])), same=stored == name)
         for stored in _delimited(saved, _SLICE):
             theirs = extents(parse("Slice", stored))
-            _require("slice", piece.extents, theirs, same=theirs == piece.extents)
+            _require("slice", slice_.extents, theirs, same=theirs == slice_.extents)
         for proto in _delimited(saved, _TENSOR):
             yield from ((kind, value) for field, kind, value in fields(proto) if field == wanted)
 
 
-def _require(what: str, expected: object, got: object, *, same: bool) -> None:
+def _require(owner: str, expected: object, got: object, *, same: bool) -> None:
     if not same:
-        problem = f"row holds values of another {what}"
+        problem = f"row holds values of another {owner}"
         raise CorruptCheckpointError(problem, expected=expected, got=got)
 
 
@@ -58,3 +60,34 @@ def _delimited(message: memoryview, wanted: int) -> Iterator[memoryview]:
     for field, _, value in fields(message):
         if field == wanted and not isinstance(value, int):
             yield value
+
+
+def read_header(table: Table) -> Any:
+    """Return the SlicesMeta message of a file, its version checked."""
+    path = table.source.name
+    value = table.get(b"")
+    with located(path):
+        if value is None:
+            raise CorruptCheckpointError(
+                "the file has none: no checkpoint", kind=ErrorKind.NO_HEADER, structure="header row"
+            )
+        header = parse("SlicesHeader", value, ErrorKind.HEADER)
+        if not header.HasField("meta"):
+            raise CorruptCheckpointError(
+                "this is the index of a V2 checkpoint, or no checkpoint",
+                kind=ErrorKind.HEADER,
+                structure="header",
+                advice="Give it a name that ends in .index, beside its .data files",
+            )
+        check_version(header.meta.versions)
+    return header.meta
+
+
+def tensor_meta(table: Table, data: bytes) -> Any:
+    """Return the TensorMeta message of one tensor in a header."""
+    try:
+        return parse("TensorMeta", data)
+    except CorruptCheckpointError as error:
+        error.kind, error.structure = ErrorKind.HEADER, "SlicesHeader"
+        error.file = table.source.name
+        raise

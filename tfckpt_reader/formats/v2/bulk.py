@@ -1,10 +1,8 @@
-"""Bytes of tensors on their way out: put together, or read on threads; their crcs compared.
+"""Many segments at once: read on threads, their crcs compared.
 
-Knows no index; is told runs of bytes and asks for the files they lie in.
-
-What is read at once is a window: a chunk of a long run, or as many short runs as lie side by side
-in one chunk. Windows are done in any order, several at a time; the crc of a long run is put
-together from those of its chunks.
+Knows no index. The unit of reading is a *window*: a chunk of a long segment, or adjacent short
+segments. Windows are read in any order, several at a time; the crc of a long segment is combined
+from those of its windows.
 """
 
 from __future__ import annotations
@@ -13,39 +11,35 @@ from contextlib import closing
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from tfckpt_reader.encoding.checksum import Sums, crc32c
+from tfckpt_reader.encoding.checksum import PartialChecksums, crc32c
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.storage.source import CHUNK, PAGE
-from tfckpt_reader.storage.workers import (
-    WORTH_THREADS,
-    each,
-)
-from tfckpt_reader.tensor.dense import canonical_bytes
+from tfckpt_reader.storage.workers import WORTH_THREADS, each
+from tfckpt_reader.tensor.dense import normalised_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
 
-    from tfckpt_reader.formats.reader import OnRead, Take
+    from tfckpt_reader.formats.reader import OnRead, Sink
     from tfckpt_reader.formats.v2.shards import Shards
-    from tfckpt_reader.tensor.spec import Run
+    from tfckpt_reader.tensor.spec import Segment
 
-
-_MOST_PIECES = 1 << 12
-"""Of a window: the crc of each piece is in memory until the window is done."""
+_MOST_SPANS = 1 << 12
+"""In a window: the crc of each is in memory until the window is done."""
 WORTH_BATCHES = 256 << 20
-"""Bytes from which on a thread does a few windows before it hands over what came of them, which
-takes it as long as to read a quarter of one."""
+"""Above this size, in bytes, a worker reads several windows per hand-over: a hand-over takes as
+long as reading a quarter of a window."""
 _BATCH = 8
-"""Windows."""
+"""Windows per hand-over."""
 
 
-class Piece(NamedTuple):
-    """The part of a run that lies in a window."""
+class Span(NamedTuple):
+    """The bytes of one segment in a window."""
 
     number: int
-    """Of the run."""
+    """Of the segment."""
     first: int
-    """Bytes of the run before it."""
+    """Bytes of the segment before them."""
     size: int
 
 
@@ -55,85 +49,86 @@ class Window(NamedTuple):
     shard: int
     offset: int
     size: int
-    pieces: list[Piece]
+    spans: list[Span]
 
 
 class Scanned(NamedTuple):
-    """What came of a run, once all its bytes were read."""
+    """The outcome of reading one segment."""
 
     number: int
-    """Of the run."""
+    """Of the segment."""
     error: CheckpointError | None
-    """What is wrong with its place or its bytes."""
+    """The reason if its position or its bytes are wrong."""
 
 
-def windows(places: Iterable[tuple[int, Run]]) -> Iterator[Window]:
-    """Cut runs, each with its number, into windows of at most `CHUNK` bytes."""
-    pieces: list[Piece] = []
+def windows(numbered: Iterable[tuple[int, Segment]]) -> Iterator[Window]:
+    """Cut segments, each with its number, into windows of at most `CHUNK` bytes."""
+    spans: list[Span] = []
     shard: int | None = None
     begin = end = 0
-    for number, run in places:
-        joins = run.shard == shard and run.offset == end and end - begin + run.nbytes <= CHUNK
-        joins = joins and len(pieces) < _MOST_PIECES
-        for first in range(0, run.nbytes or 1, CHUNK):
+    for number, segment in numbered:
+        nbytes = segment.nbytes
+        joins = segment.shard == shard and segment.offset == end and end - begin + nbytes <= CHUNK
+        joins = joins and len(spans) < _MOST_SPANS
+        for first in range(0, nbytes or 1, CHUNK):
             if not joins:
                 if shard is not None:
-                    yield Window(shard, begin, end - begin, pieces)
-                shard, pieces = run.shard, []
-                begin = end = run.offset + first
-            size = min(CHUNK, run.nbytes - first)
-            pieces.append(Piece(number, first, size))
+                    yield Window(shard, begin, end - begin, spans)
+                shard, spans = segment.shard, []
+                begin = end = segment.offset + first
+            size = min(CHUNK, nbytes - first)
+            spans.append(Span(number, first, size))
             end += size
     if shard is not None:
-        yield Window(shard, begin, end - begin, pieces)
+        yield Window(shard, begin, end - begin, spans)
 
 
 def scan(
     shards: Shards,
-    runs: Sequence[Run],
-    take: Take | None = None,
+    segments: Sequence[Segment],
+    sink: Sink | None = None,
     on_read: OnRead | None = None,
 ) -> Generator[Scanned, None, None]:
-    """Read all bytes of runs of numbers, on threads, and compare their crcs. To be closed.
+    """Read all bytes of segments of numbers, on threads, and compare their crcs. To be closed.
 
-    What is wrong with a run is in its `Scanned`, and stops no other; what `take` raises stops all.
+    An error in a segment is in its `Scanned` and stops no other; one raised by `sink` stops all.
 
     Args:
-        shards: Where the runs lie.
-        runs: Best in the order in which they lie.
-        take: Given the number of a run and a piece of its bytes, before their crc is known.
+        shards: The data files.
+        segments: Best in the order of their offsets.
+        sink: Called with the number of a segment and some of its bytes, before the crc is known.
         on_read: Called for each window.
     """
     whole: list[int] = []
-    for number, run in enumerate(runs):
+    for number, segment in enumerate(segments):
         try:
-            shards.source(run)
+            shards.source(segment)
             whole.append(number)
         except CheckpointError as error:
             yield Scanned(number, error)
-    places = ((number, runs[number]) for number in whole)
 
     def work(batch: list[Window], buffer: memoryview) -> list[int | CheckpointError]:
-        return [crc for window in batch for crc in _crcs(window, buffer, runs, take, shards)]
+        return [crc for window in batch for crc in _crcs(window, buffer, segments, sink, shards)]
 
-    sums = Sums(len(runs))
+    sums = PartialChecksums(len(segments))
     unread: dict[int, tuple[int, CheckpointError]] = {}
-    total = sum(runs[number].nbytes for number in whole)
+    total = sum(segments[number].nbytes for number in whole)
     threads = None if total >= WORTH_THREADS else 1
-    batches = _batches(windows(places), _BATCH if total >= WORTH_BATCHES else 1)
+    numbered = ((number, segments[number]) for number in whole)
+    batches = _batches(windows(numbered), _BATCH if total >= WORTH_BATCHES else 1)
     with closing(each(batches, work, threads)) as done:
         for batch, outcomes in done:
             if on_read is not None:
                 on_read(sum(window.size for window in batch))
-            pieces = chain.from_iterable(window.pieces for window in batch)
-            for (number, first, size), found in zip(pieces, outcomes, strict=True):
-                if isinstance(found, CheckpointError):
-                    unread[number] = min(unread.get(number, (first, found)), (first, found))
-                sums.add(number, first, size, found if isinstance(found, int) else 0)
-                run = runs[number]
-                if sums.sizes[number] == run.nbytes:
+            spans = chain.from_iterable(window.spans for window in batch)
+            for (number, first, size), outcome in zip(spans, outcomes, strict=True):
+                if isinstance(outcome, CheckpointError):
+                    unread[number] = min(unread.get(number, (first, outcome)), (first, outcome))
+                sums.add(number, first, size, outcome if isinstance(outcome, int) else 0)
+                segment = segments[number]
+                if sums.sizes[number] == segment.nbytes:
                     _, cause = unread.pop(number, (0, None))
-                    yield Scanned(number, _wrong(shards, run, sums.crcs[number], cause))
+                    yield Scanned(number, _error(shards, segment, sums.crcs[number], cause))
 
 
 def _batches(found: Iterator[Window], size: int) -> Iterator[list[Window]]:
@@ -144,52 +139,52 @@ def _batches(found: Iterator[Window], size: int) -> Iterator[list[Window]]:
 def _crcs(
     window: Window,
     buffer: memoryview,
-    runs: Sequence[Run],
-    take: Take | None,
+    segments: Sequence[Segment],
+    sink: Sink | None,
     shards: Shards,
 ) -> list[int | CheckpointError]:
-    """Read a window, and return the crc of each piece, or why it cannot be read.
+    """Read a window; return the crc of each span, or the error that prevents reading it.
 
-    As the window lies in its pages, so it lies in the buffer's.
+    The window has the same alignment to pages in the buffer as in the file.
     """
     lead = window.offset % PAGE
     data = buffer[lead : lead + window.size]
     try:
         shards.file(window.shard).readinto(window.offset, data)
     except CheckpointError as error:
-        if len(window.pieces) == 1:
+        if len(window.spans) == 1:
             return [error]
         alone = _alone(window)
-        return [crc for w in alone for crc in _crcs(w, buffer, runs, take, shards)]
+        return [crc for w in alone for crc in _crcs(w, buffer, segments, sink, shards)]
     crcs: list[int | CheckpointError] = []
     begin = 0
-    for number, first, size in window.pieces:
+    for number, first, size in window.spans:
         raw = data[begin : begin + size]
         begin += size
         crcs.append(crc32c(raw))
-        if take is not None:
-            dtype = runs[number].dtype
-            take(number, first, canonical_bytes(raw, dtype, big_endian=shards.big_endian))
+        if sink is not None:
+            dtype = segments[number].dtype
+            sink(number, first, normalised_bytes(raw, dtype, big_endian=shards.big_endian))
     return crcs
 
 
 def _alone(window: Window) -> Iterator[Window]:
-    """Yield a window for each piece, to find out which of them cannot be read."""
+    """Yield a window for each span, to isolate the ones that cannot be read."""
     offset = window.offset
-    for piece in window.pieces:
-        yield Window(window.shard, offset, piece.size, [piece])
-        offset += piece.size
+    for span in window.spans:
+        yield Window(window.shard, offset, span.size, [span])
+        offset += span.size
 
 
-def _wrong(
-    shards: Shards, run: Run, crc: int, unread: CheckpointError | None
+def _error(
+    shards: Shards, segment: Segment, crc: int, unread: CheckpointError | None
 ) -> CheckpointError | None:
-    """Return what is wrong with a run: what kept it from being read, or its crc."""
+    """Return the error of a segment: that of reading it, or of its crc."""
     try:
         if unread is not None:
             raise unread
-        shards.require_crc(run, crc)
+        shards.require_crc(segment, crc)
     except CheckpointError as error:
-        error.tensor = error.tensor or run.name
+        error.tensor = error.tensor or segment.name
         return error
     return None
