@@ -149,7 +149,7 @@ def test_a_node_with_too_many_inputs() -> None:
     nodes = StoredNodes(
         memoryview(text(3, b"") * (1 + (1 << 20))), array("Q", [0, 2 + (2 << 20)]), 1, "f"
     )
-    with pytest.raises(tfckpt.UnsupportedError, match="node 0: has more parts"):
+    with pytest.raises(tfckpt.UnsupportedError, match="node 0: has more fields"):
         nodes.head(0)
 
 

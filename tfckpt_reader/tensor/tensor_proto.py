@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tfckpt_reader.encoding.coding import fields
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
 from tfckpt_reader.protobuf import parse
-from tfckpt_reader.tensor.dense import dense, empty, shaped
+from tfckpt_reader.tensor.dense import array_factory, empty, shaped
 from tfckpt_reader.tensor.dtypes import DataType, to_numpy
 from tfckpt_reader.tensor.proto_fields import data_type, dims
 from tfckpt_reader.tensor.typed_values import FIELD, Part, count_values, decode_values
@@ -43,7 +43,7 @@ def decode_tensor_proto(data: memoryview, *, most: int = LARGEST_REPEAT) -> NDAr
     """
     dtype, shape, content, parts = _parts(data)
     if content is not None:
-        return dense(content.toreadonly(), dtype, shape)
+        return array_factory(dtype)(content.toreadonly(), shape)
     values = decode_values(parts, dtype)
     array = _repeated(values, dtype, shape, most)
     array.flags.writeable = False

@@ -23,7 +23,7 @@ from tfckpt_reader.export.arrays import Stored, numeric
 from tfckpt_reader.export.formats import npy, npz
 from tfckpt_reader.formats.reader import Reader
 from tfckpt_reader.tensor.dtypes import DataType
-from tfckpt_reader.tensor.spec import TensorSpec
+from tfckpt_reader.tensor.spec import Segment, TensorSpec
 
 STRING, FLOAT = DataType.STRING, DataType.FLOAT32
 NUMPY_HAS = [d for d in DataType if d.itemsize and not d.needs_ml_dtypes]
@@ -31,7 +31,7 @@ NUMPY_HAS = [d for d in DataType if d.itemsize and not d.needs_ml_dtypes]
 
 def spec(name: str, dtype: DataType = FLOAT, shape: tuple[int, ...] = (2,)) -> TensorSpec:
     nbytes = prod(shape) * dtype.itemsize
-    return TensorSpec(name, dtype, shape, nbytes, 0, 0, 0)
+    return TensorSpec(Segment(name, dtype, shape, nbytes, 0, 0, 0))
 
 
 def refused(*specs: TensorSpec) -> dict[str, str]:
@@ -52,7 +52,7 @@ class Bytes:
     def __init__(self, data: dict[str, list[bytes]]) -> None:
         self.data = data
 
-    def pour(
+    def read_many(
         self,
         specs: Sequence[TensorSpec],
         take: Callable[[int, int, memoryview], object],
@@ -65,7 +65,7 @@ class Bytes:
                 done += len(piece)
                 on_read(len(piece))
 
-    def stream(self, spec: TensorSpec) -> Iterator[memoryview]:
+    def blocks(self, spec: TensorSpec) -> Iterator[memoryview]:
         return map(memoryview, self.data[spec.name])
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import writers as w
 from hypothesis import strategies as st
+from random_tensors import ALL, key_of, numpy_type
+
 from mutations.table import (
     KEYS,
     TABLE_CHANGES,
@@ -18,7 +20,6 @@ from mutations.table import (
     original,
     sound,
 )
-from random_tensors import ALL, key_of, numpy_type
 
 
 class BundleMutator(Mutator):

@@ -7,8 +7,9 @@ from typing import Any
 
 import writers as w
 from hypothesis import strategies as st
-from mutations.table import KEYS, TABLE_CHANGES, Mutant, Mutator, describe, original, sound
 from random_tensors import V1, Extents, key_of, random_array
+
+from mutations.table import KEYS, TABLE_CHANGES, Mutant, Mutator, describe, original, sound
 
 
 class V1Mutator(Mutator):

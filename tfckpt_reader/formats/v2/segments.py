@@ -144,9 +144,10 @@ def layout_of(shards: Shards, segment: Segment) -> Layout:
     Raises:
         CheckpointError: as for `Shards.source`; the dtype is among the things that are checked.
     """
-    if segment.dtype.itemsize:
-        return Numbers(shards, segment.dtype)
-    shards.source(segment)
+    source = shards.source(segment)
+    with located(source.name, tensor=segment.name):
+        if segment.dtype.itemsize:
+            return Numbers(shards, segment.dtype)
     from tfckpt_reader.formats.v2.lists import LISTS
 
     return LISTS[segment.dtype](shards)
