@@ -91,7 +91,7 @@ def test_a_state_file_that_promises_too_much(run: Run, folder: Path) -> None:
 def test_what_was_left_aside_is_said(run: Run) -> None:
     done = run("verify", FIXTURES / "temp_parts", FIXTURES / "strings", "--all")
     assert done.code == 2
-    assert "never ended" in done.err
+    assert "unfinished save" in done.err
     assert done.lines[-1].startswith("1 checkpoint: all sound")
 
 

@@ -47,8 +47,8 @@ def test_files_of_a_checkpoint(tmp_path: Path, end: str) -> None:
     assert prefix + end in found.notes[0]
 
 
-def test_data_file_that_is_not_there(tmp_path: Path) -> None:
-    """What is named tells the checkpoint, though that shard is lost."""
+def test_data_file_that_is_missing(tmp_path: Path) -> None:
+    """Its name identifies the checkpoint, though that shard is missing."""
     prefix = v2(tmp_path / "m", 2)
     assert_value(prefix + ".data-00007-of-00009", 2)
     assert_value(prefix + ".meta", 2)
@@ -125,7 +125,7 @@ def test_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_none("m")
 
 
-def test_what_is_there_is_told(tmp_path: Path) -> None:
+def test_similar_names_are_listed(tmp_path: Path) -> None:
     v2(tmp_path / "model.ckpt-10")
     v2(tmp_path / "other")
     error = assert_none(tmp_path / "model.ckpt-1", "model.ckpt-10")
@@ -158,7 +158,7 @@ def test_never_a_glob(tmp_path: Path) -> None:
         (b"\x80\x04\x95pickle", ("pickle",)),
     ],
 )
-def test_other_files_are_named(tmp_path: Path, content: bytes, words: tuple[str, ...]) -> None:
+def test_foreign_files_are_named(tmp_path: Path, content: bytes, words: tuple[str, ...]) -> None:
     v2(tmp_path / "m")
     (tmp_path / "m.index").write_bytes(content)
     (tmp_path / "model.ckpt").write_bytes(content)

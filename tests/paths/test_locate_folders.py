@@ -56,11 +56,11 @@ def test_latest_does_not_overrule_a_state_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"unknown: 1", b'model_checkpoint_path: ""'])
 def test_unusable_state_file_of_a_folder(tmp_path: Path, content: bytes) -> None:
-    """Left aside with a note where just one checkpoint can be meant."""
+    """Ignored with a note where the folder has only one checkpoint."""
     v2(tmp_path / "ckpt-1", 1)
     (tmp_path / "checkpoint").write_bytes(content)
     found = assert_value(tmp_path, 1)
-    assert any("checkpoint" in note and "aside" in note for note in found.notes)
+    assert any("checkpoint" in note and "ignored" in note for note in found.notes)
     v2(tmp_path / "ckpt-2", 2)
     assert_none(tmp_path, "ckpt-1", "ckpt-2")
     with pytest.raises(tfckpt.CorruptCheckpointError):
@@ -82,7 +82,7 @@ def test_leftovers_of_a_save_are_ignored(tmp_path: Path, leftover: str) -> None:
     assert assert_value(tmp_path, 1).prefix == prefix
 
 
-def test_parts_of_a_save_before_its_merge(tmp_path: Path) -> None:
+def test_unmerged_shards_of_a_save(tmp_path: Path) -> None:
     folder = tmp_path / "m_temp"
     folder.mkdir()
     part = v2(folder / "part-00000-of-00002", 1)
@@ -126,7 +126,7 @@ def test_saved_model_without_variables(tmp_path: Path) -> None:
         assert_none(path, "no variables")
 
 
-def test_other_folders_are_named(tmp_path: Path) -> None:
+def test_foreign_folders_are_named(tmp_path: Path) -> None:
     (tmp_path / ".zarray").write_text("{}")
     assert_none(tmp_path, "zarr")
     (tmp_path / "orbax").mkdir()

@@ -23,7 +23,7 @@ def test_state_file(tmp_path: Path) -> None:
 
 
 def test_state_file_of_another_name(tmp_path: Path) -> None:
-    """As downloads leave it: checkpoint.txt, or the name of a latest_filename."""
+    """As after a download (checkpoint.txt), or by `latest_filename`."""
     v2(tmp_path / "ckpt-1", 1)
     for name in ("checkpoint.txt", "latest"):
         assert_value(state(tmp_path, "ckpt-1", name), 1)
@@ -70,7 +70,7 @@ def test_state_paths_inside(tmp_path: Path) -> None:
     ],
 )
 def test_state_paths_of_a_moved_folder(tmp_path: Path, written: str) -> None:
-    """By the last part, beside the state file; and never outside the folder."""
+    """By the last component, beside the state file; and never outside the folder."""
     folder, outside = tmp_path / "folder", tmp_path / "outside"
     folder.mkdir()
     outside.mkdir()

@@ -10,8 +10,9 @@ import pytest
 from located import assert_none, assert_value, state, v1, v1_shards
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.paths.layout import Location, checkpoints_in
+from tfckpt_reader.paths.layout import Location
 from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.paths.prefix import checkpoints_in
 
 
 def test_v1_file(tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def test_v1_name_of_a_set_of_very_many(tmp_path: Path) -> None:
 
 
 def test_v1_file_beside_shards_of_its_name(tmp_path: Path) -> None:
-    """The name is the file's own, as in TensorFlow; a folder of both leaves open what is meant."""
+    """The name means the file, as in TensorFlow; a folder of both is ambiguous."""
     path = v1(tmp_path / "m", 1)
     pattern = v1_shards(tmp_path / "m", 2)
     assert assert_value(path, 1) == Location("V1", path, (path,))
@@ -80,7 +81,7 @@ def test_v1_file_beside_shards_of_its_name(tmp_path: Path) -> None:
 
 
 def test_v1_shard_count_of_any_length(tmp_path: Path) -> None:
-    """More digits than Python makes a number of."""
+    """More digits than Python converts to a number."""
     v1_shards(tmp_path / "m")
     name = "m-00000-of-" + "1" * 5000
     assert_none(tmp_path / name)

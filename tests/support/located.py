@@ -39,7 +39,7 @@ def state(folder: Path, path: str, name: str = "checkpoint") -> Path:
 
 
 def assert_value(path: Any, value: int) -> Location:
-    """The checkpoint at a path is the one with that value; return where it was found."""
+    """Require that the checkpoint at a path has this value; return its location."""
     with tfckpt.open(path) as ckpt:
         assert ckpt["value"] == value
         assert set(ckpt) == {"a", "b", "value"}

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.cli import output
 from tfckpt_reader.errors import CheckpointNotFoundError, CorruptCheckpointError
-from tfckpt_reader.paths.companions import SAVED_MODEL_FILES, graph_file_of
-from tfckpt_reader.paths.layout import names_in
+from tfckpt_reader.paths.companions import graph_file_of, saved_model_file
 from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.storage.filesystem import is_file, is_folder, list_names
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
@@ -27,19 +27,19 @@ _MOST_SHOWN = 10
 def graph_file(arguments: Namespace) -> str:
     """Return the file that a path means: the graph itself, or that beside a checkpoint."""
     path: str = arguments.path
-    is_graph = path.endswith(_ENDS) and not os.path.isdir(path)
-    if is_graph or any(os.path.isfile(os.path.join(path, name)) for name in SAVED_MODEL_FILES):
+    is_graph = path.endswith(_ENDS) and not is_folder(path)
+    if is_graph or saved_model_file(path) is not None:
         return path
-    if os.path.isfile(f"{path}.meta"):
+    if is_file(f"{path}.meta"):
         return f"{path}.meta"
     try:
         location = locate(path, latest=arguments.latest)
     except CorruptCheckpointError:
-        if os.path.isfile(path):  # no checkpoint: a frozen graph may have any name
+        if is_file(path):  # no checkpoint: a frozen graph may have any name
             return path
         raise
     except CheckpointNotFoundError:
-        if os.path.isdir(path) and any(name.endswith(".meta") for name in names_in(path)):
+        if is_folder(path) and any(name.endswith(".meta") for name in list_names(path)):
             return _only_meta(path)
         raise
     output.notes(location.notes)
@@ -55,7 +55,7 @@ def graph_file(arguments: Namespace) -> str:
 
 def _only_meta(folder: str) -> str:
     """Return the one .meta file in a folder without checkpoints."""
-    names = [name for name in names_in(folder) if name.endswith(".meta")]
+    names = [name for name in list_names(folder) if name.endswith(".meta")]
     if len(names) > 1:
         more = " …" if len(names) > _MOST_SHOWN else ""
         raise CheckpointNotFoundError(

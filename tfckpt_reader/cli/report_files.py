@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader import __version__
 from tfckpt_reader.cli import output
-from tfckpt_reader.paths.layout import DATA_FILE, is_table
+from tfckpt_reader.paths.layout import DATA_FILE
+from tfckpt_reader.paths.prefix import is_table
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -77,9 +78,9 @@ def _write(path: str, pieces: Iterable[str]) -> None:
         with open(path, "wb") as file:
             file.writelines(contents)
         return
-    from tfckpt_reader.storage.atomic import written_aside
+    from tfckpt_reader.storage.atomic import atomic_file
 
-    with written_aside(os.path.realpath(path)) as file:
+    with atomic_file(os.path.realpath(path)) as file:
         file.writelines(contents)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.export.formats.npy_folder import files_to_replace
 from tfckpt_reader.export.plan import FORMATS
-from tfckpt_reader.storage.atomic import folder_written_aside, written_aside
+from tfckpt_reader.storage.atomic import atomic_file, atomic_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -99,10 +99,10 @@ class Target(NamedTuple):
             write(place, reader, arrays, wrote, *([about] if to.says_about else []))
 
         if to.is_folder:
-            with folder_written_aside(self.path, self._files()) as folder:
+            with atomic_folder(self.path, self._files()) as folder:
                 yield partial(call, folder)
         else:
-            with written_aside(self.path) as file:
+            with atomic_file(self.path) as file:
                 yield partial(call, file)
 
 

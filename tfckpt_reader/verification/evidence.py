@@ -7,11 +7,11 @@ that contradicts.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import crc32c, mask
 from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.storage.filesystem import is_file, modified_time
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import describe, read_head
 from tfckpt_reader.storage.source import CHUNK, chunks
@@ -52,7 +52,7 @@ def gather(findings: Findings, index: str) -> list[Facts]:
     found = []
     for path, errors in list(by_file.items())[:_MOST_FILES]:
         try:
-            if os.path.isfile(path):
+            if is_file(path):
                 runs = findings.runs.get(path)
                 file = File(path)
                 found.append(
@@ -97,7 +97,7 @@ def _of_shard(file: File, runs: list[Segment], errors: list[Problem], index: str
         kind=_kind(file.name) if len(failing) == len(whole) else None,
         zeros_from=_zeros_from(file, failing),
         newlines=_shard_newlines(file, needed, whole, failing),
-        older=os.path.getmtime(index) - os.path.getmtime(file.name),
+        older=modified_time(index) - modified_time(file.name),
     )
 
 

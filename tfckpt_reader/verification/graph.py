@@ -8,7 +8,6 @@ reads graphs is imported where there is one.
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +16,7 @@ from tfckpt_reader.formats.v2.bundle import Bundle
 from tfckpt_reader.formats.v2.lists import Strings
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
 from tfckpt_reader.paths.companions import graph_file_of
+from tfckpt_reader.storage.filesystem import size_of
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.text import count_of
 from tfckpt_reader.verification.codes import ERROR, reaches
@@ -56,7 +56,7 @@ def graph_beside(location: Location) -> Beside | None:
     from tfckpt_reader.graph.meta_graph import saved_keys
 
     try:
-        size = os.path.getsize(path)
+        size = size_of(path)
         if size > _LARGEST_GRAPH:
             return Beside(path, note=f"{path} was not compared: it has {count_of(size, 'byte')}")
         return Beside(path, saved_keys(path))

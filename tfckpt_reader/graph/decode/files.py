@@ -17,10 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.encoding.coding import LENGTH_DELIMITED, fields
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enough_memory, located
-from tfckpt_reader.paths.companions import (
-    SAVED_MODEL_FILES,
-    _file_of,
-)
+from tfckpt_reader.paths.companions import SAVED_MODEL_FILES, graph_file_at
 from tfckpt_reader.protobuf import parse, parse_text
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import HEAD_SIZE, describe
@@ -65,7 +62,7 @@ def read_parts(path: str) -> list[Parts]:
         CheckpointNotFoundError: it is not there.
         CorruptCheckpointError: it is nothing of the kind, or as large as no such message can be.
     """
-    file = File(_file_of(path))
+    file = File(graph_file_at(path))
     if not file.size:
         raise CorruptCheckpointError(
             "this file is empty", file=file.name, expected="a graph", advice="Copy it again"

@@ -74,7 +74,7 @@ def write_event_file(
             name of a node in it.
         OSError: it cannot be written.
     """
-    from tfckpt_reader.storage.atomic import written_aside
+    from tfckpt_reader.storage.atomic import atomic_file
 
     folder = os.fsdecode(logdir)
     numbers = _wanted(graph, list(outputs))
@@ -90,7 +90,7 @@ def write_event_file(
         raise NotADirectoryError(f"{folder} is no folder; name one to write the event file into")
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, NAME)
-    with written_aside(path) as file:
+    with atomic_file(path) as file:
         file.writelines(records)
     return EventFile(path, len(numbers), functions, sum(map(len, records)))
 
