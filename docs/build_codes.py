@@ -13,7 +13,7 @@ PAGE = Path(__file__).with_name("codes.md")
 HEAD = """\
 # What `tfckpt verify` finds
 
-Made by `docs/build_codes.py`; edit the table in `tfckpt_reader/codes.py` instead.
+Made by `docs/build_codes.py`; edit the table in `tfckpt_reader/verification/codes.py` instead.
 `tfckpt verify --explain CODE` prints the same.
 
 An **error** means that bytes are not what was saved, or that TensorFlow would read something else than was meant; a
@@ -25,38 +25,38 @@ A code keeps its number and its meaning for good. A problem carries its code and
 file, the byte, the tensor, what was expected and what was found.
 """
 LEVEL_HEADS = {
-    "index": "What the index says, by itself: its footer and blocks, the order of keys, the header, the numbers in each "
+    "index": "The index by itself: its footer and blocks, the order of keys, the header, the numbers in each "
     "entry, and whether the slices of a partitioned tensor tile it exactly. No data file is opened. A V1 file is one "
     "table of names and values, so that all of it is read. The index of a SavedModel is compared with its "
-    "`fingerprint.pb`, and every index with the graph beside it (`.meta`, `saved_model.pb`, up to 32 MiB): what the "
-    "graph restores must be there.",
+    "`fingerprint.pb`, and every index with the graph beside it (`.meta`, `saved_model.pb`, up to 32 MiB): the tensors "
+    "that the graph restores must be there.",
     "sizes": "Whether each data file that holds a tensor is there and long enough, and whether each byte of it belongs to "
     "one tensor. "
     "Only bytes that no tensor claims are read.",
-    "data": "Every byte of every tensor, against its checksum; strings are taken apart, V1 values gone through, and the "
-    "values of an object-based checkpoint's own graph of objects looked for. This is the default.",
-    "values": "What numbers the floats hold, streamed; the only level that imports NumPy. NaN and infinities are "
-    "told of every tensor. Zeros or one number throughout are told only of weights with two axes or more that are no "
-    "slot of an optimizer: biases begin as zeros, scales as ones, and slots of frozen weights stay zero, so that a "
-    "sound checkpoint has dozens. Of integers, bools and strings nothing is said.",
+    "data": "Every byte of every tensor, against its checksum; strings and V1 values are decoded, and the values that an "
+    "object-based checkpoint's own object graph names must be there. This is the default.",
+    "values": "The numbers of the floats, streamed; the only level that imports NumPy. NaN and infinities are "
+    "reported for every tensor. Zeros or one number throughout are reported only for weights with two axes or more that "
+    "are no slot of an optimizer: biases begin as zeros, scales as ones, and slots of frozen weights stay zero, so that "
+    "a sound checkpoint has dozens. Nothing is reported for integers, bools and strings.",
 }
-"""Level -> what it is."""
+"""Description of each level."""
 TAIL = """
 ## Diagnosis
 
-One cause shows as many problems. Where something is an error, `verify` also says what happened to each file, in
+One cause shows as many problems. After an error, `verify` also names the probable cause for each file, in
 `report.diagnosis`, under `diagnosis` in JSON, and before the last line of the text:
 
-| what is told | on what evidence |
+| diagnosis | evidence |
 |---|---|
 | the file is something else: a Git LFS pointer, a web page, an archive | its first bytes |
 | cut off, by how many bytes, and how many tensors it lacks | it ends before its tensors do; those before the end are sound |
 | of another save than the index | nine in ten or more of its tensors fail, or half of them with nine tenths of the \
 bytes, whether its size fits or not. How much older or newer than the index it is, is added as a hint only |
 | damaged, and which tensors are affected | some tensors fail |
-| zeros where data should be: a download that did not end, a sparse copy | all failing bytes from some byte on are zero |
-| moved as text: line feeds became CR LF | each line feed stands behind a CR, and it is too long by as many bytes or fewer |
-| moved as text the other way | too short, everything behind some byte fails, and no CR stands before a line feed |
+| zeros where data should be: an unfinished download, a sparse copy | all failing bytes from some byte on are zero |
+| transferred as text: line feeds became CR LF | each line feed stands behind a CR, and it is too long by as many bytes or fewer |
+| transferred as text the other way | too short, everything behind some byte fails, and no CR stands before a line feed |
 | index and data of different saves, or renamed | the index counts other data files than the names say; if all is \
 sound, the names that TensorFlow looks for |
 | the graph beside it is of another model | it restores tensors that the checkpoint lacks |

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.text import (
     printable,
+    quoted,
     shortened,
 )
 
@@ -95,7 +96,7 @@ class CheckpointError(Exception):
 
     def __str__(self) -> str:
         offset = None if self.offset is None else f"byte {self.offset}"
-        tensor = None if self.tensor is None else f"tensor {shortened(repr(self.tensor))}"
+        tensor = None if self.tensor is None else f"tensor {quoted(self.tensor)}"
         file = None if self.file is None else self.file or "''"
         parts = (file, offset, tensor, self.structure)
         where = [printable(part) for part in parts if part is not None]

@@ -29,6 +29,11 @@ def shortened(text: str) -> str:
     return f"{text[:_LONGEST_TEXT]}… ({len(text):,} letters)"
 
 
+def quoted(name: str | bytes) -> str:
+    """Return a name or a key in quotes, as messages show it."""
+    return shortened(repr(name))
+
+
 def count_of(number: int, noun: str) -> str:
     """Return "1 shard", "2 shards"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

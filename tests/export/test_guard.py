@@ -105,7 +105,7 @@ def test_no_file_of_the_checkpoint_is_a_target(
 ) -> None:
     before = contents(tmp_path)
     target = os.path.normpath(f"{source}{end}")
-    with pytest.raises(FileExistsError, match=r"the checkpoint|no folder"):
+    with pytest.raises(FileExistsError, match=r"the checkpoint|not a folder"):
         tfckpt.convert(source, target, format=kind, force=True)
     assert contents(tmp_path) == before
 

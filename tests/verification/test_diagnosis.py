@@ -189,7 +189,7 @@ CASES: list[tuple[str, Build, str]] = [
     ("a hole in the data",
      data(zeroed(EACH * 4 + 8, EACH * 9 + 8)), "zeros, from byte .* in 5 tensors"),
     ("an index that ends in zeros", index(lambda c: c[:500] + bytes(len(c) - 500)),
-     "zeros, from byte 500 on: a download"),
+     "zeros, from byte 500 on: an unfinished download"),
     ("an index of zeros", index(lambda c: bytes(len(c))), "zeros, from byte 0 on"),
     ("data moved as text", data(to_crlf), "line feed .* text.* binary"),
     ("data moved as text, pairs left alone", data(unix2dos), "line feed .* text.* binary"),
@@ -202,12 +202,12 @@ CASES: list[tuple[str, Build, str]] = [
     ("the graph of another model", lambda d: with_meta(d, "a"),
      "restores 'global_step' and 3 more"),
     ("files of another count", of_the_count_before,
-     r"counts 1 data files.* say 2\b.*different saves"),
+     r"counts 1 data files.* give 2\b.*different saves"),
     ("a file that was not copied", missing,
      "not all files were copied: .*data-00001-of-00003 belongs here too"),
     ("a damaged index", lambda d: poke(saved(d), INDEX, 40), "is damaged, 1 block .* data files"),
     ("a damaged V1 file", v1_file(lambda c: c[:70_000] + b"?" + c[70_001:]),
-     "is damaged, 1 block of it with all that was in there. Copy"),
+     "is damaged, 1 block of it with all rows. Copy"),
     ("a damaged tensor of a V1 file",
      lambda d: poke(v1(d, weights(0), block_size=1000), "", 300_000), "damaged. Affected: 'w"),
 ]  # fmt: skip
@@ -292,7 +292,7 @@ def test_at_level_sizes(tmp_path: Path) -> None:
     (line,) = verify(cut(saved(tmp_path), DATA, 7), level="sizes").diagnosis
     assert "ends 7 bytes early" in line
     (line,) = verify(rewrite(saved(tmp_path), DATA, to_crlf), level="sizes").diagnosis
-    assert "moved as if it were text" in line
+    assert "transferred as text" in line
 
 
 def test_little_is_read_where_the_cause_is_another(

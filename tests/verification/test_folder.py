@@ -491,7 +491,7 @@ def test_a_state_file_whose_newest_is_cut_off(tmp_path: Path) -> None:
     state(tmp_path, "old", "p")
     (problem,) = about(tmp_path).problems
     assert (problem.code, problem.what) == (
-        "TFC351", "the newest checkpoint is cut off, or none: old",
+        "TFC351", "the newest checkpoint is cut off, or no checkpoint: old",
     )  # fmt: skip
 
 

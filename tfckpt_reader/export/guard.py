@@ -18,31 +18,31 @@ from tfckpt_reader.text import printable
 if TYPE_CHECKING:
     from tfckpt_reader.paths.layout import Location
 
-    Seen = dict[str, tuple[int, int]]
+    FileStates = dict[str, tuple[int, int]]
     """Path -> bytes, and nanoseconds of the last change."""
 
 _OWN_END = r"\.index|\.meta|\.data-\d+-of-\d+"
 
 
-def name_of(location: Location) -> str:
+def public_name(location: Location) -> str:
     """Return what to call a checkpoint in a file that others get: no part of a path before it."""
     model = _saved_model(location)
     return printable(os.path.basename(absolute_path(location.prefix if model is None else model)))
 
 
-def seen(location: Location) -> Seen:
+def file_states(location: Location) -> FileStates:
     """Return how large the files of a checkpoint are, and when they were changed."""
     versions = {path: version_of(path) for path in tensor_files(location)}
     return {path: version for path, version in versions.items() if version is not None}
 
 
-def require_unchanged(location: Location, before: Seen) -> None:
+def require_unchanged(location: Location, before: FileStates) -> None:
     """Make sure that a checkpoint's files are what they were when they were first looked at.
 
     Raises:
         CorruptCheckpointError: one has another size or time, is gone, or is new.
     """
-    now = seen(location)
+    now = file_states(location)
     for path in sorted(before.keys() | now.keys()):
         if before.get(path) != now.get(path):
             raise CorruptCheckpointError(

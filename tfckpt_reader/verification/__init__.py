@@ -1,1 +1,1 @@
-"""Verification: what is wrong with a checkpoint, under stable codes."""
+"""Verification: the problems of a checkpoint, under stable codes."""

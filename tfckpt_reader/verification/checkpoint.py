@@ -1,34 +1,38 @@
-"""Is a checkpoint whole? Every block, every entry, every byte of data, and what lies between.
+"""Verify one checkpoint: every block, every entry, every byte of data, and the bytes between.
 
-Parses nothing itself. The parsers are asked piece by piece, with a collector around each
-question, so that one defect does not hide the next. Data is read, never mapped, in bounded
-memory: a file that is cut meanwhile is an error and not the end of the process.
+Parses nothing itself. Each check calls the readers' parsers and collects their errors: one defect
+does not hide the next. Data is read, never mapped, in bounded memory: a file cut meanwhile is an
+error and not the end of the process.
 
 Where TensorFlow is lenient, reading is too, and the defect is reported here: duplicate keys,
-overlapping ranges, bytes that belong to nobody, a missing header, a wrong size of strings. The
-footer and the metaindex, which no crc covers and TensorFlow never looks at, are checked as well.
+overlapping segments, bytes without an owner, a missing header, a wrong size of strings.
 """
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enough_memory
 from tfckpt_reader.paths.layout import Location
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.progress import Progress, no_progress
+from tfckpt_reader.verification.checks.checked import Checked
+from tfckpt_reader.verification.checks.restored_keys import (
+    check_restored_keys,
+    read_adjacent_graph,
+)
+from tfckpt_reader.verification.checks.v2 import check_v2
 from tfckpt_reader.verification.codes import require_level
+from tfckpt_reader.verification.diagnosis import diagnose
 from tfckpt_reader.verification.evidence import gather
 from tfckpt_reader.verification.findings import Findings
-from tfckpt_reader.verification.graph import check_graphs, graph_beside
 from tfckpt_reader.verification.report import Problem, Report
-from tfckpt_reader.verification.v2 import check_v2
 
 __all__ = ["Problem", "Report", "verify"]
 
 if TYPE_CHECKING:
-    pass
+    import os
+    from collections.abc import Iterator
 
 
 def verify(
@@ -37,26 +41,26 @@ def verify(
     level: str = "data",
     on_progress: Progress | None = None,
 ) -> Report:
-    """Check a checkpoint and report all that is wrong with it.
+    """Check a checkpoint and report all its defects.
 
     NumPy is imported at level values only.
 
     Args:
         path: As for `open`.
-        level: How far to go; each includes those before. "index": what the index says. "sizes":
-            that the data files are there and fit. "data": every byte. "values": warn of NaN,
-            infinities, and weights that hold nothing.
+        level: Depth of the checks; each level includes those before. "index": the index alone.
+            "sizes": presence and size of the data files. "data": every byte. "values": warn of NaN,
+            infinities, and weights without information.
         on_progress: Called now and then with the bytes of data checked and their total.
 
     Raises:
-        ValueError: there is no such level.
+        ValueError: `level` is unknown.
         CheckpointNotFoundError: there is nothing to verify.
-        CheckpointError: what is there cannot be read: no permission, a pipe. Bytes that can be
-            read, whatever they are, end in the report instead.
+        CheckpointError: the file cannot be read: no permission, a pipe. Readable bytes of any kind
+            end in the report instead.
     """
     require_level(level)
-    findings = Findings()
-    tensors = nbytes = 0
+    findings, checked = Findings(), Checked()
+    notes: tuple[str, ...] = ()
     try:
         location = locate(path)
     except CorruptCheckpointError as error:
@@ -65,47 +69,46 @@ def verify(
     check = _CHECKS.get(location.version, _check_nothing)
     try:
         with enough_memory(location.prefix):
-            beside = graph_beside(location)
-            tensors, nbytes = check(location, findings, on_progress or no_progress, level)
-            check_graphs(location, findings, level, beside)
+            graph = read_adjacent_graph(location)
+            for facts in check(location, findings, on_progress or no_progress, level):
+                checked = facts  # an error leaves those of the stages before it
+            notes = check_restored_keys(location, checked, graph, findings)
     except UnsupportedError as error:
-        findings.most += 1  # room to say so
+        findings.most += 1  # room for this problem
         findings.add_error("TFC901", error)
     return Report(
         location.prefix,
         location.version,
-        tensors,
-        nbytes,
+        checked.tensors,
+        checked.nbytes,
         tuple(findings.problems),
-        (*location.notes, *findings.notes),
+        (*location.notes, *notes),
         level=level,
-        coverage=findings.coverage,
-        diagnosis=_diagnosis(findings, location.prefix + ".index"),
+        coverage=checked.coverage,
+        diagnosis=_diagnosis(findings, checked, f"{location.prefix}.index"),
     )
 
 
-def _diagnosis(findings: Findings, index: str) -> tuple[str, ...]:
-    if not findings.problems:
+def _diagnosis(findings: Findings, checked: Checked, index: str) -> tuple[str, ...]:
+    if not findings.errors:
         return ()
-    from tfckpt_reader.verification.diagnosis import diagnose
-
     try:
         with enough_memory(index):
-            return diagnose(findings.problems, gather(findings, index))
+            return diagnose(findings.problems, gather(findings.problems, checked, index))
     except UnsupportedError:
         return ()
 
 
 def _check_v1(
     location: Location, findings: Findings, progress: Progress, level: str
-) -> tuple[int, int]:
-    from tfckpt_reader.verification.v1 import check_v1
+) -> Iterator[Checked]:
+    from tfckpt_reader.verification.checks.v1 import check_v1
 
     return check_v1(location, findings, progress, level)
 
 
-def _check_nothing(*_arguments: object) -> tuple[int, int]:
-    return 0, 0
+def _check_nothing(*_arguments: object) -> Iterator[Checked]:
+    return iter(())
 
 
 _CHECKS = {"V1": _check_v1, "V2": check_v2}

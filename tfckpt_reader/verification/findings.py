@@ -1,4 +1,4 @@
-"""The collector of problems, and the code of each error that a parser raises."""
+"""The collector of problems, and the code of each error of a parser."""
 
 from __future__ import annotations
 
@@ -11,35 +11,29 @@ from tfckpt_reader.errors import (
     ErrorKind,
     UnsupportedError,
 )
-from tfckpt_reader.verification.codes import (
-    CODES,
-    UNREAD,
-)
-from tfckpt_reader.verification.report import Coverage
+from tfckpt_reader.verification.codes import CODES, ERROR, UNREAD
+from tfckpt_reader.verification.report import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tfckpt_reader.tensor.spec import Segment
-from tfckpt_reader.verification.report import Problem
-
 MOST_PROBLEMS = 100_000
-"""Found in one checkpoint before the search ends: a million would fill the memory, unread."""
+"""The search for problems in one checkpoint ends after this many; a million would fill memory."""
 
 
 class Findings:
-    """Collects problems in the order they are found."""
+    """Collects problems in the order of their discovery.
+
+    Attributes:
+        problems: All of them.
+        errors: Number of problems of severity error.
+        most: Number of problems that ends the search.
+    """
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
-        self._codes: set[str] = set()
-        self.notes: list[str] = []
-        self.names: frozenset[str] | None = None
-        """Of all tensors of the checkpoint; None if its index could not be read."""
-        self.runs: dict[str, list[Segment]] = {}
-        """Data file -> what lies in it, in order: the diagnosis wants to know."""
+        self.errors = 0
         self.most = MOST_PROBLEMS
-        self.coverage = Coverage()
 
     def add(  # noqa: PLR0913 - the columns of a problem
         self,
@@ -55,21 +49,20 @@ class Findings:
         """Add a problem; its severity is the code's.
 
         Raises:
-            UnsupportedError: there are as many as are listed: the search shall end.
+            UnsupportedError: `most` is reached.
         """
         if len(self.problems) >= self.most:
             raise UnsupportedError(f"more than {self.most:,} problems; the search ended there")
         texts = (None if value is None else str(value) for value in (expected, got))
         severity = CODES[code].severity
         self.problems.append(Problem(code, severity, file, offset, tensor, what, *texts))
-        self._codes.add(code)
-
-    def has(self, *codes: str) -> bool:
-        """Tell whether a problem with one of these codes was found."""
-        return not self._codes.isdisjoint(codes)
+        self.errors += severity == ERROR
 
     def add_error(self, code: str, error: CheckpointError) -> None:
-        """Add what a parser raised, under `code` if it is about the bytes."""
+        """Add the error of a parser; under `code`, unless the bytes are unreadable or unsupported.
+
+        The error's advice goes into the problem only where it fits the case better than the code's.
+        """
         if error.kind is ErrorKind.UNSUPPORTED:
             code = "TFC901"
         elif error.kind is ErrorKind.UNREADABLE and code not in UNREAD:
@@ -91,7 +84,7 @@ class Findings:
     def collect(self, code: str) -> Iterator[None]:
         """Turn an error about the bytes raised inside into a problem, and go on after the block.
 
-        Its code is `code`, unless what it was found in tells a better one.
+        The kind of the error decides its code; `code` is for kinds without one.
         """
         try:
             yield
@@ -115,18 +108,18 @@ CODE_OF_KIND = {
     ErrorKind.FOREIGN_DATA: "TFC302",
     ErrorKind.CHECKSUM: "TFC401",
 }
-"""The code of each kind of error that has one of its own."""
+"""Code of each kind of error with one of its own."""
 _ADVISED = (ErrorKind.FOREIGN, ErrorKind.FOREIGN_DATA, ErrorKind.HEADER)
-"""Kinds whose advice is right for the case, and not only for the code."""
+"""Kinds with more specific advice than the code."""
 
 
 def code_of(error: CheckpointError, otherwise: str, unreadable: str = "TFC354") -> str:
     """Return the code of an error.
 
     Args:
-        error: What a parser raised.
-        otherwise: The code of bytes that are wrong in no more special way.
-        unreadable: The code where the system does not let the file be read.
+        error: The error of a parser.
+        otherwise: Code for damage of no special kind.
+        unreadable: Code for a file refused by the system.
     """
     if error.kind is ErrorKind.UNREADABLE:
         return unreadable
@@ -134,5 +127,5 @@ def code_of(error: CheckpointError, otherwise: str, unreadable: str = "TFC354") 
 
 
 def code_of_data(error: CheckpointError) -> str:
-    """Return the code of an error that came up while a tensor's bytes were read."""
+    """Return the code of an error raised while the bytes of a tensor were read."""
     return code_of(error, "TFC402", unreadable="TFC309")

@@ -1,9 +1,7 @@
-"""All checkpoints below a folder, verified; and what its state files promise.
+"""Verify all checkpoints below a folder, and the names in its state files.
 
-Finds (search.py) and asks (verification.py); parses nothing itself.
-
-Small ones are verified several at once, so that where files are slow to open one is worked on
-while another is waited for; a large one keeps all processors busy by itself.
+Parses nothing itself. Small checkpoints are verified several at once, to hide the time for opening
+files on slow storage; a large one keeps all processors busy by itself.
 """
 
 from __future__ import annotations
@@ -23,9 +21,9 @@ from tfckpt_reader.storage.sniff import describe, is_state_file, read_head
 from tfckpt_reader.storage.workers import WORTH_THREADS, each
 from tfckpt_reader.text import count_of, shortened
 from tfckpt_reader.verification.checkpoint import verify
+from tfckpt_reader.verification.checks.restored_keys import check_without_index
 from tfckpt_reader.verification.codes import require_level
 from tfckpt_reader.verification.findings import MOST_PROBLEMS, Findings
-from tfckpt_reader.verification.graph import check_alone
 from tfckpt_reader.verification.report import Report
 
 if TYPE_CHECKING:
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.progress import Progress
 
 _LEAST_KEPT = 10
-"""Problems kept of each checkpoint, however many checkpoints there are."""
+"""Problems reported per checkpoint, however many checkpoints there are."""
 
 
 def verify_all(
@@ -45,20 +43,20 @@ def verify_all(
 ) -> tuple[Report, ...]:
     """Check every checkpoint in a folder and below it.
 
-    Found are V2 prefixes, V1 files and the variables of SavedModels. Links to folders are not
-    followed. What a ``checkpoint`` file names must be there.
+    The search covers V2 prefixes, V1 files and the variables of SavedModels, and does not follow
+    links to folders. The checkpoints named in a ``checkpoint`` state file must be there.
 
     Args:
         folder: Where to search.
-        level: How far to go with each: as for `verify`.
+        level: Depth of the checks, as for `verify`.
         on_progress: Called now and then with the bytes of data checked and their total.
 
     Returns:
-        The reports, by path. One of version "" and the folder's own path comes first if there is
-        something to say of the folder: state files, what was left aside.
+        The reports, by path. Problems and notes about the folder itself (its state files, files
+        left out) come first, in a report of version "" with the folder's path.
 
     Raises:
-        ValueError: there is no such level.
+        ValueError: `level` is unknown.
         CheckpointNotFoundError: there is no such folder, or nothing to verify in it.
     """
     require_level(level)
@@ -67,12 +65,12 @@ def verify_all(
         what = "is no folder" if exists(top) else "there is no such folder"
         raise CheckpointNotFoundError(what, file=top, advice="To verify one checkpoint, name it")
     found = discover(top)
-    about = _about_folder(top, found, level)
+    of_folder = _folder_report(top, found, level)
     partial = [
         *(_lost(prefix, level) for prefix in found.without_index),
         *_without_variables(found, level),
     ]
-    if not (found.checkpoints or partial or about.problems):
+    if not (found.checkpoints or partial or of_folder.problems):
         raise CheckpointNotFoundError(
             "there is no checkpoint in this folder or below it",
             file=top,
@@ -80,7 +78,7 @@ def verify_all(
         )
     reports = [*partial, *_verified(found, level, on_progress)]
     reports.sort(key=lambda report: (report.path, report.version))
-    first = [about] if about.problems or about.notes else []
+    first = [of_folder] if of_folder.problems or of_folder.notes else []
     return (*first, *reports)
 
 
@@ -89,7 +87,7 @@ def _verified(found: Discovery, level: str, on_progress: Progress | None) -> Ite
     done = 0
     most = max(_LEAST_KEPT, MOST_PROBLEMS // max(1, len(found.checkpoints)))
 
-    def tell(of_one: int, _its_total: int = 0) -> None:
+    def report(of_one: int, _its_total: int = 0) -> None:
         if on_progress is not None:
             on_progress(min(done + of_one, total), total)
 
@@ -98,34 +96,33 @@ def _verified(found: Discovery, level: str, on_progress: Progress | None) -> Ite
 
     small = [task for task in found.checkpoints if _is_small(*task)]
     with closing(each(small, verified)) as reports:
-        for (_, size), report in reports:
-            yield report
-            tell(size)
+        for (_, size), verdict in reports:
+            yield verdict
+            report(size)
             done += size
     for location, size in found.checkpoints:
         if not _is_small(location, size):
-            yield _one(location, level, tell, most)
+            yield _one(location, level, report, most)
             done += size
 
 
 def _is_small(location: Location, size: int) -> bool:
-    """Tell whether several of its kind are verified at once: little to read, and few names.
+    """Return whether several of its kind may be verified at once: little data, few names.
 
-    Names take some eight times the memory that they take in an index.
+    In memory, names take about eight times their size in an index.
     """
     graph = graph_file_of(location.prefix) or ""
     return size + 8 * size_of(f"{location.prefix}.index") + size_of(graph) < WORTH_THREADS
 
 
 def _one(location: Location, level: str, on_progress: Progress | None, most: int) -> Report:
-    """Verify one; that it cannot be read must not hide the others."""
+    """Verify one checkpoint. An unreadable one does not stop the rest."""
     try:
         report = verify(location, level=level, on_progress=on_progress)
     except CheckpointError as error:
         findings = Findings()
         findings.add_error("TFC354", error)
-        problems = tuple(findings.problems)
-        return Report(location.prefix, location.version, 0, 0, problems, level=level)
+        return _report(location, findings, level)
     if len(report.problems) <= most:
         return report
     more = count_of(len(report.problems) - most, "more problem")
@@ -133,27 +130,31 @@ def _one(location: Location, level: str, on_progress: Progress | None, most: int
     return replace(report, problems=report.problems[:most], notes=notes)
 
 
+def _report(location: Location, findings: Findings, level: str) -> Report:
+    problems = tuple(findings.problems)
+    return Report(location.prefix, location.version, 0, 0, problems, location.notes, level=level)
+
+
 def _lost(prefix: str, level: str) -> Report:
     findings = Findings()
     what = "data files are there, but not their index"
     findings.add("TFC353", what, file=f"{prefix}.index")
-    return Report(prefix, "V2", 0, 0, tuple(findings.problems), level=level)
+    return _report(Location("V2", prefix), findings, level)
 
 
 def _without_variables(found: Discovery, level: str) -> Iterator[Report]:
-    """Yield a report of each SavedModel that has no variables, and should have some."""
+    """Yield a report of each SavedModel with a graph but no variables."""
     for folder in found.models:
         location = Location("V2", saved_model_prefix(folder))
         findings = Findings()
         if location.prefix not in found.without_index:
-            check_alone(location, findings)
+            check_without_index(location, findings)
         if findings.problems:
-            problems = tuple(findings.problems)
-            yield Report(location.prefix, "V2", 0, 0, problems, tuple(findings.notes), level=level)
+            yield _report(location, findings, level)
 
 
-def _about_folder(top: str, found: Discovery, level: str) -> Report:
-    """Report on the folder itself: what could not be searched, and what state files promise."""
+def _folder_report(top: str, found: Discovery, level: str) -> Report:
+    """Report unreadable folders, and missing checkpoints of state files."""
     findings = Findings()
     for path, why in found.unreadable:
         findings.add("TFC355", f"could not be searched: {why}", file=path)
@@ -162,14 +163,13 @@ def _about_folder(top: str, found: Discovery, level: str) -> Report:
     for path in found.state_files:
         if os.path.abspath(path) not in known:
             has_company = os.path.dirname(os.path.abspath(path)) in folders
-            if has_company or is_state_file(read_head(path)):  # else somebody else's file
+            if has_company or is_state_file(read_head(path)):  # else of another program
                 _check_state(path, known, findings)
-    problems, notes = tuple(findings.problems), tuple(found.notes)
-    return Report(top, "", 0, 0, problems, notes, level=level)
+    return _report(Location("", top, notes=tuple(found.notes)), findings, level)
 
 
 def _names_of(location: Location) -> Iterator[str]:
-    """Yield the names under which a state file may know a checkpoint."""
+    """Yield the absolute paths by which a state file may name a checkpoint."""
     path = _absolute(location.prefix)
     yield path
     match = V1_SHARD.fullmatch(path)
@@ -178,7 +178,7 @@ def _names_of(location: Location) -> Iterator[str]:
 
 
 def _check_state(path: str, known: set[str], findings: Findings) -> None:
-    """Report what a state file names that is not there."""
+    """Report the missing checkpoints of a state file."""
     try:
         state = read_state(path)
     except CorruptCheckpointError as error:
@@ -192,7 +192,7 @@ def _check_state(path: str, known: set[str], findings: Findings) -> None:
     folder = os.path.dirname(path)
     if not _is_known(folder, state.newest, known):
         is_there = any(map(is_file, candidates(folder, state.newest)))
-        why = "is cut off, or none" if is_there else "is not beside it"
+        why = "is cut off, or no checkpoint" if is_there else "is not beside it"
         what = f"the newest checkpoint {why}: {shortened(state.newest)}"
         findings.add("TFC351", what, file=path)
     others = dict.fromkeys(name for name in state.kept if name != state.newest)
@@ -203,11 +203,11 @@ def _check_state(path: str, known: set[str], findings: Findings) -> None:
 
 
 def _is_known(folder: str, written: str, known: set[str]) -> bool:
-    """Tell whether a state file's entry was found; TensorFlow follows it out of its folder, too."""
+    """Return whether a state file's entry exists, in its folder or, as for TensorFlow, outside."""
     direct = os.path.join(folder, written)
-    return any(_absolute(place) in known for place in (direct, *candidates(folder, written)))
+    return any(_absolute(path) in known for path in (direct, *candidates(folder, written)))
 
 
 def _absolute(path: str) -> str:
-    """Return an absolute path that ends in a slash if `path` does: an empty base name counts."""
+    """Return an absolute path, with the slash at the end of `path`: an empty base name counts."""
     return os.path.join(os.path.abspath(path), "") if path.endswith("/") else os.path.abspath(path)

@@ -1,7 +1,6 @@
-"""What `verify` found.
+"""The outcome of a verification: problems, coverage, and the report itself.
 
-Knows no format; the report, and the collector that turns the parsers' errors into
-problems. What there is to find is in codes.py.
+Knows no format. The codes of problems are in codes.py.
 """
 
 from __future__ import annotations
@@ -9,35 +8,35 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.text import count_of, printable
+from tfckpt_reader.text import count_of, printable, quoted
 from tfckpt_reader.verification.codes import CODES, ERROR, INFORMATION, WARNING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 MOST = 200
-"""Files, and scopes, that are told apart: a report of a million cases serves nobody."""
+"""Files, and scopes, listed individually: a report of a million cases serves nobody."""
 OTHER = "…"
-"""Stands for the scopes beyond those."""
+"""Stands for all further scopes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What was looked at."""
+    """Files and tensors checked."""
 
     files: tuple[str, ...] = ()
     """The index and the data files that it needs, or the V1 files; at most `MOST`."""
     scopes: Mapping[str, int] = field(default_factory=dict)
-    """Top scope -> how many tensors; "" for names without a slash; at most `MOST` and `OTHER`."""
+    """Tensors per top scope; "" for names without a slash; at most `MOST` and `OTHER`."""
 
     def scope_of(self, name: str) -> str:
-        """Return under which scope a name was counted, or would have been."""
+        """Return the scope of a name, for names of other checkpoints too."""
         scope = top_scope(name)
         return OTHER if scope not in self.scopes and OTHER in self.scopes else scope
 
 
 def top_scope(name: str) -> str:
-    """Return what stands before the first slash of a name: "" if there is none."""
+    """Return the text before the first slash of a name; "" without a slash."""
     scope, slash, _ = name.partition("/")
     return scope if slash else ""
 
@@ -55,7 +54,7 @@ def coverage_of(files: Iterable[str], names: Iterable[str]) -> Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that `verify` found."""
+    """One defect, oddity or remark."""
 
     code: str
     severity: str
@@ -65,7 +64,7 @@ class Problem:
     """Bytes from the start of the file."""
     tensor: str | None
     what: str
-    """In words, without file and tensor."""
+    """Description, without file and tensor."""
     expected: str | None
     got: str | None
 
@@ -73,7 +72,7 @@ class Problem:
         name = CODES[self.code].name
         where = [self.file, None if self.offset is None else f"byte {self.offset}"]
         if self.tensor is not None:
-            where.append(f"tensor {self.tensor!r}")
+            where.append(f"tensor {quoted(self.tensor)}")
         text = f"{self.severity} {self.code} {name}: "
         text += ": ".join(printable(part) for part in [*where, self.what] if part is not None)
         if self.expected is not None or self.got is not None:
@@ -89,22 +88,22 @@ class Report:
     """Outcome of a verification."""
 
     path: str
-    """What was verified: the prefix, or the V1 file."""
+    """The prefix, or the V1 file."""
     version: str
-    """"V1", "V2", or "" where it could not be told."""
+    """"V1", "V2", or "" if unknown."""
     tensors: int
-    """Tensors that were checked, as far as the level goes."""
+    """Tensors checked, as far as the level goes."""
     nbytes: int
-    """Bytes of their data that were read and found sound; 0 below level data."""
+    """Bytes of sound data; 0 below level data."""
     problems: tuple[Problem, ...]
     notes: tuple[str, ...] = ()
-    """What was assumed to find the checkpoint."""
+    """Assumptions made to find the checkpoint, and graphs left aside."""
     level: str = "data"
-    """How far it went: "index", "sizes", "data" or "values"."""
+    """"index", "sizes", "data" or "values"."""
     diagnosis: tuple[str, ...] = ()
-    """What all problems together say happened to the files, a line each; none of sound ones."""
+    """Probable causes of the errors, a line per file and cause; none without errors."""
     coverage: Coverage = field(default_factory=Coverage)
-    """Which files and names were looked at."""
+    """Files and names checked."""
 
     @property
     def ok(self) -> bool:

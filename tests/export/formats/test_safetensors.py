@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.export.formats import safetensors
+from tfckpt_reader.export.formats import FORMATS, safetensors
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.spec import TensorSpec
 
@@ -112,8 +112,8 @@ KINDS = {
 
 @pytest.mark.parametrize("dtype", list(DataType), ids=str)
 def test_type(dtype: DataType) -> None:
-    form = safetensors.form(dtype, raw=False)
-    assert (form.kind if form else None) == KINDS.get(dtype.name)
+    encoding = FORMATS["safetensors"].encoding(dtype, raw=False)
+    assert (encoding.type_name if encoding else None) == KINDS.get(dtype.name)
 
 
 def test_what_numpy_lacks_keeps_its_bits(tmp_path: Path) -> None:

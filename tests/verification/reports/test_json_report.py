@@ -12,12 +12,12 @@ from report_parsers import SCHEMA, validate
 from reports import hostile_reports, names, problem, report
 
 from tfckpt_reader.verification.report import Report
-from tfckpt_reader.verification.reports.json_report import document, documents, json_pieces
+from tfckpt_reader.verification.reports.json_report import document, documents, json_stream
 
 
 def printed(found: dict[str, Any]) -> Any:
     """A document as whoever reads what is printed has it."""
-    return json.loads("".join(json_pieces(found)))
+    return json.loads("".join(json_stream(found)))
 
 
 documents_of_anything = st.recursive(
@@ -27,22 +27,22 @@ documents_of_anything = st.recursive(
 
 
 @given(documents_of_anything)
-def test_json_pieces_are_json(found: Any) -> None:
+def test_json_stream_is_json(found: Any) -> None:
     def lazy(value: Any) -> Any:
         if isinstance(value, list):
             return map(lazy, value)
         return {k: lazy(v) for k, v in value.items()} if isinstance(value, dict) else value
 
-    assert "".join(json_pieces(found)) == json.dumps(found, indent=1)
-    text = "".join(json_pieces(lazy(found)))
+    assert "".join(json_stream(found)) == json.dumps(found, indent=1)
+    text = "".join(json_stream(lazy(found)))
     assert json.loads(text) == found
     assert text.isascii()
 
 
-def test_json_pieces_have_an_item_on_each_line() -> None:
+def test_json_stream_has_an_item_on_each_line() -> None:
     found = {"problems": iter([{"a": [1, 2]}, {"a": []}]), "none": iter([])}
     lines = '{\n "problems": [\n  {"a": [1, 2]},\n  {"a": []}\n ],\n "none": []\n}'
-    assert "".join(json_pieces(found)) == lines
+    assert "".join(json_stream(found)) == lines
 
 
 @given(hostile_reports(), names)

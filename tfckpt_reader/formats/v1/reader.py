@@ -16,7 +16,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, located
+from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, ErrorKind, located
 from tfckpt_reader.formats.reader import read_in_order
 from tfckpt_reader.formats.v1.rows import read_header, stored_values, tensor_meta
 from tfckpt_reader.storage.local import File
@@ -39,7 +39,7 @@ from tfckpt_reader.tensor.spec import TensorSlice, TensorSpec, Unplaced
 from tfckpt_reader.tensor.typed_values import count_values, decode_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -54,6 +54,8 @@ class V1:
         prefix: Its name: the path of the file, or the pattern of its shards.
         files: Its shards; their order does not matter.
         mapped: Map the files, so that large rows are not copied.
+        on_error: Called with the error of a bad file, which is left out; without it, errors are
+            raised.
 
     Raises:
         CorruptCheckpointError: a file is no sound table, or has no V1 header.
@@ -62,15 +64,32 @@ class V1:
 
     version = "V1"
 
-    def __init__(self, prefix: str, files: Sequence[str], *, mapped: bool = True) -> None:
+    def __init__(
+        self,
+        prefix: str,
+        files: Sequence[str],
+        *,
+        mapped: bool = True,
+        on_error: Callable[[CheckpointError], object] | None = None,
+    ) -> None:
         self.prefix = prefix
         self.notes: list[str] = []
-        self.tables = [Table(File(path, mapped=mapped)) for path in files]
+        self.tables: list[Table] = []
         self._metas: dict[bytes, list[tuple[int, bytes]]] = {}
-        for shard, table in enumerate(self.tables):
-            for data in read_header(table).tensor:
-                name = tensor_meta(table, data).name
-                self._metas.setdefault(name, []).append((shard, data))
+        for path in files:
+            try:
+                table = Table(File(path, mapped=mapped))
+                metas = [
+                    (tensor_meta(table, data).name, data) for data in read_header(table).tensor
+                ]
+            except CheckpointError as error:
+                if on_error is None:
+                    raise
+                on_error(error)
+                continue
+            for name, data in metas:
+                self._metas.setdefault(name, []).append((len(self.tables), data))
+            self.tables.append(table)
         self._slices: dict[str, tuple[TensorSlice, ...]] = {}
 
     @property

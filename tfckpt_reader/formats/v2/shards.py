@@ -9,7 +9,6 @@ the entries in the index give the positions. Its name holds its number and the n
 from __future__ import annotations
 
 import threading
-from os.path import exists
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import mask

@@ -1,5 +1,5 @@
-"""Reports of verifications, written for those who read them: machines, services, people.
+"""Reports as text, for machines, services and people.
 
-Nothing; each kind has a module, a function from reports to text that reads and writes no
-file. Names come from files and may hold anything: each module escapes them as its readers need.
+Each format has a module with a pure function from reports to text. Names
+come from files and may hold anything: each module escapes them as its format needs.
 """

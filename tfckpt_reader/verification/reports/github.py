@@ -1,8 +1,8 @@
-"""GitHub's workflow commands: annotations of a run, which a job prints.
+"""GitHub's workflow commands: annotations of a run, printed by a job.
 
-Knows no environment. A step shows ten annotations of each severity and drops the others,
-so that they are chosen here: problems of a kind in a file are one; every checkpoint has its turn
-before any has its second; and the last one says how many there are besides.
+Knows no environment. A step shows ten annotations of each severity and drops the others, so the
+selection happens here: the problems of one kind in one file share an annotation; every checkpoint
+gets its first before any gets its second; and the last annotation counts the rest.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.text import printable
 from tfckpt_reader.verification.codes import CODES, ERROR, WARNING
-from tfckpt_reader.verification.reports.locations import inside, place, words
+from tfckpt_reader.verification.reports.locations import path_of, relative, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,29 +19,31 @@ if TYPE_CHECKING:
     from tfckpt_reader.verification.report import Problem, Report
 
 MOST = 10
-"""Annotations of each severity that GitHub shows for a step."""
+"""Annotations of each severity shown by GitHub for a step."""
 
 
 class _Group(NamedTuple):
+    """Problems of one kind in one file."""
+
     turn: int
-    """Groups of its report before it."""
+    """Groups before it in its report."""
     diagnosis: tuple[str, ...]
-    """That of its report, told with the first group."""
+    """Diagnosis of its report, for the first group only."""
     first: Problem
     number: int
-    """Of problems in it."""
+    """Count of its problems."""
     path: str
 
 
 def annotated(
     reports: Sequence[Report], *, top: str = ".", failed: Sequence[str] = ()
 ) -> list[str]:
-    """Return the lines that a job prints; at most ten errors and ten warnings.
+    """Return the lines for a job to print; at most ten errors and ten warnings.
 
     Args:
-        reports: Errors and warnings of them are told, not the remarks.
-        top: Folder that paths are told from: the top of the repository.
-        failed: Why something could not be verified at all; these come first.
+        reports: Their errors and warnings are annotated, not the remarks.
+        top: The top of the repository; paths are relative to it.
+        failed: Errors of unverified paths; these come first.
     """
     shown = (
         failed
@@ -72,38 +74,38 @@ def _chosen(severity: str, groups: list[_Group], room: int, top: str) -> list[st
 
 
 def _groups(report: Report, severity: str) -> list[_Group]:
-    found: dict[tuple[str, str], list[Problem]] = {}
+    groups: dict[tuple[str, str], list[Problem]] = {}
     for problem in report.problems:
         if problem.severity == severity:
-            found.setdefault((problem.code, place(problem, report)), []).append(problem)
+            groups.setdefault((problem.code, path_of(problem, report)), []).append(problem)
     return [
         _Group(turn, () if turn else report.diagnosis, problems[0], len(problems), path)
-        for turn, ((_, path), problems) in enumerate(found.items())
+        for turn, ((_, path), problems) in enumerate(groups.items())
     ]
 
 
 def _annotation(severity: str, group: _Group, top: str) -> str:
     code = CODES[group.first.code]
-    text = [words(group.first)]
+    text = [text_of(group.first)]
     if group.number > 1:
         text.append(f"… and {group.number - 1:,} more of this kind in this file")
     title = f"{group.first.code} {code.name}"
     return command(
         severity,
         "\n".join([*text, *group.diagnosis, f"{code.meaning} {code.cure}"]),
-        file=inside(group.path, top),
+        file=relative(group.path, top),
         title=title,
     )
 
 
 def command(name: str, message: str, **properties: str) -> str:
-    """Return a workflow command. Characters that do not print become escapes, but line ends."""
-    told = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-    return f"::{name} {told}::{_data(message)}"
+    """Return a workflow command. Unprintable characters are escaped, except line ends."""
+    fields = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
+    return f"::{name} {fields}::{_data(message)}"
 
 
 def _data(text: str) -> str:
-    # The older form of commands, ##[name], is looked for anywhere in a line.
+    # GitHub accepts the older form of commands, ##[name], anywhere in a line.
     lines = (printable(line).replace("%", "%25") for line in text.split("\n"))
     return "%0A".join(lines).replace("##[", "## [")
 
@@ -113,6 +115,6 @@ def _property(text: str) -> str:
 
 
 def harmless(line: str) -> str:
-    """Return a line of other output so that the runner does not take it for a command."""
+    """Return a line of other output, changed where the runner would execute it as a command."""
     shown = line.replace("##[", "## [")
     return f"\\x3a{shown.lstrip()[1:]}" if shown.lstrip().startswith("::") else shown

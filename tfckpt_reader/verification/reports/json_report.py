@@ -1,6 +1,6 @@
-"""Reports as JSON documents: what ``--json`` prints. docs/verify.schema.json describes them.
+"""Reports as JSON documents, for ``--json``. docs/verify.schema.json describes them.
 
-Makes dictionaries; the version of the schema is added by whoever prints them.
+Makes dictionaries; the caller adds the version of the schema.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _problem(problem: Problem) -> dict[str, Any]:
 
 
 def document(report: Report) -> dict[str, Any]:
-    """Return a report as a document of its own, for `json_pieces`: its problems are an iterator."""
+    """Return one report as a document for `json_stream`: its problems are an iterator."""
     return {
         "path": report.path,
         "version": report.version,
@@ -43,7 +43,7 @@ def document(report: Report) -> dict[str, Any]:
 
 
 def documents(reports: Sequence[Report], failed: Sequence[str] = ()) -> dict[str, Any]:
-    """Return many reports, and why something could not be verified at all, as one document."""
+    """Return many reports, and the errors of unverified paths, as one document."""
     severities = [problem.severity for report in reports for problem in report.problems]
     return {
         "ok": not failed and all(report.ok for report in reports),
@@ -58,13 +58,13 @@ def documents(reports: Sequence[Report], failed: Sequence[str] = ()) -> dict[str
     }
 
 
-def json_pieces(value: object, indent: str = "") -> Iterator[str]:
+def json_stream(value: object, indent: str = "") -> Iterator[str]:
     """Yield the text of a value, pure ASCII, indented by a space per level.
 
     Args:
-        value: What JSON knows, and iterators. These become lists with an item on each line, and
-            are asked for one only when it is its turn.
-        indent: Before each line but the first.
+        value: A JSON value, which may contain iterators. These become lists with an item on each
+            line, and are advanced only as the text is consumed.
+        indent: Prefix of each line but the first.
     """
     text = _text(value, indent=1)
     inner, comma = f"\n{indent} ", ""
@@ -74,7 +74,7 @@ def json_pieces(value: object, indent: str = "") -> Iterator[str]:
         yield "{"
         for key, item in value.items():
             yield f"{comma}{inner}{json.dumps(key)}: "
-            yield from json_pieces(item, indent + " ")
+            yield from json_stream(item, indent + " ")
             comma = ","
         yield f"\n{indent}}}"
     elif isinstance(value, (list, Iterator)):
@@ -82,13 +82,13 @@ def json_pieces(value: object, indent: str = "") -> Iterator[str]:
         for item in value:
             yield comma + inner
             line = _text(item)
-            yield from json_pieces(item, indent + " ") if line is None else [line]
+            yield from json_stream(item, indent + " ") if line is None else [line]
             comma = ","
         yield f"\n{indent}]" if comma else "]"
 
 
 def _text(value: object, indent: int | None = None) -> str | None:
-    """Return the text of a value at once; None if there is an iterator in it."""
+    """Return the text of a value; None if it contains an iterator."""
     try:
         return json.dumps(value, indent=indent)
     except TypeError:

@@ -1,10 +1,10 @@
 r"""JUnit XML, which Jenkins, GitLab and most other services show as test results.
 
-See cases.py for what a case is. There is no standard; this is the part that all know::
+There is no standard; this subset is supported by all services::
 
     testsuites > testsuite (a checkpoint) > testcase (a file or a scope) > failure | system-out
 
-Characters that XML cannot hold, and all others that do not print, become escapes such as ``\x1b``.
+Unprintable characters, those illegal in XML among them, become escapes such as ``\x1b``.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from tfckpt_reader.verification.report import Problem, Report
 
 _MOST_LINES = 20
-"""Problems listed in a case; it says how many more there are."""
+"""Problems listed in a case; the rest are counted."""
 
 
 def junit(reports: Sequence[Report], *, strict: bool = False, failed: Sequence[str] = ()) -> str:
     """Return the reports as JUnit XML.
 
     Args:
-        reports: A test suite each.
-        strict: Warnings are failures, too.
-        failed: Why something could not be verified at all; each an error of its own suite.
+        reports: Each becomes a test suite.
+        strict: Count warnings as failures, too.
+        failed: Errors of unverified paths; together a suite.
     """
     bad = (ERROR, WARNING) if strict else (ERROR,)
     suites = [(report, cases(report)) for report in reports]
@@ -73,9 +73,9 @@ def _suite(report: Report, its: list[Case], bad: tuple[str, ...]) -> Iterator[st
         yield f"<testcase classname={name} name={_attribute(case.name)}>"
         yield from _outcome(case, bad)
         yield "</testcase>"
-    told = [*(f"diagnosis: {line}" for line in report.diagnosis), *report.notes]
-    if told:
-        yield f"<system-out>{_text(told)}</system-out>"
+    lines = [*(f"diagnosis: {line}" for line in report.diagnosis), *report.notes]
+    if lines:
+        yield f"<system-out>{_text(lines)}</system-out>"
     yield "</testsuite>"
 
 
@@ -113,17 +113,17 @@ def _attribute(text: str) -> str:
 
 
 def _text(lines: Sequence[str]) -> str:
-    """Return lines as character data; what prints is legal in XML, and ``]]>`` is escaped."""
+    """Return lines as character data: printable ones are legal in XML; ``]]>`` is escaped."""
     return escape("\n".join(map(printable, lines)))
 
 
 class Case(NamedTuple):
-    """A part of a checkpoint that was looked at."""
+    """One file, or the tensors of one scope."""
 
     name: str
-    """The same in every run, as long as the checkpoint has that part."""
-    looked_at: str
-    """What it holds, in words; "" for a file."""
+    """The same in every run, while the checkpoint has the file or scope."""
+    contents: str
+    """The number of tensors, as text; "" for a file."""
     problems: tuple[Problem, ...]
 
 
@@ -137,7 +137,7 @@ def cases(report: Report) -> list[Case]:
             its, name = tensors, scope_case(report.coverage.scope_of(problem.tensor))
         else:
             its, name = files, file_case(problem.file or report.path, report)
-        if name not in its and len(its) >= MOST:  # what could not be covered, and is found bad
+        if name not in its and len(its) >= MOST:  # beyond the coverage
             name = scope_case(OTHER) if its is tensors else f"file {OTHER}"
         its.setdefault(name, []).append(problem)
     counts = {scope_case(scope): count_of(number, "tensor") for scope, number in scopes.items()}
@@ -145,7 +145,7 @@ def cases(report: Report) -> list[Case]:
 
 
 def file_case(path: str, report: Report) -> str:
-    """Return the name of a file's case: its path seen from the checkpoint's folder."""
+    """Return the name of a file's case: its path relative to the checkpoint's folder."""
     folder = os.path.join(report.path if not report.version else os.path.dirname(report.path), "")
     return f"file {path.removeprefix(folder)}"
 

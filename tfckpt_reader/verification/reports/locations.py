@@ -1,6 +1,6 @@
-"""Problems as a service shows them: where, seen from the top of the repository, and in words.
+"""The location and the text of a problem, as a service shows them.
 
-Opens nothing.
+Opens nothing. Paths are shown relative to the top of the repository.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
     from tfckpt_reader.verification.report import Problem, Report
 
 
-def place(problem: Problem, report: Report) -> str:
-    """Return the path that a problem is shown at: its file, or else the checkpoint's."""
+def path_of(problem: Problem, report: Report) -> str:
+    """Return the path that a problem is shown at: its file, or else the checkpoint."""
     return problem.file or report.path
 
 
-def words(problem: Problem) -> str:
+def text_of(problem: Problem) -> str:
     """Return a problem in one line, without its severity, code and file."""
     return str(replace(problem, file=None)).partition(": ")[2]
 
 
-def inside(path: str, top: str) -> str:
-    """Return a path as seen from the folder `top`; as it is, if it is not in there."""
+def relative(path: str, top: str) -> str:
+    """Return a path relative to the folder `top`; unchanged, if it lies elsewhere."""
     whole, folder = os.path.abspath(path), os.path.join(os.path.abspath(top), "")
     return with_slashes(whole.removeprefix(folder) if whole.startswith(folder) else path)
 
 
 def uri(path: str, top: str) -> str:
-    """Return the URI of a path: relative to `top` if it is in there, else ``file://``."""
+    """Return the URI of a path: relative to `top`, or ``file://`` if it lies elsewhere."""
     from urllib.parse import quote
 
-    shown = inside(path, top)
+    shown = relative(path, top)
     whole = os.path.abspath(path)
     if not whole.startswith(os.path.join(os.path.abspath(top), "")):
         return "file:///" + quote(os.fsencode(with_slashes(whole).lstrip("/")), safe="/")

@@ -1,8 +1,7 @@
 """Markdown as GitHub and GitLab render it, for the summary of a job.
 
-Whatever could mean something in Markdown or HTML is written as a character reference, so
-that a name is shown as it is, and is never a link, a mention, a tag or another column. An at sign
-needs a comment behind it, too.
+Every character with a meaning in Markdown or HTML is written as a character reference, so that a
+name is never a link, a mention, a tag or another column. An at sign also needs a comment after it.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.text import count_of, printable, shortened
 from tfckpt_reader.verification.codes import CODES, ERROR, INFORMATION, WARNING
-from tfckpt_reader.verification.reports.locations import inside, place
+from tfckpt_reader.verification.reports.locations import path_of, relative
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,13 +19,13 @@ if TYPE_CHECKING:
     from tfckpt_reader.verification.report import Problem, Report
 
 LARGEST = 1 << 20
-"""Bytes that GitHub takes for a step; a longer summary is dropped as a whole."""
+"""Bytes that GitHub accepts for a step; it drops a longer summary as a whole."""
 _MOST_CHECKPOINTS = 200
 _MOST_PROBLEMS = 100
 _PLAIN = frozenset(" /-,;=.")
-"""Characters besides letters and digits that mean nothing inside a line."""
+"""Characters without a meaning inside a line, besides letters and digits."""
 _INNER_UNDERSCORE = re.compile(r"(?<=[A-Za-z0-9])&#95;(?=[A-Za-z0-9])")
-"""Between letters it means nothing, and most names have some."""
+"""Between letters it has no meaning, and most names have some."""
 _ORDER = {ERROR: 0, WARNING: 1, INFORMATION: 2}
 _END = "\n… cut off here: the summary has a limit\n"
 
@@ -38,13 +37,13 @@ def markdown(
     failed: Sequence[str] = (),
     largest: int = LARGEST,
 ) -> str:
-    """Return the reports as a page: what was verified, what is wrong, and what to do.
+    """Return the reports as a page: checkpoints, diagnoses, problems, and remedies.
 
     Args:
         reports: Bad ones are shown first.
-        top: Folder that paths are told from: the top of the repository.
-        failed: Why something could not be verified at all.
-        largest: Bytes of UTF-8 that it may have; what goes beyond is left out, and that is said.
+        top: The top of the repository; paths are relative to it.
+        failed: Errors of unverified paths.
+        largest: Most bytes of UTF-8; a longer page is cut, with a line to say so.
     """
     problems = [(problem, report) for report in reports for problem in report.problems]
     problems.sort(key=lambda pair: _ORDER[pair[0].severity])
@@ -64,7 +63,7 @@ def markdown(
 def _checkpoints(reports: Sequence[Report], top: str) -> list[str]:
     first = sorted(reports, key=lambda report: report.ok)
     rows = [
-        f"| {'ok' if report.ok else '**bad**'} | {escaped(inside(report.path, top))} |"
+        f"| {'ok' if report.ok else '**bad**'} | {escaped(relative(report.path, top))} |"
         f" {report.tensors:,} | {report.nbytes:,} | {len(report.problems):,} |"
         for report in first[:_MOST_CHECKPOINTS]
     ]
@@ -79,14 +78,18 @@ def _checkpoints(reports: Sequence[Report], top: str) -> list[str]:
 
 
 def _diagnoses(reports: Sequence[Report], top: str) -> list[str]:
-    told = [(report.path, line) for report in reports for line in report.diagnosis]
-    lines = [f"* {escaped(inside(path, top))}: {escaped(line)}" for path, line in told]
+    lines = [
+        f"* {escaped(relative(report.path, top))}: {escaped(line)}"
+        for report in reports
+        for line in report.diagnosis
+    ]
     return ["", *lines[:_MOST_PROBLEMS]] if lines else []
 
 
 def _problems(problems: Sequence[tuple[Problem, Report]], top: str) -> list[str]:
     rows = [
-        f"| {problem.severity} | {problem.code} | {escaped(inside(place(problem, report), top))} |"
+        f"| {problem.severity} | {problem.code} |"
+        f" {escaped(relative(path_of(problem, report), top))} |"
         f" {'' if problem.offset is None else problem.offset} |"
         f" {escaped(problem.tensor or '')} | {escaped(_what(problem))} |"
         for problem, report in problems[:_MOST_PROBLEMS]
@@ -102,9 +105,9 @@ def _problems(problems: Sequence[tuple[Problem, Report]], top: str) -> list[str]
 
 
 def _what(problem: Problem) -> str:
-    told = {"expected": problem.expected, "found": problem.got}
-    found = ", ".join(f"{word} {value}" for word, value in told.items() if value is not None)
-    return f"{problem.what} ({found})" if found else problem.what
+    values = {"expected": problem.expected, "found": problem.got}
+    shown = ", ".join(f"{word} {value}" for word, value in values.items() if value is not None)
+    return f"{problem.what} ({shown})" if shown else problem.what
 
 
 def _meanings(problems: Iterable[Problem]) -> list[str]:
@@ -117,22 +120,22 @@ def _meanings(problems: Iterable[Problem]) -> list[str]:
 
 
 def escaped(text: str) -> str:
-    """Return a text as Markdown for itself, on one line, and not of any length."""
-    found = "".join(
+    """Return a text as literal Markdown, on one line and shortened."""
+    literal = "".join(
         c if c.isalnum() or c in _PLAIN or not c.isascii() else f"&#{ord(c)};"
         for c in printable(shortened(text))
     )
-    # GitHub looks for addresses and mentions where references are characters again.
-    found = found.replace("&#64;", "&#64;<!-- -->")
-    return _INNER_UNDERSCORE.sub("_", found).replace("www.", "www&#46;")
+    # GitHub detects addresses and mentions after it has decoded the references.
+    literal = literal.replace("&#64;", "&#64;<!-- -->")
+    return _INNER_UNDERSCORE.sub("_", literal).replace("www.", "www&#46;")
 
 
 def _limited(lines: list[str], largest: int) -> str:
-    taken: list[str] = []
+    fitting: list[str] = []
     size = len(_END.encode())
     for line in lines:
         size += len(line.encode()) + 1
         if size > largest:
-            return "\n".join(taken) + _END if largest >= len(_END.encode()) else ""
-        taken.append(line)
-    return "\n".join(taken) + "\n"
+            return "\n".join(fitting) + _END if largest >= len(_END.encode()) else ""
+        fitting.append(line)
+    return "\n".join(fitting) + "\n"

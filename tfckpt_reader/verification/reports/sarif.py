@@ -1,8 +1,8 @@
 """SARIF 2.1.0, which GitHub's code scanning, Azure DevOps and editors show.
 
-Https://docs.oasis-open.org/sarif/sarif/v2.1.0/. A rule per code of problem, a result per
-problem. Files here have bytes and no lines, so a region is a byte offset. GitHub refuses a whole
-document of which one result has no file: what concerns no file is placed at the checkpoint.
+Specified at https://docs.oasis-open.org/sarif/sarif/v2.1.0/. Each code is a rule, each problem a
+result. The files have bytes and no lines, so a region is a byte offset. GitHub refuses a document
+with a result without a file: a problem of no file is located at the checkpoint.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.text import count_of, printable
 from tfckpt_reader.verification.codes import CODES, ERROR, INFORMATION, WARNING
-from tfckpt_reader.verification.reports.json_report import json_pieces
-from tfckpt_reader.verification.reports.locations import place, uri, words
+from tfckpt_reader.verification.reports.json_report import json_stream
+from tfckpt_reader.verification.reports.locations import path_of, text_of, uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,28 +26,28 @@ SCHEMA = (
 )
 _LEVELS = {ERROR: "error", WARNING: "warning", INFORMATION: "note"}
 _MOST = 25_000
-"""Results: GitHub takes no more. Errors come first."""
+"""Results: GitHub accepts no more. Errors come first."""
 _FINGERPRINT = "tfckptProblem/v1"
 
 
 def sarif(
     reports: Sequence[Report], *, version: str, top: str = ".", failed: Sequence[str] = ()
 ) -> Iterator[str]:
-    """Yield the reports as a SARIF document, piece by piece.
+    """Yield the text of a SARIF document of the reports.
 
     Args:
-        reports: Their problems are the results, those of worst severity first.
-        version: This package's.
-        top: Folder that paths are told from: the top of the repository.
-        failed: Why something could not be verified at all.
+        reports: Their problems are the results, worst severity first.
+        version: Version of this package.
+        top: The top of the repository; paths are relative to it.
+        failed: Errors of unverified paths.
     """
     order = list(_LEVELS)
-    found = [(problem, report) for report in reports for problem in report.problems]
-    found.sort(key=lambda pair: order.index(pair[0].severity))
+    problems = [(problem, report) for report in reports for problem in report.problems]
+    problems.sort(key=lambda pair: order.index(pair[0].severity))
     rules = {code: number for number, code in enumerate(CODES)}
     seen: dict[str, int] = {}
-    results = (_result(*pair, rules, top, seen) for pair in found[:_MOST])
-    rest = len(found) - _MOST
+    results = (_result(*pair, rules, top, seen) for pair in problems[:_MOST])
+    rest = len(problems) - _MOST
     more = [f"{count_of(rest, 'problem')} more than these were found"] if rest > 0 else []
     run = {
         "tool": {
@@ -61,7 +61,7 @@ def sarif(
         "results": results,
     }
     document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-    yield from json_pieces(document)
+    yield from json_stream(document)
     yield "\n"
 
 
@@ -77,20 +77,20 @@ def _rule(number: str, code: Code) -> dict[str, Any]:
 
 
 def _invocation(failed: Sequence[str], more: Sequence[str]) -> dict[str, Any]:
-    told = [("error", text) for text in failed] + [("warning", text) for text in more]
-    found: dict[str, Any] = {"executionSuccessful": not failed}
-    if told:
-        found["toolExecutionNotifications"] = [
-            {"level": level, "message": {"text": printable(text)}} for level, text in told
+    notifications = [("error", text) for text in failed] + [("warning", text) for text in more]
+    invocation: dict[str, Any] = {"executionSuccessful": not failed}
+    if notifications:
+        invocation["toolExecutionNotifications"] = [
+            {"level": level, "message": {"text": printable(text)}} for level, text in notifications
         ]
-    return found
+    return invocation
 
 
 def _result(
     problem: Problem, report: Report, rules: dict[str, int], top: str, seen: dict[str, int]
 ) -> dict[str, Any]:
-    where = uri(place(problem, report), top)
-    # Readers want a region even of a file as a whole.
+    where = uri(path_of(problem, report), top)
+    # Viewers expect a region even for a whole file.
     region = {"byteOffset": max(0, problem.offset or 0)}
     physical = {"artifactLocation": {"uri": where}, "region": region}
     location: dict[str, Any] = {"physicalLocation": physical}
@@ -101,14 +101,14 @@ def _result(
         "ruleId": problem.code,
         "ruleIndex": rules[problem.code],
         "level": _LEVELS[problem.severity],
-        "message": {"text": words(problem)},
+        "message": {"text": text_of(problem)},
         "locations": [location],
         "partialFingerprints": {_FINGERPRINT: _fingerprint(problem, where, seen)},
     }
 
 
 def _fingerprint(problem: Problem, where: str, seen: dict[str, int]) -> str:
-    """Return what is the same in the next run: neither offsets nor values, which a save moves."""
+    """Return an identifier that is the same in the next run: a save changes offsets and values."""
     parts = (problem.code, where, problem.tensor or "")
     key = "\0".join(parts)
     seen[key] = seen.get(key, -1) + 1

@@ -24,7 +24,7 @@ from failing_disks import failing
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader import verify
-from tfckpt_reader.verification import table as verify_table
+from tfckpt_reader.verification.checks import table_blocks
 
 
 @pytest.mark.parametrize("size", range(1, 48))
@@ -92,12 +92,12 @@ def test_an_index_that_is_replaced_while_it_is_read(
 ) -> None:
     """It is opened once: what is reported is of one file."""
     prefix = bundle(tmp_path)
-    really = verify_table.check_table
+    really = table_blocks.check_table
 
     def check_table(*arguments: Any) -> Any:
         rows = really(*arguments)
         Path(f"{prefix}{INDEX}").write_bytes(b"something else")
         return rows
 
-    monkeypatch.setattr("tfckpt_reader.verification.v2.check_table", check_table)
+    monkeypatch.setattr("tfckpt_reader.verification.checks.v2.check_table", check_table)
     assert codes(verify(prefix)) == []

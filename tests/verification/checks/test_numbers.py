@@ -13,7 +13,7 @@ from defects import INTS, bundle, codes, only, poke, shown, v1
 from tfckpt_reader import verify
 from tfckpt_reader.storage.source import CHUNK
 from tfckpt_reader.tensor.dtypes import DataType, to_numpy
-from tfckpt_reader.verification.numbers import FLOATS, Look, look, remarks, together
+from tfckpt_reader.verification.checks.numbers import FLOATS, Scan, anomalies, merge, scan
 from tfckpt_reader.verification.report import Report
 
 NAN, INF = float("nan"), float("inf")
@@ -60,7 +60,7 @@ def test_every_pattern_alone(dtype: DataType) -> None:
         nan, infinite, zero = np.isnan(numbers), np.isinf(numbers), numbers == 0
     step = 1 if len(numbers) <= 256 else 13  # 13 and 65,536 have no divisor in common
     for i in range(0, len(numbers), step):
-        seen = look(data[i * size : (i + 1) * size], dtype)
+        seen = scan(data[i * size : (i + 1) * size], dtype)
         assert seen.elements == 1
         assert (seen.nan, seen.infinite) == (nan[i], infinite[i]), numbers[i]
         assert (seen.first >= 0) == (nan[i] or infinite[i])
@@ -91,7 +91,7 @@ def test_the_limits_are_those_of_ml_dtypes(dtype: DataType) -> None:
 @each_float
 def test_counts_of_many(dtype: DataType) -> None:
     numbers = every_pattern(dtype)
-    seen = look(raw(numbers), dtype)
+    seen = scan(raw(numbers), dtype)
     with np.errstate(all="ignore"):
         nan, infinite = np.isnan(numbers), np.isinf(numbers)
     assert seen.elements == numbers.size
@@ -104,7 +104,7 @@ def test_counts_of_many(dtype: DataType) -> None:
 
 
 def test_a_complex_number_counts_once() -> None:
-    seen = look(
+    seen = scan(
         raw(np.array([complex(NAN, NAN), complex(1, NAN), 2], np.complex64)), DataType.COMPLEX64
     )
     assert (seen.elements, seen.nan, seen.first) == (3, 2, 0)
@@ -115,21 +115,21 @@ def test_pieces_come_to_the_same(dtype: DataType) -> None:
     numbers = every_pattern(dtype)
     half = len(numbers) // 3 * numbers.itemsize
     data = raw(numbers)
-    parts = [look(data[:half], dtype), look(data[half:], dtype, half)]
-    assert together(parts) == look(data, dtype)
-    assert together([look(data[:0], dtype), *parts]) == look(data, dtype)
+    parts = [scan(data[:half], dtype), scan(data[half:], dtype, half)]
+    assert merge(parts) == scan(data, dtype)
+    assert merge([scan(data[:0], dtype), *parts]) == scan(data, dtype)
 
 
 def test_of_nothing() -> None:
-    assert together([]) == look(memoryview(b""), DataType.FLOAT32)
-    assert together([]).elements == 0
+    assert merge([]) == scan(memoryview(b""), DataType.FLOAT32)
+    assert merge([]).elements == 0
 
 
 # Which of it is told.
 
 
 def told(name: str, array: Any, dtype: DataType = DataType.FLOAT32) -> list[str]:
-    return [code for code, _, _ in remarks(name, dtype, array.shape, look(raw(array), dtype))]
+    return [code for code, _, _ in anomalies(name, dtype, array.shape, scan(raw(array), dtype))]
 
 
 def test_what_is_told_of_weights() -> None:
@@ -179,7 +179,7 @@ def test_other_names_are_weights(name: str) -> None:
 
 def test_numbers_in_words() -> None:
     def got(array: Any, dtype: DataType) -> str | None:
-        (found,) = remarks("w", dtype, array.shape, look(raw(array), dtype))
+        (found,) = anomalies("w", dtype, array.shape, scan(raw(array), dtype))
         return found[2]
 
     for kind, dtype in ((np.float16, DataType.FLOAT16), (np.float64, DataType.FLOAT64)):
@@ -291,5 +291,5 @@ def test_below_level_values_nothing_is_said(tmp_path: Path) -> None:
 
 
 def test_a_look_is_small() -> None:
-    assert all(isinstance(field, int) for field in look(raw(GRID), DataType.FLOAT32))
-    assert isinstance(together([]), Look)
+    assert all(isinstance(field, int) for field in scan(raw(GRID), DataType.FLOAT32))
+    assert isinstance(merge([]), Scan)

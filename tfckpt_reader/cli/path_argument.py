@@ -1,7 +1,4 @@
-"""The PATH argument of the commands that are about graphs.
-
-Knows no command.
-"""
+"""The argument PATH: its help, and the graph file it stands for."""
 
 from __future__ import annotations
 
@@ -18,16 +15,21 @@ from tfckpt_reader.text import count_of
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from tfckpt_reader.paths.layout import Location
-
-_ENDS = (".meta", ".pb", ".pbtxt")
-_MOST_SHOWN = 10
+CHECKPOINT = "checkpoint: its prefix, any of its files, a folder, or a SavedModel"
+GRAPH = "graph: a .meta file, a SavedModel or a frozen graph; or a checkpoint with a .meta file"
+_GRAPH_SUFFIXES = (".meta", ".pb", ".pbtxt")
+_MOST_NAMES = 10
+"""Files listed in an error."""
 
 
 def graph_file(arguments: Namespace) -> str:
-    """Return the file that a path means: the graph itself, or that beside a checkpoint."""
+    """Return the file with the graph: PATH itself, or the one beside the checkpoint.
+
+    Raises:
+        CheckpointNotFoundError: neither is a graph.
+    """
     path: str = arguments.path
-    is_graph = path.endswith(_ENDS) and not is_folder(path)
+    is_graph = path.endswith(_GRAPH_SUFFIXES) and not is_folder(path)
     if is_graph or saved_model_file(path) is not None:
         return path
     if is_file(f"{path}.meta"):
@@ -39,36 +41,31 @@ def graph_file(arguments: Namespace) -> str:
             return path
         raise
     except CheckpointNotFoundError:
-        if is_folder(path) and any(name.endswith(".meta") for name in list_names(path)):
-            return _only_meta(path)
-        raise
-    output.notes(location.notes)
-    found = graph_file_of(location.prefix)
-    if found is None:
+        names = list_names(path) if is_folder(path) else []
+        metas = [name for name in names if name.endswith(".meta")]
+        if not metas:
+            raise
+        return _only(metas, path)
+    output.print_notes(location.notes)
+    file = graph_file_of(location.prefix)
+    if file is None:
         raise CheckpointNotFoundError(
             "there is no graph beside this checkpoint",
             file=f"{location.prefix}.meta",
             advice="Copy the .meta file too; checkpoints of TensorFlow 2 have none",
         )
-    return found
+    return file
 
 
-def _only_meta(folder: str) -> str:
-    """Return the one .meta file in a folder without checkpoints."""
-    names = [name for name in list_names(folder) if name.endswith(".meta")]
+def _only(names: list[str], folder: str) -> str:
+    """Return the .meta file of a folder without checkpoints, if there is only one."""
     if len(names) > 1:
-        more = " …" if len(names) > _MOST_SHOWN else ""
+        more = " …" if len(names) > _MOST_NAMES else ""
         raise CheckpointNotFoundError(
             f"there are {count_of(len(names), 'graph')} in this folder, and no checkpoint",
             file=folder,
-            advice=f"Name one: {', '.join(names[:_MOST_SHOWN])}{more}",
+            advice=f"Name one: {', '.join(names[:_MOST_NAMES])}{more}",
         )
-    found = os.path.join(folder, names[0])
-    output.notes((f"{found} was found in {folder}, which has no checkpoint",))
-    return found
-
-
-def location(arguments: Namespace) -> str | Location:
-    """Return the path as given, or with --latest the checkpoint that it picks."""
-    path: str = arguments.path
-    return locate(path, latest=True) if arguments.latest else path
+    file = os.path.join(folder, names[0])
+    output.print_notes((f"{file} is the only graph in {folder}, which has no checkpoint",))
+    return file

@@ -1,9 +1,9 @@
-"""Does a SavedModel's index belong to the rest of it?
+"""Compare a SavedModel's index with the fingerprint of its export.
 
-Knows no tensor. Beside ``variables/variables.index`` lies ``fingerprint.pb``, which holds
-the Fingerprint64 of that whole index, and the index holds the crcs of all data. TensorFlow writes
+Knows no tensor. Beside ``variables/variables.index`` lies ``fingerprint.pb`` with the
+Fingerprint64 of the whole index; the index in turn holds the crcs of all data. TensorFlow writes
 it since 2.12 and never compares it: ``tensorflow/cc/saved_model/fingerprinting.cc``. Its other
-hashes are of messages put into a normal form first, and are not looked at.
+hashes are those of normalised messages, and are not compared.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import describe
 
 if TYPE_CHECKING:
+    from tfckpt_reader.storage.source import ByteSource
     from tfckpt_reader.verification.findings import Findings
 
 FINGERPRINT_FILE = "fingerprint.pb"
@@ -28,13 +29,11 @@ _LARGEST = 1 << 16
 """Bytes: five numbers, a version and a UUID take about a hundred."""
 
 
-def check_fingerprint(index: File, findings: Findings) -> None:
-    """Report an index that is not the one whose fingerprint lies beside it, if there is one.
-
-    A damaged index has another fingerprint as well: what is wrong with it was told already.
-    """
-    path = _fingerprint_of(index.name)
-    if path is None or any(problem.code < "TFC2" for problem in findings.problems):
+def check_fingerprint(index: ByteSource, findings: Findings) -> None:
+    """Compare a sound index with the fingerprint beside it, if any."""
+    model = saved_model_of(index.name.removesuffix(".index"))
+    path = None if model is None else os.path.join(model, FINGERPRINT_FILE)
+    if path is None or not os.path.lexists(path):
         return
     try:
         expected = _checkpoint_hash(path)
@@ -51,13 +50,6 @@ def check_fingerprint(index: File, findings: Findings) -> None:
         findings.add_error("TFC501", error)
 
 
-def _fingerprint_of(index: str) -> str | None:
-    """Return the path of the fingerprint beside an index, if it is a SavedModel's."""
-    model = saved_model_of(index.removesuffix(".index"))
-    path = None if model is None else os.path.join(model, FINGERPRINT_FILE)
-    return path if path is not None and os.path.lexists(path) else None
-
-
 def _checkpoint_hash(path: str) -> int:
     file = File(path)
     if file.size > _LARGEST:
@@ -70,9 +62,9 @@ def _checkpoint_hash(path: str) -> int:
         raise CorruptCheckpointError(
             f"this is {known[0]}", kind=ErrorKind.FOREIGN, file=path, advice=known[1]
         )
-    found = 0
+    checkpoint_hash = 0
     with located(path):
         for number, kind, value in fields(data):
             if number == _CHECKPOINT_HASH and kind == VARINT:
-                found = int(value)
-    return found
+                checkpoint_hash = int(value)
+    return checkpoint_hash

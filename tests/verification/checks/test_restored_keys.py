@@ -25,7 +25,7 @@ from defects import (
 )
 
 from tfckpt_reader import verify
-from tfckpt_reader.verification import graph as verify_graph
+from tfckpt_reader.verification.checks import restored_keys
 
 
 def test_a_graph_of_the_same_names_is_fine(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_graph_that_would_fill_the_memory(
 ) -> None:
     """It is left aside, and that is said."""
     prefix = with_meta(tmp_path, "a", "b")
-    monkeypatch.setattr(verify_graph, "_LARGEST_GRAPH", 10)
+    monkeypatch.setattr(restored_keys, "_LARGEST_GRAPH", 10)
     report = verify(prefix)
     assert report.problems == ()
     (note,) = report.notes
@@ -66,7 +66,7 @@ def test_a_thousand_keys_are_not_told_one_by_one(tmp_path: Path) -> None:
     report = verify(prefix)
     assert set(codes(report)) == {"TFC504"}
     assert len(report.problems) == 101
-    assert "900 keys more" in report.problems[-1].what
+    assert "900 more keys" in report.problems[-1].what
 
 
 def test_a_damaged_index_does_not_accuse_the_graph(tmp_path: Path) -> None:

@@ -1,0 +1,132 @@
+"""Check a table file block by block, and return the rows of its sound blocks.
+
+Knows no tensor. FORMAT 2. The footer has no crc, and TensorFlow never reads the metaindex; both are
+checked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
+from tfckpt_reader.table.format import FOOTER_SIZE
+from tfckpt_reader.tensor.names import name_of
+from tfckpt_reader.text import count_of, quoted
+from tfckpt_reader.verification.findings import code_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tfckpt_reader.table.format import BlockHandle
+    from tfckpt_reader.table.table import Table
+    from tfckpt_reader.verification.findings import Findings
+
+    Rows = dict[bytes, "bytes | memoryview"]
+
+
+@dataclass(frozen=True, slots=True)
+class TableContents:
+    """The rows of a table, and how much they can be relied on."""
+
+    rows: Rows
+    """Of equal keys, the first."""
+    is_complete: bool
+    """No block is lost."""
+    is_sound: bool
+    """The table is free of errors."""
+
+
+def check_table(table: Table, findings: Findings, *, values: bool = True) -> TableContents:
+    """Report defects of a table's blocks, order and footer; return its rows.
+
+    Without `values` the rows are empty, to save memory.
+    """
+    before = findings.errors
+    _check_footer(table, findings)
+    rows: Rows = {}
+    try:
+        blocks = table.data_blocks()
+    except CheckpointError as error:
+        findings.add_error("TFC104", error)
+        return TableContents(rows, is_complete=False, is_sound=False)
+    if all(handle.end <= table.source.size for _, handle in blocks):
+        _check_coverage(table, [handle for _, handle in blocks], findings)
+    is_complete = True
+    last = previous_separator = None
+    for separator, handle in blocks:
+        keys, is_whole = _read_block(table, handle, rows, findings, values=values)
+        is_complete = is_complete and is_whole
+        new = next((key for key in keys if key != last), None)
+        if new is not None:
+            with findings.collect("TFC106"):
+                table.require_after(handle, new, last, previous_separator)
+            with findings.collect("TFC108"):
+                table.require_within(handle, keys[-1], separator)
+            last = keys[-1]
+        previous_separator = separator
+    return TableContents(rows, is_complete, is_sound=findings.errors == before)
+
+
+def check_names(names: Iterable[str], path: str, findings: Findings) -> None:
+    """Warn of names in another encoding than UTF-8."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            findings.add("TFC206", "its name is not UTF-8", file=path, tensor=name)
+
+
+def _check_footer(table: Table, findings: Findings) -> None:
+    path = table.source.name
+    if not table.footer.is_canonical:
+        findings.add(
+            "TFC102",
+            "the footer holds more than two block handles and zeros before its magic",
+            file=path,
+            offset=table.source.size - FOOTER_SIZE,
+        )
+    with findings.collect("TFC103"):
+        block = table.block(table.footer.metaindex, "metaindex block")
+        if block.limit:
+            findings.add(
+                "TFC103",
+                "the metaindex block is not empty",
+                file=path,
+                offset=table.footer.metaindex.offset,
+                got=count_of(block.limit, "byte") + " of entries",
+            )
+
+
+def _check_coverage(table: Table, handles: list[BlockHandle], findings: Findings) -> None:
+    """Report bytes in no block, hence without a crc, and bytes in two."""
+    end = 0
+    every = [*handles, table.footer.metaindex, table.footer.index]
+    limits = [(h.offset, h.end) for h in sorted(every, key=lambda h: h.offset)]
+    for begin, its_end in [*limits, (table.source.size - FOOTER_SIZE, 0)]:
+        if begin != end:
+            owners = "belong to no block" if begin > end else "belong to two blocks"
+            what = f"{count_of(abs(begin - end), 'byte')} {owners}"
+            findings.add("TFC105", what, file=table.source.name, offset=min(begin, end))
+        end = its_end
+
+
+def _read_block(
+    table: Table, handle: BlockHandle, rows: Rows, findings: Findings, *, values: bool
+) -> tuple[list[bytes], bool]:
+    """Add the rows of a block; return its keys up to the first defect, and whether it has none."""
+    file, keys = table.source.name, list[bytes]()
+    try:
+        for key, value in table.entries(handle, ordered=False):
+            if keys and key < keys[-1]:
+                what = f"key {quoted(key)} comes after {quoted(keys[-1])}"
+                findings.add("TFC106", what, file=file, offset=handle.offset)
+            keys.append(key)
+            if key in rows:
+                what, tensor = "the key occurs twice", name_of(key)
+                findings.add("TFC107", what, file=file, offset=handle.offset, tensor=tensor)
+            rows.setdefault(key, bytes(value) if values else b"")
+    except (CorruptCheckpointError, UnsupportedError) as error:
+        findings.add_error(code_of(error, "TFC104"), error)
+        return keys, False
+    return keys, True

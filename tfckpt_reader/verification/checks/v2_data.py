@@ -1,0 +1,183 @@
+"""Check every byte of a bundle's tensors against its checksum, and scan their numbers.
+
+Data is read, never mapped, in bounded memory.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tfckpt_reader.errors import CheckpointError, UnsupportedError
+from tfckpt_reader.formats.v2.bulk import scan
+from tfckpt_reader.verification.checks import numbers
+from tfckpt_reader.verification.codes import DAMAGED_TENSOR
+from tfckpt_reader.verification.findings import code_of_data
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Sequence
+
+    from tfckpt_reader.formats.reader import OnRead
+    from tfckpt_reader.formats.v2.bundle import Bundle
+    from tfckpt_reader.progress import Progress
+    from tfckpt_reader.tensor.spec import Segment, TensorSpec
+    from tfckpt_reader.verification.findings import Findings
+
+_MOST_TIMES, _FEW = 16, 1 << 30
+"""Overlapping tensors are read up to this many times the size of the data files, plus some bytes:
+a small index can claim a large file 100,000 times."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedData:
+    """Outcome of reading all segments."""
+
+    nbytes: int
+    """Bytes of the sound ones."""
+    damaged: list[Segment]
+    """Segments with wrong bytes."""
+
+
+def check_data(
+    bundle: Bundle,
+    segments: Sequence[Segment],
+    findings: Findings,
+    progress: Progress,
+    tensors: ScannedTensors | None,
+) -> CheckedData:
+    """Report damaged segments, and with `tensors` the anomalies in the sound ones.
+
+    All segments lie within their files.
+
+    Raises:
+        UnsupportedError: reading them would take too long, since they overlap too often.
+    """
+    total, sound, seen = sum(segment.nbytes for segment in segments), 0, 0
+    there = sum(bundle.shards.file(shard).size for shard in {s.shard for s in segments})
+    if total > _MOST_TIMES * there + _FEW:
+        problem = f"its tensors claim {total:,} bytes of {there:,}: so many overlaps are not read"
+        raise UnsupportedError(problem, file=bundle.path)
+
+    def on_read(nbytes: int) -> None:
+        nonlocal seen
+        seen += nbytes
+        progress(seen, total)
+
+    damaged, begin, order = [], len(findings.problems), []
+    with closing(_read_all(bundle, segments, tensors is not None, on_read)) as done:
+        for number, error, outcome in done:
+            segment = segments[number]
+            if error is not None:
+                order.append(number)
+                code = code_of_data(error)
+                damaged += [segment] if code in DAMAGED_TENSOR else []
+                findings.add_error(code, error)
+                continue
+            sound += segment.nbytes
+            if not segment.dtype.itemsize and outcome != segment.nbytes:
+                order.append(number)
+                _report_size(bundle, segment, outcome, findings)
+            if tensors is not None and segment.dtype in numbers.FLOATS:
+                tensors.add(number, segment, outcome)
+    pairs = zip(order, findings.problems[begin:], strict=True)
+    findings.problems[begin:] = [problem for _, problem in sorted(pairs, key=lambda pair: pair[0])]
+    if tensors is not None:
+        tensors.report(bundle, findings)
+    return CheckedData(sound, damaged)
+
+
+def _read_all(
+    bundle: Bundle,
+    segments: Sequence[Segment],
+    scans: bool,  # noqa: FBT001 - private
+    on_read: OnRead,
+) -> Generator[tuple[int, CheckpointError | None, Any], None, None]:
+    """Read all segments, in any order, numbers on threads; yield each one's number and error.
+
+    Third, of strings and variants the bytes that they need; of floats, if `scans`, their scan.
+    """
+    numeric = [number for number, segment in enumerate(segments) if segment.dtype.itemsize]
+    merged: dict[int, numbers.Scan] = {}
+    one_at_a_time = threading.Lock()
+
+    def sink(index: int, first: int, window: memoryview) -> None:
+        dtype = segments[numeric[index]].dtype
+        if dtype in numbers.FLOATS:
+            scanned = numbers.scan(window, dtype, first)
+            with one_at_a_time:
+                both = [merged[index], scanned] if index in merged else [scanned]
+                merged[index] = numbers.merge(sorted(both, key=lambda each: each.first))
+
+    runs = [segments[number] for number in numeric]
+    with closing(scan(bundle.shards, runs, sink if scans else None, on_read)) as done:
+        for index, error in done:
+            yield numeric[index], error, merged.pop(index, None)
+    for number, segment in enumerate(segments):
+        if not segment.dtype.itemsize:
+            try:
+                needed = bundle.layout(segment).check(segment)
+                on_read(segment.nbytes)
+                yield number, None, needed
+            except CheckpointError as error:
+                yield number, error, None
+
+
+def _report_size(bundle: Bundle, segment: Segment, needed: int, findings: Findings) -> None:
+    findings.add(
+        "TFC403",
+        f"its {segment.dtype}s take a different number of bytes than the entry says",
+        file=bundle.path,
+        tensor=segment.name,
+        expected=needed,
+        got=segment.nbytes,
+    )
+
+
+class _Scanned(NamedTuple):
+    """Scan of the segments of a tensor read so far."""
+
+    segments: int
+    """How many they are."""
+    number: int
+    """Number of the segment with the first NaN or infinity; else of the first segment."""
+    segment: Segment
+    """The segment of that number."""
+    numbers: numbers.Scan
+
+    def joined(self, other: _Scanned) -> _Scanned:
+        a, b = sorted((self, other), key=lambda each: (each.numbers.first < 0, each.number))
+        both = numbers.merge([a.numbers, b.numbers])
+        return _Scanned(a.segments + b.segments, a.number, a.segment, both)
+
+
+class ScannedTensors:
+    """Anomalies of tensors, each known once all segments of the tensor are scanned."""
+
+    def __init__(self, specs: Iterable[TensorSpec]) -> None:
+        self._sliced = {s.name: (len(s.slices), s.shape) for s in specs if s.slices}
+        self._unfinished: dict[str, _Scanned] = {}
+        self._anomalies: list[tuple[int, Segment, int, str, str, str | None]] = []
+
+    def add(self, number: int, segment: Segment, scanned: numbers.Scan) -> None:
+        """Add the scan of a sound segment. A tensor with a damaged slice is never finished."""
+        count, shape = self._sliced.get(segment.name, (1, segment.shape))
+        merged = _Scanned(1, number, segment, scanned)
+        if segment.name in self._unfinished:
+            merged = merged.joined(self._unfinished.pop(segment.name))
+        if merged.segments < count:
+            self._unfinished[segment.name] = merged
+            return
+        offset = merged.segment.offset + max(merged.numbers.first, 0)
+        for code, what, got in numbers.anomalies(
+            segment.name, segment.dtype, shape, merged.numbers
+        ):
+            self._anomalies.append((merged.number, merged.segment, offset, code, what, got))
+
+    def report(self, bundle: Bundle, findings: Findings) -> None:
+        """Report the anomalies by segment."""
+        ordered = sorted(self._anomalies, key=lambda anomaly: (anomaly[0], anomaly[3]))
+        for _, segment, offset, code, what, got in ordered:
+            file = bundle.shards.file(segment.shard).name
+            findings.add(code, what, file=file, offset=offset, tensor=segment.name, got=got)
