@@ -85,7 +85,7 @@ def test_commands_are_found() -> None:
 def test_options_that_are_mentioned_exist() -> None:
     from tfckpt_reader.cli import _parser
 
-    (subparsers,) = _parser()._subparsers._group_actions  # type: ignore[union-attr]
+    (subparsers,) = _parser("verify")._subparsers._group_actions  # type: ignore[union-attr]
     known = set(subparsers.choices["verify"]._option_string_actions)  # type: ignore[index]
     mentioned = set(re.findall(r"`(--[a-z-]+)", CI))
     assert mentioned <= known

@@ -14,6 +14,7 @@ import writers as w
 from project import FIXTURES
 
 import tfckpt_reader
+from tfckpt_reader.cli import COMMANDS
 
 V2 = str(FIXTURES / "saver_tf1" / "model.ckpt-1")
 V1 = str(FIXTURES / "v1" / "model.ckpt")
@@ -114,7 +115,10 @@ def test_a_listing_loads_little(more: tuple[str, ...]) -> None:
     assert not asked & SLOW
     assert third_party(asked) == {"google", "crc32c"}
     assert not {n for n in ours(loaded) if n in NOT_FOR_LS or n.split(".")[0] == "export"}
+    assert {f"cli.{command}" for command in COMMANDS} & ours(loaded) == {"cli.ls"}
     assert "formats.v1.reader" not in ours(loaded)
+    if "--json" not in more:
+        assert not {n for n in ours(loaded) if n.startswith("verification")}
     assert "google.protobuf.text_format" not in asked
 
 

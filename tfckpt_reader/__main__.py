@@ -1,7 +1,4 @@
-"""``python -m tfckpt_reader``: the command `tfckpt`.
-
-Nothing but that.
-"""
+"""``python -m tfckpt_reader``: the command `tfckpt`."""
 
 import sys
 

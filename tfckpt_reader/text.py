@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_LONGEST_TEXT = 300
+"""Letters of a name in a message."""
+_MOST_COMPARED = 1000
+"""Names to compare letter by letter."""
+
 
 def printable(text: str) -> str:
-    """Return the text on one line: control characters and lone surrogates escaped."""
+    """Return the text on one line, with control characters and lone surrogates escaped."""
     if text.isprintable():
         return text
     return "".join(
@@ -18,10 +23,10 @@ def printable(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """Return a text of any length, such as a name out of a file, as one that can be read."""
-    return (
-        text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}… ({len(text):,} letters)"
-    )
+    """Return the text, or only its beginning if it is long: names in files can have any length."""
+    if len(text) <= _LONGEST_TEXT:
+        return text
+    return f"{text[:_LONGEST_TEXT]}… ({len(text):,} letters)"
 
 
 def quoted(name: str | bytes) -> str:
@@ -34,15 +39,11 @@ def count_of(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-_MOST_COMPARED = 1000
-_LONGEST_TEXT = 300
-
-
 def nearest(name: str, names: Sequence[str], most: int = 3) -> list[str]:
-    """Return the few of `names` that look most like `name`.
+    """Return the few of `names` most similar to `name`.
 
-    Names that share the last path component come first: the usual mistake is a missing scope.
-    The rest is left to difflib, on a bounded number of names and letters, since it is slow.
+    Names with the same last path component come first: the usual mistake is a missing scope.
+    difflib finds the rest among a bounded number of names and letters, since it is slow.
     """
     from difflib import get_close_matches
 

@@ -95,7 +95,7 @@ def test_interrupted(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def interrupt(_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tfckpt_reader.cli.ls.ls", interrupt)
+    monkeypatch.setattr("tfckpt_reader.cli.ls.run", interrupt)
     done = run("ls", bundle(tmp_path))
     assert done.code == 128 + signal.SIGINT
     assert "interrupted" in one_line(done.err)
@@ -164,9 +164,13 @@ def test_streams_that_are_closed(closed: int, name: str, code: int, tmp_path: Pa
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
-def test_stdout_that_is_full(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_stdout_that_is_full(unbuffered: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tfckpt_reader", "ls", str(bundle(tmp_path))]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     with open("/dev/full", "wb") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, check=False, env=environment
+        )
     assert done.returncode == 2
     assert "No space left" in one_line(done.stderr.decode())

@@ -48,7 +48,7 @@ def test_convert_raw(run: Run, tmp_path: Path) -> None:
             assert found["b"].tolist() == [expected]
 
 
-def test_convert_with_what_cannot_be_stored(run: Run, tmp_path: Path) -> None:
+def test_convert_unsupported_tensors(run: Run, tmp_path: Path) -> None:
     tensors = {"f": FLOATS, "/abs": FLOATS, "v": w.Variants([(b"T", b"", [])], ())}
     prefix, target = bundle(tmp_path, tensors), tmp_path / "out.npz"
     done = run("convert", prefix, target)
@@ -65,7 +65,7 @@ def test_convert_with_what_cannot_be_stored(run: Run, tmp_path: Path) -> None:
         assert found.files == ["f"]
 
 
-def test_convert_says_what_it_leaves_out(run: Run, tmp_path: Path) -> None:
+def test_convert_notes_left_out_tensors(run: Run, tmp_path: Path) -> None:
     tensors = {"f": FLOATS, OBJECT_GRAPH: w.Strings([b"x"], ()), "s": w.Strings([b"a\0"], (1,))}
     done = run("convert", bundle(tmp_path, tensors), tmp_path / "out.npz")
     assert done.code == 0
@@ -104,7 +104,7 @@ def test_convert_with_a_missing_shard(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["no/such/out.npz", "out.txt", "out", "folder.npz"])
-def test_convert_to_where_it_cannot(run: Run, name: str, tmp_path: Path) -> None:
+def test_convert_to_impossible_paths(run: Run, name: str, tmp_path: Path) -> None:
     (tmp_path / "folder.npz").mkdir()
     done = run("convert", bundle(tmp_path), tmp_path / name, "--force")
     assert (done.code, done.out) == (2, "")

@@ -27,7 +27,7 @@ def odd(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("path", [SAVER, SAVER / "model.ckpt-1", META])
-def test_dot_of_whatever_means_a_graph(path: Path, run: Run) -> None:
+def test_dot_by_every_path_of_a_graph(path: Path, run: Run) -> None:
     done = run("graph", path, "--dot")
     assert done.code == 0
     assert done.out == tfckpt.to_dot(tfckpt.read_meta_graph(META))
@@ -70,7 +70,7 @@ def test_functions(odd: Path, run: Run) -> None:
     assert "there is no function 'g'. There is: f" in done.err
 
 
-def test_what_was_chosen_is_said(tmp_path: Path, run: Run) -> None:
+def test_the_chosen_depth_is_noted(tmp_path: Path, run: Run) -> None:
     path = tmp_path / "x.meta"
     path.write_bytes(meta_bytes([node(f"a/{i}", "A") for i in range(MOST_BOXES + 1)]))
     assert "drawn to depth 1 of 2 (boxes: 1)" in run("graph", path, "--dot").err
@@ -128,7 +128,7 @@ def test_names_cannot_drive_the_terminal(tmp_path: Path, run: Run) -> None:
     assert r"\udcff\udcfe" in done.err
 
 
-def test_what_is_no_graph(tmp_path: Path, run: Run) -> None:
+def test_paths_without_a_graph(tmp_path: Path, run: Run) -> None:
     done = run("graph", FIXTURES / "strings" / "model.ckpt", "--dot")
     assert (done.code, done.out) == (2, "")
     assert "there is no graph beside this checkpoint" in done.err

@@ -56,7 +56,7 @@ def test_ls_with_globs(run: Run, tmp_path: Path, globs: list[str], found: list[s
     assert run("ls", prefix, *globs).lines[-1].startswith(f"{len(found)} tensor")
 
 
-def test_ls_takes_globs_behind_options(run: Run, tmp_path: Path) -> None:
+def test_ls_takes_globs_after_options(run: Run, tmp_path: Path) -> None:
     prefix = bundle(tmp_path, tensors())
     for arguments in (
         ["--json", "b*", "w*"],
@@ -68,7 +68,7 @@ def test_ls_takes_globs_behind_options(run: Run, tmp_path: Path) -> None:
         assert [tensor["name"] for tensor in done.json["tensors"]] == ["bool", "words"]
 
 
-def test_ls_with_a_glob_for_nothing(run: Run, tmp_path: Path) -> None:
+def test_ls_without_a_match(run: Run, tmp_path: Path) -> None:
     done = run("ls", bundle(tmp_path, tensors()), "x*")
     assert (done.code, done.out) == (2, "")
     assert "x*" in one_line(done.err)

@@ -15,6 +15,7 @@ from commands import process, tensors
 from defects import DATA, bundle, poke
 
 from tfckpt_reader.cli import output
+from tfckpt_reader.cli.describe.notation import size_text
 
 ASKED_OF_RICH = ("NO_COLOR", "COLUMNS", "LINES", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
 """Variables by which a user overrules what a terminal is."""
@@ -167,7 +168,7 @@ def test_progress_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(rich, "Progress", Bar)
-    with output.Progress("work") as progress:
+    with output.ProgressBar("work") as progress:
         progress(1, 10)
         now[0] += 0.9
         progress(2, 10)
@@ -185,4 +186,4 @@ def test_progress_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
      (None, "?")],
 )  # fmt: skip
 def test_size_text(nbytes: int | None, text: str) -> None:
-    assert output.size_text(nbytes) == text
+    assert size_text(nbytes) == text

@@ -148,7 +148,7 @@ def test_several_and_the_latest(run: Run, tmp_path: Path) -> None:
         assert str(tmp_path / "one") in done.err, "says which it took"
 
 
-def test_what_was_assumed_is_said(run: Run, tmp_path: Path) -> None:
+def test_assumptions_go_to_stderr(run: Run, tmp_path: Path) -> None:
     prefix = bundle(tmp_path)
     for command in (["ls"], ["verify"], ["show", "f"], ["convert", str(tmp_path / "out.npz")]):
         done = run(command[0], f"{prefix}{DATA}", *command[1:])

@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 def test_all(run: Run, folder: Path) -> None:
     done = run("verify", folder)
     assert (done.code, done.out) == (2, "")
-    assert done.err.endswith("With --all it is looked for in the folders below, too\n")
+    assert done.err.endswith("--all searches the folders below it, too\n")
     done = run("verify", folder, "--all")
     assert (done.code, done.err) == (1, "")
     assert done.lines[0] == str(verify(folder / "good" / "p"))
@@ -80,7 +80,7 @@ def test_nothing_in_a_folder(run: Run, tmp_path: Path) -> None:
     assert run("verify", tmp_path / "no", "--all").code == 2
 
 
-def test_a_state_file_that_promises_too_much(run: Run, folder: Path) -> None:
+def test_a_state_file_with_missing_checkpoints(run: Run, folder: Path) -> None:
     state(folder / "good", "gone", "p")
     done = run("verify", folder / "good", "--all")
     assert done.code == 1
@@ -88,10 +88,10 @@ def test_a_state_file_that_promises_too_much(run: Run, folder: Path) -> None:
     assert done.lines[-1].startswith("1 checkpoint: all sound, 1 error outside of them (4 tensors,")
 
 
-def test_what_was_left_aside_is_said(run: Run) -> None:
+def test_skipped_files_are_noted(run: Run) -> None:
     done = run("verify", FIXTURES / "temp_parts", FIXTURES / "strings", "--all")
     assert done.code == 2
-    assert "never ended" in done.err
+    assert "unfinished save" in done.err
     assert done.lines[-1].startswith("1 checkpoint: all sound")
 
 
@@ -110,7 +110,7 @@ def test_files_of_a_checkpoint_name_it_once(run: Run, folder: Path) -> None:
     assert run("verify", f"{good}{DATA}", f"{bad}{INDEX}").code == 1
 
 
-def test_one_that_is_not_there_does_not_hide_the_others(run: Run, folder: Path) -> None:
+def test_a_missing_checkpoint_does_not_stop_the_rest(run: Run, folder: Path) -> None:
     done = run("verify", folder / "no", folder / "bad" / "p", folder / "neither")
     assert done.code == 2
     assert len(done.err.splitlines()) == 2
@@ -149,7 +149,7 @@ def test_all_files_at_once(run: Run, folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", FILES)
-def test_sound_ones_are_told_too(option: str, run: Run, folder: Path, tmp_path: Path) -> None:
+def test_reports_of_sound_checkpoints(option: str, run: Run, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.write_text("from before")
     assert run("verify", folder / "good", option, out).code == 0
@@ -162,7 +162,7 @@ def test_sound_ones_are_told_too(option: str, run: Run, folder: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("option", FILES)
-def test_nothing_there_is_told_too(option: str, run: Run, tmp_path: Path) -> None:
+def test_reports_of_a_missing_checkpoint(option: str, run: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = run("verify", tmp_path / "no", option, out)
     assert (done.code, done.out) == (2, "")
@@ -186,7 +186,7 @@ def test_no_report_is_written_over_a_checkpoint(option: str, run: Run, folder: P
         before = Path(path).read_bytes()
         done = run("verify", folder / "good", option, path)
         assert (done.code, done.out) == (2, "")
-        assert "would write over" in one_line(done.err)
+        assert "would overwrite" in one_line(done.err)
         assert Path(path).read_bytes() == before
 
 
@@ -235,7 +235,7 @@ def test_failure_in_a_job(run: Run, folder: Path, job: Path) -> None:
     assert "not verified" in job.read_text("utf-8")
 
 
-def test_asked_for_or_not(run: Run, folder: Path, job: Path) -> None:
+def test_the_option_for_github(run: Run, folder: Path, job: Path) -> None:
     assert "::error" not in run("verify", folder / "bad", "--no-github").out
     assert not job.exists()
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
@@ -296,7 +296,7 @@ def test_ctrl_c_ends_it_and_writes_nothing(how: str, size: int, count: int, tmp_
     assert list(tmp_path.iterdir()) == [top]
 
 
-def test_the_document_ends_in_a_line(run: Run, folder: Path, tmp_path: Path) -> None:
+def test_documents_end_with_a_newline(run: Run, folder: Path, tmp_path: Path) -> None:
     for option in FILES:
         run("verify", folder / "good", option, tmp_path / "out")
         assert (tmp_path / "out").read_bytes().endswith(b"\n")
@@ -305,7 +305,7 @@ def test_the_document_ends_in_a_line(run: Run, folder: Path, tmp_path: Path) -> 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
 @pytest.mark.parametrize("many", [(), ("--all",)])
-def test_what_cannot_be_read_is_no_finding(many: tuple[str, ...], run: Run, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_no_finding(many: tuple[str, ...], run: Run, tmp_path: Path) -> None:
     """Whatever is bad besides: there is something nobody has looked at."""
     prefix = poke(bundle(tmp_path, shards=2), ".data-00000-of-00002", 1)
     Path(f"{prefix}.data-00001-of-00002").unlink()

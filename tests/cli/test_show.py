@@ -176,7 +176,7 @@ def test_show_rows_of_vectors_and_strings(run: Run, tmp_path: Path) -> None:
     assert run("show", prefix, "s", "--rows", "1:3").lines[-2:] == [r"b'b\n'", "b'c'"]
 
 
-def test_show_rows_that_cannot_be(run: Run, tmp_path: Path) -> None:
+def test_show_impossible_rows(run: Run, tmp_path: Path) -> None:
     prefix = bundle(tmp_path, {"one": np.array(1.0), "v": FLOATS})
     done = run("show", prefix, "one", "--rows", "0:1")
     assert (done.code, done.out) == (2, "")

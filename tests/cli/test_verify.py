@@ -56,7 +56,7 @@ def test_verify_levels(run: Run, tmp_path: Path) -> None:
     assert codes == [0, 0, 1, 1]
 
 
-def test_verify_says_what_happened_before_it_sums_up(run: Run, tmp_path: Path) -> None:
+def test_verify_prints_the_diagnosis_before_the_total(run: Run, tmp_path: Path) -> None:
     prefix = bundle(tmp_path)
     os.truncate(f"{prefix}{DATA}", 20)
     *_, diagnosis, total = run("verify", prefix).lines
@@ -107,7 +107,7 @@ def test_explain_all_and_none(run: Run) -> None:
     assert "TFC101" in done.err
 
 
-def test_verify_of_very_much_damage(run: Run, tmp_path: Path) -> None:
+def test_verify_prints_the_first_problems(run: Run, tmp_path: Path) -> None:
     prefix = bundle(tmp_path, {f"t{i:03d}": FLOATS for i in range(200)})
     Path(f"{prefix}{DATA}").write_bytes(bytes(200 * 16))
     done = run("verify", prefix)
@@ -121,7 +121,7 @@ def test_verify_of_very_much_damage(run: Run, tmp_path: Path) -> None:
     assert len(run("verify", prefix, "--json").json["problems"]) == 200
 
 
-def test_verify_says_once_what_a_code_means(run: Run, tmp_path: Path) -> None:
+def test_verify_explains_each_code_once(run: Run, tmp_path: Path) -> None:
     prefix = bundle(tmp_path, tail=b"?")
     poke(prefix, DATA, 1)
     poke(prefix, DATA, 17)

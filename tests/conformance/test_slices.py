@@ -14,7 +14,7 @@ import tfckpt_reader as tfckpt
 from tfckpt_reader.encoding.coding import ordered_number, ordered_signed, ordered_string
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.proto_fields import extents
-from tfckpt_reader.tensor.slices import cuts, place, slice_key
+from tfckpt_reader.tensor.slices import box_of, overlaps, slice_key
 
 
 def slice_of(proto: bytes) -> tuple[tuple[int, int], ...]:
@@ -69,30 +69,30 @@ def test_case_39_intersection_with_rows() -> None:
     """Of an intersection, rows are what is asked for: axis 0."""
     shape = (12, 10)
     whole, part = piece([(0, -1), (0, -1)], shape), piece([(1, 5), (2, 6)], shape)
-    (cut,) = cuts([whole], range(3, 7))
+    (cut,) = overlaps([whole], range(3, 7))
     assert (cut.rows, cut.box) == (range(3, 7), (slice(0, 4), slice(0, 10)))
-    (cut,) = cuts([part], range(12))
+    (cut,) = overlaps([part], range(12))
     assert (cut.rows, cut.box) == (range(5), (slice(1, 6), slice(2, 8)))
-    (cut,) = cuts([part], range(1, 3))
+    (cut,) = overlaps([part], range(1, 3))
     assert (cut.rows, cut.box) == (range(2), (slice(0, 2), slice(2, 8)))
-    assert cuts([part], range(1)) == cuts([part], range(6, 12)) == []
+    assert overlaps([part], range(1)) == overlaps([part], range(6, 12)) == []
 
 
 def test_case_40_shape_of_a_slice() -> None:
-    found = place([(1, 1), (0, -1), (4, 1), (2, 6)], (2, 4, 5, 8))
+    found = box_of([(1, 1), (0, -1), (4, 1), (2, 6)], (2, 4, 5, 8))
     assert found == ((1, 0, 4, 2), (1, 4, 1, 6))
     with pytest.raises(tfckpt.CorruptCheckpointError, match="outside"):
-        place([(1, 1), (1, 4), (0, -1), (0, -1)], (2, 4, 5, 8))
+        box_of([(1, 1), (1, 4), (0, -1), (0, -1)], (2, 4, 5, 8))
     with pytest.raises(tfckpt.CorruptCheckpointError, match="rank"):
-        place([(1, 1)], (2, 4))
+        box_of([(1, 1)], (2, 4))
 
 
 def test_case_41_relative_slices() -> None:
     """Rows wanted of a piece are counted within it."""
     base = piece([(1, 2), (3, 4), (0, -1), (5, 1)], (5, 7, 2, 6))
-    (cut,) = cuts([base], range(1, 2))
+    (cut,) = overlaps([base], range(1, 2))
     assert cut.rows == range(1)
-    (cut,) = cuts([base], range(2, 4))
+    (cut,) = overlaps([base], range(2, 4))
     assert cut.rows == range(1, 2)
 
 

@@ -13,6 +13,7 @@ import writers as w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from reading import check_tensor
 from strategies import NAMES, numbers, tilings
 
 import tfckpt_reader as tfckpt
@@ -143,13 +144,13 @@ class ReaderContract:
         for name, tensor in tensors().items():
             expected = array_of(tensor)
             if expected.dtype != object:
-                pieces = [bytes(piece) for piece in ckpt.reader.stream(ckpt.specs[name])]
+                pieces = [bytes(piece) for piece in ckpt.reader.blocks(ckpt.specs[name])]
                 assert b"".join(pieces) == expected.tobytes()
                 assert all(len(piece) % expected.itemsize == 0 for piece in pieces)
 
     def test_checks(self, ckpt: tfckpt.Checkpoint) -> None:
         for spec in ckpt.specs.values():
-            ckpt.reader.check(spec)
+            check_tensor(ckpt.reader, spec)
 
     def test_threads(self, ckpt: tfckpt.Checkpoint) -> None:
         wrong: list[Any] = []
@@ -189,7 +190,7 @@ class ReaderContract:
             assert_same(ckpt["t"], array)
             rows = slice(data.draw(st.integers(0, 4)), data.draw(st.integers(0, 4)))
             assert_same(ckpt.read("t", rows=rows), array[rows])
-            streamed = b"".join(bytes(p) for p in ckpt.reader.stream(ckpt.specs["t"]))
+            streamed = b"".join(bytes(p) for p in ckpt.reader.blocks(ckpt.specs["t"]))
             assert streamed == array.tobytes()
 
     def test_a_large_tensor(self, tmp_path: Path) -> None:
@@ -205,7 +206,7 @@ class ReaderContract:
                     assert_same(ckpt[name], array)
                     assert_same(ckpt.read(name), array)
                     assert_same(ckpt.read(name, rows=slice(500, 777)), array[500:777])
-                    streamed = b"".join(bytes(p) for p in ckpt.reader.stream(ckpt.specs[name]))
+                    streamed = b"".join(bytes(p) for p in ckpt.reader.blocks(ckpt.specs[name]))
                     assert streamed == array.tobytes()
 
     @pytest.mark.parametrize(("shape", "piece"), [((2, 0), (0, 1)), ((0, 2), (0, -1))])
@@ -235,9 +236,9 @@ class ReaderContract:
                     assert caught.value.tensor == name
                     assert f"axis 0 index {row}" in str(caught.value)
                 with pytest.raises(tfckpt.CorruptCheckpointError):
-                    list(ckpt.reader.stream(ckpt.specs[name]))
+                    list(ckpt.reader.blocks(ckpt.specs[name]))
                 with pytest.raises(tfckpt.CorruptCheckpointError):
-                    ckpt.reader.check(ckpt.specs[name])
+                    check_tensor(ckpt.reader, ckpt.specs[name])
                 assert_same(ckpt.read(name, rows=slice(0, 2)), MATRIX[:2])
 
 

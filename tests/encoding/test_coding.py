@@ -22,7 +22,7 @@ from tfckpt_reader.encoding.coding import (
     ordered_number,
     ordered_signed,
     ordered_string,
-    set_apart,
+    split_fields,
 )
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
 
@@ -173,9 +173,9 @@ FIELDS = st.one_of(
 
 
 @given(st.lists(FIELDS, max_size=20), st.data())
-def test_set_apart(parts: list[bytes], data: st.DataObject) -> None:
+def test_split_fields(parts: list[bytes], data: st.DataObject) -> None:
     message = b"".join(parts)
-    wanted, rest = set_apart(memoryview(message), (1, 3), 20)
+    wanted, rest = split_fields(memoryview(message), (1, 3), 20)
     found = [
         [message[begin:end] for begin, end in zip(spans[::2], spans[1::2], strict=True)]
         for spans in wanted
@@ -191,7 +191,7 @@ def test_set_apart(parts: list[bytes], data: st.DataObject) -> None:
     ]
     if message:
         cut = message[: data.draw(st.integers(1, len(message)))]
-        assert _refused(lambda: set_apart(memoryview(cut), (1, 3), 20)) == _refused(
+        assert _refused(lambda: split_fields(memoryview(cut), (1, 3), 20)) == _refused(
             lambda: list(fields(memoryview(cut)))
         )
 
@@ -208,12 +208,12 @@ def _refused(call: Callable[[], object]) -> str:
     return ""
 
 
-def test_not_too_many_are_set_apart() -> None:
+def test_split_fields_limits_the_number_of_values() -> None:
     message = memoryview(w.bytes_field(1, b"") * 3 + w.bytes_field(2, b"") * 3)
-    assert len(set_apart(message, (1,), 3)[0][0]) == 6
+    assert len(split_fields(message, (1,), 3)[0][0]) == 6
     for numbers, most in (((1,), 2), ((1, 2), 5)):
         with pytest.raises(UnsupportedError, match=f"at most {most}"):
-            set_apart(message, numbers, most)
+            split_fields(message, numbers, most)
 
 
 SIGNED = [

@@ -1,4 +1,4 @@
-"""Fingerprint64 against numbers that others published, and against what TensorFlow wrote."""
+"""Fingerprint64 against published numbers and against files written by TensorFlow."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_published(data: bytes) -> None:
     assert fingerprint64(data) == PUBLISHED[data]
 
 
-def test_every_length_that_takes_another_way() -> None:
+def test_every_branch_by_length() -> None:
     """TensorFlow's answers for the beginnings of one text: 0 to 200 bytes, and some longer."""
     lines = (FIXTURES / "fingerprint64.txt").read_text("ascii").splitlines()[1:]
     answers = {int(size): int(answer) for size, answer in map(str.split, lines)}
@@ -38,7 +38,7 @@ def test_every_length_that_takes_another_way() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 5, 16, 17, 64, 65, 1000])
-def test_any_buffer_will_do(size: int) -> None:
+def test_any_buffer_is_accepted(size: int) -> None:
     data = random.Random(size).randbytes(size)  # noqa: S311 - any bytes
     assert fingerprint64(memoryview(data)) == fingerprint64(data)
 

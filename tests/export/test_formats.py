@@ -18,7 +18,7 @@ from sparse_files import linux_only, sparse_bundle
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.cli import main
-from tfckpt_reader.export.plan import FORMATS
+from tfckpt_reader.export.formats import FORMATS
 from tfckpt_reader.tensor.dtypes import DataType
 
 DOCS = project.DOCS / "formats.md"
@@ -45,7 +45,7 @@ def test_what_renames_nothing_is_noted(tmp_path: Path) -> None:
         "no tensor matches '*slot*'",
         "there is no tensor 'gone' to rename",
         "no name begins with 'model/'",
-        "in no name '^a$' is found",
+        "no name matches '^a$'",
     ]
     assert not convert(source, "npz", names={"z": "zz"}, exclude=["z"], force=True).notes
 
@@ -108,8 +108,8 @@ def test_the_page_says_what_others_read(raw: bool, tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [DataType.RESOURCE, DataType.VARIANT], ids=str)
 def test_the_page_says_what_is_never_stored(dtype: DataType) -> None:
     assert documented()[str(dtype)] == ["-"] * 4
-    for to in FORMATS.values():
-        assert to.form(dtype, raw=False) is to.form(dtype, raw=True) is None
+    for each in FORMATS.values():
+        assert each.encoding(dtype, raw=False) is each.encoding(dtype, raw=True) is None
 
 
 def test_the_page_knows_every_format_and_option() -> None:

@@ -105,9 +105,17 @@ def test_no_file_of_the_checkpoint_is_a_target(
 ) -> None:
     before = contents(tmp_path)
     target = os.path.normpath(f"{source}{end}")
-    with pytest.raises(FileExistsError, match=r"the checkpoint|no folder"):
+    with pytest.raises(FileExistsError, match=r"the checkpoint|not a folder"):
         tfckpt.convert(source, target, format=kind, force=True)
     assert contents(tmp_path) == before
+
+
+def test_the_graph_of_a_v1_set_is_no_target(tmp_path: Path) -> None:
+    w.write_v1_shards(tmp_path / "p", {"a": FLOATS, "b": FLOATS}, shards=2)
+    (tmp_path / "p.meta").write_bytes(b"graph")
+    with pytest.raises(FileExistsError, match="the checkpoint itself"):
+        tfckpt.convert(tmp_path / "p", tmp_path / "p.meta", format="npz", force=True)
+    assert (tmp_path / "p.meta").read_bytes() == b"graph"
 
 
 @pytest.mark.parametrize("link", [os.link, os.symlink])

@@ -13,18 +13,19 @@ import writers as w
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.cli import main
-from tfckpt_reader.export.rename import Rule, collisions, read_list, target_names
+from tfckpt_reader.export.rename import Rule, collisions, read_list, renamed
 
 NAMES = ["model/a/kernel", "model/a/bias", "step"]
 
 
 def test_names_stay_by_default() -> None:
-    assert target_names(NAMES) == {name: name for name in NAMES}
+    found, _ = renamed(NAMES)
+    assert found == {name: name for name in NAMES}
 
 
 def test_prefix_then_rules_in_order_then_the_list() -> None:
     rules = [Rule.parse("/=>."), Rule.parse(r"^(\w+)\.(\w+)$=>\2.\1"), Rule.parse("bias=>b")]
-    found = target_names(
+    found, _ = renamed(
         NAMES, strip_prefix="model/", rules=rules, listed={"step": "global_step", "gone": "x"}
     )
     assert found == {
@@ -37,7 +38,7 @@ def test_prefix_then_rules_in_order_then_the_list() -> None:
 def test_flags_may_stand_before_a_rule() -> None:
     """As they may in any other regular expression."""
     for text in (r"(?i)(MODEL)/=>\1.", "(?x)(model) /  # a comment => \\1."):
-        found = target_names(NAMES, rules=[Rule.parse(text)])
+        found, _ = renamed(NAMES, rules=[Rule.parse(text)])
         assert found["model/a/bias"].strip() == "model.a/bias"
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from reading import check_tensor
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 import harness
@@ -216,9 +218,9 @@ def _assert_all_ways_agree(ckpt: tfckpt_reader.Checkpoint, name: str, array: NDA
             assert _same(ckpt.read(name, rows=rows), array[rows])
     spec = ckpt.specs[name]
     assert spec.shape == array.shape
-    ckpt.reader.check(spec)
+    check_tensor(ckpt.reader, spec)
     if spec.dtype.itemsize:
-        stream = b"".join(bytes(piece) for piece in ckpt.reader.stream(spec))
+        stream = b"".join(bytes(piece) for piece in ckpt.reader.blocks(spec))
         width = array.dtype.itemsize // (2 if array.dtype.kind == "c" else 1)
         assert stream == array.reshape(-1).view(f"u{width}").astype(f"<u{width}").tobytes()
 

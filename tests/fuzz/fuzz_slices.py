@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.tensor import slices
-from tfckpt_reader.tensor.slices import check_tiling, cuts, fill_cut, place, slice_key
-from tfckpt_reader.tensor.spec import TensorSlice
+from tfckpt_reader.tensor.dtypes import DataType
+from tfckpt_reader.tensor.slices import box_of, check_tiling, fill_overlap, overlaps, slice_key
+from tfckpt_reader.tensor.spec import TensorSlice, Unplaced
 
 Extents = tuple[tuple[int, int], ...]
 
@@ -41,7 +42,8 @@ def one(data: bytes) -> None:  # noqa: C901, PLR0915
             for extent, size in zip(extents, shape, strict=True)
         )
         try:
-            pieces.append(TensorSlice(extents, *place(extents, shape)))
+            start, size = box_of(extents, shape)
+            pieces.append(TensorSlice(extents, start, Unplaced("t", DataType.FLOAT32, size)))
         except CheckpointError:
             assert not inside
             fits = False
@@ -53,7 +55,7 @@ def one(data: bytes) -> None:  # noqa: C901, PLR0915
     low = choices.below(shape[0] + 1) if shape else 0
     some = range(low, low + choices.below(shape[0] - low + 1)) if shape else range(1)
     for rows in (range(shape[0] if shape else 1), some):
-        taken = cuts(pieces, rows)
+        taken = overlaps(pieces, rows)
         wanted = counts[rows.start : rows.stop] if shape else counts
         try:
             check_tiling(shape, rows, taken)
@@ -75,17 +77,17 @@ def _numbered(shape: tuple[int, ...]) -> NDArray[Any]:
     return np.arange(np.prod(shape, dtype=int), dtype=np.int32).reshape(shape)
 
 
-def _check_assembled(shape: tuple[int, ...], taken: list[slices.Cut], rows: range) -> None:
+def _check_assembled(shape: tuple[int, ...], taken: list[slices.SliceOverlap], rows: range) -> None:
     whole = _numbered(shape)
     out = np.full((len(rows), *shape[1:]) if shape else (), -1, np.int32)
     for cut in taken:
-        values = whole[_box(cut.piece)]
+        values = whole[_box(cut.source)]
 
         def fill(within: range, part: NDArray[Any], values: NDArray[Any] = values) -> None:
             assert part.flags.c_contiguous
             part[...] = values[within.start : within.stop] if shape else values
 
-        fill_cut(out, cut, fill)
+        fill_overlap(out, cut, fill)
     np.testing.assert_array_equal(out, whole[rows.start : rows.stop] if shape else whole)
 
 
@@ -104,11 +106,11 @@ def _check_streamed(shape: tuple[int, ...], pieces: list[TensorSlice], most: int
         assert out.nbytes <= most
         return out
 
-    before, slices._STREAMED = slices._STREAMED, most
+    before, slices._ASSEMBLED = slices._ASSEMBLED, most
     try:
-        parts = [part.copy() for part in slices.stream(pieces, shape, 4, make, copy)]
+        parts = [part.copy() for part in slices.assemble(pieces, shape, 4, make, copy)]
     finally:
-        slices._STREAMED = before
+        slices._ASSEMBLED = before
     assert b"".join(part.tobytes() for part in parts) == whole.tobytes()
     assert whole.size == 0 or read == [prod(piece.shape) for piece in pieces]
 

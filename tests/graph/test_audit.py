@@ -23,14 +23,14 @@ def read(tmp_path: Path, nodes: list[bytes], **more: Any) -> tfckpt.MetaGraph:
 
 
 def test_custom_ops(tmp_path: Path) -> None:
-    """Wherever they are; a function of the file is none, whatever it is called."""
+    """In the graph and in functions; a function of the file is no custom op."""
     library = [function("f", text(3, node("a", "Other")), text(3, node("b", "MatMul")))]
     nodes = [node("x", "Placeholder"), node("y", "Zzz"), node("z", "Zzz"), node("call", "f")]
     graph = read(tmp_path, nodes, library=library)
     assert custom_ops(graph) == {"Other": 1, "Zzz": 2}
 
 
-def test_ops_that_reach_out(tmp_path: Path) -> None:
+def test_ops_with_effects_outside_the_graph(tmp_path: Path) -> None:
     library = [function("f", text(3, node("a", "EagerPyFunc")))]
     nodes = [
         node("name", "Const"),
@@ -48,7 +48,7 @@ def test_ops_that_reach_out(tmp_path: Path) -> None:
     assert found["WriteFile"][1] == "writes files"
 
 
-def test_what_a_saver_runs_is_not_unusual(tmp_path: Path) -> None:
+def test_ops_of_a_saver_are_not_unusual(tmp_path: Path) -> None:
     nodes = [
         node("file", "Const"),
         node("save", "SaveV2", ["file"]),

@@ -1,4 +1,4 @@
-"""Nodes as they are stored, and who gives what to whom: against plain walks over all pairs."""
+"""Stored nodes, and connections between nodes: against plain walks over all pairs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.encoding.coding import set_apart
+from tfckpt_reader.encoding.coding import split_fields
 from tfckpt_reader.graph.connectivity import on_cycles
 from tfckpt_reader.graph.decode.node_store import StoredNodes
 from tfckpt_reader.protobuf import parse
@@ -46,7 +46,7 @@ def test_cycles(edges: set[tuple[int, int]]) -> None:
 
 
 @given(EDGES, st.sets(st.integers(0, COUNT - 1), max_size=3), st.sets(st.integers(0, COUNT - 1)))
-def test_what_is_needed(
+def test_needed_nodes(
     tmp_path_factory: pytest.TempPathFactory,
     edges: set[tuple[int, int]],
     given_ones: set[int],
@@ -96,18 +96,18 @@ def test_a_given_tensor_is_not_its_operation(tmp_path: Path) -> None:
 
 def stored(nodes: list[bytes]) -> StoredNodes:
     data = memoryview(b"".join(text(1, each) for each in nodes))
-    (spans,), _ = set_apart(data, (1,), 1 << 20)
+    (spans,), _ = split_fields(data, (1,), 1 << 20)
     return StoredNodes(data, spans, 1, "f.meta")
 
 
-def test_nodes_in_runs() -> None:
-    """A run takes a megabyte; what is larger has a run of its own, and no attributes there."""
+def test_nodes_in_windows() -> None:
+    """A window holds a megabyte; a larger node has its own, without attributes."""
     big = attr("value", text(8, w.int_field(1, 1) + text(4, bytes(3 << 20))))
     nodes = [node(f"n{i}", f"Op{i}", [f"n{i - 1}"], dtype_attr(1)) for i in range(40_000)]
     for at in (0, 7, 20_000):
         nodes.insert(at, node(f"big{at}", "Const", ["^n3"], big))
     found = stored(nodes)
-    heads = list(found.heads())
+    heads = list(found.headers())
     assert len(heads) == len(found) == 40_003
     expected = iter(range(40_000))
     for number, head in enumerate(heads):
@@ -118,14 +118,14 @@ def test_nodes_in_runs() -> None:
             i = next(expected)
             assert (head.name, head.op, len(head.attr)) == (b"n%d" % i, b"Op%d" % i, 1)
         if number % 5000 == 0:
-            assert found.head(number).name == head.name
+            assert found.header(number).name == head.name
 
 
 def test_nodes_that_contain(tmp_path: Path) -> None:
     nodes = [node(name, "NoOp", ["abc"] * (name == "c")) for name in ("a", "xabcx", "ab", "c")]
     found = stored(nodes).containing(b"abc")
-    assert [head.name for head in found.heads()] == [b"xabcx", b"c"]
-    assert list(found.head(1).input) == [b"abc"]
+    assert [head.name for head in found.headers()] == [b"xabcx", b"c"]
+    assert list(found.header(1).input) == [b"abc"]
 
 
 @pytest.mark.parametrize("bad", [b"\x0a\x7f", b"\x0a\x01a\x2a\x02\x0a\x05", b"\xff" * 20])
@@ -145,15 +145,15 @@ def test_a_bad_node_is_named(tmp_path: Path, bad: bytes, at: int) -> None:
 
 def test_a_node_with_too_many_inputs() -> None:
     nodes = StoredNodes(memoryview(text(3, b"") * (1 << 20)), array("Q", [0, 2 << 20]), 1, "f")
-    assert len(nodes.head(0).input) == 1 << 20
+    assert len(nodes.header(0).input) == 1 << 20
     nodes = StoredNodes(
         memoryview(text(3, b"") * (1 + (1 << 20))), array("Q", [0, 2 + (2 << 20)]), 1, "f"
     )
-    with pytest.raises(tfckpt.UnsupportedError, match="node 0: has more parts"):
-        nodes.head(0)
+    with pytest.raises(tfckpt.UnsupportedError, match="node 0: has more fields"):
+        nodes.header(0)
 
 
-def test_what_is_known_of_all_outputs_is_decoded_once(
+def test_attributes_of_all_outputs_are_decoded_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A Saver's restore op has as many as there are variables."""
@@ -173,8 +173,8 @@ def test_what_is_known_of_all_outputs_is_decoded_once(
     assert len(asked) < 20
 
 
-def test_protobuf_is_asked_once_a_megabyte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To ask it once a node takes ten times as long."""
+def test_protobuf_parses_once_per_megabyte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parsing each node by itself takes ten times as long."""
     asked: list[str] = []
 
     def counted(name: str, data: Any) -> Any:

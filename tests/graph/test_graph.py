@@ -518,10 +518,10 @@ def test_tensors_of_a_signature_are_counted(
     parts = entries(1, inputs, text(5, b"\x12\x00")) + entries(4, defaults, b"")
     meta = read(tmp_path, meta_bytes([], more=signature(*parts, *entries(2, outputs, b""))))
     count = 2 * inputs + outputs + defaults
-    monkeypatch.setattr("tfckpt_reader.graph.decode.collections.MOST_TENSORS", count - 1)
+    monkeypatch.setattr("tfckpt_reader.graph.decode.signatures.MOST_TENSORS", count - 1)
     with pytest.raises(tfckpt.UnsupportedError, match="more tensors than are listed here"):
         _ = meta.signatures
-    monkeypatch.setattr("tfckpt_reader.graph.decode.collections.MOST_TENSORS", count)
+    monkeypatch.setattr("tfckpt_reader.graph.decode.signatures.MOST_TENSORS", count)
     assert len(meta.signatures["s"].inputs) == inputs
 
 

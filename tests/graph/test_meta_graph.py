@@ -21,7 +21,7 @@ def test_the_corpus_is_here() -> None:
 
 
 @each_graph
-def test_what_stands_at_the_top(path: Path, facts: Facts) -> None:
+def test_versions_and_tags(path: Path, facts: Facts) -> None:
     meta = tfckpt.read_meta_graph(path)
     assert meta.tensorflow_version == facts["tensorflow_version"]
     assert meta.tensorflow_git_version == facts["tensorflow_git_version"]
@@ -60,7 +60,7 @@ def test_nodes(path: Path, facts: Facts) -> None:
 
 
 @each_graph
-def test_every_attribute_and_output_can_be_had(path: Path, facts: Facts) -> None:
+def test_every_attribute_and_output(path: Path, facts: Facts) -> None:
     meta = tfckpt.read_meta_graph(path)
     for operation in meta.operations:
         assert len(dict(operation.attrs)) == len(operation.attrs)

@@ -15,12 +15,12 @@ from graphs import attr, dtype_attr, meta_bytes, node, read, text
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.graph.meta_graph import saved_keys
+from tfckpt_reader.graph.meta_graph import read_saved_keys
 
 META_ONLY = "meta_only_kmeans__SciSharp_TFNET"
 OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 NOT_SAVED = "v1_sharded_export__tensorflow_serving"
-"""Its Saver saves the other two variables only: so says TensorFlow's listing of the checkpoint."""
+"""Its Saver saves only the other two variables, as TensorFlow's listing of the checkpoint shows."""
 
 
 @each_graph
@@ -42,7 +42,7 @@ def test_keys_are_those_of_the_checkpoint(path: Path, facts: Facts) -> None:
         meta = ckpt.meta_graph
         assert meta is not None
         assert meta.compare_keys(ckpt) == ((), ())
-        assert saved_keys(str(path)) | {OBJECTS} == {OBJECTS, *ckpt}
+        assert read_saved_keys(str(path)) | {OBJECTS} == {OBJECTS, *ckpt}
         assert meta.global_variables
         for variable in meta.global_variables:
             key = variable.checkpoint_key
@@ -81,7 +81,7 @@ def test_fixtures(name: str) -> None:
         assert set(dict(ckpt.variables(trainable=True))) <= set(found)
 
 
-def test_pieces_are_one_variable() -> None:
+def test_slices_are_one_variable() -> None:
     with tfckpt.open(FIXTURES / "sliced" / "saver") as ckpt:
         meta = ckpt.meta_graph
         assert meta is not None
@@ -162,8 +162,8 @@ def test_very_old_lists_hold_names(tmp_path: Path) -> None:
     assert (found.name, found.checkpoint_key, found.shape) == ("v:0", "v", (2,))
 
 
-def test_key_lists_that_are_none(tmp_path: Path) -> None:
-    """Inputs that are missing or no constants; a billion keys of which one is stored."""
+def test_invalid_key_lists(tmp_path: Path) -> None:
+    """Absent inputs, inputs other than constants; a billion keys with one stored."""
     many = w.int_field(1, 7) + text(2, text(2, w.int_field(1, 1 << 30))) + text(8, "k")
     nodes = [
         variable("v"),
@@ -191,7 +191,7 @@ def saved(*nodes: bytes) -> bytes:
 
 
 def test_object_graph(tmp_path: Path) -> None:
-    """Keys by the shortest path; cycles, slots, and nodes that are not there."""
+    """Keys by the shortest path; cycles, slots, and absent nodes."""
     shape = text(2, text(2, w.int_field(1, 3)))
     float_variable = text(7, w.int_field(1, 1) + shape + w.int_field(3, 1) + text(6, "v"))
     data = saved(
@@ -221,7 +221,7 @@ def test_a_long_chain_of_objects_ends(tmp_path: Path) -> None:
 
 
 def test_many_objects_on_a_long_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Letters by the square of what is stored are refused."""
+    """Paths with quadratically many letters are refused."""
     monkeypatch.setattr("tfckpt_reader.objects.object_graph.MOST_LETTERS", 100_000)
     leaves = b"".join(child(i + 2, str(i)) for i in range(1000))
     data = saved(child(1, "n" * 1000), leaves, *[text(7, b"")] * 1000)

@@ -1,4 +1,4 @@
-"""Every way to name a checkpoint, and what is said when there is none: FORMAT 1.1, 1.3."""
+"""Every way to name a checkpoint, and the errors about missing ones: FORMAT 1.1, 1.3."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import pytest
 import writers as w
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.paths.layout import Location, checkpoints_in
+from tfckpt_reader.paths.layout import Location
 from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.paths.prefix import checkpoints_in
 
 TENSORS: dict[str, Any] = {"a": np.array([1, 2]), "b": w.Strings([b"x"], ())}
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 1234\n" % (b"0" * 64)
@@ -42,7 +43,7 @@ def state(folder: Path, path: str, name: str = "checkpoint") -> Path:
 
 
 def assert_value(path: Any, value: int) -> Location:
-    """The checkpoint at a path is the one with that value; return where it was found."""
+    """Require that the checkpoint at a path has this value; return its location."""
     with tfckpt.open(path) as ckpt:
         assert ckpt["value"] == value
         assert set(ckpt) == {"a", "b", "value"}
@@ -96,8 +97,8 @@ def test_files_of_a_checkpoint(tmp_path: Path, end: str) -> None:
     assert prefix + end in found.notes[0]
 
 
-def test_data_file_that_is_not_there(tmp_path: Path) -> None:
-    """What is named tells the checkpoint, though that shard is lost."""
+def test_data_file_that_is_missing(tmp_path: Path) -> None:
+    """Its name identifies the checkpoint, though that shard is missing."""
     prefix = v2(tmp_path / "m", 2)
     assert_value(prefix + ".data-00007-of-00009", 2)
     assert_value(prefix + ".meta", 2)
@@ -174,7 +175,7 @@ def test_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_none("m")
 
 
-def test_what_is_there_is_told(tmp_path: Path) -> None:
+def test_similar_names_are_listed(tmp_path: Path) -> None:
     v2(tmp_path / "model.ckpt-10")
     v2(tmp_path / "other")
     error = assert_none(tmp_path / "model.ckpt-1", "model.ckpt-10")
@@ -251,7 +252,7 @@ def test_v1_name_of_a_set_of_very_many(tmp_path: Path) -> None:
 
 
 def test_v1_file_beside_shards_of_its_name(tmp_path: Path) -> None:
-    """The name is the file's own, as in TensorFlow; a folder of both leaves open what is meant."""
+    """The name means the file, as in TensorFlow; a folder of both is ambiguous."""
     path = v1(tmp_path / "m", 1)
     pattern = v1_shards(tmp_path / "m", 2)
     assert assert_value(path, 1) == Location("V1", path, (path,))
@@ -262,7 +263,7 @@ def test_v1_file_beside_shards_of_its_name(tmp_path: Path) -> None:
 
 
 def test_v1_shard_count_of_any_length(tmp_path: Path) -> None:
-    """More digits than Python makes a number of."""
+    """More digits than Python converts to a number."""
     v1_shards(tmp_path / "m")
     name = "m-00000-of-" + "1" * 5000
     assert_none(tmp_path / name)
@@ -302,7 +303,7 @@ def test_state_file(tmp_path: Path) -> None:
 
 
 def test_state_file_of_another_name(tmp_path: Path) -> None:
-    """As downloads leave it: checkpoint.txt, or the name of a latest_filename."""
+    """As after a download (checkpoint.txt), or by `latest_filename`."""
     v2(tmp_path / "ckpt-1", 1)
     for name in ("checkpoint.txt", "latest"):
         assert_value(state(tmp_path, "ckpt-1", name), 1)
@@ -349,7 +350,7 @@ def test_state_paths_inside(tmp_path: Path) -> None:
     ],
 )
 def test_state_paths_of_a_moved_folder(tmp_path: Path, written: str) -> None:
-    """By the last part, beside the state file; and never outside the folder."""
+    """By the last component, beside the state file; and never outside the folder."""
     folder, outside = tmp_path / "folder", tmp_path / "outside"
     folder.mkdir()
     outside.mkdir()
@@ -473,11 +474,11 @@ def test_latest_does_not_overrule_a_state_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"unknown: 1", b'model_checkpoint_path: ""'])
 def test_unusable_state_file_of_a_folder(tmp_path: Path, content: bytes) -> None:
-    """Left aside with a note where just one checkpoint can be meant."""
+    """Ignored with a note where the folder has only one checkpoint."""
     v2(tmp_path / "ckpt-1", 1)
     (tmp_path / "checkpoint").write_bytes(content)
     found = assert_value(tmp_path, 1)
-    assert any("checkpoint" in note and "aside" in note for note in found.notes)
+    assert any("checkpoint" in note and "ignored" in note for note in found.notes)
     v2(tmp_path / "ckpt-2", 2)
     assert_none(tmp_path, "ckpt-1", "ckpt-2")
     with pytest.raises(tfckpt.CorruptCheckpointError):
@@ -499,7 +500,7 @@ def test_leftovers_of_a_save_are_ignored(tmp_path: Path, leftover: str) -> None:
     assert assert_value(tmp_path, 1).prefix == prefix
 
 
-def test_parts_of_a_save_before_its_merge(tmp_path: Path) -> None:
+def test_unmerged_shards_of_a_save(tmp_path: Path) -> None:
     folder = tmp_path / "m_temp"
     folder.mkdir()
     part = v2(folder / "part-00000-of-00002", 1)
@@ -557,7 +558,7 @@ def test_saved_model_without_variables(tmp_path: Path) -> None:
         (b"\x80\x04\x95pickle", ("pickle",)),
     ],
 )
-def test_other_files_are_named(tmp_path: Path, content: bytes, words: tuple[str, ...]) -> None:
+def test_foreign_files_are_named(tmp_path: Path, content: bytes, words: tuple[str, ...]) -> None:
     v2(tmp_path / "m")
     (tmp_path / "m.index").write_bytes(content)
     (tmp_path / "model.ckpt").write_bytes(content)
@@ -587,7 +588,7 @@ def test_cut_v1_file(tmp_path: Path) -> None:
     assert caught.value.file == str(path)
 
 
-def test_other_folders_are_named(tmp_path: Path) -> None:
+def test_foreign_folders_are_named(tmp_path: Path) -> None:
     (tmp_path / ".zarray").write_text("{}")
     assert_none(tmp_path, "zarr")
     (tmp_path / "orbax").mkdir()

@@ -1,4 +1,4 @@
-"""What a state file keeps, and what else lies in its folder."""
+"""The checkpoints of a state file, and the other files in its folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from project import FIXTURES
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.paths.layout import Location
-from tfckpt_reader.paths.locate import listed_at
+from tfckpt_reader.paths.state_file import listed_checkpoint
 
 
 def state(folder: Path, *names: str) -> None:
@@ -30,7 +30,7 @@ def put(folder: Path, source: str, name: str) -> list[str]:
     return found
 
 
-def test_kept_there_and_others(tmp_path: Path) -> None:
+def test_complete_missing_and_other_files(tmp_path: Path) -> None:
     put(tmp_path, "saver_tf1/model.ckpt-1", "model-1")
     left = put(tmp_path, "saver_tf1/model.ckpt-1", "model-10")
     put(tmp_path, "v1_sharded/model.ckpt", "old")
@@ -51,8 +51,8 @@ def test_kept_there_and_others(tmp_path: Path) -> None:
             assert len(ckpt) > 0
 
 
-def test_what_lacks_some_of_its_files(tmp_path: Path) -> None:
-    """Half deleted, half copied: their files belong to them all the same."""
+def test_incomplete_checkpoints(tmp_path: Path) -> None:
+    """Partly deleted or copied: the remaining files still belong to them."""
     put(tmp_path, "multi_shard/model.ckpt", "shards")
     (tmp_path / "shards.data-00001-of-00003").unlink()
     put(tmp_path, "v1_sharded/model.ckpt", "v1")
@@ -73,8 +73,8 @@ def test_what_lacks_some_of_its_files(tmp_path: Path) -> None:
     assert kept.other_files == ("lost.txt",)
 
 
-def test_a_name_that_several_sets_of_shards_have(tmp_path: Path) -> None:
-    """The others are told all the same."""
+def test_a_name_with_several_sets_of_shards(tmp_path: Path) -> None:
+    """The other checkpoints are still listed."""
     put(tmp_path, "saver_tf1/model.ckpt-1", "whole")
     put(tmp_path, "v1_sharded/model.ckpt", "v1")
     for path in list(tmp_path.glob("v1-*")):
@@ -84,6 +84,15 @@ def test_a_name_that_several_sets_of_shards_have(tmp_path: Path) -> None:
     assert kept.incomplete == ("v1",)
     assert kept.there == (str(tmp_path / "whole"),)
     assert kept.other_files == ()
+
+
+def test_a_v2_name_that_looks_like_a_v1_shard(tmp_path: Path) -> None:
+    put(tmp_path, "saver_tf1/model.ckpt-1", "m-00000-of-00002")
+    (tmp_path / "m-00000-of-00002.meta").rename(tmp_path / "m.meta")  # TensorFlow cuts the ending
+    state(tmp_path, "m-00000-of-00002")
+    kept = tfckpt.kept_checkpoints(tmp_path)
+    assert kept.there == (str(tmp_path / "m-00000-of-00002"),)
+    assert (kept.missing, kept.incomplete) == ((), ())
 
 
 def test_files_of_similar_names(tmp_path: Path) -> None:
@@ -96,17 +105,17 @@ def test_files_of_similar_names(tmp_path: Path) -> None:
     assert set(kept.other_files) == set(others)
 
 
-def test_long_lists_are_not_looked_for_one_by_one(
+def test_missing_checkpoints_of_long_lists_cost_no_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each look would list the folder."""
-    asked = []
+    """Each search would list the folder."""
+    searched = []
 
-    def look(state_path: str, written: str) -> Location | None:
-        asked.append(written)
-        return listed_at(state_path, written)
+    def recording(state_path: str, written: str) -> Location | None:
+        searched.append(written)
+        return listed_checkpoint(state_path, written)
 
-    monkeypatch.setattr("tfckpt_reader.paths.retention.listed_at", look)
+    monkeypatch.setattr("tfckpt_reader.paths.retention.listed_checkpoint", recording)
     put(tmp_path, "saver_tf1/model.ckpt-1", "model-1")
     (tmp_path / "sub").mkdir()
     put(tmp_path / "sub", "v1_sharded/model.ckpt", "model-2")
@@ -118,7 +127,7 @@ def test_long_lists_are_not_looked_for_one_by_one(
     kept = tfckpt.kept_checkpoints(tmp_path)
     assert len(kept.missing) == 1000
     assert kept.there == (f"{tmp_path}/sub/{pattern}", f"{tmp_path}/sub/", f"{tmp_path}/model-1")
-    assert asked == there
+    assert searched == there
 
 
 def test_no_state_file(tmp_path: Path) -> None:

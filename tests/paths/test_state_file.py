@@ -129,7 +129,7 @@ def test_missing_and_unreadable(tmp_path: Path) -> None:
         read_state(str(tmp_path))
 
 
-def test_a_name_that_cannot_be(tmp_path: Path) -> None:
+def test_impossible_paths(tmp_path: Path) -> None:
     for name in ("a\0b", f"{tmp_path}/{'x' * 5000}"):
         with pytest.raises(tfckpt.CheckpointError):
             read_state(name)
@@ -145,8 +145,8 @@ def test_a_hundred_megabytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    """In a process of its own, which a pipe would hold for ever."""
+def test_a_pipe_does_not_block(tmp_path: Path) -> None:
+    """In its own process, since a pipe would block it for ever."""
     os.mkfifo(tmp_path / STATE_FILE)
     code = (
         "import sys, tfckpt_reader as t\n"

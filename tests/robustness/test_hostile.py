@@ -21,6 +21,7 @@ from hostile import CASES
 from hostile.__main__ import main
 from hostile.case import Case, Fails
 from hostile.outcomes import as_table, compared
+from reading import check_tensor
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader import CheckpointError, CheckpointNotFoundError
@@ -124,7 +125,7 @@ def check_other_ways(case: Case, path: Path, *, mmap: bool) -> None:
         if isinstance(expected, Fails):
             assert_fails(expected, lambda: ckpt.read(name))  # noqa: B023
             ours(lambda: ckpt.specs[name].shape and ckpt.read(name, rows=slice(0, 1)))  # noqa: B023
-            checked = ours(lambda: ckpt.reader.check(ckpt.specs[name]))  # noqa: B023
+            checked = ours(lambda: check_tensor(ckpt.reader, ckpt.specs[name]))  # noqa: B023
             # Bytes may be as their crcs say, and yet not be readable.
             if case.group not in (13, 22) and expected.kind is not tfckpt.UnsupportedError:
                 assert isinstance(checked, CheckpointError)
@@ -136,9 +137,9 @@ def check_other_ways(case: Case, path: Path, *, mmap: bool) -> None:
         if whole.ndim:
             for rows in (slice(0, 1), slice(1, 3), slice(-1, None), slice(5, 2)):
                 assert_value(whole[rows], ckpt.read(name, rows=rows))
-        ckpt.reader.check(ckpt.specs[name])
+        check_tensor(ckpt.reader, ckpt.specs[name])
         if whole.dtype != object:
-            stream = b"".join(bytes(piece) for piece in ckpt.reader.stream(ckpt.specs[name]))
+            stream = b"".join(bytes(piece) for piece in ckpt.reader.blocks(ckpt.specs[name]))
             assert stream == whole.tobytes() or sys.byteorder == "big"
 
 
@@ -239,8 +240,8 @@ def test_cut_while_open(tmp_path: Path, way: str) -> None:
             "get": lambda: ckpt["a"],
             "read": lambda: ckpt.read("a"),
             "rows": lambda: ckpt.read("a", rows=slice(5000, 6000)),
-            "check": lambda: ckpt.reader.check(ckpt.specs["a"]),
-            "stream": lambda: list(ckpt.reader.stream(ckpt.specs["a"])),
+            "check": lambda: check_tensor(ckpt.reader, ckpt.specs["a"]),
+            "stream": lambda: list(ckpt.reader.blocks(ckpt.specs["a"])),
         }
         with pytest.raises(tfckpt.TruncatedError):
             ways[way]()

@@ -46,6 +46,13 @@ def ckpt():
         opened.append(tfckpt.open(path))
     return opened[0]
 
+def check(name):
+    reader, spec = ckpt().reader, ckpt().specs[name]
+    if reader.version == "V1":
+        return reader.check(spec)
+    for segment in reader.segments(spec):
+        reader.layout(segment).check(segment)
+
 def summed(array):
     return [list(array.shape), repr(array.reshape(-1)[-1]) if array.size else ""]
 
@@ -62,8 +69,8 @@ steps_by_name = {
     "get": lambda name: summed(ckpt()[name]),
     "variant": lambda name: [list(tensor.shape) for v in ckpt()[name].flat for tensor in v.tensors],
     "rows": lambda name: summed(ckpt().read(name, rows=slice(-2, None))),
-    "check": lambda name: ckpt().reader.check(ckpt().specs[name]),
-    "stream": lambda name: sum(map(len, ckpt().reader.stream(ckpt().specs[name]))),
+    "check": check,
+    "stream": lambda name: sum(map(len, ckpt().reader.blocks(ckpt().specs[name]))),
     "verify": lambda _: verified(tfckpt.verify(path)),
     "convert": convert,
 }

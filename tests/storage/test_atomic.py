@@ -1,4 +1,4 @@
-"""A file takes its name when it is whole, and not before."""
+"""Atomic files: the final name appears once the file is complete and synced."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tfckpt_reader.errors import CheckpointNotFoundError, ChecksumError
-from tfckpt_reader.storage.atomic import SUFFIX, written_aside
+from tfckpt_reader.storage.atomic import SUFFIX, atomic_file
 
 BEFORE = b"what was there before"
 BROKEN = OSError(errno.EIO, os.strerror(errno.EIO))
@@ -28,8 +28,8 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def put(path: Path, contents: bytes, error: BaseException | None = None) -> None:
-    """Write something aside, and fail behind it if asked to."""
-    with written_aside(str(path)) as file:
+    """Write a file atomically; raise an error after its contents, if given."""
+    with atomic_file(str(path)) as file:
         file.write(contents)
         if error is not None:
             raise error
@@ -40,15 +40,15 @@ def assert_untouched(path: Path, *, existed: bool) -> None:
     assert not existed or path.read_bytes() == BEFORE
 
 
-def test_it_is_there_when_it_is_whole(target: Path) -> None:
+def test_a_complete_file_gets_its_name(target: Path) -> None:
     put(target, b"abc")
     assert target.read_bytes() == b"abc"
     assert os.listdir(target.parent) == ["out.npz"]
 
 
-def test_it_is_not_there_before(target: Path) -> None:
+def test_the_name_is_free_before(target: Path) -> None:
     existed = target.exists()
-    with written_aside(str(target)) as file:
+    with atomic_file(str(target)) as file:
         file.write(b"abc")
         file.flush()
         assert target.exists() == existed
@@ -63,7 +63,7 @@ def test_it_is_not_there_before(target: Path) -> None:
     [KeyboardInterrupt(), SystemExit(3), ValueError("v"), MemoryError(), ChecksumError("c")],
     ids=lambda e: type(e).__name__,
 )
-def test_whatever_fails_leaves_nothing(target: Path, error: BaseException) -> None:
+def test_a_failure_leaves_nothing(target: Path, error: BaseException) -> None:
     existed = target.exists()
     with pytest.raises(type(error)) as caught:
         put(target, b"abc", error)
@@ -71,8 +71,8 @@ def test_whatever_fails_leaves_nothing(target: Path, error: BaseException) -> No
     assert_untouched(target, existed=existed)
 
 
-def test_a_missing_checkpoint_file_is_no_trouble_with_the_target(target: Path) -> None:
-    """It is an OSError too, and has its own file and words."""
+def test_an_error_of_the_checkpoint_keeps_its_file(target: Path) -> None:
+    """It is an OSError too, with a file and a message of its own."""
     error = CheckpointNotFoundError("shard 0 of 1 is missing", file="p.data", tensor="t")
     existed = target.exists()
     with pytest.raises(CheckpointNotFoundError) as caught:
@@ -81,7 +81,7 @@ def test_a_missing_checkpoint_file_is_no_trouble_with_the_target(target: Path) -
     assert_untouched(target, existed=existed)
 
 
-def test_an_error_with_another_file_is_left_alone(target: Path) -> None:
+def test_an_error_with_another_file_is_unchanged(target: Path) -> None:
     error = FileNotFoundError(errno.ENOENT, "No such file", "/elsewhere")
     with pytest.raises(FileNotFoundError) as caught:
         put(target, b"abc", error)
@@ -89,7 +89,7 @@ def test_an_error_with_another_file_is_left_alone(target: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT])
-def test_trouble_in_writing_names_the_target(target: Path, number: int) -> None:
+def test_a_write_error_names_the_target(target: Path, number: int) -> None:
     existed = target.exists()
     with pytest.raises(OSError, match=r"out\.npz") as caught:
         put(target, b"abc", OSError(number, os.strerror(number)))
@@ -100,7 +100,7 @@ def test_trouble_in_writing_names_the_target(target: Path, number: int) -> None:
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_trouble_at_the_end_leaves_nothing(
+def test_an_error_at_the_end_leaves_nothing(
     step: str, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
@@ -115,7 +115,7 @@ def test_trouble_at_the_end_leaves_nothing(
 
 
 @pytest.mark.parametrize("relative", [False, True])
-def test_all_is_synced_before_the_name_is_given(
+def test_the_file_is_synced_before_the_rename(
     relative: bool, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[tuple[str, int]] = []
@@ -157,10 +157,8 @@ def test_a_folder_that_cannot_be_synced_is_no_error(
     assert len(calls) <= 2
 
 
-def test_nothing_is_removed_that_is_not_ours(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Should the name be taken already, the file under it stays."""
+def test_files_of_others_are_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that already has the temporary name stays."""
     monkeypatch.setattr(os, "urandom", bytes)
     taken = tmp_path / f".out.npz.{'0' * 8}{SUFFIX}"
     taken.write_bytes(BEFORE)
@@ -170,7 +168,7 @@ def test_nothing_is_removed_that_is_not_ours(
 
 
 @pytest.mark.parametrize("name", ["語" * 80 + ".npz", "x" * 255, "é" * 127, "a\n.npz"])
-def test_any_name_that_the_system_takes(name: str, tmp_path: Path) -> None:
+def test_every_name_that_the_system_accepts(name: str, tmp_path: Path) -> None:
     assert len(os.fsencode(name)) <= 255
     put(tmp_path / name, b"abc")
     assert os.listdir(tmp_path) == [name]

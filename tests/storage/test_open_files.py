@@ -1,4 +1,4 @@
-"""Checkpoints of more files than a process may open: all of them are read, few are open at once."""
+"""Checkpoints with more files than a process may open: all can be read, few are open at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 import writers as w
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.storage import open_files as descriptors
+from tfckpt_reader.storage import open_files
 from tfckpt_reader.storage.local import File
 
 LIMIT = 64
@@ -58,7 +58,7 @@ print(json.dumps({
 
 
 def limited(prefix: Path) -> dict[str, Any]:
-    """What a process with few descriptors finds out about a checkpoint."""
+    """Return the results of a process with few descriptors on a checkpoint."""
     root = Path(tfckpt.__file__).parents[1]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), *sys.path])}
     done = subprocess.run(
@@ -113,40 +113,40 @@ def test_a_tensor_in_more_files_than_descriptors(tmp_path: Path) -> None:
         np.testing.assert_array_equal(archive["t"], table)
 
 
-# -- what a File does whose descriptor made room for others ----------------------------------------
+# -- a File after others took its descriptor -------------------------------------------------------
 
 
 @pytest.fixture
 def evicted(tmp_path: Path) -> File:
-    """A file that was opened, and then many others."""
+    """A file opened before many others, so that it lost its descriptor."""
     (tmp_path / "file").write_bytes(b"as it was opened")
     found = File(str(tmp_path / "file"))
     return pushed_out(found)
 
 
 def pushed_out(file: File) -> File:
-    for _ in range(descriptors.MOST_KEPT):
+    for _ in range(open_files.MOST_KEPT):
         File(__file__)
     return file
 
 
-@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="nobody tells the descriptors here")
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="no list of descriptors here")
 @pytest.mark.parametrize("mapped", [False, True])
 def test_few_descriptors_are_kept(mapped: bool, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abc")
     gc.collect()  # what other tests left must not go meanwhile
     before = len(os.listdir("/dev/fd"))
-    files = [File(str(tmp_path / "file"), mapped=mapped) for _ in range(5 * descriptors.MOST_KEPT)]
+    files = [File(str(tmp_path / "file"), mapped=mapped) for _ in range(5 * open_files.MOST_KEPT)]
     for _ in range(2):
         for file in files:
             assert bytes(file.read(1, 2)) == b"bc"
-    assert len(os.listdir("/dev/fd")) - before <= 2 * descriptors.MOST_KEPT
+    assert len(os.listdir("/dev/fd")) - before <= 2 * open_files.MOST_KEPT
     del files, file
     gc.collect()
     assert len(os.listdir("/dev/fd")) == before
 
 
-def test_it_is_read_all_the_same(evicted: File) -> None:
+def test_an_evicted_file_can_be_read(evicted: File) -> None:
     assert bytes(evicted.read(6, 3)) == b"was"
     buffer = bytearray(2)
     evicted.readinto(0, memoryview(buffer))
@@ -154,8 +154,8 @@ def test_it_is_read_all_the_same(evicted: File) -> None:
 
 
 @pytest.mark.parametrize("contents", [b"as it was writte", b"as it was", b"as it was written anew"])
-def test_what_changed_meanwhile_is_not_read(contents: bytes, evicted: File) -> None:
-    """A descriptor would have stayed with the old file; what has its name now is another."""
+def test_a_changed_file_is_refused(contents: bytes, evicted: File) -> None:
+    """A descriptor would still lead to the old file; its name now leads to another."""
     other = Path(evicted.name + "x")
     other.write_bytes(contents)
     os.utime(other, ns=(0, time.time_ns() + 10**9))
@@ -165,7 +165,7 @@ def test_what_changed_meanwhile_is_not_read(contents: bytes, evicted: File) -> N
     assert caught.value.file == evicted.name
 
 
-def test_what_is_gone_is_said_to_be(evicted: File) -> None:
+def test_a_deleted_file_is_reported(evicted: File) -> None:
     os.unlink(evicted.name)
     with pytest.raises(tfckpt.CheckpointNotFoundError, match="no such file") as caught:
         evicted.readinto(0, memoryview(bytearray(1)))
@@ -173,11 +173,11 @@ def test_what_is_gone_is_said_to_be(evicted: File) -> None:
 
 
 @pytest.mark.parametrize("mapped", [False, True])
-def test_threads_that_make_each_other_give_way(
+def test_threads_that_evict_each_others_files(
     mapped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A descriptor that is closed too early soon belongs to another file: its bytes would tell."""
-    monkeypatch.setattr(descriptors, "MOST_KEPT", 2)
+    """A descriptor closed too early soon belongs to another file, with other bytes."""
+    monkeypatch.setattr(open_files, "MOST_KEPT", 2)
     files = []
     for i in range(8):
         (tmp_path / f"{i}").write_bytes(bytes([i]) * 5000)
@@ -203,7 +203,7 @@ def test_threads_that_make_each_other_give_way(
     assert wrong == []
 
 
-def test_views_outlive_their_maps_turn(tmp_path: Path) -> None:
+def test_views_outlive_the_eviction_of_their_map(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abc")
     file = File(str(tmp_path / "file"), mapped=True)
     view = file.read(0, 3)

@@ -1,4 +1,4 @@
-"""What other files are called. Samples are made by those who make such files, where possible."""
+"""Kinds of foreign files. Samples come from the real writers where possible."""
 
 from __future__ import annotations
 
@@ -112,8 +112,8 @@ def test_kind(kind: str) -> None:
     assert is_state_file(content) == (word == "state file")
 
 
-def test_ours_are_not_taken_for_others() -> None:
-    """Indexes, V1 files, data of all kinds: nothing is said of them."""
+def test_files_of_checkpoints_are_of_no_foreign_kind() -> None:
+    """Indexes, V1 files, data of all kinds."""
     tensors: dict[str, w.Plain] = {
         "float": np.linspace(-1, 1, 300, dtype=np.float32),
         "int": np.arange(1, 300),
@@ -127,7 +127,7 @@ def test_ours_are_not_taken_for_others() -> None:
         assert describe(content[:HEAD_SIZE]) is None
 
 
-def test_advice_for_what_can_be_mended() -> None:
+def test_advice_for_files_that_can_be_repaired() -> None:
     for kind, word in (("lfs", "git lfs pull"), ("html", "Download"), ("gzip", "Unpack")):
         found = describe(KINDS[kind][0])
         assert found is not None
@@ -142,7 +142,7 @@ def test_any_bytes(head: bytes) -> None:
 
 @given(st.sampled_from(sorted(KINDS)), st.integers(0, 60))
 def test_cut_samples(kind: str, size: int) -> None:
-    """However short the head, something is said or nothing, and nothing is raised."""
+    """A head of any length raises nothing."""
     head = KINDS[kind][0][:size]
     assert describe(head) == describe(bytes(head))
 

@@ -1,4 +1,4 @@
-"""Threads that share tasks: all is done, errors and Ctrl-C come through, no thread is left."""
+"""Worker threads: every task runs, errors and Ctrl-C come through, every thread ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from tfckpt_reader.storage import workers as crew
+from tfckpt_reader.storage import workers
 from tfckpt_reader.storage.workers import BUFFER, each, share
 
 
@@ -21,14 +21,14 @@ def no_thread_is_left() -> Iterator[None]:
 
 
 def fill(task: int, buffer: memoryview) -> tuple[int, bool]:
-    """Write a byte over the whole buffer and see that nobody else writes into it meanwhile."""
+    """Fill the buffer with one byte; return its size and whether no other thread wrote to it."""
     buffer[:] = bytes([task % 256]) * len(buffer)
     time.sleep(0)
     return len(buffer), bytes(buffer) == bytes([task % 256]) * len(buffer)
 
 
 @pytest.mark.parametrize("threads", [0, 1, 2, 5])
-def test_every_task_is_done_once_with_a_buffer_of_its_own(threads: int) -> None:
+def test_every_task_runs_once_with_a_buffer_of_its_own(threads: int) -> None:
     done = dict(each(range(40), fill, threads))
     assert sorted(done) == list(range(40))
     assert set(done.values()) == {(BUFFER, True)}
@@ -38,7 +38,7 @@ def test_no_tasks() -> None:
     assert list(each([], fill, 3)) == []
 
 
-def test_work_is_done_on_other_threads_and_several_at_once() -> None:
+def test_tasks_run_on_other_threads_at_once() -> None:
     both = threading.Barrier(2, timeout=60)
 
     def meet(_task: int, _buffer: memoryview) -> int:
@@ -51,7 +51,7 @@ def test_work_is_done_on_other_threads_and_several_at_once() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_an_error_of_the_work_ends_it(threads: int) -> None:
+def test_an_error_in_the_work_ends_the_iteration(threads: int) -> None:
     def fail(task: int, _buffer: memoryview) -> None:
         if task == 5:
             raise OSError("the disk is full")
@@ -61,7 +61,7 @@ def test_an_error_of_the_work_ends_it(threads: int) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_an_error_of_the_tasks_ends_it(threads: int) -> None:
+def test_an_error_in_the_tasks_ends_the_iteration(threads: int) -> None:
     def tasks() -> Iterator[int]:
         yield 1
         raise ValueError("no more")
@@ -70,12 +70,12 @@ def test_an_error_of_the_tasks_ends_it(threads: int) -> None:
         list(each(tasks(), fill, threads))
 
 
-def test_whoever_stops_early_leaves_no_thread() -> None:
+def test_closing_early_ends_all_threads() -> None:
     with closing(each(range(10**9), lambda task, _: task, 3)) as results:
         assert next(results)[0] < 10**9
 
 
-def test_an_interrupt_leaves_no_thread() -> None:
+def test_an_interrupt_ends_all_threads() -> None:
     def interrupted() -> None:
         with closing(each(range(10**9), lambda task, _: task, 3)) as results:
             for _ in results:
@@ -86,7 +86,7 @@ def test_an_interrupt_leaves_no_thread() -> None:
 
 
 def few_threads(monkeypatch: pytest.MonkeyPatch, given: int) -> None:
-    """Let the system give so many, and no more."""
+    """Let the system start this many threads and refuse more."""
     start, left = threading.Thread.start, [given]
 
     def start_some(thread: threading.Thread) -> None:
@@ -99,18 +99,18 @@ def few_threads(monkeypatch: pytest.MonkeyPatch, given: int) -> None:
 
 
 @pytest.mark.parametrize("given", [0, 1])
-def test_a_system_that_gives_few_threads(monkeypatch: pytest.MonkeyPatch, given: int) -> None:
+def test_a_system_that_refuses_threads(monkeypatch: pytest.MonkeyPatch, given: int) -> None:
     few_threads(monkeypatch, given)
     assert sorted(dict(each(range(50), lambda task, _: task, 4))) == list(range(50))
 
 
 @pytest.mark.parametrize("processors", [1, 2, 5])
 @pytest.mark.parametrize("given", [0, 1, 9])
-def test_shared_tasks_are_done_once(
+def test_shared_tasks_run_once(
     processors: int, given: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few_threads(monkeypatch, given)
-    monkeypatch.setattr(crew, "processors", lambda: processors)
+    monkeypatch.setattr(workers, "processors", lambda: processors)
     done: list[int] = []
     share(range(3, 90), done.append)
     assert sorted(done) == list(range(3, 90))
@@ -119,7 +119,7 @@ def test_shared_tasks_are_done_once(
 
 
 def test_tasks_are_shared_with_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "processors", lambda: 2)
+    monkeypatch.setattr(workers, "processors", lambda: 2)
     both, threads = threading.Barrier(2, timeout=60), set()
 
     def work(_task: int) -> None:
@@ -130,8 +130,8 @@ def test_tasks_are_shared_with_other_threads(monkeypatch: pytest.MonkeyPatch) ->
     assert len(threads) == 2
 
 
-def test_an_interrupt_ends_what_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "processors", lambda: 3)
+def test_an_interrupt_ends_shared_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "processors", lambda: 3)
     here, begun, tasks = threading.current_thread(), threading.Event(), range(3_000_000)
     done = []
 
@@ -148,4 +148,4 @@ def test_an_interrupt_ends_what_is_shared(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_there_is_a_processor() -> None:
-    assert 1 <= crew.processors() <= 8
+    assert 1 <= workers.processors() <= 8

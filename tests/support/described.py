@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from project import CORPUS
 
-from tfckpt_reader.graph.decode.collections import TensorInfo
+from tfckpt_reader.graph.decode.signatures import TensorInfo
 
 NAMES = {1: "DT_FLOAT", 3: "DT_INT32", 7: "DT_STRING", 9: "DT_INT64", 0: "DT_INVALID"}
 Facts = Mapping[str, Any]

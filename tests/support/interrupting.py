@@ -31,12 +31,12 @@ _CHILD = """
 import os, signal, sys, threading, time
 from tfckpt_reader.cli import main, output
 
-def call(self, done, total, really=output.Progress.__call__, what=[sys.argv[1]]):
+def call(self, done, total, really=output.ProgressBar.__call__, what=[sys.argv[1]]):
     if what:
         exec(what.pop(), globals())
     really(self, done, total)
 
-output.Progress.__call__ = call
+output.ProgressBar.__call__ = call
 signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
 code = main(sys.argv[2:])
 # Where it comes while threads are waited for, they end by themselves a moment later.

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from tfckpt_reader.errors import TruncatedError
 from tfckpt_reader.table.table import Table
-from tfckpt_reader.tensor.spec import TensorSlice
+from tfckpt_reader.tensor.dtypes import DataType
+from tfckpt_reader.tensor.spec import TensorSlice, Unplaced
 
 
 class Memory:
@@ -43,7 +44,7 @@ def piece(extents: w.Extents, shape: tuple[int, ...]) -> TensorSlice:
         for (start, length), size in zip(extents, shape, strict=True)
     ]
     starts, lengths = zip(*placed, strict=True) if placed else ((), ())
-    return TensorSlice(tuple(extents), starts, lengths)
+    return TensorSlice(tuple(extents), starts, Unplaced("t", DataType.FLOAT32, lengths))
 
 
 # Few different bytes, so that keys share prefixes; those at the ends, so that order matters.

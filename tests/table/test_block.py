@@ -9,18 +9,20 @@ import snappy
 import writers as w
 from hypothesis import given
 from hypothesis import strategies as st
+from reading import seek
 from strategies import ROWS
 
 from tfckpt_reader.errors import CheckpointError, ChecksumError, CorruptCheckpointError
-from tfckpt_reader.table.block import Block, open_block
-from tfckpt_reader.table.format import LARGEST_EXPANSION
+from tfckpt_reader.table.block import Block
+from tfckpt_reader.table.format import LARGEST_EXPANSION, open_block
 
 INTERVALS = st.sampled_from([1, 2, 16, 1024])
 ABC = [(b"abc", b"1"), (b"abd", b"22"), (b"b", b"")]
 
 
 def opened(sealed: bytes) -> Block:
-    return open_block(memoryview(sealed), len(sealed) - 5)
+    contents, compressed = open_block(memoryview(sealed), len(sealed) - 5)
+    return Block(contents, compressed=compressed)
 
 
 def rows_of(found: Block) -> w.Rows:
@@ -39,7 +41,7 @@ EXAMPLE = bytes.fromhex(
 def test_annotated_example() -> None:
     found = opened(EXAMPLE)
     assert [key for key, _ in rows_of(found)] == [b"", b"x", b"xy"]
-    assert [value for _, value in found.seek(b"x")] == [EXAMPLE[13:28], EXAMPLE[32:49]]
+    assert [value for _, value in seek(found, b"x")] == [EXAMPLE[13:28], EXAMPLE[32:49]]
     assert not found.compressed
     empty = opened(bytes.fromhex("00 00 00 00 01 00 00 00  00 c0 f2 a1 b0"))
     assert rows_of(empty) == []
@@ -56,7 +58,7 @@ def test_round_trip(rows: w.Rows, interval: int, compress: bool) -> None:
 def test_seek_like_a_sorted_list(rows: w.Rows, interval: int, target: bytes) -> None:
     found = Block(w.block(rows, restart_interval=interval))
     for wanted in (target, *(key for key, _ in rows[:3])):
-        seen = [(key, bytes(value)) for key, value in found.seek(wanted)]
+        seen = [(key, bytes(value)) for key, value in seek(found, wanted)]
         assert seen == [row for row in rows if row[0] >= wanted]
 
 
@@ -122,7 +124,7 @@ def test_restart_inside_an_entry() -> None:
     with pytest.raises(CorruptCheckpointError):
         rows_of(Block(contents))
     with pytest.raises(CorruptCheckpointError):
-        list(Block(contents).seek(b"b"))
+        list(seek(Block(contents), b"b"))
 
 
 def entry(shared: int, unshared: int, size: int, rest: bytes) -> bytes:
@@ -158,13 +160,13 @@ def test_bad_entries(name: str) -> None:
         rows_of(found)
     assert caught.value.offset is not None
     with pytest.raises(CorruptCheckpointError):
-        list(found.seek(b""))
+        list(seek(found, b""))
 
 
 def test_equal_keys_are_let_through() -> None:
     found = Block(with_entries(entry(0, 1, 1, b"a1"), entry(1, 0, 1, b"2")))
     assert rows_of(found) == [(b"a", b"1"), (b"a", b"2")]
-    assert next(found.seek(b"a"))[1] == b"1"
+    assert next(seek(found, b"a"))[1] == b"1"
 
 
 def test_small_blocks_do_not_stand_for_much_memory() -> None:

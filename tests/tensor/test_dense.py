@@ -13,6 +13,7 @@ import writers as w
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from numpy.typing import NDArray
 
 from tfckpt_reader.errors import (
     CheckpointError,
@@ -20,10 +21,17 @@ from tfckpt_reader.errors import (
     CorruptCheckpointError,
     UnsupportedError,
 )
-from tfckpt_reader.tensor.dense import dense, empty
+from tfckpt_reader.tensor.dense import array_factory, empty
 from tfckpt_reader.tensor.dtypes import BY_NUMBER, DataType
 from tfckpt_reader.tensor.strings import StringLengths, string_lengths, strings
 from tfckpt_reader.tensor.variant import Variant, decode_variant, variant_messages
+
+
+def dense(
+    data: memoryview, dtype: DataType, shape: tuple[int, ...], *, big_endian: bool = False
+) -> NDArray[Any]:
+    return array_factory(dtype, big_endian=big_endian)(data, shape)
+
 
 PLAIN = ["float32", "float64", "int32", "uint8", "int16", "int8", "complex64", "int64"]
 PLAIN += ["uint16", "complex128", "float16", "uint32", "uint64"]

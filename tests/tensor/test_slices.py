@@ -16,7 +16,7 @@ from strategies import numbers, piece, tilings
 
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
 from tfckpt_reader.tensor import slices
-from tfckpt_reader.tensor.slices import check_tiling, cuts, fill_cut, place, slice_key
+from tfckpt_reader.tensor.slices import box_of, check_tiling, fill_overlap, overlaps, slice_key
 
 EXTENT = st.one_of(
     st.just((0, -1)), st.tuples(st.integers(0, (1 << 63) - 2), st.integers(1, (1 << 62)))
@@ -52,7 +52,7 @@ def test_place(tiled: Tiled) -> None:
     shape, pieces = tiled
     array = numbers(shape)
     for extents in pieces:
-        start, size = place(extents, shape)
+        start, size = box_of(extents, shape)
         box = tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))
         assert_array_equal(array[box], w.cut(array, extents))
 
@@ -72,7 +72,7 @@ def test_place(tiled: Tiled) -> None:
 )
 def test_pieces_that_do_not_fit(extents: list[tuple[int, int]], shape: tuple[int, ...]) -> None:
     with pytest.raises(CorruptCheckpointError) as caught:
-        place(extents, shape)
+        box_of(extents, shape)
     assert caught.value.structure == "slice"
 
 
@@ -92,7 +92,7 @@ def check(
     shape: tuple[int, ...], pieces: list[list[tuple[int, int]]], rows: range | None = None
 ) -> None:
     rows = rows_of(shape) if rows is None else rows
-    check_tiling(shape, rows, cuts([piece(extents, shape) for extents in pieces], rows))
+    check_tiling(shape, rows, overlaps([piece(extents, shape) for extents in pieces], rows))
 
 
 @given(TILED)
@@ -183,18 +183,18 @@ def test_assembled_rows(tiled: Tiled, data: st.DataObject) -> None:
     rows = range(first, data.draw(st.integers(first, count))) if shape else range(1)
     expected = array[rows.start : rows.stop] if shape else array
     out = np.full(expected.shape, -1, array.dtype)
-    taken = cuts([piece(extents, shape) for extents in pieces], rows)
+    taken = overlaps([piece(extents, shape) for extents in pieces], rows)
     filled: list[list[tuple[int, int]]] = []
     for cut in taken:
 
-        def fill(within: range, part: NDArray[Any], stored: Any = cut.piece) -> None:
+        def fill(within: range, part: NDArray[Any], stored: Any = cut.source) -> None:
             assert part.flags.c_contiguous
             assert part.shape[1:] == stored.shape[1:]
             values = w.cut(array, stored.extents)
             part[...] = values[within.start : within.stop] if shape else values
             filled.append(list(stored.extents))
 
-        fill_cut(out, cut, fill)
+        fill_overlap(out, cut, fill)
     assert_array_equal(out, expected, strict=True)
     touching = [e for e in pieces if not shape or _meets(piece(e, shape).start[0], e, rows, shape)]
     assert sorted(filled) == sorted(touching)
@@ -225,8 +225,8 @@ def test_streamed(tiled: Tiled, most: int) -> None:
 
     placed = [piece(extents, shape) for extents in pieces]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(slices, "_STREAMED", most)
-        found = [part.copy() for part in slices.stream(placed, shape, 4, make, copy)]
+        patch.setattr(slices, "_ASSEMBLED", most)
+        found = [part.copy() for part in slices.assemble(placed, shape, 4, make, copy)]
     assert np.concatenate([part.reshape(-1) for part in found]).tolist() == array.ravel().tolist()
     assert all(part.nbytes <= most for part in found)
     assert read == {i: list(range(each.elements)) for i, each in enumerate(placed)}
@@ -237,4 +237,4 @@ def test_nothing_to_stream() -> None:
         pytest.fail("asked for something")
 
     for shape in ((0,), (2, 0, 3), (0, 1 << 62)):
-        assert list(slices.stream([], shape, 4, never, never)) == []
+        assert list(slices.assemble([], shape, 4, never, never)) == []

@@ -16,11 +16,12 @@ from project import CORPUS, FIXTURES
 from tensorflow_graphs import comparable, ours, shape_of
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.graph.decode.collections import AnyValue, Asset, Saver
+from tfckpt_reader.graph.decode.collections import AnyValue, Asset
 from tfckpt_reader.graph.decode.tf1_values import (
     VARIABLE_COLLECTIONS,
     CondContext,
     QueueRunner,
+    Saver,
     SliceInfo,
     VariableDefinition,
     WhileContext,

@@ -16,7 +16,7 @@ from defects import DATA, FLOATS, INDEX, INTS, at, bundle, codes, cut, poke, ref
 from project import FIXTURES
 
 from tfckpt_reader import CheckpointNotFoundError, Report, verify, verify_all
-from tfckpt_reader.paths.discover import Found
+from tfckpt_reader.paths.discover import Discovery
 from tfckpt_reader.paths.layout import Location
 from tfckpt_reader.storage import workers as crew
 from tfckpt_reader.table.table import Table
@@ -496,7 +496,7 @@ def test_a_state_file_whose_newest_is_cut_off(tmp_path: Path) -> None:
 
 
 def test_notes_are_not_thousands() -> None:
-    found = Found()
+    found = Discovery()
     for i in range(200):
         found.note(str(i))
-    assert found.notes == [*map(str, range(50)), "… and more was left aside"]
+    assert found.notes == [*map(str, range(50)), "… and more was skipped"]

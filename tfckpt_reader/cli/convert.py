@@ -1,7 +1,4 @@
-"""The command ``convert``: arguments in, lines out, exit code back.
-
-Prints what the layers below say.
-"""
+"""The command ``convert``: the tensors of a checkpoint in another format."""
 
 from __future__ import annotations
 
@@ -9,22 +6,55 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.cli import output
-from tfckpt_reader.cli.paths import location
-from tfckpt_reader.export import convert as write
+from tfckpt_reader.cli.describe.notation import shape_text, size_text
+from tfckpt_reader.cli.path_argument import CHECKPOINT
+from tfckpt_reader.export import convert
 from tfckpt_reader.export.rename import read_list
-from tfckpt_reader.text import count_of, printable
+from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
-    from argparse import Namespace
+    from argparse import ArgumentParser, Namespace
 
     from tfckpt_reader.export import Array
 
 
-def convert(arguments: Namespace) -> int:
-    """Convert a checkpoint: 0 if all that was selected was written, 1 if some was skipped."""
-    with output.Progress("convert") as progress:
-        done = write(
-            location(arguments),
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of ``convert``."""
+    add = parser.add_argument
+    add("path", metavar="PATH", help=CHECKPOINT)
+    add("out", metavar="OUT", help="file to write, .npz or .safetensors, or a folder/ for .npy")
+    formats = ("npz", "safetensors", "npy")
+    add("--format", choices=formats, help="format to write, whatever OUT ends in")
+    add("--compress", action="store_true", help="deflate the arrays of an .npz")
+    matching = "tensors whose names match GLOB, or re:REGEX; may be repeated"
+    for option, verb in (("--include", "write only"), ("--exclude", "leave out")):
+        add(option, action="append", default=[], metavar="GLOB", help=f"{verb} {matching}")
+    add("--strip-prefix", default="", metavar="TEXT", help="remove this prefix from names")
+    rule = "replace matches in names; may be repeated, each applies to what the one before left"
+    add("--rename", action="append", default=[], metavar="'REGEX=>TEXT'", help=rule)
+    add("--map", metavar="FILE", help=".json or .toml file of names: tensor -> array in OUT")
+    types = ("float32", "float16", "bfloat16")
+    add("--cast", choices=types, help="store all floating-point numbers as this type")
+    add("--dry-run", action="store_true", help="write nothing; print what would be written")
+    add("--force", action="store_true", help="replace OUT if it exists")
+    add(
+        "--skip-unsupported",
+        action="store_true",
+        help="leave out tensors that the format cannot hold (exit code 1 if there are any)",
+    )
+    add(
+        "--raw",
+        action="store_true",
+        help="keep the bits of bfloat16, float8, float4, int4 and int2, as uint16 or uint8",
+    )
+
+
+def run(arguments: Namespace) -> int:
+    """Convert a checkpoint: 0 if every selected tensor was written, 1 if some were skipped."""
+    with output.ProgressBar("convert") as progress:
+        done = convert(
+            locate(arguments.path, latest=arguments.latest),
             arguments.out,
             include=arguments.include,
             exclude=arguments.exclude,
@@ -41,21 +71,21 @@ def convert(arguments: Namespace) -> int:
             on_progress=progress,
         )
     if arguments.json:
-        document = asdict(done)
-        output.say_json({"path": document.pop("path"), "bytes": document.pop("nbytes"), **document})
+        facts = asdict(done)
+        output.print_json({"path": facts.pop("path"), "bytes": facts.pop("nbytes"), **facts})
         return 1 if done.skipped else 0
-    output.notes(done.notes)
-    output.say(*(printable(f"skipped {name}: {why}") for name, why in done.skipped.items()))
+    output.print_notes(done.notes)
+    output.print_lines(*(f"skipped {name}: {why}" for name, why in done.skipped.items()))
     if arguments.dry_run:
-        output.say(*map(_plan_line, done.arrays))
+        output.print_lines(*map(_plan_line, done.arrays))
     did = "would write" if arguments.dry_run else "wrote"
-    amount = f"{count_of(len(done.written), 'tensor')}, {output.size_text(done.nbytes)}"
-    output.say(printable(f"{did} {done.path}: {amount}"))
+    amount = f"{count_of(len(done.written), 'tensor')}, {size_text(done.nbytes)}"
+    output.print_lines(f"{did} {done.path}: {amount}")
     return 1 if done.skipped else 0
 
 
 def _plan_line(array: Array) -> str:
-    """Return what becomes of a tensor; the names come last, so that long ones disturb no column."""
-    size = output.size_text(array.nbytes)
-    renamed = f"{array.tensor} => {array.name}" if array.tensor != array.name else array.name
-    return printable(f"{array.dtype:<11}  {output.shape_text(array.shape)}  {size:>9}  {renamed}")
+    """Return a line for an array; the names come last: long ones disturb no column."""
+    size = size_text(array.nbytes)
+    names = f"{array.tensor} => {array.name}" if array.tensor != array.name else array.name
+    return f"{array.dtype:<11}  {shape_text(array.shape)}  {size:>9}  {names}"

@@ -1,7 +1,4 @@
-"""The command ``graph``: a picture of a graph, for TensorBoard or Graphviz.
-
-Prints what the layers below say.
-"""
+"""The command ``graph``: a picture of a graph, for TensorBoard or Graphviz."""
 
 from __future__ import annotations
 
@@ -10,28 +7,54 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.cli import output
-from tfckpt_reader.cli.paths import graph_file
+from tfckpt_reader.cli.describe.notation import size_text
+from tfckpt_reader.cli.path_argument import GRAPH, graph_file
 from tfckpt_reader.errors import TensorNotFoundError
 from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
 from tfckpt_reader.graph.render import write_event_file
 from tfckpt_reader.graph.render.dot import drawn
 from tfckpt_reader.graph.render.scopes import MOST_BOXES, Picture, collapsed
-from tfckpt_reader.text import count_of, nearest, printable
+from tfckpt_reader.text import count_of, nearest
 
 if TYPE_CHECKING:
-    from argparse import Namespace
+    from argparse import ArgumentParser, Namespace
     from collections.abc import Iterator
 
     from tfckpt_reader.graph.functions import Function
 
-_SHOWN = 10
-"""Functions that are named where none is like the one that was asked for."""
+_MOST_FUNCTIONS = 10
+"""Functions listed in an error, if none has a name like the given one."""
 
 
-def graph(arguments: Namespace) -> int:
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of ``graph``."""
+    parser.add_argument("path", metavar="PATH", help=GRAPH)
+    form = parser.add_mutually_exclusive_group(required=True)
+    form.add_argument("--tensorboard", metavar="LOGDIR", help="write an event file for TensorBoard")
+    form.add_argument(
+        "--dot", action="store_true", help="print the graph for Graphviz, with a box per name scope"
+    )
+    parser.add_argument(
+        "--depth",
+        type=int,
+        metavar="N",
+        help="with --dot: name components to keep; 0 keeps one, and merges conv and conv_1"
+        " (default: as many as stay readable)",
+    )
+    parser.add_argument("--function", metavar="NAME", help="with --dot: draw this function")
+    parser.add_argument(
+        "--subgraph",
+        action="append",
+        default=[],
+        metavar="OUT",
+        help="draw only what this tensor or operation depends on; may be repeated",
+    )
+
+
+def run(arguments: Namespace) -> int:
     """Draw a graph."""
     if not arguments.dot and (arguments.depth is not None or arguments.function is not None):
-        raise ValueError("--depth and --function are for --dot: TensorBoard has all of it to click")
+        raise ValueError("--depth and --function need --dot: TensorBoard opens scopes on a click")
     meta = read_meta_graph(graph_file(arguments))
     if arguments.dot:
         _print_dot(meta, arguments)
@@ -44,29 +67,30 @@ def _print_dot(meta: MetaGraph, arguments: Namespace) -> None:
     whole = meta if arguments.function is None else _function(meta, arguments.function)
     picture = collapsed(whole, arguments.depth, arguments.subgraph)
     if arguments.json:
-        output.say_json({"path": meta.file, **asdict(picture)})
+        output.print_json({"path": meta.file, **asdict(picture)})
         return
     if arguments.depth is None:
-        output.notes(_about(picture))
+        output.print_notes(_depth_notes(picture))
     if whole is meta and meta.libraries:
         more = "--function NAME draws one, tfckpt meta --json lists their names"
-        output.notes([f"what functions do is not drawn: {more}"])
-    output.say(*drawn(picture).splitlines())
+        output.print_notes([f"the nodes of functions are not drawn: {more}"])
+    output.print_lines(*drawn(picture).splitlines())
 
 
 def _function(meta: MetaGraph, name: str) -> Function:
     if name not in meta.functions:
         names = list(meta.functions)
+        listed = nearest(name, names) or names[:_MOST_FUNCTIONS]
         raise TensorNotFoundError(
             f"there is no function {name!r}",
             file=meta.file,
-            advice=f"There is: {', '.join(nearest(name, names) or names[:_SHOWN]) or 'none'}",
+            advice=f"There is: {', '.join(listed) or 'none'}",
         )
     return meta.functions[name]
 
 
-def _about(picture: Picture) -> Iterator[str]:
-    """Yield what the person who let us choose the depth should know."""
+def _depth_notes(picture: Picture) -> Iterator[str]:
+    """Yield notes about a depth chosen by this program."""
     if picture.depth < picture.deepest:
         yield (
             f"name scopes are drawn to depth {picture.depth} of {picture.deepest} "
@@ -79,11 +103,11 @@ def _about(picture: Picture) -> Iterator[str]:
 def _write_event_file(meta: MetaGraph, arguments: Namespace) -> None:
     done = write_event_file(meta, arguments.tensorboard, outputs=arguments.subgraph)
     if arguments.json:
-        document = asdict(done)
-        output.say_json({"path": meta.file, "event_file": document.pop("path"), **document})
+        facts = asdict(done)
+        output.print_json({"path": meta.file, "event_file": facts.pop("path"), **facts})
         return
     amount = f"{count_of(done.nodes, 'node')}, {count_of(done.functions, 'function')}"
-    output.say(
-        printable(f"wrote {done.path}: {amount}, {output.size_text(done.nbytes)}"),
-        printable(f"look at it with: tensorboard --logdir {shlex.quote(arguments.tensorboard)}"),
+    output.print_lines(
+        f"wrote {done.path}: {amount}, {size_text(done.nbytes)}",
+        f"view it with: tensorboard --logdir {shlex.quote(arguments.tensorboard)}",
     )

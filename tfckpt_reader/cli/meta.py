@@ -1,21 +1,10 @@
-"""The command ``meta``: what a graph file says, on lines or as JSON.
-
-Prints what the layers below say.
-"""
+"""The command ``meta``: the contents of a graph file."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.cli import output
-from tfckpt_reader.cli.describe.graph import (
-    kinds,
-    problem_lines,
-    summary_facts,
-    summary_lines,
-    variable_facts,
-    variable_lines,
-)
 from tfckpt_reader.cli.describe.interface import (
     interface_facts,
     interface_lines,
@@ -23,56 +12,75 @@ from tfckpt_reader.cli.describe.interface import (
     signature_lines,
 )
 from tfckpt_reader.cli.describe.operation import is_damaged, operation_facts, operation_lines
-from tfckpt_reader.cli.paths import graph_file
+from tfckpt_reader.cli.describe.summary import problem_lines, summary_facts, summary_lines
+from tfckpt_reader.cli.describe.variables import variable_facts, variable_lines
+from tfckpt_reader.cli.path_argument import GRAPH, graph_file
 from tfckpt_reader.errors import TensorNotFoundError
 from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
 from tfckpt_reader.tensor.names import select
-from tfckpt_reader.text import count_of, printable
+from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
-    from argparse import Namespace
+    from argparse import ArgumentParser, Namespace
 
 
-def meta(arguments: Namespace) -> int:
-    """Describe a graph: 0, or 1 if something was found to be wrong with it."""
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of ``meta``."""
+    parser.add_argument("path", metavar="PATH", help=GRAPH)
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument(
+        "--ops",
+        nargs="?",
+        const="*",
+        metavar="GLOB",
+        help="list all operations, or those like GLOB",
+    )
+    one.add_argument("--op", metavar="NAME", help="describe one operation")
+    one.add_argument("--variables", action="store_true", help="list the variables")
+    one.add_argument("--signatures", action="store_true", help="list inputs and outputs")
+    parser.add_argument("--trainable", action="store_true", help="list the trainable variables")
+
+
+def run(arguments: Namespace) -> int:
+    """Describe a graph: 0, or 1 if it has problems."""
     if arguments.trainable and (arguments.op or arguments.ops or arguments.signatures):
         raise ValueError("--trainable is about variables: leave out the other option")
     graph = read_meta_graph(graph_file(arguments))
-    document: dict[str, Any] = {"path": graph.file}
-    code = 0
+    facts, lines, sound = _description(graph, arguments)
+    if arguments.json:
+        output.print_json({"path": graph.file, **facts})
+    else:
+        output.print_lines(*lines)
+    return 0 if sound else 1
+
+
+def _description(graph: MetaGraph, arguments: Namespace) -> tuple[dict[str, Any], list[str], bool]:
+    """Return the facts selected by the options, their lines, and whether all is sound."""
     if arguments.op is not None:
         facts = operation_facts(graph, graph.operation(arguments.op))
-        lines = operation_lines(facts)
-        code = 1 if is_damaged(facts) else 0
-        document |= facts
-    elif arguments.ops is not None:
-        lines, document["operations"] = _operations(graph, arguments.ops)
-    elif arguments.variables or arguments.trainable:
+        return facts, operation_lines(facts), not is_damaged(facts)
+    if arguments.ops is not None:
+        operations, lines = _operations(graph, arguments.ops)
+        return {"operations": operations}, lines, True
+    if arguments.variables or arguments.trainable:
         only = arguments.trainable
-        found = graph.trainable_variables if only else graph.global_variables
-        document["variables"] = variable_facts(found)
-        lines = variable_lines(found)
-    elif arguments.signatures:
-        document["signatures"] = signature_facts(graph)
-        lines = signature_lines(graph)
-    else:
-        document |= {**summary_facts(graph), **interface_facts(graph)}
-        lines = [*summary_lines(document), *interface_lines(document)]
-        lines += problem_lines(document["problems"])
-        code = 1 if document["problems"] else 0
-    if arguments.json:
-        output.say_json(document)
-    else:
-        output.say(*map(printable, lines))
-    return code
+        variables = graph.trainable_variables if only else graph.global_variables
+        return {"variables": variable_facts(variables)}, variable_lines(variables), True
+    if arguments.signatures:
+        return {"signatures": signature_facts(graph)}, signature_lines(graph), True
+    facts = {**summary_facts(graph), **interface_facts(graph)}
+    problems = facts["problems"]
+    lines = [*summary_lines(facts), *interface_lines(facts), *problem_lines(problems)]
+    return facts, lines, not problems
 
 
-def _operations(graph: MetaGraph, glob: str) -> tuple[list[str], list[dict[str, str]]]:
+def _operations(graph: MetaGraph, glob: str) -> tuple[list[dict[str, str]], list[str]]:
     names = set(select([operation.name for operation in graph.operations], [glob]))
-    found = [operation for operation in graph.operations if operation.name in names]
-    if not found and glob != "*":
+    chosen = [operation for operation in graph.operations if operation.name in names]
+    if not chosen and glob != "*":
         raise TensorNotFoundError(f"no operation matches {glob}", file=graph.file)
-    width = max((len(operation.type) for operation in found), default=0)
-    lines = [f"{operation.type:<{width}}  {operation.name}" for operation in found]
-    lines.append(f"{count_of(len(found), 'operation')} of {kinds(len({o.type for o in found}))}")
-    return lines, [{"name": each.name, "type": each.type} for each in found]
+    width = max((len(operation.type) for operation in chosen), default=0)
+    lines = [f"{operation.type:<{width}}  {operation.name}" for operation in chosen]
+    kinds = count_of(len({operation.type for operation in chosen}), "kind")
+    lines.append(f"{count_of(len(chosen), 'operation')} of {kinds}")
+    return [{"name": each.name, "type": each.type} for each in chosen], lines

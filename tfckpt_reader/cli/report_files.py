@@ -1,7 +1,4 @@
-"""Where else the outcome of `verify` goes: files of reports, and the service that runs the job.
-
-Asks the writers (reports/) for text; a file is written aside and renamed.
-"""
+"""Reports of `verify` besides its output: files, annotations and the summary of a CI job."""
 
 from __future__ import annotations
 
@@ -10,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader import __version__
 from tfckpt_reader.cli import output
-from tfckpt_reader.paths.layout import DATA_FILE, is_table
+from tfckpt_reader.paths.layout import DATA_FILE
+from tfckpt_reader.paths.prefix import is_table
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -18,46 +16,49 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.verification.report import Report
 
-_FILES = ("junit", "sarif", "markdown")
-"""Options that name a file to write."""
-_TOPS = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
-"""Variables in which GitHub and GitLab name the folder of the repository."""
+FORMATS = {
+    "junit": "JUnit XML, a test case per file and per top-level name scope",
+    "sarif": "SARIF 2.1.0",
+    "markdown": "a summary in Markdown",
+}
+"""Each option with a file to write, and the contents of the file."""
+_REPOSITORY = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
+"""Variables with the folder of the repository, in GitHub and in GitLab."""
 
 
 def require_writable(arguments: Namespace) -> None:
-    """Refuse to write a report over a file of a checkpoint, before anything is verified.
+    """Refuse to overwrite a file of a checkpoint, before anything is verified.
 
     Raises:
-        ValueError: says which.
+        ValueError: a report has the path of such a file.
     """
-    for option in _FILES:
+    for option in FORMATS:
         path = getattr(arguments, option)
         if path and (DATA_FILE.fullmatch(path) or path.endswith(".index") or is_table(path)):
-            raise ValueError(f"{path}: --{option} would write over a file of a checkpoint")
+            raise ValueError(f"{path}: --{option} would overwrite a file of a checkpoint")
 
 
-def deliver(reports: Sequence[Report], failed: Sequence[str], arguments: Namespace) -> None:
-    """Write the files that were asked for; tell GitHub, if asked to, or if it runs the job.
+def write_reports(reports: Sequence[Report], failed: Sequence[str], arguments: Namespace) -> None:
+    """Write the files named by options; annotate the job if asked to, or if GitHub runs it.
 
     Raises:
         OSError: a file cannot be written.
     """
-    for option in _FILES:
+    for option in FORMATS:
         path = getattr(arguments, option)
         if path:
-            _write(path, _pieces(option, reports, failed, arguments))
-    in_github = output.in_github() if arguments.github is None else arguments.github
-    if in_github:
-        _tell_github(reports, failed, arguments)
+            _write(path, _text(option, reports, failed, strict=arguments.strict))
+    if output.in_github() if arguments.github is None else arguments.github:
+        _annotate(reports, failed, arguments)
 
 
-def _pieces(
-    option: str, reports: Sequence[Report], failed: Sequence[str], arguments: Namespace
+def _text(
+    option: str, reports: Sequence[Report], failed: Sequence[str], *, strict: bool
 ) -> Iterable[str]:
     if option == "junit":
         from tfckpt_reader.verification.reports.junit import junit
 
-        return [junit(reports, strict=arguments.strict, failed=failed)]
+        return [junit(reports, strict=strict, failed=failed)]
     if option == "sarif":
         from tfckpt_reader.verification.reports.sarif import sarif
 
@@ -68,28 +69,30 @@ def _pieces(
 
 
 def _top() -> str:
-    return next((os.environ[name] for name in _TOPS if os.environ.get(name)), ".")
+    """Return the folder of the repository; paths in reports are relative to it."""
+    return next((os.environ[name] for name in _REPOSITORY if os.environ.get(name)), ".")
 
 
-def _write(path: str, pieces: Iterable[str]) -> None:
-    contents = (piece.encode("utf-8", "backslashreplace") for piece in pieces)
+def _write(path: str, text: Iterable[str]) -> None:
+    data = (each.encode("utf-8", "backslashreplace") for each in text)
     if os.path.exists(path) and not os.path.isfile(path):  # a pipe, /dev/stdout
         with open(path, "wb") as file:
-            file.writelines(contents)
+            file.writelines(data)
         return
-    from tfckpt_reader.storage.atomic import written_aside
+    from tfckpt_reader.storage.atomic import atomic_file
 
-    with written_aside(os.path.realpath(path)) as file:
-        file.writelines(contents)
+    with atomic_file(os.path.realpath(path)) as file:
+        file.writelines(data)
 
 
-def _tell_github(reports: Sequence[Report], failed: Sequence[str], arguments: Namespace) -> None:
-    """Print annotations, and add to the summary of the job."""
+def _annotate(reports: Sequence[Report], failed: Sequence[str], arguments: Namespace) -> None:
+    """Print annotations, and append to the job summary."""
     from tfckpt_reader.verification.reports.github import annotated
     from tfckpt_reader.verification.reports.markdown import LARGEST, markdown
 
     # The runner reads both streams; on stdout, JSON must stay alone.
-    output.command(*annotated(reports, top=_top(), failed=failed), to_stderr=arguments.json)
+    commands = annotated(reports, top=_top(), failed=failed)
+    output.print_commands(commands, to_stderr=arguments.json)
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         return
@@ -98,5 +101,5 @@ def _tell_github(reports: Sequence[Report], failed: Sequence[str], arguments: Na
             room = LARGEST - file.seek(0, os.SEEK_END)
             text = markdown(reports, top=_top(), failed=failed, largest=max(0, room))
             file.write(text.encode("utf-8", "backslashreplace"))
-    except OSError as error:  # nobody asked for it by name: no reason to fail the job
-        output.remark(f"the summary of the job was not written: {error.strerror}")
+    except OSError as error:  # no option names this file: no reason to fail the job
+        output.print_message(f"the job summary was not written: {error.strerror}")

@@ -88,7 +88,7 @@ def fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
         offset = end
 
 
-def set_apart(
+def split_fields(
     data: memoryview, numbers: tuple[int, ...], most: int
 ) -> tuple[tuple[array[int], ...], bytes]:
     """Split some fields of a message off, without decoding their values.
@@ -103,7 +103,7 @@ def set_apart(
 
     Raises:
         CorruptCheckpointError: as for `fields`.
-        UnsupportedError: there are more values than `most`.
+        UnsupportedError: more values than `most`.
     """
     found = {number << 3 | LENGTH_DELIMITED: array("Q") for number in numbers}
     others = bytearray()

@@ -1,12 +1,11 @@
-"""Fingerprint64, the hash by which a SavedModel names its files.
+"""Fingerprint64, the hash of a SavedModel's files in its ``fingerprint.pb``.
 
-Knows not what is summed.
+Independent of the data. It is FarmHash's 64-bit hash "na", promised never to change. Strings of up
+to 64 bytes are mixed in one go, longer ones 64 bytes at a time into a state of seven numbers. All
+arithmetic is modulo 2^64. TensorFlow ``tsl/platform/fingerprint.h``;
+https://github.com/google/farmhash.
 
-It is FarmHash's 64-bit hash "na", which is promised never to change: strings of up to 64 bytes are
-mixed in one go, longer ones 64 bytes at a time into a state of seven numbers. All arithmetic is
-modulo 2^64. TensorFlow ``tsl/platform/fingerprint.h``; https://github.com/google/farmhash.
-
-Each step needs the one before, so that neither NumPy nor threads could help: about 30 MB/s.
+Each step needs the previous one, so neither NumPy nor threads help: about 30 MB/s.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _SEED = 81
 
 
 def fingerprint64(data: bytes | memoryview) -> int:
-    """Return the hash of some bytes, in time linear in their number."""
+    """Return the hash of a buffer, in linear time."""
     size = len(data)
     if size > 64:
         return _long(data)
@@ -30,17 +29,19 @@ def fingerprint64(data: bytes | memoryview) -> int:
 
 
 def _rotate(value: int, count: int) -> int:
-    """Return a number of any size, cut to 64 bits and rotated right."""
+    """Cut a number to 64 bits and rotate it right."""
     value &= _U64
     return (value >> count | value << 64 - count) & _U64
 
 
 def _fold(value: int) -> int:
+    """Mix the upper bits of a number into its lower ones ("ShiftMix")."""
     value &= _U64
     return value ^ value >> 47
 
 
 def _mix(u: int, v: int, factor: int) -> int:
+    """Return a hash of two numbers ("HashLen16")."""
     a = _fold((u ^ v) * factor)
     return _fold((v ^ a) * factor) * factor & _U64
 
@@ -85,7 +86,7 @@ def _medium(data: bytes | memoryview) -> int:
 
 
 def _long(data: bytes | memoryview) -> int:
-    """Hash more than 64 bytes: all whole blocks but the last byte's, then the last 64 bytes."""
+    """Hash more than 64 bytes: all blocks before the one with the last byte, then the last 64."""
     size = len(data)
     x, y = _SEED * _K2 + _u64(data, 0) & _U64, _SEED * _K1 + 113 & _U64
     state: tuple[int, ...] = (x, y, _fold(y * _K2 + 113) * _K2 & _U64, 0, 0, 0, 0)
@@ -107,8 +108,8 @@ def _rounds(
 ) -> tuple[int, ...]:
     """Mix whole blocks of 64 bytes into the state.
 
-    The last block of all is mixed in by another factor and weight. This is the inner loop: every
-    `& _U64` that is not there is a number that may grow by a few bits until the next one.
+    The last block has its own factor and weight. This is the inner loop: where `& _U64` is left
+    out, a number may grow by a few bits until the next one.
     """
     u64 = _U64
     x, y, z, v, v2, w, w2 = state
@@ -120,7 +121,7 @@ def _rounds(
         y = ((t >> 42 | t << 22) & u64) * factor + v * weight + f
         t = (z + w) & u64
         z = ((t >> 33 | t << 31) & u64) * factor & u64
-        # Each half of the block goes into a pair: the sum of it, and a mixture.
+        # Each half of the block updates a pair: its sum, and a mixture.
         v = (v2 * factor + a) & u64
         t = (x + w + v + d) & u64
         t = t >> 21 | t << 43

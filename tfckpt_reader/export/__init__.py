@@ -1,7 +1,7 @@
-"""Convert a checkpoint to a format that other programs load.
+"""Convert a checkpoint to a format of other programs.
 
-Plans first, then writes. Each tensor's crc is checked on the way; a file takes its name
-only when it is whole.
+A conversion is planned first, then written. Each tensor's crc is verified on the way; the
+destination gets its name only when it is complete.
 """
 
 from __future__ import annotations
@@ -11,96 +11,105 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.checkpoint import open_location
-from tfckpt_reader.export.destination import Target
-from tfckpt_reader.export.guard import name_of, require_outside, require_unchanged, seen
-from tfckpt_reader.export.plan import FORMATS, Options, Plan, make_plan
+from tfckpt_reader.export.destination import Destination
+from tfckpt_reader.export.guard import (
+    file_states,
+    public_name,
+    require_outside,
+    require_unchanged,
+)
+from tfckpt_reader.export.options import DEFAULTS, Options
+from tfckpt_reader.export.plan import Plan, make_plan
+from tfckpt_reader.export.transfer import Job
 from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.progress import counter, no_progress
 from tfckpt_reader.text import count_of
 from tfckpt_reader.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from tfckpt_reader.paths.layout import Location
+    from tfckpt_reader.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """One array of the target."""
+    """One array of the destination."""
 
     tensor: str
-    """Name of the tensor that it comes from."""
+    """Name of its tensor."""
     name: str
     """Its own name."""
     dtype: str
-    """Its type, as the format spells it."""
+    """Its type, in the format's spelling."""
     shape: tuple[int, ...]
     nbytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What `convert` did."""
+    """The result of `convert`."""
 
     path: str
-    """The file or folder that was written."""
+    """The file or folder written."""
     written: tuple[str, ...]
     """Names of the tensors in it."""
     skipped: dict[str, str]
-    """Selected, but not written: name -> why. Empty unless it was asked to skip."""
+    """Selected tensors left out: name -> reason. Empty without `skip_unsupported`."""
     nbytes: int
     """Bytes of their values, as stored in the file."""
     notes: tuple[str, ...]
-    """What is stored otherwise than one would expect, and what was left out, a line each."""
+    """Surprises in storage or naming, and tensors left out, a line each."""
     arrays: tuple[Array, ...] = ()
-    """What is in it, in the order in which the checkpoint lists the tensors."""
+    """Its arrays, with the tensors in the order of the checkpoint."""
     overflows: dict[str, int] = field(default_factory=dict)
-    """Numbers that a cast made infinite, by the names of their tensors."""
+    """Name of a tensor -> numbers made infinite by a cast."""
 
 
 def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its own
     src: str | os.PathLike[str] | bytes | Location,
     dst: str | os.PathLike[str],
     *,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    strip_prefix: str = "",
-    rename: Sequence[str] = (),
-    names: Mapping[str, str] | None = None,
-    cast: str | None = None,
-    raw: bool = False,
-    format: str | None = None,  # noqa: A002 - what it is called everywhere
-    compress: bool = False,
-    force: bool = False,
-    skip_unsupported: bool = False,
-    dry_run: bool = False,
-    on_progress: Callable[[int, int], None] | None = None,
+    include: Sequence[str] = DEFAULTS.include,
+    exclude: Sequence[str] = DEFAULTS.exclude,
+    strip_prefix: str = DEFAULTS.strip_prefix,
+    rename: Sequence[str] = DEFAULTS.rename,
+    names: Mapping[str, str] | None = DEFAULTS.names,
+    cast: str | None = DEFAULTS.cast,
+    raw: bool = DEFAULTS.raw,
+    format: str | None = DEFAULTS.format,  # noqa: A002 - its usual name
+    compress: bool = DEFAULTS.compress,
+    force: bool = DEFAULTS.force,
+    skip_unsupported: bool = DEFAULTS.skip_unsupported,
+    dry_run: bool = DEFAULTS.dry_run,
+    on_progress: Progress | None = None,
 ) -> Conversion:
     """Write the tensors of a checkpoint to an .npz or a .safetensors file, or a folder of .npy.
 
-    Memory stays bounded, whatever the size of the checkpoint: numbers are streamed; a string
-    tensor, or a slab of a V1 tensor, is in memory whole.
+    Memory does not grow with the checkpoint: numbers are streamed. Only one string tensor, or one
+    slab of a V1 tensor, is in memory at a time.
 
     Args:
         src: The checkpoint, as for `open`.
-        dst: The file to write, or, ending in a slash, the folder. Its end tells the format.
-        include: Globs, or regular expressions behind ``re:``, over whole names; only tensors that
-            match one are written. Default: all.
-        exclude: The same; tensors that match one are not written.
-        strip_prefix: Taken off the names that begin with it.
-        rename: Rules ``REGEX=>REPLACEMENT``, applied one after another to what is left.
-        names: Name -> name in the target; wins over both.
-        cast: "float32", "float16" or "bfloat16": store all floating-point numbers as that.
-        raw: Store the bits of types that the format lacks, instead of the next wider type.
+        dst: The file to write, or, ending in a slash, the folder. Its suffix selects the format.
+        include: Globs, or regular expressions behind ``re:``, over whole names; only matching
+            tensors are written. Default: all.
+        exclude: The same; matching tensors are not written.
+        strip_prefix: Removed from the beginning of names.
+        rename: Rules ``REGEX=>REPLACEMENT``, applied one after another to the rest of the name.
+        names: Name -> name in the destination; overrides both.
+        cast: "float32", "float16" or "bfloat16": the type of all floating-point numbers.
+        raw: Store the bits of types that NumPy lacks, instead of the next wider type.
         format: "npz", "safetensors" or "npy"; `dst` may then end in anything.
         compress: Deflate, on threads; an .npz only.
         force: Replace `dst` if it exists; a folder only if nothing else is in it.
-        skip_unsupported: Leave out what the format cannot hold, instead of refusing.
-        dry_run: Write nothing; return what would be written.
+        skip_unsupported: Leave out unsupported tensors, instead of refusing.
+        dry_run: Write nothing; return the result of writing.
         on_progress: Called now and then with the bytes read and their total.
 
     Raises:
-        ValueError: the name of `dst` ends in no known format, or an option makes no sense.
+        ValueError: the name of `dst` ends in no known format, or an option is invalid.
         UnsupportedError: the format cannot hold some of them, or two would have one name; all are
             named, nothing is written.
         TensorNotFoundError: no tensor is left to write.
@@ -110,51 +119,63 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         CheckpointError: as for `open`.
         OSError: `dst` cannot be written.
     """
-    target = Target.of(os.fspath(dst), format, compress=compress)
-    target.require_writable(force=force or dry_run)
-    options = Options(include, exclude, strip_prefix, rename, names, cast, raw, skip_unsupported)
+    options = Options(
+        include=include,
+        exclude=exclude,
+        strip_prefix=strip_prefix,
+        rename=rename,
+        names=names,
+        cast=cast,
+        raw=raw,
+        format=format,
+        compress=compress,
+        force=force,
+        skip_unsupported=skip_unsupported,
+        dry_run=dry_run,
+    )
+    return convert_with(src, dst, options, on_progress or no_progress)
+
+
+def convert_with(
+    src: str | os.PathLike[str] | bytes | Location,
+    dst: str | os.PathLike[str],
+    options: Options,
+    progress: Progress = no_progress,
+) -> Conversion:
+    """Convert a checkpoint as `convert` does, with the options in one record."""
+    destination = Destination.of(os.fspath(dst), options)
+    destination.require_writable(force=options.force or options.dry_run)
     location = locate(src)
-    require_outside(location, target.path)
-    about = {"tool": f"tfckpt_reader {__version__}", "source": name_of(location)}
-    before = seen(location)
+    require_outside(location, destination.path)
+    provenance = {"tool": f"tfckpt_reader {__version__}", "source": public_name(location)}
+    before = file_states(location)
     with open_location(location, mmap=False) as ckpt:
-        plan = make_plan(ckpt, target.path, FORMATS[target.kind], options, about)
-        if not dry_run:
-            progress = _progress(plan, on_progress)
-            with target.written() as write:
-                write(ckpt.reader, plan.arrays, progress, about)
+        plan = make_plan(ckpt, destination, options, provenance)
+        if not options.dry_run:
+            on_read = counter(progress, sum(array.spec.nbytes or 0 for array in plan.arrays))
+            job = Job(ckpt.reader, plan.arrays, on_read, provenance, options.compress)
+            with destination.written() as output:
+                destination.format.write(output, job)
                 require_unchanged(location, before)
-        return _conversion(target.path, plan, ckpt.notes)
+        return _conversion(destination.path, plan, ckpt.notes)
 
 
-def _progress(plan: Plan, tell: Callable[[int, int], None] | None) -> Callable[[int], None]:
-    done, total = 0, sum(stored.spec.nbytes or 0 for stored in plan.arrays)
-
-    def wrote(size: int) -> None:
-        nonlocal done
-        done += size
-        if tell is not None:
-            tell(done, max(total, done))
-
-    return wrote
-
-
-def _conversion(target: str, plan: Plan, notes: tuple[str, ...]) -> Conversion:
+def _conversion(path: str, plan: Plan, notes: Sequence[str]) -> Conversion:
     overflows = {name: cast.overflows for name, cast in plan.casts.items() if cast.overflows}
-    lines = [
+    infinite = [
         f"{name}: {count_of(count, 'number')} too large for the type became infinite"
         for name, count in overflows.items()
     ]
     arrays = tuple(
-        Array(stored.spec.name, stored.name, stored.kind, stored.shape, stored.nbytes)
-        for stored in plan.arrays
+        Array(array.spec.name, array.name, array.type_name, array.shape, array.nbytes)
+        for array in plan.arrays
     )
     return Conversion(
-        target,
-        tuple(plan.targets),
+        path,
+        plan.written,
         plan.skipped,
         sum(array.nbytes for array in arrays),
-        (*notes, *plan.notes, *lines),
+        (*notes, *plan.notes, *infinite),
         arrays,
         overflows,
     )

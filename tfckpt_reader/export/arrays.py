@@ -1,4 +1,4 @@
-"""One array as a target holds it: its name there, its type, and how its bytes come about.
+"""The arrays of an export: name, type, shape, and the source of their bytes.
 
 Knows no format and no file.
 """
@@ -14,44 +14,52 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.tensor.spec import TensorSpec
 
-    Change = Callable[[memoryview], memoryview]
-    """Turns whole elements, little-endian, into as many of another type. Called on any thread."""
+    Encode = Callable[[memoryview], memoryview]
+    """Converts whole little-endian elements to as many of another type. Called on any thread."""
 
 
-class Form(NamedTuple):
+class ElementEncoding(NamedTuple):
     """How a format holds the elements of a dtype."""
 
-    kind: str
-    """The type as the format spells it."""
+    type_name: str
+    """The type in the format's spelling."""
     itemsize: int
     """Bytes per element."""
-    change: Change | None = None
-    """What makes its elements from the tensor's; None: they are the same."""
+    encode: Encode | None = None
+    """Makes the format's elements from the tensor's; None: they are equal."""
+
+    def after(self, first: Encode | None) -> ElementEncoding:
+        """Return the encoding that converts the elements with `first` beforehand."""
+        if first is None:
+            return self
+        then = self.encode
+        return self._replace(encode=first if then is None else lambda data: then(first(data)))
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """One array of a target. Its bytes are a tensor's, perhaps changed, or are made apart."""
+class OutputArray:
+    """An array to write. Its bytes are a tensor's, encoded if necessary, or come in chunks."""
 
     name: str
-    """What the target calls it."""
-    kind: str
-    """The type as the format spells it."""
+    """Name in the destination."""
+    type_name: str
+    """The type in the format's spelling."""
     shape: tuple[int, ...]
     itemsize: int
-    """Bytes per element in the target."""
+    """Bytes per element in the destination."""
     spec: TensorSpec
     """The tensor it comes from."""
-    change: Change | None = None
-    pieces: Callable[[], Iterator[bytes | memoryview]] | None = None
-    """Makes its bytes, where they are not the tensor's own: strings."""
+    encode: Encode | None = None
+    chunks: Callable[[], Iterator[bytes | memoryview]] | None = None
+    """Yields the bytes of an array of strings; None for numbers."""
+
+    @classmethod
+    def numeric(cls, name: str, spec: TensorSpec, encoding: ElementEncoding) -> OutputArray:
+        """Return the array for a tensor of numbers."""
+        type_name, itemsize, encode = encoding
+        return cls(name, type_name, spec.shape, itemsize, spec, encode)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its elements in the target, known before they are written."""
+        """Bytes of its elements in the destination, known before they are written."""
         return prod(self.shape) * self.itemsize
-
-
-def numeric(name: str, spec: TensorSpec, form: Form) -> Stored:
-    """Return numbers as stored under a name in a form."""
-    return Stored(name, form.kind, spec.shape, form.itemsize, spec, form.change)

@@ -1,10 +1,10 @@
-"""Types that other formats lack, as the nearest wider type they have; every value stays exact.
+"""Convert elements to another type: to the next wider type, exactly, or to a chosen float, rounded.
 
-Knows no file; needs NumPy but not ml_dtypes.
+Knows no file; needs NumPy but not ml_dtypes. All bytes are whole little-endian elements.
 
 bfloat16 is the upper half of a float32. The 8-bit and 4-bit floats are decoded by their layout,
 sign, exponent, mantissa: a table of 256 values each. "fn" types have no infinity, "fnuz" types no
-negative zero either, and that one pattern is their only NaN.
+negative zero either, and the pattern of that zero is their only NaN.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from functools import cache
 from math import copysign, inf, nan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfckpt_reader.tensor.dtypes import DataType, to_numpy
 
@@ -30,7 +30,47 @@ _SMALL_FLOATS: dict[DataType, tuple[int, int, int, str]] = {
     DataType.FLOAT8_E5M2FNUZ: (5, 2, 16, "fnuz"),
     DataType.FLOAT4_E2M1FN: (2, 1, 1, "finite"),
 }
-"""Bits of exponent, bits of mantissa, bias, and which patterns are not numbers."""
+"""Bits of exponent, bits of mantissa, bias, and the kind, for the NaNs."""
+
+
+class Widening(NamedTuple):
+    """A wider type, and the conversion to it."""
+
+    dtype: DataType
+    convert: Callable[[memoryview], memoryview]
+
+
+def widened(dtype: DataType) -> Widening | None:
+    """Return the widening of a type missing in NumPy; None for NumPy's own types."""
+    if dtype is DataType.BFLOAT16:
+        return Widening(DataType.FLOAT32, _widen_bfloat16)
+    if dtype in _SMALL_FLOATS:
+        return Widening(DataType.FLOAT32, _small_float_widener(dtype))
+    if dtype.bits and str(dtype).startswith("u"):
+        return Widening(DataType.UINT8, memoryview)
+    if dtype.bits:
+        return Widening(DataType.INT8, _sign_extender(dtype.bits))
+    return None
+
+
+def _widen_bfloat16(data: memoryview) -> memoryview:
+    import numpy as np
+
+    return (np.frombuffer(data, "<u2").astype("<u4") << 16).astype("<u4").view(np.uint8).data
+
+
+def _sign_extender(bits: int) -> Callable[[memoryview], memoryview]:
+    table = bytes(
+        (((n & (1 << bits) - 1) ^ (1 << bits - 1)) - (1 << bits - 1)) & 0xFF for n in range(256)
+    )
+    return lambda data: memoryview(bytes(data).translate(table))
+
+
+def _small_float_widener(dtype: DataType) -> Callable[[memoryview], memoryview]:
+    import numpy as np
+
+    table = small_float_values(dtype).astype("<f4")
+    return lambda data: table[np.frombuffer(data, np.uint8)].view(np.uint8).data
 
 
 @cache
@@ -60,74 +100,48 @@ def _small_float(byte: int, exponent_bits: int, mantissa_bits: int, bias: int, k
     return sign * (mantissa + (1 << mantissa_bits)) * 2.0 ** (exponent - bias - mantissa_bits)
 
 
-def _widen_bfloat16(piece: memoryview) -> memoryview:
-    import numpy as np
-
-    return (np.frombuffer(piece, "<u2").astype("<u4") << 16).astype("<u4").view(np.uint8).data
-
-
-def _sign_extender(bits: int) -> Callable[[memoryview], memoryview]:
-    table = bytes(
-        (((n & (1 << bits) - 1) ^ (1 << bits - 1)) - (1 << bits - 1)) & 0xFF for n in range(256)
-    )
-    return lambda piece: memoryview(bytes(piece).translate(table))
-
-
-def _float_widener(dtype: DataType) -> Callable[[memoryview], memoryview]:
-    import numpy as np
-
-    table = small_float_values(dtype).astype("<f4")
-    return lambda piece: table[np.frombuffer(piece, np.uint8)].view(np.uint8).data
-
-
-def widened(dtype: DataType) -> tuple[DataType, Callable[[memoryview], memoryview]] | None:
-    """Return the wider type for one that NumPy lacks, and what turns its bytes into that type's.
-
-    The bytes are little-endian, canonical and whole elements, on both sides. None for a type
-    that NumPy has.
-    """
-    if dtype is DataType.BFLOAT16:
-        return DataType.FLOAT32, _widen_bfloat16
-    if dtype in _SMALL_FLOATS:
-        return DataType.FLOAT32, _float_widener(dtype)
-    if dtype.bits:
-        signed = not str(dtype).startswith("u")
-        target = DataType.INT8 if signed else DataType.UINT8
-        return target, _sign_extender(dtype.bits) if signed else memoryview
-    return None
-
-
-TARGETS = {
+CAST_TYPES = {
     "float32": DataType.FLOAT32,
     "float16": DataType.FLOAT16,
     "bfloat16": DataType.BFLOAT16,
 }
-"""What can be cast to, by name."""
+"""Values of the option ``cast`` -> type."""
+
+_NUMPY_FLOATS = (DataType.FLOAT16, DataType.FLOAT32, DataType.FLOAT64)
 
 
-_FLOATS = (DataType.FLOAT16, DataType.FLOAT32, DataType.FLOAT64)
+def is_floating(dtype: DataType) -> bool:
+    """Return whether elements are floating-point numbers, not complex ones."""
+    wider = widened(dtype)
+    return dtype in _NUMPY_FLOATS or (wider is not None and wider.dtype is DataType.FLOAT32)
 
 
 class Cast:
-    """Turns the bytes of one tensor into those of another type; counts what became infinite.
+    """Rounds the elements of one tensor to another type, and counts overflows.
 
-    Called with whole elements, little-endian, on any thread.
+    May be called on any thread.
+
+    Args:
+        source: The tensor's dtype, a floating-point type.
+        target: One of `CAST_TYPES`.
     """
 
     def __init__(self, source: DataType, target: DataType) -> None:
+        self.target = target
         self.overflows = 0
-        """Finite numbers that the target type cannot hold: they became infinities."""
-        self._source = source
-        self._round = _to_bfloat16 if target is DataType.BFLOAT16 else _rounder(target)
+        """Finite numbers too large for the target type: they became infinities."""
+        self._widen = widened(source)
+        self._wide = to_numpy(self._widen.dtype if self._widen else source).newbyteorder("<")
         self._lock = threading.Lock()
 
-    def __call__(self, piece: memoryview) -> memoryview:
+    def __call__(self, data: memoryview) -> memoryview:
         """Return the bytes of the elements in the target type."""
         import numpy as np
 
-        numbers = _numbers(piece, self._source)
+        wide = data if self._widen is None else self._widen.convert(data)
+        numbers = np.frombuffer(wide, self._wide)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            rounded, infinite = self._round(numbers)
+            rounded, infinite = _rounded(numbers, self.target)
         overflows = int(np.count_nonzero(infinite & np.isfinite(numbers)))
         if overflows:
             with self._lock:
@@ -135,50 +149,32 @@ class Cast:
         return rounded.view(np.uint8).data
 
 
-def is_floating(dtype: DataType) -> bool:
-    """Tell whether elements are floating-point numbers, not complex ones."""
-    wider = widened(dtype)
-    return dtype in _FLOATS or (wider is not None and wider[0] is DataType.FLOAT32)
-
-
-def _numbers(piece: memoryview, dtype: DataType) -> NDArray[Any]:
-    """Return numbers as NumPy has them; the types that it lacks are widened, exactly."""
+def _rounded(numbers: NDArray[Any], target: DataType) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return the numbers rounded to the nearest, and a mask of the infinite ones."""
     import numpy as np
 
-    wider = widened(dtype)
-    if wider is None:
-        return np.frombuffer(piece, to_numpy(dtype).newbyteorder("<"))
-    return np.frombuffer(wider[1](piece), to_numpy(wider[0]).newbyteorder("<"))
+    if target is DataType.BFLOAT16:
+        bits = _bfloat16_bits(numbers)
+        return bits, (bits & 0x7FFF) == 0x7F80
+    rounded = numbers.astype(to_numpy(target).newbyteorder("<"))
+    return rounded, np.isinf(rounded)
 
 
-def _rounder(
-    target: DataType,
-) -> Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[np.bool_]]]:
-    import numpy as np
-
-    to = to_numpy(target).newbyteorder("<")
-
-    def rounded(numbers: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        found = numbers.astype(to)
-        return found, np.isinf(found)
-
-    return rounded
-
-
-def _to_bfloat16(numbers: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def _bfloat16_bits(numbers: NDArray[Any]) -> NDArray[np.uint16]:
     import numpy as np
 
     single = _rounded_to_odd(numbers) if numbers.dtype.itemsize == 8 else numbers
     bits = single.astype("<f4").view("<u4")
-    is_nan = np.isnan(numbers)
     # Half of the last bit that stays, less one if that bit is 0: so that ties go to even.
-    kept = ((bits + (0x7FFF + (bits >> 16 & 1)).astype("<u4")) >> 16).astype("<u2")
-    kept = np.where(is_nan, (bits >> 16 | 0x0040).astype("<u2"), kept).astype("<u2")
-    return kept, (kept & 0x7FFF) == 0x7F80
+    upper = ((bits + (0x7FFF + (bits >> 16 & 1)).astype("<u4")) >> 16).astype("<u2")
+    return np.where(np.isnan(numbers), (bits >> 16 | 0x0040).astype("<u2"), upper).astype("<u2")
 
 
 def _rounded_to_odd(numbers: NDArray[Any]) -> NDArray[np.float32]:
-    """Return float64 as float32, cut off, with the last bit set wherever anything was cut off."""
+    """Return float64 as float32, truncated, with the last bit set wherever bits are lost.
+
+    Rounding this to bfloat16 equals rounding the float64 once.
+    """
     import numpy as np
 
     single = numbers.astype("<f4")

@@ -10,47 +10,39 @@ import re
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CorruptCheckpointError
-from tfckpt_reader.paths.companions import SAVED_MODEL_FILES
-from tfckpt_reader.paths.layout import shard_counts, shard_path
-from tfckpt_reader.paths.state_file import STATE_FILE
+from tfckpt_reader.paths.companions import companion_files, saved_model_file, saved_model_of
+from tfckpt_reader.paths.layout import tensor_files
+from tfckpt_reader.storage.filesystem import absolute_path, is_same_file, real_path, version_of
 from tfckpt_reader.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tfckpt_reader.paths.layout import Location
 
-    Seen = dict[str, tuple[int, int]]
+    FileStates = dict[str, tuple[int, int]]
     """Path -> bytes, and nanoseconds of the last change."""
 
 _OWN_END = r"\.index|\.meta|\.data-\d+-of-\d+"
 
 
-def name_of(location: Location) -> str:
+def public_name(location: Location) -> str:
     """Return what to call a checkpoint in a file that others get: no part of a path before it."""
     model = _saved_model(location)
-    return printable(os.path.basename(model or os.path.abspath(location.prefix)))
+    return printable(os.path.basename(absolute_path(location.prefix if model is None else model)))
 
 
-def seen(location: Location) -> Seen:
+def file_states(location: Location) -> FileStates:
     """Return how large the files of a checkpoint are, and when they were changed."""
-    found: Seen = {}
-    for path in _files(location):
-        try:
-            stat = os.stat(path)
-        except OSError:
-            continue  # whoever needs it will say so
-        found[path] = stat.st_size, stat.st_mtime_ns
-    return found
+    versions = {path: version_of(path) for path in tensor_files(location)}
+    return {path: version for path, version in versions.items() if version is not None}
 
 
-def require_unchanged(location: Location, before: Seen) -> None:
+def require_unchanged(location: Location, before: FileStates) -> None:
     """Make sure that a checkpoint's files are what they were when they were first looked at.
 
     Raises:
         CorruptCheckpointError: one has another size or time, is gone, or is new.
     """
-    now = seen(location)
+    now = file_states(location)
     for path in sorted(before.keys() | now.keys()):
         if before.get(path) != now.get(path):
             raise CorruptCheckpointError(
@@ -75,47 +67,23 @@ def require_outside(location: Location, target: str) -> None:
     """
     real = _real(target)
     model = _saved_model(location)
-    if model is not None and real.startswith(os.path.join(os.path.realpath(model), "")):
+    if model is not None and real.startswith(os.path.join(real_path(model), "")):
         raise FileExistsError(f"{target} lies in the SavedModel that is read; name another place")
     own = f"{re.escape(_real(location.prefix))}({_OWN_END})"
     if location.version == "V2" and re.fullmatch(own, real):
         raise FileExistsError(f"{target} is a name of the checkpoint's own; name another file")
-    for path in (*_files(location), *_companions(location)):
-        try:
-            same = os.path.samefile(target, path)
-        except OSError:
-            continue  # one of them is not there
-        if same:
+    for path in (*tensor_files(location), *companion_files(location)):
+        if is_same_file(target, path):
             raise FileExistsError(f"{target} is the checkpoint itself; name another file")
 
 
 def _real(path: str) -> str:
     """Return a path with no link in it but its last part, since it is that which is replaced."""
     folder, base = os.path.split(path)
-    return os.path.join(os.path.realpath(folder or "."), base)
-
-
-def _files(location: Location) -> Iterator[str]:
-    """Yield the paths of the files that hold the tensors."""
-    if location.version == "V1":
-        yield from location.files
-        return
-    yield location.prefix + ".index"
-    for count, numbers in sorted(shard_counts(location.prefix).items()):
-        yield from (shard_path(location.prefix, number, count) for number in sorted(numbers))
-
-
-def _companions(location: Location) -> Iterator[str]:
-    """Yield the paths of files that go with them."""
-    yield location.prefix + ".meta"
-    yield os.path.join(os.path.dirname(location.prefix), STATE_FILE)
+    return os.path.join(real_path(folder), base)
 
 
 def _saved_model(location: Location) -> str | None:
     """Return the folder of the SavedModel whose variables these are, if they are one's."""
-    inner = os.path.dirname(os.path.abspath(location.prefix))
-    model = os.path.dirname(inner)
-    if os.path.basename(inner) != "variables":
-        return None
-    found = (os.path.isfile(os.path.join(model, name)) for name in SAVED_MODEL_FILES)
-    return model if any(found) else None
+    model = saved_model_of(location.base)
+    return None if model is None or saved_model_file(model) is None else model

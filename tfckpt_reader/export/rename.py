@@ -1,4 +1,4 @@
-"""What tensors are called in a target: prefixes off, names replaced by rule or by a list.
+"""The names of tensors in the destination: prefixes removed, rules applied, names from a list.
 
 Knows names only.
 """
@@ -16,96 +16,101 @@ ARROW = "=>"
 
 
 class Rule(NamedTuple):
-    """Replaces what a regular expression finds, wherever it finds it."""
+    """Replaces every match of a regular expression."""
 
     pattern: re.Pattern[str]
     replacement: str
 
     @classmethod
     def parse(cls, text: str) -> Rule:
-        """Return the rule ``REGEX=>REPLACEMENT``; groups are named in it as `re.sub` has them.
+        """Return the rule ``REGEX=>REPLACEMENT``; groups are written as for `re.sub`.
 
         Raises:
-            ValueError: it is no such rule.
+            ValueError: the text is not a valid rule.
         """
         regex, arrow, replacement = text.partition(ARROW)
         if not arrow:
             raise ValueError(f"a rule to rename is written REGEX{ARROW}REPLACEMENT, not {text!r}")
         try:
             rule = cls(re.compile(regex), replacement)
-            rule.pattern.sub(replacement, "")  # looks at the groups in it, found or not
+            rule.pattern.sub(replacement, "")  # checks the groups, with or without a match
         except (re.error, IndexError, RecursionError, OverflowError) as error:
-            raise ValueError(f"{text!r} is no rule to rename: {error}") from error
+            raise ValueError(f"{text!r} is not a valid rule to rename: {error}") from error
         return rule
 
 
-def target_names(
+def renamed(
     names: Iterable[str],
     *,
     strip_prefix: str = "",
     rules: Sequence[Rule] = (),
     listed: Mapping[str, str] | None = None,
-) -> dict[str, str]:
-    """Return what each tensor is called in the target.
+) -> tuple[dict[str, str], list[str]]:
+    """Return each tensor's name in the destination, and a note for each step without effect.
+
+    A step without effect is probably mistyped.
 
     Args:
-        names: Of the tensors.
-        strip_prefix: Taken off names that begin with it, first.
-        rules: Applied one after another to what is left.
-        listed: Name -> target name; wins over everything else.
+        names: The tensors' names.
+        strip_prefix: Removed from the beginning of names, first.
+        rules: Applied one after another to the rest.
+        listed: Name -> name in the destination; overrides everything else.
     """
-    found = {}
-    for name in names:
-        target = name.removeprefix(strip_prefix)
-        for pattern, replacement in rules:
-            target = pattern.sub(replacement, target)
-        found[name] = target
-    return found | {name: found_as for name, found_as in (listed or {}).items() if name in found}
+    before, notes = list(names), []
+    if not any(name.startswith(strip_prefix) for name in before):
+        notes.append(f"no name begins with {strip_prefix!r}")
+    after = [name.removeprefix(strip_prefix) for name in before]
+    for pattern, replacement in rules:
+        if not any(pattern.search(name) for name in after):
+            notes.append(f"no name matches {pattern.pattern!r}")
+        after = [pattern.sub(replacement, name) for name in after]
+    new_names = dict(zip(before, after, strict=True))
+    return new_names | {n: new for n, new in (listed or {}).items() if n in new_names}, notes
 
 
 def collisions(
-    targets: Mapping[str, str], same: Callable[[str], str] = lambda target: target
+    new_names: Mapping[str, str], collision_key: Callable[[str], str] = lambda name: name
 ) -> dict[str, str]:
-    """Return the tensors that would share a place in the target: name -> why.
+    """Return the tensors with colliding names in the destination: name -> reason.
 
     Args:
-        targets: Name of each tensor -> its target name.
-        same: Returns what two target names may not have in common.
+        new_names: Name of each tensor -> name in the destination.
+        collision_key: Returns a key, unique among the names in the destination.
     """
     owners: dict[str, list[str]] = {}
-    for name, target in targets.items():
-        owners.setdefault(same(target), []).append(name)
+    for name, new_name in new_names.items():
+        owners.setdefault(collision_key(new_name), []).append(name)
     return {
-        name: _clash(targets, name, names[name == names[0]])
+        name: _reason(new_names, name, names[name == names[0]])
         for names in owners.values()
         if len(names) > 1
         for name in names
     }
 
 
-def _clash(targets: Mapping[str, str], name: str, other: str) -> str:
-    if targets[name] == targets[other]:
-        return f"would be called {targets[name]!r}, as {other!r}"
-    called = f"{targets[name]!r} and {targets[other]!r}"
-    return f"{called} would be one file where case does not count"
+def _reason(new_names: Mapping[str, str], name: str, other: str) -> str:
+    if new_names[name] == new_names[other]:
+        return f"would be called {new_names[name]!r}, as {other!r}"
+    both = f"{new_names[name]!r} and {new_names[other]!r}"
+    return f"{both} would be one file where case is ignored"
 
 
 def read_list(path: str) -> dict[str, str]:
-    """Read a list of names, ``{"name": "target name"}``, from a ``.json`` or ``.toml`` file.
+    """Read a list of names, ``{"name": "new name"}``, from a ``.json`` or ``.toml`` file.
 
     Raises:
-        ValueError: it is no such list, or Python has no TOML (before 3.11).
-        OSError: it cannot be read.
+        ValueError: the content is not a list of names, or Python has no TOML (before 3.11).
+        OSError: the file cannot be read.
     """
     with open(path, "rb") as file:
         data = file.read()
     try:
-        found = _toml(data, path) if path.endswith(".toml") else json.loads(data)
+        names = _toml(data, path) if path.endswith(".toml") else json.loads(data)
     except (UnicodeDecodeError, RecursionError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read as a list of names: {error}") from error
-    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
-        raise ValueError(f"{path}: is no list of names: it must hold only name = target name")
-    return found
+    if not isinstance(names, dict) or not all(isinstance(new, str) for new in names.values()):
+        raise ValueError(f"{path}: not a list of names: each entry must be name = new name")
+    return names
 
 
 def _toml(data: bytes, path: str) -> object:

@@ -1,11 +1,12 @@
-"""The bytes of arrays into files, each where it belongs: read, checked and written on threads.
+"""Copy the bytes of tensors to their offsets in files: read, checked and written on threads.
 
-Knows no format. All places are known beforehand, so that the order does not matter.
+Knows no format. All offsets are known beforehand, so arrays may be written in any order.
 """
 
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import CASTAGNOLI, IEEE, PartialChecksums, crc32c
@@ -14,95 +15,96 @@ from tfckpt_reader.storage.atomic import write_at
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from tfckpt_reader.export.arrays import Stored
-    from tfckpt_reader.formats.reader import Reader
+    from tfckpt_reader.export.arrays import OutputArray
+    from tfckpt_reader.formats.reader import OnRead, Reader
 
-    Put = Callable[[int, int, bytes | memoryview], None]
-    """Called on any thread with the number of an array, how many of its bytes lie before, and some
-    of them, which it writes where they belong."""
+    ArraySink = Callable[[int, int, bytes | memoryview], None]
+    """Writes bytes of an array, given its number and the count of its bytes before them. Called on
+    any thread."""
 
-_SUMS = {IEEE: zlib.crc32, CASTAGNOLI: crc32c}
-"""Polynomial -> what sums by it."""
+_CHECKSUMS = {IEEE: zlib.crc32, CASTAGNOLI: crc32c}
+"""Polynomial -> checksum function."""
 
 
-def write(
-    put: Put,
-    reader: Reader,
-    arrays: Sequence[Stored],
-    wrote: Callable[[int], None],
-    *,
-    crc: int | None = None,
-) -> list[int]:
-    """Give the bytes of arrays to `put`; return the crc of each as it is written, if asked for.
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything that a format needs in order to write."""
 
-    Every tensor's own crc is compared on the way: until this returns nothing may be trusted.
+    reader: Reader
+    """Source of the tensors."""
+    arrays: Sequence[OutputArray]
+    on_read: OnRead
+    provenance: Mapping[str, str]
+    """The keys "tool" and "source", for formats with room for them."""
+    compress: bool = False
+
+
+def write_arrays(job: Job, sink: ArraySink, *, crc: int | None = None) -> list[int]:
+    """Pass the bytes of all arrays to `sink`, in any order; return the crc of each as written.
+
+    Each tensor's own crc is verified on the way: until this returns, no byte may be trusted.
 
     Args:
-        put: Writes them; `at` makes one for a single file.
-        reader: Where the tensors are.
-        arrays: In any order.
-        wrote: Told, on the caller's thread, of the bytes read.
-        crc: The polynomial by which to sum: `IEEE` or `CASTAGNOLI`; None: the sums are 0.
+        job: The arrays.
+        sink: Writes their bytes; `file_sink` makes one for a single file.
+        crc: Polynomial of the returned crcs, `IEEE` or `CASTAGNOLI`; None: all are 0.
 
     Raises:
         CheckpointError: a tensor cannot be read, or is damaged.
         OSError: the file cannot be written.
     """
-    sums = PartialChecksums(len(arrays), crc or IEEE)
-    summed = None if crc is None else _SUMS[crc]
+    arrays, sums = job.arrays, PartialChecksums(len(job.arrays), crc or IEEE)
+    checksum = None if crc is None else _CHECKSUMS[crc]
+    streamed = [i for i, array in enumerate(arrays) if array.chunks is None]
 
-    def take(number: int, first: int, piece: bytes | memoryview) -> None:
-        put(number, first, piece)
-        sums.add(number, first, len(piece), 0 if summed is None else summed(piece))
+    def accept(number: int, first: int, data: bytes | memoryview) -> None:
+        sink(number, first, data)
+        sums.add(number, first, len(data), 0 if checksum is None else checksum(data))
 
-    streamed = [i for i, stored in enumerate(arrays) if stored.pieces is None]
+    def accept_tensor(index: int, first: int, data: memoryview) -> None:
+        array = arrays[streamed[index]]
+        if array.encode is not None:
+            first = first // array.spec.dtype.itemsize * array.itemsize
+            data = array.encode(data)
+        accept(streamed[index], first, data)
 
-    def change(index: int, first: int, piece: memoryview) -> None:
-        stored = arrays[streamed[index]]
-        if stored.change is not None:
-            first = first // stored.spec.dtype.itemsize * stored.itemsize
-            piece = stored.change(piece)
-        take(streamed[index], first, piece)
-
-    reader.read_many([arrays[i].spec for i in streamed], change, wrote)
-    for i, stored in enumerate(arrays):
-        for piece in contents(reader, stored, wrote) if stored.pieces is not None else ():
-            take(i, sums.sizes[i], piece)
-        require_size(stored, sums.sizes[i])
+    job.reader.read_many([arrays[i].spec for i in streamed], accept_tensor, job.on_read)
+    for i, array in enumerate(arrays):
+        for chunk in array_bytes(job, array) if array.chunks is not None else ():
+            accept(i, sums.sizes[i], chunk)
+        require_size(array, sums.sizes[i])
     return sums.crcs
 
 
-def at(fd: int, offsets: Sequence[int]) -> Put:
-    """Return what writes arrays into one file, each at its offset."""
-    return lambda number, first, piece: write_at(fd, piece, offsets[number] + first)
+def file_sink(fd: int, offsets: Sequence[int]) -> ArraySink:
+    """Return a sink that writes all arrays to one file, each at its offset."""
+    return lambda number, first, data: write_at(fd, data, offsets[number] + first)
 
 
-def contents(
-    reader: Reader, stored: Stored, wrote: Callable[[int], None]
-) -> Iterator[bytes | memoryview]:
-    """Yield the bytes of one array in order; a piece is overwritten when the next is asked for."""
-    if stored.pieces is not None:
-        for made in stored.pieces():
-            wrote(len(made))
+def array_bytes(job: Job, array: OutputArray) -> Iterator[bytes | memoryview]:
+    """Yield the bytes of one array in order; each buffer is reused after the next step."""
+    if array.chunks is not None:
+        for made in array.chunks():
+            job.on_read(len(made))
             yield made
         return
-    for piece in reader.blocks(stored.spec):
-        wrote(len(piece))
-        yield piece if stored.change is None else stored.change(piece)
+    for data in job.reader.blocks(array.spec):
+        job.on_read(len(data))
+        yield data if array.encode is None else array.encode(data)
 
 
-def require_size(stored: Stored, size: int) -> None:
-    """Make sure that an array came with as many bytes as its shape has.
+def require_size(array: OutputArray, size: int) -> None:
+    """Require that `size`, the number of bytes written, is the size of the array's shape.
 
     Raises:
-        CorruptCheckpointError: it did not.
+        CorruptCheckpointError: it differs.
     """
-    if size != stored.nbytes:
+    if size != array.nbytes:
         raise CorruptCheckpointError(
             "the tensor has changed while it was read",
-            tensor=stored.spec.name,
-            expected=count_of(stored.nbytes, "byte"),
+            tensor=array.spec.name,
+            expected=count_of(array.nbytes, "byte"),
             got=count_of(size, "byte"),
         )

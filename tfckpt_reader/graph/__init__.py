@@ -1,4 +1,1 @@
-"""Graphs: what a `.meta` file or a SavedModel says about a model, as plain data.
-
-Nothing but the name of the package; `meta_graph` is where to begin.
-"""
+"""Graphs of `.meta` files and SavedModels as plain data; `meta_graph` is the entry point."""

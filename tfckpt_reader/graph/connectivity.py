@@ -1,9 +1,9 @@
-"""Who gives what to whom in a graph, and what is wrong with that.
+"""Connections between nodes: users of tensors, dependencies, and defects such as cycles.
 
-Sees nodes and their inputs; which outputs a node has is told by others.
+Sees nodes and their inputs; the caller knows the outputs of a node.
 
-Nodes are known by their numbers here, and nothing recurses: a graph may have millions of nodes, be
-as deep as it is long, and have cycles.
+Nodes are numbers here, and nothing recurses: a graph may have millions of nodes, be as deep as it
+is long, and have cycles.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.decode.node_store import StoredNodes
 
 ARGUMENT = -1
-"""The number of all arguments of a function, which are no nodes."""
+"""The number of every argument of a function: an argument is no node."""
 _LOOP_BACK = {"NextIteration", "RefNextIteration"}
-"""Ops that close the circle of a while loop: the only cycles that a graph may have."""
+"""Ops that close a while loop, the only legal cycle of a graph."""
 
 
 class Naming(NamedTuple):
-    """How inputs name tensors."""
+    """The names of tensors in inputs."""
 
     origin: Callable[[str], str]
-    """Gives the node, or the argument, that an input comes from."""
-    tensor: Callable[[str], str]
-    """Gives the one name that a tensor is known by, of several that an input may give it."""
+    """Return the node, or the argument, of a tensor."""
+    canonical: Callable[[str], str]
+    """Return the canonical name of a tensor: inputs may use several."""
 
 
-class Links:
+class Connectivity:
     """The inputs of all nodes.
 
     Args:
         nodes: The nodes.
-        numbers: Name -> the number of the node that it means; ARGUMENT for an argument.
-        naming: How inputs name tensors.
+        numbers: Name -> number of the node; ARGUMENT for an argument.
+        naming: The names of tensors in inputs.
     """
 
     def __init__(self, nodes: StoredNodes, numbers: Mapping[str, int], naming: Naming) -> None:
@@ -53,123 +53,114 @@ class Links:
 
     @cached_property
     def users(self) -> dict[str, list[int]]:
-        """Tensor -> numbers of the nodes that take it."""
-        found: dict[str, list[int]] = {}
-        for number, node in enumerate(self._nodes.heads()):
+        """Tensor -> numbers of the nodes with it as an input."""
+        users: dict[str, list[int]] = {}
+        for number, node in enumerate(self._nodes.headers()):
             texts = (name_text(raw) for raw in node.input if raw[:1] != b"^")
-            for name in dict.fromkeys(map(self._naming.tensor, texts)):
-                found.setdefault(name, []).append(number)
-        return found
+            for name in dict.fromkeys(map(self._naming.canonical, texts)):
+                users.setdefault(name, []).append(number)
+        return users
 
     def needed(self, outputs: Iterable[str], inputs: Iterable[str]) -> list[int]:
-        """Return the nodes that `outputs` need when `inputs` are given, in order.
+        """Return the nodes that `outputs` depend on if `inputs` are given, in order.
 
         Args:
-            outputs: Names of tensors or nodes that are there.
-            inputs: The same. They are taken where they are needed, but of a given tensor not what
-                it needs, and of a given node not what it needs for any of its outputs.
+            outputs: Names of existing tensors or nodes.
+            inputs: The same. Each is in the result where it is needed. The inputs of a given node
+                are not followed for any of its outputs, those of a given tensor not for itself.
         """
-        origin, tensor = self._naming
+        origin, canonical = self._naming
         given = set(inputs)
-        opened = {ARGUMENT, *(self._numbers[name] for name in given if name in self._numbers)}
-        cut = {tensor(name) for name in given if name not in self._numbers}
-        taken: set[int] = set()
+        expanded = {ARGUMENT, *(self._numbers[name] for name in given if name in self._numbers)}
+        cut = {canonical(name) for name in given if name not in self._numbers}
+        needed: set[int] = set()
         waiting = deque((name, self._numbers[origin(name)]) for name in outputs)
         while waiting:
-            text, number = waiting.popleft()
-            taken.add(number)
-            if number not in opened and tensor(text) not in cut:
-                opened.add(number)
-                waiting.extend(self._sources(number))
-        return sorted(taken - {ARGUMENT})
+            name, number = waiting.popleft()
+            needed.add(number)
+            if number not in expanded and canonical(name) not in cut:
+                expanded.add(number)
+                for text in map(name_text, self._nodes.header(number).input):
+                    source = self._numbers.get(self._origin(text))
+                    if source is not None:
+                        waiting.append((text, source))
+        return sorted(needed - {ARGUMENT})
 
-    def _sources(self, number: int) -> Iterator[tuple[str, int]]:
-        """Yield the inputs of a node that name something, with the numbers of what they name."""
-        for text in map(name_text, self._nodes.head(number).input):
-            source = self._numbers.get(self._source(text))
-            if source is not None:
-                yield text, source
-
-    def _source(self, text: str) -> str:
-        """Return the name in an input, or in a control input."""
+    def _origin(self, text: str) -> str:
+        """Return the name of the source of an input or a control input."""
         return text[1:] if text.startswith("^") else self._naming.origin(text)
 
     def defects(self, wrong_output: Callable[[int, str, str], str]) -> Iterator[str]:
-        """Yield what is wrong, a line each.
+        """Yield the defects, a line each.
 
         Args:
-            wrong_output: Takes the number and the op of a node, and an input that comes from it;
-                says what is wrong with that, "" if nothing is.
+            wrong_output: Takes the number and the op of a node, and an input from it; returns the
+                defect of that input, or "".
         """
         ops = self._ops()
         sources, ends, forward = array("I"), array("Q", [0]), True
-        for number, node in enumerate(self._nodes.heads()):
+        for number, node in enumerate(self._nodes.headers()):
             for text in dict.fromkeys(map(name_text, node.input)):
-                source = self._numbers.get(self._source(text))
+                source = self._numbers.get(self._origin(text))
                 if source is None:
-                    name = quoted(self._source(text))
-                    yield f"node {quoted(node.name)} has an input that names nothing: {name}"
+                    name = shortened(repr(self._origin(text)))
+                    yield f"node {_quoted(node.name)} has an input that names nothing: {name}"
                 elif source != ARGUMENT:
-                    control = text.startswith("^")
-                    wrong = "" if control else wrong_output(source, ops[source], text)
+                    wrong = "" if text.startswith("^") else wrong_output(source, ops[source], text)
                     if wrong:
-                        yield f"node {quoted(node.name)} has the input {quoted(text)}, {wrong}"
+                        input_text = shortened(repr(text))
+                        yield f"node {_quoted(node.name)} has the input {input_text}, {wrong}"
                     if ops[source] not in _LOOP_BACK:
                         forward = forward and source < number
                         sources.append(source)
             ends.append(len(sources))
-        # Where all inputs come from nodes before, as in most files, there is no cycle.
-        if not forward:
-            yield from self._cycles([sources[begin:end] for begin, end in pairwise(ends)])
+        # As in most files, inputs from earlier nodes only cannot form a cycle.
+        cycles = [] if forward else on_cycles([sources[a:b] for a, b in pairwise(ends)])
+        if cycles:
+            name = _quoted(self._nodes.header(cycles[0]).name)
+            count = count_of(len(cycles), "node")
+            yield f"a cycle that is no while loop goes through {count}, such as {name}"
 
     def _ops(self) -> list[str]:
-        """Return the op of each node; the same one is one object."""
+        """Return the op of each node; equal ones are one object."""
         words: dict[bytes, str] = {}
         ops = []
-        for node in self._nodes.heads():
+        for node in self._nodes.headers():
             op = node.op
             ops.append(words.get(op) or words.setdefault(op, name_text(op)))
         return ops
 
-    def _cycles(self, sources: list[array[int]]) -> Iterator[str]:
-        found = on_cycles(sources)
-        if found:
-            name = quoted(self._nodes.head(found[0]).name)
-            count = count_of(len(found), "node")
-            yield f"a cycle that is no while loop goes through {count}, such as {name}"
 
-
-def quoted(name: str | bytes) -> str:
-    """Return a name for a line of text: it may be of any length, and be in many lines."""
-    return repr(shortened(name_text(name) if isinstance(name, bytes) else name))
+def _quoted(name: bytes) -> str:
+    return shortened(repr(name_text(name)))
 
 
 def on_cycles(sources: Sequence[Sequence[int]]) -> list[int]:
-    """Return what lies on cycles, or between two of them, in ascending order.
+    """Return the numbers on cycles, or between two of them, in ascending order.
 
     Args:
-        sources: For each number, the numbers that it needs.
+        sources: For each number, the numbers it depends on.
     """
     users = [array("I") for _ in sources]
     for number, needed in enumerate(sources):
         for source in needed:
             users[source].append(number)
-    left = bytearray(b"\1" * len(sources))
-    _take_ends(left, sources, users)
-    _take_ends(left, users, sources)
-    return [number for number, there in enumerate(left) if there]
+    remaining = bytearray(b"\1" * len(sources))
+    _remove_ends(remaining, sources, users)
+    _remove_ends(remaining, users, sources)
+    return [number for number, remains in enumerate(remaining) if remains]
 
 
-def _take_ends(
-    left: bytearray, before: Sequence[Sequence[int]], after: Sequence[Sequence[int]]
+def _remove_ends(
+    remaining: bytearray, before: Sequence[Sequence[int]], after: Sequence[Sequence[int]]
 ) -> None:
-    """Take away, again and again, what has nothing before it."""
-    counts = [sum(map(left.__getitem__, numbers)) for numbers in before]
-    waiting = [number for number, count in enumerate(counts) if left[number] and not count]
+    """Remove, repeatedly, each number with nothing before it."""
+    counts = [sum(map(remaining.__getitem__, numbers)) for numbers in before]
+    waiting = [n for n, count in enumerate(counts) if remaining[n] and not count]
     while waiting:
         number = waiting.pop()
-        left[number] = 0
+        remaining[number] = 0
         for follower in after[number]:
             counts[follower] -= 1
-            if left[follower] and not counts[follower]:
+            if remaining[follower] and not counts[follower]:
                 waiting.append(follower)

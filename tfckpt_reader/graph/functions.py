@@ -1,9 +1,9 @@
-"""The functions of a graph's library: graphs with arguments and results.
+"""Functions of a graph's library: graphs with arguments and results.
 
 Knows no file. FORMAT 5.5, 5.7; TensorFlow ``core/framework/function.proto``.
 
-Inside, an input is ``argument``, or ``node:output:index`` where output is a name in the
-definition of the node's op. A function may call itself; a call is a name and is not followed.
+Inside, an input is ``argument``, or ``node:output:index`` with the name of an output in the
+definition of the node's op. A function may call itself: decoding follows no calls.
 """
 
 from __future__ import annotations
@@ -11,32 +11,37 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.encoding.coding import set_apart
+from tfckpt_reader.encoding.coding import split_fields
 from tfckpt_reader.errors import CheckpointError, TensorNotFoundError
-from tfckpt_reader.graph.connectivity import ARGUMENT, Naming, quoted
-from tfckpt_reader.graph.decode.attributes import Attributes
+from tfckpt_reader.graph.connectivity import ARGUMENT, Naming
+from tfckpt_reader.graph.decode.attributes import Attributes, FunctionCall
 from tfckpt_reader.graph.decode.node_store import MOST_NODES, StoredNodes
 from tfckpt_reader.graph.decode.op_defs import OpDefinition, Outputs
 from tfckpt_reader.graph.graph import Graph, Tensor
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.tensor.proto_fields import shape_or_none
+from tfckpt_reader.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from tfckpt_reader.graph.decode.operation import Operation
 
 MOST_FUNCTIONS = 1 << 18
 _FUNCTION, _NODE_DEF = 1, 3
 _SHAPES = "_input_shapes"
 """Attribute with the shapes of a function's arguments."""
+_CALLED = frozenset({"f", "then_branch", "else_branch", "body", "cond"})
+"""Attributes of ops with a function to call."""
 
 
 class Function(Graph):
     """A function of the library, as a graph.
 
     Attributes:
-        definition: What it takes and gives, as the definition of an op.
-        results: Name of a result -> the tensor inside that it is.
+        definition: Its arguments and results, as the definition of an op.
+        results: Name of a result -> the tensor inside.
         attrs: Its attributes.
     """
 
@@ -49,21 +54,21 @@ class Function(Graph):
         file: str,
         most: int,
     ) -> None:
-        (spans,), rest = set_apart(data, (_NODE_DEF,), most)
+        (spans,), rest = split_fields(data, (_NODE_DEF,), most)
         message = parse("FunctionDef", rest)
         super().__init__(StoredNodes(data, spans, _NODE_DEF, file), definitions)
         self.definition = OpDefinition.of(message.signature)
         self.name = self.definition.name
         self.results = {name_text(entry.key): name_text(entry.value) for entry in message.ret}
-        self.attrs = Attributes(message.attr, f"function {quoted(self.name)}", file)
+        self.attrs = Attributes(message.attr, f"function {shortened(repr(self.name))}", file)
         self._frozen = True
 
     @cached_property
     def arguments(self) -> dict[str, Tensor]:
-        """Name -> the tensor that goes in; dtypes that depend on the call are None.
+        """Name -> input tensor; a dtype that depends on the call is None.
 
         Raises:
-            CheckpointError: what says their shapes cannot be decoded.
+            CheckpointError: the attribute with their shapes is damaged.
         """
         stored = self.attrs.get(_SHAPES)
         shapes = dict(enumerate(stored)) if isinstance(stored, list) else {}
@@ -78,8 +83,8 @@ class Function(Graph):
         """Return an argument, or a tensor by its name ``node:output:index``.
 
         Raises:
-            TensorNotFoundError: there is no such argument, node or output.
-            CheckpointError: what says its dtype or shape cannot be decoded.
+            TensorNotFoundError: the function lacks the argument, node or output.
+            CheckpointError: an attribute with its dtype or shape is damaged.
         """
         if self._numbers.get(name) == ARGUMENT:
             return self.arguments[name]
@@ -91,7 +96,7 @@ class Function(Graph):
         return self._tensor(operation, self._index(node, output, outputs), name)
 
     def _index(self, node: str, output: str, outputs: list[Outputs]) -> int:
-        """Return which of a node's outputs `output:index` is, counted through all."""
+        """Return the index of ``output:index`` among all outputs of a node."""
         wanted, _, digits = output.partition(":")
         first = 0
         for arg in outputs:
@@ -100,10 +105,9 @@ class Function(Graph):
                 if arg.number is None or index < arg.number:
                     return first + index
             first += arg.number or 0
-        raise TensorNotFoundError(
-            f"node {node!r} of function {self.name!r} has no output {output!r}",
-            file=self._file,
-        )
+        owner = f"node {shortened(repr(node))} of function {shortened(repr(self.name))}"
+        problem = f"{owner} has no output {shortened(repr(output))}"
+        raise TensorNotFoundError(problem, file=self._file)
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
@@ -123,13 +127,14 @@ class Function(Graph):
     def _defects(self) -> Iterator[str]:
         yield from super()._defects()
         for name, text in self.results.items():
+            result, value = shortened(repr(name)), shortened(repr(text))
             source = self._numbers.get(self._naming.origin(text))
             if source is None:
-                yield f"result {quoted(name)} names nothing: {quoted(text)}"
+                yield f"result {result} names nothing: {value}"
             elif source != ARGUMENT:
                 wrong = self._wrong_output(source, self._at(source).type, text)
                 if wrong:
-                    yield f"result {quoted(name)} is {quoted(text)}, {wrong}"
+                    yield f"result {result} is {value}, {wrong}"
 
     def __repr__(self) -> str:
         return f"<Function {self.name!r}, {len(self)} nodes>"
@@ -138,16 +143,16 @@ class Function(Graph):
 def decode_functions(
     libraries: list[memoryview], definitions: Callable[[], Mapping[str, OpDefinition]], file: str
 ) -> dict[str, Function]:
-    """Decode the functions of a library: name -> function; of several of a name the last counts.
+    """Decode the functions of a library: name -> function; of equal names the last counts.
 
     Raises:
-        CorruptCheckpointError: one of them is no function; says which.
-        UnsupportedError: there are more than a quarter of a million, or four million nodes in all.
+        CorruptCheckpointError: a function is damaged; names it.
+        UnsupportedError: more than a quarter of a million, or four million nodes in all.
     """
-    found: dict[str, Function] = {}
+    functions: dict[str, Function] = {}
     left = MOST_NODES
     for library in libraries:
-        (spans,), _ = set_apart(library, (_FUNCTION,), MOST_FUNCTIONS)
+        (spans,), _ = split_fields(library, (_FUNCTION,), MOST_FUNCTIONS)
         for number, (begin, end) in enumerate(zip(spans[::2], spans[1::2], strict=True)):
             try:
                 function = Function(library[begin:end], definitions, file, left)
@@ -155,5 +160,26 @@ def decode_functions(
                 error.file, error.structure, error.offset = file, f"function {number}", None
                 raise
             left -= len(function)
-            found[function.name] = function
-    return found
+            functions[function.name] = function
+    return functions
+
+
+def functions_called(graph: Graph, name: str, functions: Mapping[str, Function]) -> list[Function]:
+    """Return the functions called by an operation of a graph, directly or by other functions."""
+    called: dict[str, Function] = {}
+    waiting = [graph.operation(name)]
+    while waiting:
+        names = _names_called(waiting.pop())
+        new = [functions[name] for name in names if name in functions and name not in called]
+        called.update((function.name, function) for function in new)
+        waiting.extend(operation for function in new for operation in function.operations)
+    return list(called.values())
+
+
+def _names_called(operation: Operation) -> Iterator[str]:
+    """Yield the functions that an operation may call: its own type, and those in attributes."""
+    yield operation.type
+    attrs = operation.attrs
+    for name in attrs:
+        if name in _CALLED and isinstance(value := attrs[name], FunctionCall):
+            yield value.name

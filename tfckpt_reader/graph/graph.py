@@ -1,9 +1,8 @@
-"""A graph: operations by name, tensors, who uses them, and what is wrong with it.
+"""A graph: operations by name, tensors, consumers, subgraphs and problems.
 
 Knows no file. FORMAT 5.5; TensorFlow ``core/framework/graph.proto``, ``function.proto``.
 
-Nothing is decoded before it is asked for: a graph may have millions of nodes, of which one is
-looked at.
+Everything is decoded on demand: a user may read one of millions of nodes.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import CheckpointError, TensorNotFoundError, enough_memory, located
-from tfckpt_reader.graph.connectivity import ARGUMENT, Links, Naming, quoted
+from tfckpt_reader.graph.connectivity import ARGUMENT, Connectivity, Naming
 from tfckpt_reader.graph.decode.op_defs import OpDefinition, Outputs, dtype_at, outputs_of
 from tfckpt_reader.graph.decode.operation import (
-    UNSURE,
+    UNKNOWN_RANK_OPS,
     Operation,
     decode_operation,
     output_shapes,
@@ -28,7 +27,7 @@ from tfckpt_reader.graph.decode.operation import (
 )
 from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.tensor.proto_fields import shape_or_none
-from tfckpt_reader.text import nearest
+from tfckpt_reader.text import nearest, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -48,19 +47,19 @@ class Tensor:
     operation: Operation | None
     """None for an argument."""
     index: int | None
-    """Which output of the operation, or which argument; None where the file does not say it."""
+    """Index among the outputs or arguments; None if the file does not define it."""
     dtype: DataType | None
-    """None where the file does not say it."""
+    """None if the file does not define it."""
     shape: PartialShape
-    """Sizes, None for an unknown one; None where the file does not say even the rank."""
+    """Sizes, None for an unknown one; None for an unknown rank."""
 
 
 class Graph:
-    """Operations, in the order of the file, built when first asked for.
+    """Operations, in the order of the file, decoded on demand.
 
     Args:
-        nodes: The nodes as they are stored.
-        definitions: Gives name of an op -> its definition.
+        nodes: The stored nodes.
+        definitions: Returns name of an op -> its definition.
     """
 
     _frozen = False
@@ -72,10 +71,10 @@ class Graph:
         self._nodes = nodes
         self._definitions = definitions
         self._file = nodes.file
-        self._unsure: Collection[str] = UNSURE
+        self._unknown_rank_ops: Collection[str] = UNKNOWN_RANK_OPS
         self._built: dict[int, Operation] = {}
         self._words: dict[bytes, str] = {}
-        # An op may have thousands of outputs: what is known of all is not decoded again for each.
+        # An op may have thousands of outputs: attributes about all are decoded once, not for each.
         self._last_outputs: tuple[Operation, list[Outputs]] | None = None
         self._last_shapes: tuple[Operation, list[Any]] | None = None
         self._known_sizes: dict[int, list[int | None] | None] = {}
@@ -87,21 +86,21 @@ class Graph:
 
     @property
     def messages(self) -> StoredNodes:
-        """The bytes of each node, by number, as the file stores them."""
+        """The stored bytes of each node, by number."""
         return self._nodes
 
+    @property
+    def unknown_rank_ops(self) -> Collection[str]:
+        """Ops with an unknown rank if their shape has no dimensions."""
+        return self._unknown_rank_ops
+
     def origin(self, text: str) -> str:
-        """Return the operation, or the argument, that an input comes from."""
+        """Return the operation, or the argument, of a tensor."""
         return self._naming.origin(text)
 
-    @property
-    def unsure(self) -> Collection[str]:
-        """Ops of whose tensors no dimensions may mean that not even the rank is known."""
-        return self._unsure
-
-    def keep_nodes(self, part: bytes) -> None:
-        """Forget the nodes whose bytes have not got `part` in them; to be called first of all."""
-        self._nodes = self._nodes.containing(part)
+    def drop_nodes_without(self, text: bytes) -> None:
+        """Drop all nodes without `text` in their bytes; call it before any other method."""
+        self._nodes = self._nodes.containing(text)
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -111,73 +110,73 @@ class Graph:
         """All operations.
 
         Raises:
-            CorruptCheckpointError: a node is no node; says which.
-            UnsupportedError: they are more than this machine can hold.
+            CorruptCheckpointError: a node is damaged; names it.
+            UnsupportedError: they do not fit into memory.
         """
         with enough_memory(self._file):
-            numbered = enumerate(self._nodes.heads())
+            numbered = enumerate(self._nodes.headers())
             return tuple([self._built.get(n) or self._build(n, node) for n, node in numbered])
 
     def _build(self, number: int, node: Any) -> Operation:
-        return decode_operation(node, self._nodes, number, self._words, self._naming.tensor)
+        return decode_operation(node, self._nodes, number, self._words, self._naming.canonical)
 
     def _at(self, number: int) -> Operation:
-        """Return operation `number`, always the same object; no other is built for that."""
+        """Return operation `number`, always the same object, without decoding any other."""
         if "operations" in self.__dict__:
             return self.operations[number]
         if number not in self._built:
-            self._built[number] = self._build(number, self._nodes.head(number))
+            self._built[number] = self._build(number, self._nodes.header(number))
         return self._built[number]
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
-        """Name -> number of the operation, of several the first; ARGUMENT for an argument."""
-        found: dict[str, int] = {}
+        """Name -> number of the first operation with it; ARGUMENT for an argument."""
+        numbers: dict[str, int] = {}
         with enough_memory(self._file):
-            for number, node in enumerate(self._nodes.heads()):
-                found.setdefault(name_text(node.name), number)
-        return found
+            for number, node in enumerate(self._nodes.headers()):
+                numbers.setdefault(name_text(node.name), number)
+        return numbers
 
     def operation(self, name: str) -> Operation:
-        """Return the operation of that name; of several the first.
+        """Return the first operation with that name.
 
         Raises:
-            TensorNotFoundError: there is none; names the nearest.
+            TensorNotFoundError: none has it; suggests the nearest names.
         """
-        found = self.find(name)
-        if found is None:
+        operation = self.find(name)
+        if operation is None:
             raise self._not_found(name)
-        return found
+        return operation
 
     def find(self, name: str) -> Operation | None:
-        """Return the operation of that name, of several the first; None where there is none."""
+        """Return the first operation with that name, or None."""
         number = self._numbers.get(name, ARGUMENT)
         return None if number == ARGUMENT else self._at(number)
 
     def of_types(self, types: Iterable[str]) -> list[Operation]:
-        """Return the operations whose op is one of `types`, in the order of the file."""
+        """Return the operations with an op in `types`, in the order of the file."""
         wanted = {op.encode("utf-8", "surrogateescape") for op in types}
-        found = [n for n, node in enumerate(self._nodes.heads()) if node.op in wanted]
-        return [self._at(number) for number in found]
+        numbers = [n for n, node in enumerate(self._nodes.headers()) if node.op in wanted]
+        return [self._at(number) for number in numbers]
 
     @cached_property
     def op_counts(self) -> dict[str, int]:
-        """Name of an op -> how many operations are of it, by name."""
-        counts = Counter(node.op for node in self._nodes.heads())
+        """Name of an op -> number of operations with it, by name."""
+        counts = Counter(node.op for node in self._nodes.headers())
         return dict(sorted((name_text(op), count) for op, count in counts.items()))
 
     def tensor(self, name: str) -> Tensor:
         """Return a tensor by its name, ``node:index``; ``node`` alone is its first output.
 
         Raises:
-            TensorNotFoundError: no operation is so named, or it has fewer outputs.
-            CheckpointError: what says its dtype or shape cannot be decoded.
+            TensorNotFoundError: no operation has that name, or it has fewer outputs.
+            CheckpointError: an attribute with its dtype or shape is damaged.
         """
         node, index = split_name(name)
         return self._tensor(self.operation(node), index or 0, f"{node}:{index or 0}")
 
     def outputs_of(self, operation: Operation) -> list[Outputs] | None:
-        """Return what comes out of an operation; None where its op's definition is not there."""
+        """Return the outputs of an operation; None without a definition of its op."""
         definition = self._definitions().get(operation.type)
         if definition is None:
             return None
@@ -188,7 +187,7 @@ class Graph:
         return last[1]
 
     def output_count(self, operation: Operation) -> int | None:
-        """Return how many tensors come out of an operation; None where that is not known."""
+        """Return the number of output tensors of an operation; None if unknown."""
         definition = self._definitions().get(operation.type)
         if definition is None or definition.output_count is not None:
             return None if definition is None else definition.output_count
@@ -202,7 +201,7 @@ class Graph:
             count = self.output_count(operation)
             if count is not None and index >= count:
                 raise TensorNotFoundError(
-                    f"operation {operation.name!r} has no output {index}",
+                    f"operation {shortened(repr(operation.name))} has no output {index}",
                     file=self._file,
                     expected=f"an output below {count}",
                 )
@@ -216,78 +215,80 @@ class Graph:
                 last = self._last_shapes = (operation, output_shapes(operation.attrs))
             if index < len(last[1]):
                 return shape_or_none(last[1][index])
-            return stored_shape(operation, index, self._unsure)
+            return stored_shape(operation, index, self._unknown_rank_ops)
 
     @cached_property
-    def _links(self) -> Links:
-        return Links(self._nodes, self._numbers, self._naming)
+    def _connectivity(self) -> Connectivity:
+        return Connectivity(self._nodes, self._numbers, self._naming)
 
     def consumers(self, name: str) -> tuple[Operation, ...]:
-        """Return the operations that take a tensor as an input, in the order of the file."""
+        """Return the operations with a tensor as an input, in the order of the file."""
         with enough_memory(self._file):
-            return tuple(map(self._at, self._links.users.get(self._naming.tensor(name), ())))
+            users = self._connectivity.users.get(self._naming.canonical(name), ())
+            return tuple(map(self._at, users))
 
     def subgraph(self, outputs: Iterable[str], inputs: Iterable[str] = ()) -> tuple[Operation, ...]:
-        """Return the operations that `outputs` need, in the order of the file.
+        """Return the operations that `outputs` depend on, in the order of the file.
 
         Args:
             outputs: Names of tensors or operations.
-            inputs: Tensors or operations that are given: what is needed for nothing else is left
-                out. They are part of the answer where they are needed themselves.
+            inputs: Tensors or operations with given values: operations needed only for them are
+                left out. They themselves are in the answer where they are needed.
 
         Raises:
-            TensorNotFoundError: one of the names is not there.
+            TensorNotFoundError: the graph lacks one of the names.
         """
         wanted, given = list(outputs), list(inputs)
         for name in (*wanted, *given):
             if self._naming.origin(name) not in self._numbers:
                 raise self._not_found(self._naming.origin(name))
         with enough_memory(self._file):
-            return tuple(map(self._at, self._links.needed(wanted, given)))
+            return tuple(map(self._at, self._connectivity.needed(wanted, given)))
 
     @cached_property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong with the graph, a line each; at most 1,000 of them."""
+        """Defects of the graph, a line each; at most 1,000 of them."""
         with enough_memory(self._file):
-            found = list(islice(self._defects(), _MOST_PROBLEMS + 1))
-        if len(found) > _MOST_PROBLEMS:
-            found[-1] = "there are more problems than are listed here"
-        return tuple(found)
+            defects = list(islice(self._defects(), _MOST_PROBLEMS + 1))
+        if len(defects) > _MOST_PROBLEMS:
+            defects[-1] = "there are more problems than are listed here"
+        return tuple(defects)
 
     def _defects(self) -> Iterator[str]:
         if len(self._numbers) < len(self):
-            for name, count in Counter(node.name for node in self._nodes.heads()).items():
+            for raw, count in Counter(node.name for node in self._nodes.headers()).items():
                 if count > 1:
-                    yield f"node {quoted(name)} is there {count} times; the first counts"
-        yield from self._links.defects(self._wrong_output)
+                    name = shortened(repr(name_text(raw)))
+                    yield f"node {name} is there {count} times; the first counts"
+        yield from self._connectivity.defects(self._wrong_output)
 
     def _wrong_output(self, number: int, op: str, text: str) -> str:
-        """Say what is wrong with an input that comes from node `number`; "" if nothing is."""
+        """Return the defect of an input from node `number`, or ""."""
         definition = self._definitions().get(op)
         try:
             if definition is None or self._has_output(definition, number, text):
                 return ""
         except CheckpointError as error:
             return f"but {error}"
-        return f"but node {quoted(self._naming.origin(text))} has no such output"
+        return f"but node {shortened(repr(self._naming.origin(text)))} has no such output"
 
     def _has_output(self, definition: OpDefinition, number: int, text: str) -> bool:
-        """Tell whether node `number` has the output that an input names."""
+        """Return whether node `number` has the output named by an input."""
         index, count = split_name(text)[1] or 0, definition.output_count
         sizes = [count] if count is not None else self._sizes(definition, number)
         return sizes is None or None in sizes or index < sum(size or 0 for size in sizes)
 
     def _sizes(self, definition: OpDefinition, number: int) -> list[int | None] | None:
-        """Return how many tensors there are for each output that the op of a node defines."""
+        """Return the number of tensors for each output in the definition of a node's op."""
         if number not in self._known_sizes:
-            # An error is told once; after it the sizes are not known.
+            # After an error, reported once, the sizes are unknown.
             self._known_sizes[number] = None
-            found = outputs_of(self._at(number), definition)
-            self._known_sizes[number] = [output.number for output in found]
+            outputs = outputs_of(self._at(number), definition)
+            self._known_sizes[number] = [output.number for output in outputs]
         return self._known_sizes[number]
 
     def _not_found(self, name: str) -> TensorNotFoundError:
         alike = nearest(name, list(self._numbers))
         advice = f"Nearest: {', '.join(alike)}" if alike else None
-        problem = f"there is no operation {name!r}"
+        problem = f"there is no operation {shortened(repr(name))}"
         return TensorNotFoundError(problem, file=self._file, advice=advice)

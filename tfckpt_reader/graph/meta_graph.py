@@ -1,4 +1,4 @@
-"""A model as its file describes it: the graph and all that stands beside it.
+"""A model as its file describes it: the graph, its functions, variables, savers and signatures.
 
 Reads one file, and no values of variables. FORMAT 5; TensorFlow
 ``core/protobuf/meta_graph.proto``.
@@ -10,7 +10,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.encoding.coding import set_apart
+from tfckpt_reader.encoding.coding import split_fields
 from tfckpt_reader.errors import (
     CheckpointError,
     CheckpointNotFoundError,
@@ -18,33 +18,27 @@ from tfckpt_reader.errors import (
     enough_memory,
     located,
 )
-from tfckpt_reader.graph.connectivity import quoted
-from tfckpt_reader.graph.decode.collections import (
-    Asset,
-    Collections,
-    Saver,
-    Signature,
-    decode_asset,
-    decode_saver,
-    decode_signature,
-)
-from tfckpt_reader.graph.decode.files import ADVICE, Parts, read_parts, whole
+from tfckpt_reader.graph.decode.collections import Asset, Collections, decode_asset
+from tfckpt_reader.graph.decode.files import ADVICE, StoredMetaGraph, joined, read_stored
 from tfckpt_reader.graph.decode.node_store import MOST_NODES, StoredNodes
 from tfckpt_reader.graph.decode.op_defs import OpDefinition, decode_definitions
-from tfckpt_reader.graph.decode.operation import UNSURE, UNSURE_PLACEHOLDER
+from tfckpt_reader.graph.decode.operation import UNKNOWN_RANK_OPS, UNKNOWN_RANK_PLACEHOLDER
+from tfckpt_reader.graph.decode.signatures import Signature, decode_signature
+from tfckpt_reader.graph.decode.tf1_values import Saver, decode_saver
 from tfckpt_reader.graph.functions import Function, decode_functions
 from tfckpt_reader.graph.graph import Graph
-from tfckpt_reader.graph.saved_keys import Saved, keys_of_variables, saved_by, saved_by_functions
-from tfckpt_reader.graph.variables import (
+from tfckpt_reader.graph.saved_keys import (
     KeyDifference,
-    Read,
-    Variable,
-    from_definitions,
-    from_objects,
+    Saved,
+    keys_of_variables,
+    saved_by,
+    saved_by_functions,
 )
+from tfckpt_reader.graph.variables import Read, Variable, from_definitions, from_objects
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH, SavedVariable, decode_saved_variables
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
+from tfckpt_reader.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -53,56 +47,59 @@ if TYPE_CHECKING:
 
 _NODE, _LIBRARY = 1, 2
 _SERVE = frozenset({"serve"})
-_ABOUT_SAVING = b"ave"
+_SAVE = b"ave"
+"""In the bytes of each node of a Saver: its name, op, inputs or function contain Save or save."""
 _OF_OBJECTS = frozenset({"variables", "trainable_variables"})
+"""Collections replaced by the object graph in TensorFlow 2."""
 
 
 class MetaGraph(Graph):
     """A graph with its functions, savers, collections, variables and signatures.
 
-    All of it is plain data, decoded when first asked for. Made by `read_meta_graph`.
+    All of it is plain data, decoded on demand. Made by `read_meta_graph`.
 
     Attributes:
-        file: Path of the file it was read from.
-        tensorflow_version: Of the writer; "" where it is not said.
+        file: Path of its file.
+        tensorflow_version: Version of the writer; "" if unknown.
         tensorflow_git_version: The same.
-        tags: Which of the graphs of a SavedModel it is.
+        tags: Its tags among the graphs of a SavedModel.
         producer: Version of the graph, as TensorFlow counts them.
-        min_consumer: Version that a reader must have.
-        saver: The Saver that wrote it; None where there was none.
+        min_consumer: Lowest version of a reader.
+        saver: The Saver of its writer, or None.
         libraries: The bytes of its libraries of functions; most graphs have one, or none.
     """
 
-    def __init__(self, parts: Parts, read: Read | None = None) -> None:
-        with located(parts.file):
-            data = memoryview(whole(parts.graph))
+    def __init__(self, stored: StoredMetaGraph, read: Read | None = None) -> None:
+        with located(stored.file):
+            data = memoryview(joined(stored.graph))
             try:
-                (nodes, libraries), rest = set_apart(data, (_NODE, _LIBRARY), MOST_NODES)
+                (nodes, libraries), rest = split_fields(data, (_NODE, _LIBRARY), MOST_NODES)
             except CorruptCheckpointError as error:
                 error.structure, error.offset, error.advice = "graph_def", None, ADVICE
                 raise
             graph = parse("Graph", rest)
-            info = parse("MetaInfo", whole(parts.info))
-            self.saver: Saver | None = decode_saver(whole(parts.saver)) if parts.saver else None
-        super().__init__(StoredNodes(data, nodes, _NODE, parts.file), lambda: self.definitions)
-        self.file = parts.file
+            info = parse("MetaInfo", joined(stored.info))
+            saver = stored.saver
+            self.saver: Saver | None = decode_saver(joined(saver)) if saver else None
+        super().__init__(StoredNodes(data, nodes, _NODE, stored.file), lambda: self.definitions)
+        self.file = stored.file
         self.tensorflow_version = name_text(info.tensorflow_version)
         self.tensorflow_git_version = name_text(info.tensorflow_git_version)
         self.tags = frozenset(map(name_text, info.tags))
         self.producer: int = graph.versions.producer or graph.version
         self.min_consumer: int = graph.versions.min_consumer
-        if self.producer <= UNSURE_PLACEHOLDER:
-            self._unsure = UNSURE | {"Placeholder"}
+        if self.producer <= UNKNOWN_RANK_PLACEHOLDER:
+            self._unknown_rank_ops = UNKNOWN_RANK_OPS | {"Placeholder"}
         ends = zip(libraries[::2], libraries[1::2], strict=True)
         self.libraries = [data[begin:end] for begin, end in ends]
         self._op_list: bytes = info.stripped_op_list
-        self._parts = parts
+        self._stored = stored
         self._read = read
         self._frozen = True
 
     @cached_property
     def ops(self) -> Mapping[str, OpDefinition]:
-        """Name of an op -> its definition, for the ops that the file defines."""
+        """Name of an op -> its definition, for the ops defined in the file."""
         with located(self.file), enough_memory(self.file):
             return decode_definitions(self._op_list)
 
@@ -114,7 +111,7 @@ class MetaGraph(Graph):
 
     @cached_property
     def definitions(self) -> Mapping[str, OpDefinition]:
-        """The definitions of ops and functions, which nodes call alike."""
+        """The definitions of ops and of functions: nodes call both alike."""
         functions = {name: function.definition for name, function in self.functions.items()}
         return {**functions, **self.ops}
 
@@ -122,30 +119,30 @@ class MetaGraph(Graph):
     def collections(self) -> Collections:
         """Name -> values, of every collection."""
         with located(self.file), enough_memory(self.file):
-            return Collections(self._parts.collections, self.file)
+            return Collections(self._stored.collections, self.file)
 
     @property
     def savers(self) -> tuple[Saver, ...]:
-        """The savers of the collection of that name; `saver` need not be among them."""
-        found = self.collections.get("savers", ())
-        return tuple(saver for saver in found if isinstance(saver, Saver))
+        """The savers in the collection ``savers``; `saver` need not be one of them."""
+        values = self.collections.get("savers", ())
+        return tuple(saver for saver in values if isinstance(saver, Saver))
 
     @cached_property
     def signatures(self) -> Mapping[str, Signature]:
-        """Name -> what the model takes and gives under it."""
+        """Name -> signature: the inputs and outputs of the model under that name."""
         with located(self.file), enough_memory(self.file):
-            entries = [parse("Entry", data) for data in self._parts.signatures]
+            entries = [parse("Entry", data) for data in self._stored.signatures]
             pairs = [(name_text(entry.key), entry.value) for entry in entries]
             return {name: decode_signature(name, value, self.file) for name, value in pairs}
 
     @property
     def inputs(self) -> tuple[Endpoint, ...]:
-        """What goes into the model, as a signature says; else what looks like it, best first."""
+        """Inputs of the model by its signature, or else likely inputs, the best first."""
         return self._endpoints.inputs
 
     @property
     def outputs(self) -> tuple[Endpoint, ...]:
-        """What comes out of the model, as a signature says; else what looks like it, best first."""
+        """Outputs of the model by its signature, or else likely outputs, the best first."""
         return self._endpoints.outputs
 
     @cached_property
@@ -159,11 +156,11 @@ class MetaGraph(Graph):
 
     @cached_property
     def assets(self) -> tuple[Asset, ...]:
-        """The files that belong to a SavedModel."""
+        """The asset files of a SavedModel."""
         with located(self.file), enough_memory(self.file):
-            found: list[Any] = [decode_asset(data) for data in self._parts.assets]
-        found = found or self.collections.get("saved_model_assets", [])
-        return tuple(asset for asset in found if isinstance(asset, Asset))
+            values: list[Any] = [decode_asset(data) for data in self._stored.assets]
+        values = values or self.collections.get("saved_model_assets", [])
+        return tuple(asset for asset in values if isinstance(asset, Asset))
 
     @property
     def global_variables(self) -> tuple[Variable, ...]:
@@ -172,29 +169,29 @@ class MetaGraph(Graph):
 
     @property
     def trainable_variables(self) -> tuple[Variable, ...]:
-        """The variables that training changes."""
+        """The variables changed by training."""
         return self.variables_of("trainable_variables")
 
     @property
     def local_variables(self) -> tuple[Variable, ...]:
-        """The variables that are not saved by default."""
+        """The variables not saved by default."""
         return self.variables_of("local_variables")
 
     @property
     def model_variables(self) -> tuple[Variable, ...]:
-        """The variables that inference needs, where the model's code kept such a list."""
+        """The variables needed for inference, if the model's code listed them."""
         return self.variables_of("model_variables")
 
     @property
     def moving_average_variables(self) -> tuple[Variable, ...]:
-        """The variables of which averages are kept."""
+        """The variables with moving averages."""
         return self.variables_of("moving_average_variables")
 
     def variables_of(self, collection: str) -> tuple[Variable, ...]:
-        """Return the variables of a collection, partitioned ones joined, in its order.
+        """Return the variables of a collection in its order, the slices of each joined.
 
-        Where the file has no collections of variables (TensorFlow 2), ``variables`` are those of
-        the object graph and ``trainable_variables`` those of them that are trainable.
+        In a file without collections of variables (TensorFlow 2), ``variables`` are those of
+        the object graph and ``trainable_variables`` the trainable ones among them.
         """
         if collection in self.collections:
             return from_definitions(self, self.collections[collection], self._keys, self._read)
@@ -206,11 +203,11 @@ class MetaGraph(Graph):
     @cached_property
     def _objects(self) -> tuple[SavedVariable, ...]:
         with located(self.file), enough_memory(self.file):
-            return decode_saved_variables(whole(self._parts.objects))
+            return decode_saved_variables(joined(self._stored.objects))
 
     @cached_property
     def saved(self) -> tuple[Saved, ...]:
-        """What the Saver saves, and under which keys: by the save ops, of functions if need be."""
+        """The tensors and keys saved by the Saver's ops, or by the functions that it calls."""
         own = self.saver.save_tensor_name if self.saver else ""
         with located(self.file), enough_memory(self.file):
             return saved_by(self, own) or saved_by_functions(self, own, self.functions)
@@ -220,14 +217,14 @@ class MetaGraph(Graph):
         return keys_of_variables(self, self.saved) if self.saved else None
 
     def compare_keys(self, names: Iterable[str]) -> KeyDifference:
-        """Hold the names in a checkpoint against the keys that the graph saves.
+        """Compare the names in a checkpoint with the keys saved by the graph.
 
         The object graph of a checkpoint is no tensor of the model: it is never unexpected.
         """
         expected = {saved.key for saved in self.saved}
         expected = expected or {v.checkpoint_key or "" for v in self.global_variables} - {""}
-        there = set(names) - ({OBJECT_GRAPH} - expected)
-        return KeyDifference(tuple(sorted(expected - there)), tuple(sorted(there - expected)))
+        present = set(names) - ({OBJECT_GRAPH} - expected)
+        return KeyDifference(tuple(sorted(expected - present)), tuple(sorted(present - expected)))
 
     def _defects(self) -> Iterator[str]:
         yield from super()._defects()
@@ -237,7 +234,8 @@ class MetaGraph(Graph):
             except CheckpointError as error:
                 yield str(error)
         for name, function in self.functions.items():
-            yield from (f"function {quoted(name)}: {problem}" for problem in function.problems)
+            owner = f"function {shortened(repr(name))}"
+            yield from (f"{owner}: {problem}" for problem in function.problems)
 
     def __repr__(self) -> str:
         version = f", TensorFlow {self.tensorflow_version}" if self.tensorflow_version else ""
@@ -247,52 +245,51 @@ class MetaGraph(Graph):
 def read_meta_graph(
     path: str | os.PathLike[str] | bytes, *, tags: Iterable[str] | None = None
 ) -> MetaGraph:
-    """Read the graph in a file: nothing is run, and no op need be known.
+    """Read the graph in a file. Nothing is run, and ops may be unknown.
 
     Args:
         path: A ``.meta`` file or the prefix of its checkpoint, the folder or the file of a
             SavedModel, or a frozen graph; binary or text.
-        tags: Which graph of a SavedModel. Default: that for serving, else the first.
+        tags: Tags of the graph in a SavedModel. Default: the graph for serving, else the first.
 
     Raises:
-        CheckpointNotFoundError: nothing is there, or no graph with those tags.
-        CorruptCheckpointError: it holds no graph, or is damaged.
-        UnsupportedError: it is more than this machine can hold.
+        CheckpointNotFoundError: the file is missing, or holds no graph with those tags.
+        CorruptCheckpointError: it is damaged, or no graph.
+        UnsupportedError: it does not fit into memory.
     """
     return load(os.fsdecode(path), tags)
 
 
-def saved_keys(path: str) -> frozenset[str]:
-    """Return the keys under which a graph saves, without decoding what has no part in it.
+def read_saved_keys(path: str) -> frozenset[str]:
+    """Return the keys saved by the graph in a file, decoding only nodes that may save.
 
-    Each node of a Saver has "Save" or "save" in its name, its op, an input or the function that it
-    calls. A key that others would have to tell is left out: this is for finding what lacks.
+    Keys given by other nodes are left out: the purpose is to find keys absent from a checkpoint.
 
     Raises:
         CheckpointError: as for `read_meta_graph`.
     """
     graph = load(path)
-    graph.keep_nodes(_ABOUT_SAVING)
+    graph.drop_nodes_without(_SAVE)
     return frozenset(saved.key for saved in graph.saved)
 
 
 def load(path: str, tags: Iterable[str] | None = None, read: Read | None = None) -> MetaGraph:
-    """Read a graph as `read_meta_graph` does; `read` gives its variables their values."""
-    parts = read_parts(path)
+    """Read a graph as `read_meta_graph` does; `read` returns the values of its variables."""
+    stored = read_stored(path)
     with enough_memory(path):
-        graphs = [(_tags(one), one) for one in parts]
+        graphs = [(_tags(each), each) for each in stored]
         wanted = _SERVE if tags is None else frozenset(tags)
-        fitting = [one for found, one in graphs if found == wanted]
+        fitting = [each for its_tags, each in graphs if its_tags == wanted]
         if not fitting and (tags is not None or not graphs):
-            there = "; ".join(", ".join(sorted(found)) or "none" for found, _ in graphs)
+            present = "; ".join(", ".join(sorted(its_tags)) or "none" for its_tags, _ in graphs)
             raise CheckpointNotFoundError(
                 f"there is no graph with the tags {', '.join(sorted(wanted)) or 'none'}",
-                file=parts[0].file if parts else path,
-                advice=f"There is: {there}" if there else "It holds no graph at all",
+                file=stored[0].file if stored else path,
+                advice=f"There is: {present}" if present else "It holds no graph at all",
             )
-        return MetaGraph(fitting[0] if fitting else parts[0], read)
+        return MetaGraph(fitting[0] if fitting else stored[0], read)
 
 
-def _tags(parts: Parts) -> frozenset[str]:
-    with located(parts.file):
-        return frozenset(map(name_text, parse("MetaInfo", whole(parts.info)).tags))
+def _tags(stored: StoredMetaGraph) -> frozenset[str]:
+    with located(stored.file):
+        return frozenset(map(name_text, parse("MetaInfo", joined(stored.info)).tags))

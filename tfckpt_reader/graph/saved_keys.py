@@ -1,8 +1,8 @@
-"""Under which keys a graph saves what: the constant inputs of its save ops.
+"""Keys of a graph: the key of each saved tensor, from the constant inputs of the save ops.
 
 Knows no file. FORMAT 5.4; TensorFlow ``core/ops/io_ops.cc``.
 
-A Saver may store a variable under any name. What is true is in the graph: ``SaveV2`` takes a
+A Saver may store a variable under any name, so only the save ops are reliable. ``SaveV2`` takes a
 prefix, the keys, the slices and then the tensors; ``SaveSlices`` and ``Save`` of V1 a file name,
 the keys, the slices (not ``Save``) and the tensors.
 """
@@ -14,8 +14,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.errors import CheckpointError, TensorNotFoundError, UnsupportedError
-from tfckpt_reader.graph.decode.attributes import FunctionCall
 from tfckpt_reader.graph.decode.operation import VARIABLE_OPS, Operation, split_name
+from tfckpt_reader.graph.functions import functions_called
 from tfckpt_reader.tensor.names import name_text
 
 if TYPE_CHECKING:
@@ -24,49 +24,58 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.functions import Function
     from tfckpt_reader.graph.graph import Graph
 
-MOST_SAVED = 1 << 20
+_MOST_SAVED = 1 << 20
 _FIRST_TENSOR = {"SaveV2": 3, "SaveSlices": 3, "Save": 2}
+"""Save op -> index of its first tensor input."""
 _PASSED_ON = {"Identity", "ReadVariableOp", "Cast", "RefIdentity", "Enter", "Switch"}
-"""Ops whose first input is the variable, when a variable is saved by way of them."""
-
-_CALLED = frozenset({"f", "then_branch", "else_branch", "body", "cond"})
-"""Attributes in which ops name the functions that they call."""
+"""Ops between a variable and its save op; the variable is their first input."""
 
 
 class Saved(NamedTuple):
-    """One tensor that is saved."""
+    """One saved tensor."""
 
     key: str
     slice_spec: str
-    """Which piece of the whole it is, such as ``10 3 0,3:0,3``; "" for the whole."""
+    """The slice of the whole tensor, such as ``10 3 0,3:0,3``; "" for the whole."""
     tensor: str
-    """As the save op's input names it."""
+    """Its name in the inputs of the save op."""
+
+
+class KeyDifference(NamedTuple):
+    """The difference between the keys of a graph and those of a checkpoint."""
+
+    missing: tuple[str, ...]
+    """Keys of the graph absent from the checkpoint."""
+    unexpected: tuple[str, ...]
+    """Keys of the checkpoint absent from the graph."""
 
 
 def saved_by(graph: Graph, save_tensor_name: str = "") -> tuple[Saved, ...]:
-    """Return all that the graph saves.
+    """Return the tensors that a graph saves.
 
     Args:
         graph: A graph, or a function.
-        save_tensor_name: What a Saver runs: of several only its save ops count, if there are any.
+        save_tensor_name: A Saver's own tensor. Of several save ops only those it depends on count,
+            unless it depends on none.
 
     Raises:
-        UnsupportedError: that is more than a million tensors.
+        UnsupportedError: more than a million tensors.
     """
-    savers = graph.of_types(_FIRST_TENSOR)
-    if len(savers) > 1 and save_tensor_name:
+    save_ops = graph.of_types(_FIRST_TENSOR)
+    if len(save_ops) > 1 and save_tensor_name:
         try:
             own = {op.name for op in graph.subgraph([save_tensor_name])}
         except TensorNotFoundError:
             own = set()
-        savers = [op for op in savers if op.name in own] or savers
+        save_ops = [op for op in save_ops if op.name in own] or save_ops
     strings = cache(partial(_strings, graph))
-    saved = tuple(islice((each for op in savers for each in _saved(op, strings)), MOST_SAVED + 1))
-    if len(saved) > MOST_SAVED:
+    each_saved = (saved for op in save_ops for saved in _saved(op, strings))
+    saved = tuple(islice(each_saved, _MOST_SAVED + 1))
+    if len(saved) > _MOST_SAVED:
         # A few save ops can share one long list of keys.
         raise UnsupportedError(
             "the graph saves more tensors than are listed here",
-            expected=f"at most {MOST_SAVED:,}",
+            expected=f"at most {_MOST_SAVED:,}",
         )
     return saved
 
@@ -74,10 +83,10 @@ def saved_by(graph: Graph, save_tensor_name: str = "") -> tuple[Saved, ...]:
 def saved_by_functions(
     graph: Graph, save_tensor_name: str, functions: Mapping[str, Function]
 ) -> tuple[Saved, ...]:
-    """Return all that the functions save which the Saver calls.
+    """Return the tensors saved by the functions that the Saver calls.
 
-    A model that was saved within this one is so not asked; if it is not told what is called, all
-    functions are.
+    This leaves out the functions of a model saved within this one. If the calls are unknown, all
+    functions count.
     """
     called: Iterable[Function]
     try:
@@ -85,28 +94,6 @@ def saved_by_functions(
     except CheckpointError:
         called = functions.values()
     return tuple(saved for function in called for saved in saved_by(function))
-
-
-def functions_called(graph: Graph, name: str, functions: Mapping[str, Function]) -> list[Function]:
-    """Return the functions that a graph's operation calls, and those that they call."""
-    found: dict[str, Function] = {}
-    waiting = [graph.operation(name)]
-    while waiting:
-        called = [functions[name] for name in _calls(waiting.pop()) if name in functions]
-        new = [function for function in called if function.name not in found]
-        found.update((function.name, function) for function in new)
-        waiting.extend(operation for function in new for operation in function.operations)
-    return list(found.values())
-
-
-def _calls(operation: Operation) -> Iterator[str]:
-    """Yield the names of the functions in an operation's attributes, its own type included."""
-    yield operation.type
-    attrs = operation.attrs
-    for name in _CALLED & attrs.keys():
-        value = attrs[name]
-        if isinstance(value, FunctionCall):
-            yield value.name
 
 
 def _saved(operation: Operation, strings: Callable[[str], list[str]]) -> Iterator[Saved]:
@@ -123,38 +110,38 @@ def _saved(operation: Operation, strings: Callable[[str], list[str]]) -> Iterato
 
 
 def _strings(graph: Graph, tensor: str) -> list[str]:
-    """Return the strings of a constant; none where it is no such constant."""
+    """Return the strings of a constant; [] for anything else."""
     source = graph.find(tensor.partition(":")[0])
     try:
-        found = source.attrs.strings("value") if source and source.type == "Const" else []
+        strings = source.attrs.strings("value") if source and source.type == "Const" else []
     except (CheckpointError, KeyError):
         return []
-    return [name_text(key) for key in found]
+    return [name_text(key) for key in strings]
 
 
 def keys_of_variables(graph: Graph, saved: Iterable[Saved]) -> dict[str, str]:
-    """Return name of a variable's op -> the key under which its value, or a piece of it, is."""
-    found: dict[str, str] = {}
-    behind: dict[str, str | None] = {}
+    """Return name of a variable's operation -> key of its value, or of its first saved slice."""
+    keys: dict[str, str] = {}
+    variables: dict[str, str | None] = {}
     for each in saved:
-        variable = _variable_behind(graph, split_name(each.tensor)[0], behind)
+        variable = _variable_behind(graph, split_name(each.tensor)[0], variables)
         if variable is not None:
-            found.setdefault(variable, each.key)
-    return found
+            keys.setdefault(variable, each.key)
+    return keys
 
 
-def _variable_behind(graph: Graph, name: str, behind: dict[str, str | None]) -> str | None:
-    """Follow an operation back to the variable whose value it gives; `behind` is what is known."""
+def _variable_behind(graph: Graph, name: str, known: dict[str, str | None]) -> str | None:
+    """Follow an operation back to the variable with its value; extend the `known` results."""
     passed = []
-    while name not in behind:
+    while name not in known:
         passed.append(name)
-        behind[name] = None  # which also ends a circle
+        known[name] = None  # this ends a cycle, too
         operation = graph.find(name)
         if operation is None:
             break
         if operation.type in VARIABLE_OPS:
-            behind[name] = name
+            known[name] = name
         elif operation.type in _PASSED_ON and operation.inputs:
             name = split_name(operation.inputs[0])[0]
-    behind.update(dict.fromkeys(passed, behind[name]))
-    return behind[name]
+    known.update(dict.fromkeys(passed, known[name]))
+    return known[name]

@@ -1,1 +1,1 @@
-"""The object graph of a checkpoint: which object owns which tensor."""
+"""The object graph of a checkpoint or SavedModel: objects, and the keys of their values."""

@@ -1,10 +1,10 @@
-"""Graphs of objects: a SavedModel's variables, and under which keys values are stored.
+"""Object graphs: the variables of a SavedModel, and the keys of stored values.
 
 Knows no file. FORMAT 6.2, 6.3, 6.6; TensorFlow
 ``core/protobuf/saved_object_graph.proto``, ``trackable_object_graph.proto``.
 
-A key is the shortest path from the root to the variable, the first one found in the order of the
-file; an optimizer's slots stand under their variable.
+A key is the shortest path from the root to the variable, the first in the order of the file; an
+optimizer's slot has a path below its variable's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.encoding.coding import fields, set_apart
+from tfckpt_reader.encoding.coding import fields, split_fields
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.dtypes import DataType
@@ -23,18 +23,16 @@ from tfckpt_reader.tensor.proto_fields import PartialShape, data_type, partial_s
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tfckpt_reader.tensor.dtypes import DataType
-
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
-"""Key of the object graph: the wiring of the Python objects that were saved, and no weight."""
+"""Key of the object graph: the structure of the saved Python objects, and no weight."""
 _NODES = 1
-"""Field of a TrackableObjectGraph."""
+"""Field of both kinds of object graph."""
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
-# A chain of n nodes has paths of n² letters, and many nodes may hang on a long one.
 MOST_OBJECTS = 1 << 20
+# A chain of n nodes has paths of n² letters, and many nodes may share a long path.
 _LONGEST_PATH = 1 << 16
 MOST_LETTERS = 1 << 27
-"""Letters in all paths together."""
+"""Limit on the letters of all paths together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +45,19 @@ class SavedVariable:
     trainable: bool
     device: str
     key: str | None
-    """Where its value is stored; None where no path leads to it."""
+    """Key of its value; None if no path leads to it."""
 
 
 def decode_saved_variables(data: bytes | memoryview) -> tuple[SavedVariable, ...]:
     """Return the variables of a SavedObjectGraph, in the order of its nodes.
 
     Raises:
-        CorruptCheckpointError: it is none.
-        UnsupportedError: there are more than a million objects, or their paths are too long.
+        CorruptCheckpointError: the bytes are no such message.
+        UnsupportedError: more than a million objects, or too long paths.
     """
-    set_apart(memoryview(data), (1,), MOST_OBJECTS)
+    split_fields(memoryview(data), (_NODES,), MOST_OBJECTS)  # a limit before the memory is used
     nodes = parse("SavedObjects", data).nodes
     paths = _paths(nodes)
-    _add_slots(nodes, paths)
     return tuple(
         _variable(node.variable, paths.get(number))
         for number, node in enumerate(nodes)
@@ -69,12 +66,12 @@ def decode_saved_variables(data: bytes | memoryview) -> tuple[SavedVariable, ...
 
 
 def tracked_keys(data: memoryview) -> Iterator[str]:
-    """Yield the keys that a checkpoint's own TrackableObjectGraph names, in its order.
+    """Yield the keys in a checkpoint's own TrackableObjectGraph, in its order.
 
-    One object is decoded at a time: a graph of 10^5 of them is large.
+    One object is decoded at a time: a graph of 10^5 objects is large.
 
     Raises:
-        CorruptCheckpointError: it is no such message.
+        CorruptCheckpointError: the bytes are no such message.
     """
     for field, _, node in fields(data):
         if field == _NODES and not isinstance(node, int):
@@ -93,23 +90,19 @@ def _variable(message: Any, path: str | None) -> SavedVariable:
     )
 
 
-def _escaped(name: bytes) -> str:
-    return name_text(name).replace(".", "..").replace("/", ".S")
-
-
 class _Paths(dict[int, str]):
     """Number of a node -> its path; of bounded length, each and all together."""
 
     letters = 0
 
     def add(self, number: int, path: str) -> bool:
-        """Keep a path, if the node has none yet; tell whether it was kept."""
+        """Add the path of a node without one; return whether it was added."""
         if number in self or len(path) > _LONGEST_PATH:
             return False
         self.letters += len(path)
         if self.letters > MOST_LETTERS:
             raise UnsupportedError(
-                "the paths of its objects are longer together than is kept here",
+                "the paths of its objects are longer together than is supported here",
                 structure="SavedObjectGraph",
                 expected=f"at most {MOST_LETTERS:,} letters",
             )
@@ -118,9 +111,11 @@ class _Paths(dict[int, str]):
 
 
 def _paths(nodes: Any) -> _Paths:
-    """Return the path of each node that the root reaches, breadth first."""
+    """Return the path of each node reachable from the root, breadth first, then of slots."""
     paths = _Paths()
-    waiting = deque([0] if len(nodes) else [])
+    if not len(nodes):
+        return paths
+    waiting = deque([0])
     paths[0] = ""
     while waiting:
         number = waiting.popleft()
@@ -130,16 +125,19 @@ def _paths(nodes: Any) -> _Paths:
             name = _escaped(child.local_name)
             if paths.add(child.node_id, f"{paths[number]}/{name}" if number else name):
                 waiting.append(child.node_id)
+    _add_slots(nodes, paths)
     return paths
 
 
 def _add_slots(nodes: Any, paths: _Paths) -> None:
-    for number in tuple(paths) if len(nodes) else ():
+    for number in tuple(paths):
         for slot in nodes[number].slot_variables:
             variable, target = paths.get(slot.original_variable_node_id), slot.slot_variable_node_id
             if variable is None or target in paths or not 0 <= target < len(nodes):
                 continue
-            paths.add(
-                target,
-                f"{variable}/.OPTIMIZER_SLOT/{paths[number]}/{_escaped(slot.slot_name)}",
-            )
+            name = f"{paths[number]}/{_escaped(slot.slot_name)}"
+            paths.add(target, f"{variable}/.OPTIMIZER_SLOT/{name}")
+
+
+def _escaped(name: bytes) -> str:
+    return name_text(name).replace(".", "..").replace("/", ".S")

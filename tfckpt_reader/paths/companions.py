@@ -1,4 +1,7 @@
-"""Files that belong to a checkpoint without being part of it: its graph, its SavedModel."""
+"""Files that accompany a checkpoint without holding its tensors: its graph, its SavedModel.
+
+Independent of their contents. FORMAT 1.1.
+"""
 
 from __future__ import annotations
 
@@ -6,52 +9,85 @@ import os
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointNotFoundError
-from tfckpt_reader.paths.layout import V1_SHARD
+from tfckpt_reader.paths.layout import base_of
+from tfckpt_reader.paths.prefix import v1_shards, v2_checkpoint
+from tfckpt_reader.paths.state_file import STATE_FILE
+from tfckpt_reader.storage.filesystem import absolute_path, exists, is_file, is_folder
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Iterator
 
+    from tfckpt_reader.paths.layout import Location
 
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
-"""Names of the file in the folder of a SavedModel."""
+"""Names of the file with the graphs in the folder of a SavedModel."""
+
+
+def saved_model_file(folder: str) -> str | None:
+    """Return the file with the graphs of a SavedModel; None for a folder of another kind."""
+    return next(filter(is_file, (os.path.join(folder, name) for name in SAVED_MODEL_FILES)), None)
+
+
+def saved_model_prefix(folder: str) -> str:
+    """Return the prefix of the variables of a SavedModel."""
+    return os.path.join(folder, "variables", "variables")
+
+
+def saved_model_variables(folder: str) -> Location | None:
+    """Return the checkpoint with the variables of a SavedModel, if it has one.
+
+    Raises:
+        CheckpointNotFoundError: several sets of V1 shards match.
+    """
+    prefix = saved_model_prefix(folder)
+    return v2_checkpoint(prefix) or v1_shards(prefix)
 
 
 def saved_model_of(prefix: str) -> str | None:
-    """Return the folder of the SavedModel whose variables a prefix names; None if it names none."""
+    """Return the folder of the SavedModel with these variables; None for any other prefix.
+
+    Only names count: the folder need not have a SavedModel's file.
+    """
     folder, base = os.path.split(prefix)
-    if base != "variables" or os.path.basename(os.path.abspath(folder)) != "variables":
+    if base != "variables" or os.path.basename(absolute_path(folder)) != "variables":
         return None
     outer, inner = os.path.split(folder)
     return outer if inner == "variables" else os.path.join(folder, os.pardir)
 
 
 def graph_file_of(prefix: str) -> str | None:
-    """Return the file with the graph of a checkpoint; None where there is none.
+    """Return the file with the graph of a checkpoint, if it has one: ``.meta`` or a SavedModel's.
 
     Args:
-        prefix: The checkpoint's prefix, its file, or the pattern for its V1 shards.
+        prefix: The checkpoint's prefix, its file, or the pattern of its V1 shards.
     """
-    shard = V1_SHARD.fullmatch(prefix)
-    meta = f"{shard[1] if shard else prefix}.meta"
-    if os.path.isfile(meta):
+    meta = f"{base_of(prefix)}.meta"
+    if is_file(meta):
         return meta
     model = saved_model_of(prefix)
-    if model is None:
-        return None
-    saved = (os.path.join(model, name) for name in SAVED_MODEL_FILES)
-    return next(filter(os.path.isfile, saved), None)
+    return None if model is None else saved_model_file(model)
 
 
-def _file_of(path: str) -> str:
-    if not os.path.isdir(path):
+def graph_file_at(path: str) -> str:
+    """Return the file with a graph for a path: a file, a prefix, or the folder of a SavedModel.
+
+    Raises:
+        CheckpointNotFoundError: `path` is a folder of another kind.
+    """
+    if not is_folder(path):
         meta = f"{path}.meta"
-        return meta if not os.path.exists(path) and os.path.isfile(meta) else path
-    for name in SAVED_MODEL_FILES:
-        file = os.path.join(path, name)
-        if os.path.isfile(file):
-            return file
-    raise CheckpointNotFoundError(
-        "this folder is no SavedModel: it holds no saved_model.pb",
-        file=path,
-        advice="Name the .meta file of a checkpoint instead",
-    )
+        return meta if not exists(path) and is_file(meta) else path
+    file = saved_model_file(path)
+    if file is None:
+        raise CheckpointNotFoundError(
+            "this folder is not a SavedModel: it has no saved_model.pb",
+            file=path,
+            advice="Name the .meta file of a checkpoint instead",
+        )
+    return file
+
+
+def companion_files(location: Location) -> Iterator[str]:
+    """Yield the paths of the graph and the state file of a checkpoint, existing or not."""
+    yield base_of(location.base) + ".meta"
+    yield os.path.join(os.path.dirname(location.prefix), STATE_FILE)

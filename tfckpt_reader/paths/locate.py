@@ -1,10 +1,9 @@
-"""From a path that somebody typed to the checkpoint that was meant.
+"""From a user's path to the checkpoint it means.
 
-Knows no tensor. FORMAT 1.3; TensorFlow ``python/training/checkpoint_management.py``.
+Independent of tensors. FORMAT 1.3; TensorFlow ``python/training/checkpoint_management.py``.
 
-A path may be a prefix, any file of a checkpoint, a state file, or a folder. It is never a glob.
-What had to be assumed is said in notes. TensorFlow follows a state file wherever it points; here
-its paths are looked for beside the state file only, as written and then by their last part.
+A path can be a prefix, any file of a checkpoint, a state file, or a folder. It is never a glob.
+Notes record every assumption.
 """
 
 from __future__ import annotations
@@ -18,17 +17,21 @@ from tfckpt_reader.errors import (
     CorruptCheckpointError,
     ErrorKind,
 )
-from tfckpt_reader.paths.companions import SAVED_MODEL_FILES
-from tfckpt_reader.paths.layout import (
-    DATA_FILE,
-    Location,
-    checkpoints_in,
-    names_in,
-    v1_of,
-    v1_set_at,
-    v2_at,
+from tfckpt_reader.paths.companions import (
+    SAVED_MODEL_FILES,
+    saved_model_file,
+    saved_model_prefix,
+    saved_model_variables,
 )
-from tfckpt_reader.paths.state_file import STATE_FILE, read_state
+from tfckpt_reader.paths.layout import DATA_FILE, Location
+from tfckpt_reader.paths.prefix import (
+    checkpoint_at,
+    checkpoints_in,
+    v1_checkpoint,
+    v2_checkpoint,
+)
+from tfckpt_reader.paths.state_file import STATE_FILE, listed_checkpoint, read_state
+from tfckpt_reader.storage.filesystem import exists, is_file, is_folder, list_names
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import describe, describe_folder, is_state_file, read_head
 from tfckpt_reader.table.format import MAGIC
@@ -39,15 +42,15 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]+)://")
 
 
 def locate(path: str | os.PathLike[str] | bytes | Location, *, latest: bool = False) -> Location:
-    """Find the checkpoint that a path means.
+    """Return the checkpoint meant by a path.
 
     Args:
         path: Prefix, file, state file or folder. A Location stands for itself.
-        latest: In a folder with several checkpoints and no state file, take the newest by time.
+        latest: In a folder with several checkpoints and no state file, choose the newest by time.
 
     Raises:
-        CheckpointNotFoundError: nothing is there, or a folder leaves open what is meant.
-        CorruptCheckpointError: what is there is something else; says what.
+        CheckpointNotFoundError: the path does not exist, or a folder is ambiguous.
+        CorruptCheckpointError: the file is of another kind; the message names it.
     """
     if isinstance(path, Location):
         return path
@@ -58,49 +61,34 @@ def locate(path: str | os.PathLike[str] | bytes | Location, *, latest: bool = Fa
             f"{scheme[1]}:// paths are not read", file=name, advice="Copy the files here first"
         )
     name = name[7:] if scheme else name
-    if os.path.isdir(name):
-        return v2_at(name) or _in_folder(name, latest=latest)
-    found = v2_at(name) or _by_file(name) or v1_of(name)
-    if found is not None:
-        return found
-    raise _wrong_file(name) if os.path.exists(name) else _nothing_there(name)
+    if is_folder(name):
+        return v2_checkpoint(name) or _in_folder(name, latest=latest)
+    location = v2_checkpoint(name) or _by_file(name) or v1_checkpoint(name)
+    if location is not None:
+        return location
+    raise _wrong_file(name) if exists(name) else _missing(name)
 
 
 def latest_checkpoint(folder: str | os.PathLike[str] | bytes) -> str | None:
     """Return the newest checkpoint that a folder's state file names, or None.
 
-    The path returned is one `open` takes. None too where it is gone.
+    `open` accepts the path. The result is None too where the checkpoint is gone.
     """
-    name = os.fsdecode(folder)
     try:
-        return _from_state(os.path.join(name, STATE_FILE)).prefix
+        return _from_state(os.path.join(os.fsdecode(folder), STATE_FILE)).prefix
     except CheckpointError:
         return None
 
 
-def listed_at(state_path: str, written: str) -> Location | None:
-    """Return the checkpoint that a path in a state file means; None where it is not there.
-
-    Raises:
-        CheckpointNotFoundError: several sets of shards fit.
-    """
-    candidates = places(os.path.dirname(state_path), written)
-    return next(filter(None, map(_any_at, candidates)), None)
-
-
-def _any_at(path: str) -> Location | None:
-    return v2_at(path) or v1_of(path)
-
-
 def _by_file(path: str) -> Location | None:
-    """Take a file of a checkpoint, or one that leads to it, for the checkpoint."""
-    for prefix in _without_suffix(path):
-        found = _any_at(prefix)
-        if found is not None:
-            what = "was taken for" if os.path.exists(path) else "is not there; read was"
-            return found.noted(f"{path} {what} the checkpoint {prefix}")
+    """Return the checkpoint of one of its files, a state file, or the file of a SavedModel."""
+    for prefix in _prefixes(path):
+        location = checkpoint_at(prefix)
+        if location is not None:
+            how = "belongs to" if exists(path) else "does not exist; read was"
+            return location.noted(f"{path} {how} the checkpoint {prefix}")
     folder, base = os.path.split(path)
-    if not os.path.isfile(path):
+    if not is_file(path):
         return None
     if base in SAVED_MODEL_FILES:
         return _in_saved_model(folder)
@@ -109,144 +97,121 @@ def _by_file(path: str) -> Location | None:
     return None
 
 
-def _without_suffix(path: str) -> list[str]:
-    found = [path.removesuffix(end) for end in (".index", ".meta") if path.endswith(end)]
+def _prefixes(path: str) -> list[str]:
+    """Return the possible prefixes of a file, by its name."""
+    prefixes = [path.removesuffix(end) for end in (".index", ".meta") if path.endswith(end)]
     match = DATA_FILE.fullmatch(path)
-    return [*found, match[1]] if match else found
+    return [*prefixes, match[1]] if match else prefixes
 
 
 def _in_folder(path: str, *, latest: bool) -> Location:
     notes = []
     state_path = os.path.join(path, STATE_FILE)
-    if os.path.isfile(state_path):
+    if is_file(state_path):
         try:
             return _from_state(state_path)
         except CorruptCheckpointError as error:
-            notes.append(f"the state file was left aside: {error}")
-    if any(os.path.isfile(os.path.join(path, name)) for name in SAVED_MODEL_FILES):
+            notes.append(f"the state file was ignored: {error}")
+    if saved_model_file(path) is not None:
         return _in_saved_model(path)
-    found = checkpoints_in(path)
-    if len(found) > 1 and latest:
-        found = [max(found, key=lambda location: (location.modified, location.prefix))]
-    if len(found) != 1:
-        raise _ambiguous(path, found, notes)
-    return found[0].noted(*notes, f"{found[0].prefix} was found in {path}")
+    locations = checkpoints_in(path)
+    if len(locations) > 1 and latest:
+        locations = [max(locations, key=lambda location: (location.modified, location.prefix))]
+    if len(locations) != 1:
+        raise _ambiguous(path, locations, notes)
+    return locations[0].noted(*notes, f"{locations[0].prefix} was found in {path}")
 
 
 def _in_saved_model(folder: str) -> Location:
-    prefix = os.path.join(folder, "variables", "variables")
-    found = v2_at(prefix) or v1_set_at(prefix)
-    if found is None:
+    location = saved_model_variables(folder)
+    if location is None:
         raise CheckpointNotFoundError(
             "this SavedModel has no variables",
-            file=prefix + ".index",
+            file=saved_model_prefix(folder) + ".index",
             advice="If the model has variables, copy its folder `variables` too",
         )
-    return found.noted(f"the variables of the SavedModel {folder or '.'} were read")
+    return location.noted(f"the variables of the SavedModel {folder or '.'} were read")
 
 
 def _from_state(path: str) -> Location:
     state = read_state(path)
-    folder = os.path.dirname(path)
-    for tried in places(folder, state.newest):
-        found = _any_at(tried)
-        if found is None:
-            continue
-        if tried == os.path.join(folder, state.newest):
-            return found
-        return found.noted(f"{path} says {shortened(state.newest)}; {tried} was read")
+    location = listed_checkpoint(path, state.newest)
+    if location is not None:
+        return location
+    folder = os.path.dirname(path) or "."
+    others = [other.prefix for other in checkpoints_in(folder)]
     raise CheckpointNotFoundError(
         f"the checkpoint it names is not beside it: {shortened(state.newest)}",
         file=path,
-        advice=_what_is_there(folder or "."),
+        advice=f"The folder has: {_listed(others)}"
+        if others
+        else f"There is no other checkpoint in {folder}",
     )
 
 
-def places(folder: str, written: str) -> list[str]:
-    """Return where a state file's path is looked for, none of them outside its folder."""
-    top = os.path.abspath(folder)
-    direct = os.path.join(folder, written)
-    inside = os.path.abspath(direct) == top or os.path.abspath(direct).startswith(
-        os.path.join(top, "")
-    )
-    last = os.path.join(folder, re.split(r"[/\\]", written.rstrip("/\\"))[-1])
-    found = [direct, last] if inside else [last]
-    # A checkpoint with an empty base name, `dir/.index`, is written as the folder itself.
-    return [*found, *(os.path.join(p, "") for p in found if os.path.isdir(p))]
-
-
-def _listed(shown: list[str]) -> str:
-    more = f" and {len(shown) - _MOST_LISTED} more" if len(shown) > _MOST_LISTED else ""
-    return ", ".join(shown[:_MOST_LISTED]) + more
-
-
-def _what_is_there(folder: str) -> str:
-    found = checkpoints_in(folder)
-    if not found:
-        return f"There is no other checkpoint in {folder}"
-    return f"There is: {_listed([location.prefix for location in found])}"
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return ", ".join(names[:_MOST_LISTED]) + more
 
 
 def _wrong_file(path: str) -> CheckpointError:
-    """Say what a file is that is no part of a checkpoint."""
+    """Return the error about an existing file that belongs to no checkpoint."""
     try:
         File(path)
-    except CheckpointError as error:  # a pipe, or nothing that we may read
+    except CheckpointError as error:  # a pipe, or no permission
         return error
-    prefixes = _without_suffix(path)
+    prefixes = _prefixes(path)
     if prefixes:
         return CheckpointNotFoundError(
-            "this is one file of a checkpoint; its index is not beside it",
+            "this is one file of a checkpoint; the index is not beside it",
             file=prefixes[0] + ".index",
             advice="Copy or download the .index file too",
         )
     known = describe(read_head(path))
     if known is not None:
-        what, advice = known
+        kind, advice = known
         return CorruptCheckpointError(
-            f"this is {what}", kind=ErrorKind.FOREIGN, file=path, advice=advice
+            f"this is {kind}", kind=ErrorKind.FOREIGN, file=path, advice=advice
         )
     return CorruptCheckpointError(
-        "this is no checkpoint: it does not end as one does",
+        "this is no checkpoint: it does not end as a table does",
         kind=ErrorKind.FOREIGN,
         file=path,
         expected=f"magic {MAGIC.hex()} in the last 8 bytes",
-        advice="If it should be one, it was cut off: copy or download it again",
+        advice="If it should be one, it is truncated: copy or download it again",
     )
 
 
-def _ambiguous(path: str, found: list[Location], notes: list[str]) -> CheckpointNotFoundError:
+def _ambiguous(path: str, locations: list[Location], notes: list[str]) -> CheckpointNotFoundError:
     because = f" ({notes[0]})" if notes else ""
-    if found:
+    if locations:
         return CheckpointNotFoundError(
-            f"there are {len(found)} checkpoints in this folder, and no state file says which"
+            f"this folder has {len(locations)} checkpoints, and no state file names the newest"
             f"{because}",
             file=path,
-            advice=f"Name one, or use --latest: {_listed([c.prefix for c in found])}",
+            advice=f"Name one, or use --latest: {_listed([c.prefix for c in locations])}",
         )
-    what = describe_folder(set(names_in(path)))
+    names = list_names(path)
+    other = describe_folder(set(names))
+    if other:
+        return CheckpointNotFoundError(
+            f"this is {other}", file=path, advice="It is not a TensorFlow checkpoint"
+        )
+    data = next(filter(DATA_FILE.fullmatch, names), None)
     return CheckpointNotFoundError(
-        f"this is {what}" if what else f"there is no checkpoint in this folder{because}",
+        f"there is no checkpoint in this folder{because}",
         file=path,
-        advice="It is not a TensorFlow checkpoint" if what else _lost_index(path),
+        advice=f"There is {data}, but not its .index file" if data else None,
     )
 
 
-def _lost_index(folder: str) -> str | None:
-    data = [name for name in names_in(folder) if DATA_FILE.fullmatch(name)]
-    return f"There is {data[0]}, but not its .index file" if data else None
-
-
-def _nothing_there(path: str) -> CheckpointNotFoundError:
+def _missing(path: str) -> CheckpointNotFoundError:
     folder, base = os.path.split(path)
-    alike = [c.prefix for c in checkpoints_in(folder or ".") if _stem(base) in c.prefix]
-    advice = f"There is: {_listed(alike)}" if alike and base else None
-    if folder and not os.path.isdir(folder):
+    stem = re.split(r"[-.]", base)[0]
+    alike = [c.prefix for c in checkpoints_in(folder or ".") if stem in c.prefix]
+    advice = f"The folder has: {_listed(alike)}" if alike and base else None
+    if folder and not is_folder(folder):
         advice = f"There is no folder {folder} either"
-    elif any(name.startswith(base + ".data-") for name in names_in(folder or ".")):
+    elif any(name.startswith(base + ".data-") for name in list_names(folder)):
         advice = "Its data files are there, but not its .index file: copy or download that too"
     return CheckpointNotFoundError("there is no checkpoint here", file=path, advice=advice)
-
-
-def _stem(base: str) -> str:
-    return re.split(r"[-.]", base)[0]

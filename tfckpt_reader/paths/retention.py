@@ -1,20 +1,25 @@
-"""Which checkpoints a folder's state file keeps, and what else lies in the folder.
+"""The checkpoints that a state file keeps, compared with the files in its folder.
 
-Knows no tensor. FORMAT 1.1, 1.2.
+Independent of tensors. FORMAT 1.1, 1.2.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from tfckpt_reader.errors import CheckpointNotFoundError
-from tfckpt_reader.paths.layout import DATA_FILE, V1_SHARD, names_in, shard_counts
-from tfckpt_reader.paths.locate import listed_at, places
-from tfckpt_reader.paths.state_file import STATE_FILE, read_state
+from tfckpt_reader.paths.layout import DATA_FILE, V1_SHARD, base_of, shard_counts
+from tfckpt_reader.paths.state_file import (
+    STATE_FILE,
+    candidates,
+    last_component,
+    listed_checkpoint,
+    read_state,
+)
+from tfckpt_reader.storage.filesystem import is_file, list_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,77 +27,76 @@ if TYPE_CHECKING:
     from tfckpt_reader.paths.layout import Location
 
 _Owner: TypeAlias = "tuple[str, str]"
-"""Base name that the files of a checkpoint begin with, and its version."""
+"""Base name of a checkpoint's files, and its version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a state file says of its folder, and what is there."""
+    """Checkpoints of a state file, sorted by the state of their files."""
 
     newest: str
-    """Path of the newest checkpoint, as the state file has it."""
+    """Path of the newest checkpoint, as written in the state file."""
     kept: tuple[str, ...]
-    """Paths of the checkpoints it lists, as it has them, oldest first."""
+    """Paths of all listed checkpoints, as written, oldest first."""
     there: tuple[str, ...]
-    """Those of them of which all files are there, as `open` takes them."""
+    """Paths of the complete ones, ready for `open`."""
     incomplete: tuple[str, ...]
-    """Those of which files are there, but not all, or not sound, or several sets of shards; as the
-    state file has them."""
+    """Those with some files missing or damaged, or with several sets of shards; as written."""
     missing: tuple[str, ...]
-    """Those of which no file is there, as the state file has them."""
+    """Those without any file; as written."""
     other_files: tuple[str, ...]
-    """Names of the files in the folder that belong to none of the checkpoints it lists."""
+    """Names of the files in the folder that belong to no listed checkpoint."""
 
 
 def kept_checkpoints(folder: str | os.PathLike[str] | bytes) -> Kept:
     """Compare a folder's state file with the folder.
 
     Raises:
-        CheckpointNotFoundError: there is no state file.
-        CheckpointError: it cannot be read, or names no checkpoint.
+        CheckpointNotFoundError: the folder has no state file.
+        CheckpointError: the state file is unreadable, or names no checkpoint.
     """
     name = os.fsdecode(folder)
     path = os.path.join(name, STATE_FILE)
     state = read_state(path)
     listed = tuple(dict.fromkeys((*state.kept, state.newest)))
-    files = [file for file in names_in(name) if os.path.isfile(os.path.join(name, file))]
-    parts = {owner for file in files for owner in _owners(file)}
+    files = [file for file in list_names(name) if is_file(os.path.join(name, file))]
+    existing = {owner for file in files for owner in _owners(file)}
     owners_in = cache(_owners_in)  # a long list can lead into one folder again and again
     there, incomplete, missing = [], [], []
-    taken: set[_Owner] = set()
+    owned: set[_Owner] = set()
     for written in listed:
         location = _find(path, written, owners_in)
-        owners = _named_so(written) if location is None else {_owner(location)}
-        if location is not None and _is_whole(location):
+        owners = _owners_of(written) if location is None else {_owner(location)}
+        if location is not None and _is_complete(location):
             there.append(location.prefix)
-        elif location is not None or owners & parts:
+        elif location is not None or owners & existing:
             incomplete.append(written)
         else:
             missing.append(written)
-        taken |= owners
-    others = [file for file in files if file != STATE_FILE and taken.isdisjoint(_owners(file))]
-    found = map(tuple, (dict.fromkeys(there), incomplete, missing, others))
-    return Kept(state.newest, listed, *found)
+        owned |= owners
+    others = [file for file in files if file != STATE_FILE and owned.isdisjoint(_owners(file))]
+    lists = map(tuple, (dict.fromkeys(there), incomplete, missing, others))
+    return Kept(state.newest, listed, *lists)
 
 
 def _find(
     state_path: str, written: str, owners_in: Callable[[str], set[_Owner]]
 ) -> Location | None:
-    """Return a checkpoint of the state file, without a look where no file can be one of its."""
+    """Return a listed checkpoint; folders without any file of it are not searched."""
     folder = os.path.dirname(state_path)
     if all(
-        _named_so(os.path.basename(place)).isdisjoint(owners_in(os.path.dirname(place)))
-        for place in places(folder, written)
+        _owners_of(os.path.basename(prefix)).isdisjoint(owners_in(os.path.dirname(prefix)))
+        for prefix in candidates(folder, written)
     ):
         return None
     try:
-        return listed_at(state_path, written)
+        return listed_checkpoint(state_path, written)
     except CheckpointNotFoundError:  # several sets of shards have that name
         return None
 
 
-def _is_whole(location: Location) -> bool:
-    """Tell whether all files of a checkpoint are there, by their names."""
+def _is_complete(location: Location) -> bool:
+    """Return whether all files of a checkpoint exist, by their names."""
     if location.version == "V1":
         return not location.missing
     counts = shard_counts(location.prefix)
@@ -100,25 +104,22 @@ def _is_whole(location: Location) -> bool:
 
 
 def _owner(location: Location) -> _Owner:
-    """Return what the files of a checkpoint belong to."""
-    shard = V1_SHARD.fullmatch(location.prefix)
-    return os.path.basename(shard[1] if shard else location.prefix), location.version
+    return os.path.basename(location.base), location.version
 
 
-def _named_so(written: str) -> set[_Owner]:
-    """Return what the files of a checkpoint that a state file lists would belong to."""
-    last = re.split(r"[/\\]", written.rstrip("/\\"))[-1]
-    shard = V1_SHARD.fullmatch(last)
-    return {(shard[1] if shard else last, version) for version in ("V1", "V2")}
+def _owners_of(written: str) -> set[_Owner]:
+    """Return the possible owners of the files of a listed checkpoint."""
+    last = last_component(written)
+    return {(base_of(last), "V1"), (last, "V2")}
 
 
 def _owners_in(folder: str) -> set[_Owner]:
-    """Return what the files of a folder may belong to."""
-    return {owner for file in names_in(folder or ".") for owner in _owners(file)}
+    """Return the possible owners of the files in a folder."""
+    return {owner for file in list_names(folder) for owner in _owners(file)}
 
 
 def _owners(file: str) -> Iterator[_Owner]:
-    """Yield what a file may belong to, by its name."""
+    """Yield the possible owners of a file, by its name."""
     yield file, "V1"
     for version, match in (("V1", V1_SHARD.fullmatch(file)), ("V2", DATA_FILE.fullmatch(file))):
         if match:

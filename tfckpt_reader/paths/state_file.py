@@ -1,44 +1,52 @@
-"""The `checkpoint` state file: which checkpoints of a folder are kept, and which is the newest.
+"""The `checkpoint` state file: the checkpoints that a training run keeps, and the newest of them.
 
-Knows no tensor and follows no path. FORMAT 1.2; TensorFlow
-``python/training/checkpoint_state.proto``: a protobuf message in text form.
+Independent of tensors. FORMAT 1.2; TensorFlow ``python/training/checkpoint_state.proto``: a
+protobuf message in text form. TensorFlow follows its paths anywhere. Here, a path is tried only in
+the folder of the state file: first as written, then by its last component.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError
+from tfckpt_reader.paths.layout import Location
+from tfckpt_reader.paths.prefix import checkpoint_at
 from tfckpt_reader.protobuf import parse_text
+from tfckpt_reader.storage.filesystem import absolute_path, is_folder
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import HEAD_SIZE, describe, is_state_file
-from tfckpt_reader.text import count_of
+from tfckpt_reader.text import count_of, shortened
 
 STATE_FILE = "checkpoint"
 """Its usual name."""
 _LARGEST = 1 << 20
+"""Bytes of the largest file to parse."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a `checkpoint` file says; paths as written."""
+    """Contents of a `checkpoint` file; paths as written."""
 
     newest: str
+    """Path of the newest checkpoint."""
     kept: tuple[str, ...]
-    """All kept checkpoints, oldest first."""
+    """Paths of all listed checkpoints, oldest first."""
     timestamps: tuple[float, ...]
     """Seconds since the epoch, parallel to `kept` or empty."""
     last_preserved: float
+    """Seconds since the epoch."""
 
 
 def read_state(path: str) -> State:
     """Read a `checkpoint` file.
 
     Raises:
-        CheckpointNotFoundError: it is not there.
-        CheckpointError: it cannot be read.
-        CorruptCheckpointError: it is not such a file, or names no checkpoint.
+        CheckpointNotFoundError: the file is missing.
+        CheckpointError: the file is unreadable.
+        CorruptCheckpointError: the file is of another kind, or names no checkpoint.
     """
     file = File(path)
     if file.size > _LARGEST:
@@ -59,3 +67,37 @@ def read_state(path: str) -> State:
         tuple(state.all_model_checkpoint_timestamps),
         state.last_preserved_timestamp,
     )
+
+
+def last_component(written: str) -> str:
+    """Return the last component of a path in a state file, written on Windows or elsewhere."""
+    return re.split(r"[/\\]", written.rstrip("/\\"))[-1]
+
+
+def candidates(folder: str, written: str) -> list[str]:
+    """Return the prefixes to try for a path in a state file, none of them outside its folder."""
+    top = absolute_path(folder)
+    direct = os.path.join(folder, written)
+    whole = absolute_path(direct)
+    is_inside = whole == top or whole.startswith(os.path.join(top, ""))
+    last = os.path.join(folder, last_component(written))
+    prefixes = [direct, last] if is_inside else [last]
+    # A checkpoint with an empty base name, `dir/.index`, is written as the folder itself.
+    return [*prefixes, *(os.path.join(path, "") for path in prefixes if is_folder(path))]
+
+
+def listed_checkpoint(state_path: str, written: str) -> Location | None:
+    """Return the checkpoint that a path in a state file names; None for a missing one.
+
+    Raises:
+        CheckpointNotFoundError: several sets of V1 shards match.
+    """
+    folder = os.path.dirname(state_path)
+    for prefix in candidates(folder, written):
+        location = checkpoint_at(prefix)
+        if location is not None:
+            if prefix == os.path.join(folder, written):
+                return location
+            note = f"{state_path} names {shortened(written)}; {prefix} was read instead"
+            return location.noted(note)
+    return None

@@ -1,11 +1,10 @@
 """The protobuf messages of the formats, from a descriptor set of our own.
 
-Imported by parsers only; messages stop at the module that parses them.
+Only parsers import it; messages stop at the module that parses them.
 
-``descriptors.binpb`` is compiled from ``protos/*.proto`` by ``protos/build.py``. It is loaded into
-a private pool, under file paths and a package of our own, and there is no generated code: neither
-a second copy of TensorFlow's messages in the process nor the age of the protobuf runtime can make
-an import fail.
+``descriptors.binpb`` is compiled from ``protos/*.proto`` by ``protos/build.py``. It goes into a
+private pool, under file paths and a package of our own, without generated code: neither a second
+copy of TensorFlow's messages in the process nor an old protobuf runtime can make an import fail.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ def _pool() -> Any:
 
 @cache
 def message_class(name: str) -> Any:
-    """Return the class of one of our messages, by its name in protos/."""
+    """Return the class of a message, by its name in protos/."""
     from google.protobuf.message_factory import GetMessageClass
 
     return GetMessageClass(_pool().FindMessageTypeByName(f"tfckpt_reader.{name}"))
@@ -44,12 +43,12 @@ def parse(name: str, data: bytes | memoryview, kind: ErrorKind | None = None) ->
     Args:
         name: The message.
         data: Its bytes.
-        kind: The kind of the error, if they are no such message.
+        kind: Kind of the error for other bytes.
 
     Raises:
-        CorruptCheckpointError: the bytes are not such a message. Whatever the protobuf runtime
-            raises becomes this; its pure-Python form leaks UnicodeDecodeError and RecursionError.
-        UnsupportedError: the memory is not there; protobuf 4 does not tell that from bad bytes.
+        CorruptCheckpointError: the bytes are no such message. All errors of the protobuf runtime
+            become this; its pure-Python form leaks UnicodeDecodeError and RecursionError.
+        UnsupportedError: out of memory; protobuf 4 raises the same error as for bad bytes.
     """
     try:
         return message_class(name).FromString(bytes(data))
@@ -59,21 +58,21 @@ def parse(name: str, data: bytes | memoryview, kind: ErrorKind | None = None) ->
         if type(error).__name__ != "DecodeError":
             raise
         if "alloc failed" in str(error):
-            problem = "the message takes more memory than this machine gives"
+            problem = "the message needs more memory than this machine has"
             raise UnsupportedError(problem, structure=name) from error
         raise _not_a(name, kind) from error
 
 
 def parse_text(name: str, text: bytes, *, skip_unknown: bool = False) -> Any:
-    """Decode one message in protobuf's text format; of a field given twice the last counts.
+    """Decode one message in protobuf's text format; the last of a repeated singular field counts.
 
     Args:
         name: The message.
         text: Its text, UTF-8.
-        skip_unknown: Pass over fields that the message has not got.
+        skip_unknown: Ignore fields absent from the message's definition.
 
     Raises:
-        CorruptCheckpointError: it is not such a message.
+        CorruptCheckpointError: the text is no such message.
     """
     from google.protobuf import text_format
 
@@ -86,7 +85,7 @@ def parse_text(name: str, text: bytes, *, skip_unknown: bool = False) -> Any:
         )
     except (text_format.ParseError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CorruptCheckpointError(f"this is no sound {name} in text form: {reason}") from error
+        raise CorruptCheckpointError(f"this is no valid {name} in text form: {reason}") from error
 
 
 def _not_a(name: str, kind: ErrorKind | None) -> CorruptCheckpointError:

@@ -1,6 +1,6 @@
-"""A file, or a folder, that is written aside and takes its name only when it is whole.
+"""Atomic writing: a file or folder gets its final name only once it is complete and synced.
 
-Knows no format.
+Independent of any format. The temporary one lies beside it, so that a rename suffices.
 """
 
 from __future__ import annotations
@@ -14,30 +14,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SUFFIX = ".tfckpt-unfinished"
-"""Ends the name of what was being written; left behind only if the process was killed."""
+"""Ending of a temporary name; it stays on disk only if the process is killed."""
 REPLACED = ".tfckpt-replaced"
-"""Ends the name of a folder that made room for a new one; left behind only likewise."""
+"""Ending of the old folder's temporary name; it stays on disk only if the process is killed."""
 
-_NAME_KEPT = 100
-"""Bytes of the file's own name in it: names have a limit, mostly of 255 bytes."""
+_NAME_BYTES = 100
+"""Bytes of the final name within a temporary one: names have a limit, mostly of 255 bytes."""
 
 
-def _beside(path: str, suffix: str) -> str:
+def _temporary(path: str, suffix: str) -> str:
+    """Return a new name in the same folder."""
     folder, base = os.path.split(path)
-    start = os.fsdecode(os.fsencode(base)[:_NAME_KEPT])
+    start = os.fsdecode(os.fsencode(base)[:_NAME_BYTES])
     return os.path.join(folder, f".{start}.{os.urandom(4).hex()}{suffix}")
 
 
 @contextmanager
-def written_aside(path: str) -> Iterator[IO[bytes]]:
-    """Give a file to write; on success it is synced and renamed to `path`, else removed.
+def atomic_file(path: str) -> Iterator[IO[bytes]]:
+    """Open a file to write; on success it is synced and renamed to `path`, else removed.
 
     Raises:
-        OSError: it cannot be written, synced or renamed. `path` is then as it was before.
+        OSError: it cannot be written, synced or renamed. `path` is unchanged then.
     """
-    aside = _beside(path, SUFFIX)
+    temporary = _temporary(path, SUFFIX)
     try:
-        file = open(aside, "xb")  # noqa: SIM115 - closed below; what is not ours is not removed
+        file = open(temporary, "xb")  # noqa: SIM115 - closed below; a file of others is not removed
     except OSError as error:
         raise OSError(error.errno, error.strerror, path) from error
     try:
@@ -45,60 +46,60 @@ def written_aside(path: str) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(aside, path)
+        os.replace(temporary, path)
     except BaseException as error:
         with suppress(OSError):
-            os.unlink(aside)
-        _rename_error(error, aside, path)
+            os.unlink(temporary)
+        _rename_error(error, temporary, path)
         raise
     _sync_folder(os.path.dirname(path) or ".")
 
 
 @contextmanager
-def folder_written_aside(path: str, replaced: Iterable[str] = ()) -> Iterator[str]:
-    """Give an empty folder to put files into; on success it is renamed to `path`, else removed.
+def atomic_folder(path: str, replaced: Iterable[str] = ()) -> Iterator[str]:
+    """Make an empty folder for files; on success it is renamed to `path`, else removed.
 
-    The files are synced by whoever writes them; there must be no folders in it.
+    The caller syncs the files, and makes no folders in it.
 
     Args:
-        path: What the folder shall be called.
-        replaced: Names of the files in a folder of that name, if there is one; they are removed,
-            and it with them, once the new one is in its place.
+        path: Final name of the folder.
+        replaced: Names of the files in an existing folder of that name. They are removed with it
+            after the new one has its name.
 
     Raises:
-        OSError: it cannot be made, synced or renamed. `path` is then as it was before.
+        OSError: it cannot be made, synced or renamed. `path` is unchanged then.
     """
-    aside = _beside(path, SUFFIX)
+    temporary = _temporary(path, SUFFIX)
     try:
-        os.mkdir(aside)
+        os.mkdir(temporary)
     except OSError as error:
         raise OSError(error.errno, error.strerror, path) from error
     try:
-        yield aside
-        _sync_folder(aside)
-        _take_place(aside, path, replaced)
+        yield temporary
+        _sync_folder(temporary)
+        _replace_folder(temporary, path, replaced)
     except BaseException as error:
         with suppress(OSError):
-            _remove(aside, os.listdir(aside))
-        _rename_error(error, aside, path)
+            _remove(temporary, os.listdir(temporary))
+        _rename_error(error, temporary, path)
         raise
     _sync_folder(os.path.dirname(path) or ".")
 
 
-def _take_place(aside: str, path: str, replaced: Iterable[str]) -> None:
-    # No system renames a folder over one that is not empty, so there are two steps.
-    away = _beside(path, REPLACED)
+def _replace_folder(temporary: str, path: str, replaced: Iterable[str]) -> None:
+    # No system renames a folder over a filled one, hence two steps.
+    old = _temporary(path, REPLACED)
     try:
         if os.path.lexists(path):
-            os.rename(path, away)
-        os.rename(aside, path)
+            os.rename(path, old)
+        os.rename(temporary, path)
     except BaseException:
-        if os.path.lexists(away) and not os.path.lexists(path):
-            os.rename(away, path)
+        if os.path.lexists(old) and not os.path.lexists(path):
+            os.rename(old, path)
         raise
-    if os.path.lexists(away):
-        with suppress(OSError):  # what somebody has put there meanwhile stays, under that name
-            _remove(away, replaced)
+    if os.path.lexists(old):
+        with suppress(OSError):  # a file that others added meanwhile stays
+            _remove(old, replaced)
 
 
 def _remove(folder: str, names: Iterable[str]) -> None:
@@ -108,16 +109,16 @@ def _remove(folder: str, names: Iterable[str]) -> None:
     os.rmdir(folder)
 
 
-def _rename_error(error: BaseException, aside: str, path: str) -> None:
-    """Let an error say `path` where it says a name that nobody but us knows."""
+def _rename_error(error: BaseException, temporary: str, path: str) -> None:
+    """Replace an error about the temporary name, unknown to users, by one about `path`."""
     if not isinstance(error, OSError) or not error.errno:
         return
-    if error.filename is None or str(error.filename).startswith(aside):
+    if error.filename is None or str(error.filename).startswith(temporary):
         raise OSError(error.errno, error.strerror, path) from error
 
 
 def _sync_folder(folder: str) -> None:
-    # The rename itself is on disk only when its folder is; some systems cannot sync a folder.
+    # The rename is on disk only once its folder is; some systems cannot sync a folder.
     try:
         fd = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -127,21 +128,21 @@ def _sync_folder(folder: str) -> None:
     os.close(fd)
 
 
-_one_at_a_time = threading.Lock()
-_AT_ONCE = 1 << 19
-"""Bytes of a write. What Linux caches of larger ones it may have to look for: a megabyte at a time,
+_seek_lock = threading.Lock()
+_WINDOW = 1 << 19
+"""Bytes per write. Linux may have to search its cache for larger ones: with a megabyte per write,
 1.3 GB took 0.7 s in some runs and 1.2 s in others."""
-_WORTH_HURRY = 1 << 18
-"""Bytes from which on a call to the system costs less than it gains."""
+_WORTH_WRITEBACK = 1 << 18
+"""Below this many bytes, starting the writeback costs more than it gains."""
 
 
 def write_at(fd: int, data: bytes | memoryview, offset: int) -> None:
     """Write all of `data` at `offset` of a file."""
-    for done in range(0, len(data), _AT_ONCE):
-        piece = data[done : done + _AT_ONCE]
-        _write_all(fd, piece, offset + done)
-        if len(piece) >= _WORTH_HURRY:
-            _hurry(fd, offset + done, len(piece))
+    for done in range(0, len(data), _WINDOW):
+        window = data[done : done + _WINDOW]
+        _write_all(fd, window, offset + done)
+        if len(window) >= _WORTH_WRITEBACK:
+            _start_writeback(fd, offset + done, len(window))
 
 
 if hasattr(os, "pwrite"):
@@ -155,8 +156,8 @@ if hasattr(os, "pwrite"):
 else:
 
     def _write_all(fd: int, data: bytes | memoryview, offset: int) -> None:
-        """Write all of `data` at `offset` of a file; here the position of a file is shared."""
-        with _one_at_a_time:
+        """Write all of `data` at `offset`, one thread at a time: a file has one position."""
+        with _seek_lock:
             os.lseek(fd, offset, os.SEEK_SET)
             done = 0
             while done < len(data):
@@ -165,16 +166,16 @@ else:
 
 if hasattr(os, "posix_fadvise"):
 
-    def _hurry(fd: int, offset: int, size: int) -> None:
-        """Let the system begin to put these bytes on disk: less is left for the sync at the end.
+    def _start_writeback(fd: int, offset: int, size: int) -> None:
+        """Let the system begin to write these bytes to disk, so that the final sync is short.
 
-        Bytes that are not needed soon are what it is told of; those not on disk yet it must keep,
-        and it begins to write them.
+        The advice is that they are not needed soon. The system must not drop unwritten bytes, so
+        it begins to write them.
         """
         with suppress(OSError):  # advice only
             os.posix_fadvise(fd, offset, size, os.POSIX_FADV_DONTNEED)
 
 else:
 
-    def _hurry(fd: int, offset: int, size: int) -> None:
-        """Nothing here begins to put bytes on disk without waiting for it."""
+    def _start_writeback(fd: int, offset: int, size: int) -> None:
+        """Do nothing: this system cannot begin to write bytes to disk without waiting."""

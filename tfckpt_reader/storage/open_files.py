@@ -1,10 +1,8 @@
-"""Descriptors of open files, of which a process may have few: who keeps one, and for how long.
+"""Descriptors of open files, bounded because a process may have only a few.
 
-Knows not what is read by them.
-
-A checkpoint can have thousands of files, and the usual limit is 1,024 descriptors. So only those
-files keep one that opened theirs last, and what keeps its own, a map before Python 3.13, is
-counted.
+Independent of contents. A checkpoint can have thousands of files, and the usual limit is 1,024
+descriptors. So only the files opened last hold a descriptor. Maps with one of their own (before
+Python 3.13) are counted.
 """
 
 from __future__ import annotations
@@ -19,15 +17,15 @@ from weakref import WeakSet, ref
 _LIMIT = os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else -1
 _MAY_OPEN = _LIMIT if _LIMIT > 0 else 512
 MOST_KEPT = min(64, _MAY_OPEN // 8)
-"""How many keep a descriptor."""
+"""Most files that hold a descriptor at a time."""
 _MOST_MAPS = _MAY_OPEN // 4
-"""Maps with a descriptor of their own, also those that only arrays still need."""
+"""Most maps with a descriptor of their own, including those that only arrays still need."""
 MAP_HAS_ITS_OWN = sys.version_info < (3, 13) or sys.platform == "win32"
 _UNTRACKED: dict[str, Any] = {} if MAP_HAS_ITS_OWN else {"trackfd": False}
 
 
 class Descriptor:
-    """A descriptor that is closed when the last reference to it goes."""
+    """A descriptor that is closed with its last reference."""
 
     __slots__ = ("number",)
 
@@ -39,20 +37,20 @@ class Descriptor:
 
 
 class Keeper(Protocol):
-    """Something that keeps a descriptor, and can open its file again."""
+    """A file that holds a descriptor and can open it again."""
 
     def make_room(self) -> None:
-        """Let go of the descriptor; whoever just reads by it has a reference of its own."""
+        """Drop the descriptor; a read under way has a reference of its own."""
 
 
 _keepers: deque[ref[Keeper]] = deque()
-"""Those that keep one, the one that has had it longest first."""
+"""Files that hold a descriptor, oldest first."""
 _maps: WeakSet[mmap.mmap] = WeakSet()
-"""Those that have one of their own."""
+"""Maps with a descriptor of their own."""
 
 
 def keep(keeper: Keeper) -> None:
-    """Take note of who keeps a new descriptor; whoever has kept one longest may have to let go."""
+    """Register the holder of a new descriptor; beyond the limit, the oldest one drops its own."""
     _keepers.append(ref(keeper))  # no lock: a forked child would wait for it for ever
     if len(_keepers) > MOST_KEPT:
         oldest = _keepers.popleft()()
@@ -61,15 +59,15 @@ def keep(keeper: Keeper) -> None:
 
 
 def map_file(descriptor: Descriptor) -> mmap.mmap | None:
-    """Map a file for reading; None if there are as many maps as there should be.
+    """Map a file for reading; None at the limit of maps.
 
     Raises:
-        OSError: the system gives no map.
-        ValueError: nor of an empty file.
+        OSError: the system refuses.
+        ValueError: the file is empty.
     """
     if len(_maps) >= _MOST_MAPS:
         return None
-    found = mmap.mmap(descriptor.number, 0, access=mmap.ACCESS_READ, **_UNTRACKED)
+    mapped = mmap.mmap(descriptor.number, 0, access=mmap.ACCESS_READ, **_UNTRACKED)
     if MAP_HAS_ITS_OWN:
-        _maps.add(found)
-    return found
+        _maps.add(mapped)
+    return mapped

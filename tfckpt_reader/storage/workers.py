@@ -1,7 +1,7 @@
-"""Work shared by a few threads, each with a buffer of its own that begins on a page.
+"""Worker threads that share tasks, each with a buffer of its own that begins on a page.
 
-Knows not what the work is. Threads pay because reading, writing and the crc libraries let
-go of the interpreter's lock while they move bytes.
+Independent of the work. Threads pay because reading, writing and the crc libraries release the
+interpreter's lock while they move bytes.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
 BUFFER = CHUNK + PAGE
 """Bytes of each thread's buffer: room for a chunk that begins anywhere in a page."""
+WORTH_THREADS = 4 << 20
+"""Below this many bytes, reading on threads is slower: they only wait for each other."""
 _MOST_THREADS = 8
 
 
 def processors() -> int:
-    """Return how many threads this process can run at once, and at most eight."""
+    """Return how many threads this process can run at once, at most eight."""
     if hasattr(os, "sched_getaffinity"):
         return min(len(os.sched_getaffinity(0)), _MOST_THREADS)
     return min(os.cpu_count() or 1, _MOST_THREADS)
@@ -38,65 +40,65 @@ def each(
     work: Callable[[Task, memoryview], Result],
     threads: int | None = None,
 ) -> Generator[tuple[Task, Result], None, None]:
-    """Yield each task with ``work(task, buffer)``, in the order in which they are done.
+    """Yield each task with ``work(task, buffer)``, in the order of completion.
 
-    Whoever calls it closes it (``contextlib.closing``): however it ends, by the last task, an
-    error or Ctrl-C, no thread is left. The first error that `work` raises ends it.
+    The caller closes the generator (``contextlib.closing``). All threads have ended then, be it
+    after the last task, an error or Ctrl-C. The first error raised by `work` ends the iteration.
 
     Args:
-        tasks: Taken one by one as threads become free, by any thread but one at a time.
-        work: Called on the threads, several at once; its results should be small. What is in
-            the buffer may be overwritten as soon as it returns.
-        threads: How many; default: as many as there are processors, see `processors`.
+        tasks: Fetched one by one as threads become free, on any thread but never at once.
+        work: Called on several threads at once. Its results should be small. Its buffer is
+            overwritten after it returns.
+        threads: Number of threads; default: that of the processors, see `processors`.
 
     Raises:
-        UnsupportedError: there is no memory for the buffers.
+        UnsupportedError: the buffers do not fit into memory.
     """
     count = processors() if threads is None else threads
     buffers = [page_buffer(BUFFER) for _ in range(max(count, 1))]
-    crew = _Crew(iter(tasks), work)
+    workers = _Workers(iter(tasks), work)
     try:
         if count > 1:
-            crew.start(buffers)
-        if crew.threads:
-            yield from crew.results()
+            workers.start(buffers)
+        if workers.threads:
+            yield from workers.results()
             return
     finally:
-        crew.dismiss()
+        workers.shutdown()
     for task in tasks:
         yield task, work(task, buffers[0])
 
 
 def share(tasks: range, work: Callable[[int], None]) -> None:
-    """Do each of a few short tasks, on this thread and on others at once; no thread is left.
+    """Run a few short tasks on this thread and on others, which end before it returns.
 
     Args:
-        tasks: Taken one by one, by whichever thread is free.
-        work: Called on the threads, several at once; must not raise.
+        tasks: Fetched one by one, by any free thread.
+        work: Called on several threads at once; must not raise.
     """
-    turns = iter(tasks)  # of which one thread at a time gets the next
+    remaining = iter(tasks)  # a range's iterator serves one thread at a time
 
-    def labour() -> None:
-        for task in turns:
+    def worker_loop() -> None:
+        for task in remaining:
             work(task)
 
     others = range(min(processors(), len(tasks)) - 1)
-    helpers = [threading.Thread(target=labour, daemon=True) for _ in others]
+    threads = [threading.Thread(target=worker_loop, daemon=True) for _ in others]
     try:
-        with suppress(RuntimeError):  # as many as the system gives
-            for helper in helpers:
-                helper.start()
-        labour()
+        with suppress(RuntimeError):  # the system may refuse more threads
+            for thread in threads:
+                thread.start()
+        worker_loop()
     finally:
-        for _ in turns:  # after Ctrl-C, too, none begins another
+        for _ in remaining:  # after Ctrl-C, no thread begins another task
             pass
-        for helper in helpers:
-            if helper.ident is not None:
-                helper.join()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
 
 
-class _Crew:
-    """Threads that take tasks in turn and put what came of them into a queue."""
+class _Workers:
+    """Threads that fetch tasks in turn and put the results into a queue."""
 
     def __init__(self, tasks: Iterator[Any], work: Callable[[Any, memoryview], Any]) -> None:
         self.tasks, self.work = tasks, work
@@ -105,26 +107,26 @@ class _Crew:
         self.turn, self.stop = threading.Lock(), threading.Event()
 
     def start(self, buffers: list[memoryview]) -> None:
-        """Start a thread per buffer, or as many as the system gives."""
+        """Start a thread per buffer, or as many as the system allows."""
         with suppress(RuntimeError):
             for buffer in buffers:
-                thread = threading.Thread(target=self.labour, args=(buffer,), daemon=True)
+                thread = threading.Thread(target=self.worker_loop, args=(buffer,), daemon=True)
                 self.threads.append(thread)
                 thread.start()
         self.threads = [thread for thread in self.threads if thread.ident is not None]
 
-    def labour(self, buffer: memoryview) -> None:
-        """Do tasks until there is none, or one fails: both end up in the queue."""
+    def worker_loop(self, buffer: memoryview) -> None:
+        """Run tasks until they are exhausted or one fails; queue that exception last."""
         try:
             while not self.stop.is_set():
                 with self.turn:
                     task = next(self.tasks)
                 self.done.put((task, self.work(task, buffer)))
-        except BaseException as error:  # noqa: BLE001 - raised again where results are taken
+        except BaseException as error:  # noqa: BLE001 - raised again by `results`
             self.done.put(error)
 
     def results(self) -> Iterator[tuple[Any, Any]]:
-        """Yield what is done until every thread has met the end of the tasks."""
+        """Yield results until every thread has exhausted the tasks."""
         busy = len(self.threads)
         while busy:
             outcome = self.done.get()
@@ -135,13 +137,9 @@ class _Crew:
             else:
                 yield outcome
 
-    def dismiss(self) -> None:
-        """Let each thread finish the task at hand, and wait for it."""
+    def shutdown(self) -> None:
+        """Let each thread finish its current task, and wait for it."""
         self.stop.set()
         for thread in self.threads:
             if thread.ident is not None:
                 thread.join()
-
-
-WORTH_THREADS = 4 << 20
-"""Bytes from which on reading them on threads pays; below, threads only wait for each other."""

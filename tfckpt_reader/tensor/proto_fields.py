@@ -1,33 +1,30 @@
-"""Parts of protobuf messages that several formats share, as plain values, checked.
+"""Fields of protobuf messages shared by several formats, as plain, checked values.
 
 Knows our messages, and no file.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-from tfckpt_reader.errors import ErrorKind
-
-if TYPE_CHECKING:
-    pass
-
 from math import prod
+from typing import Any, TypeAlias
 
-from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
+from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, UnsupportedError
 from tfckpt_reader.tensor.dtypes import BY_NUMBER, DataType
 
 _CONSUMER_VERSION = 1
-"""The version of both formats that we read, as TensorFlow counts."""
+"""Version of this reader for both formats, as TensorFlow counts."""
 MOST_ELEMENTS = (1 << 63) - 1
-"""Of a tensor: TensorFlow counts them in 63 bits."""
+"""Limit on the elements of a tensor: TensorFlow counts them in 63 bits."""
 _HIGHEST_RANK = 254
 _MOST_REPEATED = 1000
-"""Slices that a tensor may list again: compressed, a few bytes could stand for very many."""
+"""Limit on repeated slices of a tensor: compressed, a few bytes can hold very many."""
+
+PartialShape: TypeAlias = "tuple[int | None, ...] | None"
+"""Sizes, None for an unknown size; None alone for an unknown rank."""
 
 
 def data_type(number: int) -> DataType:
-    """Return the element type with TensorFlow's `number`; one that is unknown can be listed."""
+    """Return the element type with TensorFlow's `number`; an unknown one can be listed."""
     return BY_NUMBER.get(number) or DataType.unknown(number)
 
 
@@ -46,11 +43,11 @@ def dims(shape: Any) -> tuple[int, ...]:
 
 def extents(slice_message: Any) -> tuple[tuple[int, int], ...]:
     """Return (start, length) per axis of a Slice message, as stored; (0, -1) is a whole axis."""
-    found = tuple(
+    pairs = tuple(
         (extent.start, extent.length if extent.HasField("length") else -1)
         for extent in slice_message.extent
     )
-    for (start, length), extent in zip(found, slice_message.extent, strict=True):
+    for (start, length), extent in zip(pairs, slice_message.extent, strict=True):
         whole = start == 0 and not extent.HasField("length")
         if not whole and (start < 0 or length <= 0 or start + length > MOST_ELEMENTS):
             raise CorruptCheckpointError(
@@ -60,27 +57,27 @@ def extents(slice_message: Any) -> tuple[tuple[int, int], ...]:
                 expected="a start >= 0 and a length > 0, or neither",
                 got=f"start {start}, length {length}",
             )
-    return found
+    return pairs
 
 
 def all_extents(slice_messages: Any) -> tuple[tuple[tuple[int, int], ...], ...]:
     """Return the `extents` of each slice of a tensor."""
-    found = tuple([extents(piece) for piece in slice_messages])
-    repeated = len(found) - len(set(found))
+    slices = tuple([extents(message) for message in slice_messages])
+    repeated = len(slices) - len(set(slices))
     if repeated > _MOST_REPEATED:
         raise UnsupportedError(
-            f"lists slices again that it has listed, {repeated:,} in all: made to take time",
+            f"repeats {repeated:,} of its slices: a file made to waste time",
             kind=ErrorKind.SLICES,
             structure="slices",
         )
-    return found
+    return slices
 
 
 def check_version(version: Any) -> None:
-    """Refuse what was written for readers newer than this one; an absent version is version 0.
+    """Refuse a file for newer readers; an absent version is version 0.
 
     Raises:
-        UnsupportedError: the file says that readers of version 1 cannot read it.
+        UnsupportedError: the file excludes readers of version 1.
         CorruptCheckpointError: its version is negative.
     """
     if version.producer < 0:
@@ -104,17 +101,13 @@ def check_version(version: Any) -> None:
         )
 
 
-PartialShape: TypeAlias = "tuple[int | None, ...] | None"
-"""Sizes, None where a size is not known; None alone where not even the rank is."""
-
-
 def partial_shape(shape: Any) -> PartialShape:
-    """Return a Shape message in which sizes, or the rank, may be unknown."""
+    """Return a Shape message with its unknown sizes, or its unknown rank, as None."""
     if shape.unknown_rank:
         return None
     return tuple([None if dim.size < 0 else dim.size for dim in shape.dim])
 
 
 def shape_or_none(value: Any) -> PartialShape:
-    """Return the value of an attribute if it is a shape; None if it is not known, or none."""
+    """Return an attribute's value if it is a shape of known rank, else None."""
     return value if isinstance(value, tuple) else None

@@ -10,7 +10,7 @@ its row is ordered code of 0, the name, the rank, and the extents exactly as sto
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -264,7 +264,7 @@ def assemble(
 def _tail(slice_: TensorSlice, axis: int) -> TensorSlice:
     """Return a slice without the axes before one."""
     segment = slice_.segment._replace(shape=slice_.shape[axis:])
-    return replace(slice_, start=slice_.start[axis:], segment=segment)
+    return slice_._replace(start=slice_.start[axis:], segment=segment)
 
 
 def _elements_before(slice_: TensorSlice, lead: tuple[int, ...]) -> int:

@@ -5,7 +5,6 @@ Knows no bytes: an index or a header is decoded into these records elsewhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -73,8 +72,7 @@ class Unplaced(NamedTuple):
         """No checksum of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class TensorSlice:
+class TensorSlice(NamedTuple):
     """One slice of a partitioned tensor."""
 
     extents: tuple[tuple[int, int], ...]

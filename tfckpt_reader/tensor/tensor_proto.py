@@ -1,10 +1,9 @@
-"""TensorProto: a tensor written out as a protobuf message.
+"""TensorProto: a tensor as a protobuf message, in V1 rows, variants and constants of graphs.
 
 Knows no file and no key. FORMAT 4.3 and 5.6; TensorFlow ``core/framework/tensor.proto``.
-V1 rows, variants and the constants of graphs are made of it.
 
-The values lie either in ``tensor_content`` (raw, little-endian) or in one of the typed fields:
-typed_values.py has those.
+The values are either in ``tensor_content`` (raw, little-endian) or in one of the typed fields,
+decoded by ``typed_values``.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tfckpt_reader.encoding.coding import fields
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
 from tfckpt_reader.protobuf import parse
-from tfckpt_reader.tensor.dense import dense, empty, shaped
+from tfckpt_reader.tensor.dense import array_factory, empty, shaped
 from tfckpt_reader.tensor.dtypes import DataType, to_numpy
 from tfckpt_reader.tensor.proto_fields import data_type, dims
 from tfckpt_reader.tensor.typed_values import FIELD, Part, count_values, decode_values
@@ -26,24 +25,24 @@ if TYPE_CHECKING:
 
 _DTYPE, _SHAPE, _CONTENT = 1, 2, 4
 LARGEST_REPEAT = 1 << 28
-"""Bytes that a few stored values may be repeated to: graphs store large constants so."""
+"""Limit in bytes on repeating a few stored values: graphs store large constants like this."""
 _SMALL_REPEAT = 1 << 20
-"""Bytes up to which repeated values are expanded without further thought."""
+"""Up to this size in bytes, a repeated single value is expanded."""
 
 
 def decode_tensor_proto(data: memoryview, *, most: int = LARGEST_REPEAT) -> NDArray[Any]:
-    """Return a tensor that carries its own dtype and shape, as a read-only array.
+    """Return a tensor with its own dtype and shape, as a read-only array.
 
     With fewer values than elements the last value repeats; with none, all are zero. A single
-    value that stands for more than `_SMALL_REPEAT` or `most` bytes comes as a broadcast view.
+    value repeated to more than `_SMALL_REPEAT` or `most` bytes becomes a broadcast view.
 
     Raises:
-        CorruptCheckpointError: it cannot be right.
-        UnsupportedError: several values stand for more than `most` bytes.
+        CorruptCheckpointError: the message is damaged.
+        UnsupportedError: several values are to be repeated to more than `most` bytes.
     """
-    dtype, shape, content, parts = _parts(data)
+    dtype, shape, content, parts = _split(data)
     if content is not None:
-        return dense(content.toreadonly(), dtype, shape)
+        return array_factory(dtype)(content.toreadonly(), shape)
     values = decode_values(parts, dtype)
     array = _repeated(values, dtype, shape, most)
     array.flags.writeable = False
@@ -51,21 +50,21 @@ def decode_tensor_proto(data: memoryview, *, most: int = LARGEST_REPEAT) -> NDAr
 
 
 def check_tensor_proto(data: memoryview) -> None:
-    """Make sure that a tensor is one, without NumPy, and without putting it into memory.
+    """Check a tensor without NumPy, and without expanding it in memory.
 
     Raises:
-        CorruptCheckpointError: it cannot be right.
-        UnsupportedError: its type is not read.
+        CorruptCheckpointError: the message is damaged.
+        UnsupportedError: a dtype not read here.
     """
-    dtype, shape, content, parts = _parts(data)
+    dtype, shape, content, parts = _split(data)
     if content is None:
         _require_room(count_values(parts, dtype), shape)
 
 
-def _parts(
+def _split(
     data: memoryview,
 ) -> tuple[DataType, tuple[int, ...], memoryview | None, list[Part]]:
-    """Return a tensor's dtype, its shape, its content if it has any, and else its typed field."""
+    """Return a tensor's dtype, its shape, and its content or else its typed field."""
     number, content = 0, memoryview(b"")
     shape: tuple[int, ...] = ()
     parts: dict[int, list[Part]] = {}
@@ -101,28 +100,28 @@ def _require_room(number: int, shape: tuple[int, ...]) -> None:
 def _repeated(
     values: NDArray[Any], dtype: DataType, shape: tuple[int, ...], most: int
 ) -> NDArray[Any]:
-    """Return the values in `shape`, the last one repeated as often as it takes."""
+    """Return the values in `shape`, the last one repeated for all further elements."""
     import numpy as np
 
     _require_room(len(values), shape)
     count = prod(shape)
     nbytes = (dtype.itemsize or 8) * count
     if len(values) <= 1 and nbytes > min(most, _SMALL_REPEAT):
-        empty((0,) * len(shape), dtype)  # says so if NumPy has no such rank
+        empty((0,) * len(shape), dtype)  # raises for a rank that NumPy lacks
         try:
             return np.broadcast_to(values[:1].reshape(()) if len(values) else _zero(dtype), shape)
         except ValueError as error:  # NumPy counts bytes even where none are stored
             raise UnsupportedError(
-                f"an array of {dtype} {list(shape)} is more than NumPy can hold",
+                f"an array of {dtype} {list(shape)} is too large for NumPy",
                 structure="TensorProto",
             ) from error
     if len(values) < count and nbytes > most:
         raise UnsupportedError(
-            f"{len(values)} stored values stand for {count} elements, more than is expanded here",
+            f"{len(values)} stored values repeat to {count} elements, more than are expanded here",
             structure="TensorProto",
         )
     if dtype is DataType.STRING:
-        # np.full and assignment would strip trailing NULs on the way.
+        # np.full and assignment would strip trailing NULs.
         last = values[-1] if len(values) else b""
         rest = repeat(last, count - len(values))
         full = np.fromiter(chain(values.tolist(), rest), np.object_, count)

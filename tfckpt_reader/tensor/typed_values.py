@@ -2,8 +2,8 @@
 
 Knows no message. FORMAT 4.3; TensorFlow ``core/framework/tensor.proto``.
 
-There is a field for each kind of number, and one for strings. The values are walked where they
-lie: protobuf would make an object per element.
+Each kind of number has a field of its own, and so have strings. The values are decoded in place:
+protobuf would make an object per element.
 """
 
 from __future__ import annotations
@@ -48,28 +48,29 @@ FIELD: dict[DataType, int] = {
     for dtype in DataType
     if dtype.itemsize or dtype in _OWN_FIELD
 }
-"""The typed field that holds the values of each dtype: for most integers the one for int32."""
+"""The typed field for the values of each dtype: for most integers the one for int32."""
 _FIXED = {_FLOAT: "<f4", _SCOMPLEX: "<f4", _DOUBLE: "<f8", _DCOMPLEX: "<f8"}
 _WINDOW = 1 << 20
+"""Bytes of varints decoded at once."""
 _NOT_THE_LAST = bytes(range(0x80, 0x100))
-"""All bytes of a varint but its last are these."""
+"""The possible bytes of a varint before its last one."""
 _TOO_LONG = re.compile(rb"[\x80-\xff]{10}")
 Part: TypeAlias = "tuple[int, int | memoryview]"
-"""Wire type and value of an occurrence of a field."""
+"""Wire type and value of one occurrence of a field."""
 
 
 def decode_strings(data: memoryview) -> list[bytes]:
-    """Return the strings that a TensorProto stores, flat, as many as are stored; without NumPy.
+    """Return the strings stored in a TensorProto, flat and without NumPy.
 
     Raises:
-        CorruptCheckpointError: it is no such message.
+        CorruptCheckpointError: the message is damaged.
     """
     parts = [(kind, value) for field, kind, value in fields(data) if field == _STRING]
     return [bytes(_delimited(part)) for part in parts]
 
 
 def count_values(parts: Iterable[Part], dtype: DataType) -> int:
-    """Return how many values `decode_values` would return, or raise what it would; no NumPy."""
+    """Return the number of values from `decode_values`, or raise its errors; without NumPy."""
     field = _field(dtype)
     if field == _STRING:
         return sum(1 for _ in map(_delimited, parts))
@@ -88,11 +89,11 @@ def _field(dtype: DataType) -> int:
 
 
 def decode_values(parts: Iterable[Part], dtype: DataType) -> NDArray[Any]:
-    """Return the values in the typed field of `dtype`, flat, as many as are stored.
+    """Return the values stored in the typed field of `dtype`, flat.
 
     Args:
         parts: (wire type, value) of each occurrence of that field, in order.
-        dtype: What the values are.
+        dtype: Element type of the values.
     """
     import numpy as np
 
@@ -104,7 +105,7 @@ def decode_values(parts: Iterable[Part], dtype: DataType) -> NDArray[Any]:
         return np.frombuffer(b"".join(_delimited(part) for part in parts), to_numpy(dtype))
     if field in _FIXED:
         return _fixed(parts, _FIXED[field], dtype)
-    chunks = [_narrowed(values, dtype) for values in _varint_runs(parts)]
+    chunks = [_narrowed(values, dtype) for values in _varint_arrays(parts)]
     if not chunks:
         return np.empty(0, to_numpy(dtype))
     return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
@@ -156,12 +157,12 @@ def _count_varints(data: memoryview) -> int:
         raise CorruptCheckpointError("packed varint does not end", structure="TensorProto")
     if _TOO_LONG.search(data):
         raise CorruptCheckpointError("packed varint is too long", structure="TensorProto")
-    pieces = (bytes(data[begin : begin + _WINDOW]) for begin in range(0, len(data), _WINDOW))
-    return sum(len(piece.translate(None, delete=_NOT_THE_LAST)) for piece in pieces)
+    windows = (bytes(data[begin : begin + _WINDOW]) for begin in range(0, len(data), _WINDOW))
+    return sum(len(window.translate(None, delete=_NOT_THE_LAST)) for window in windows)
 
 
-def _varint_runs(parts: Iterable[Part]) -> Iterator[NDArray[np.uint64]]:
-    """Yield the integers of packed and of single occurrences, in order, in bounded runs."""
+def _varint_arrays(parts: Iterable[Part]) -> Iterator[NDArray[np.uint64]]:
+    """Yield the integers of packed and of single occurrences, in order, in bounded arrays."""
     import numpy as np
 
     singles: list[int] = []
@@ -196,15 +197,15 @@ def _packed_varints(data: memoryview) -> Iterator[NDArray[np.uint64]]:
             raise CorruptCheckpointError("packed varint is too long", structure="TensorProto")
         values = np.zeros(len(ends), np.uint64)
         for column in range(longest):
-            there = sizes > column
-            groups = (window[starts[there] + column] & 0x7F).astype(np.uint64)
-            values[there] |= groups << np.uint64(7 * column)
+            longer = sizes > column
+            groups = (window[starts[longer] + column] & 0x7F).astype(np.uint64)
+            values[longer] |= groups << np.uint64(7 * column)
         yield values
         begin += int(ends[-1]) + 1
 
 
 def _narrowed(values: NDArray[np.uint64], dtype: DataType) -> NDArray[Any]:
-    """Return 64-bit two's complement numbers as `dtype`; its low bits are what counts."""
+    """Return 64-bit two's complement numbers as `dtype`, from their low bits."""
     import numpy as np
 
     target = to_numpy(dtype)

@@ -1,12 +1,12 @@
-"""Variant tensors: elements of types that only TensorFlow's code knows.
+"""Variant tensors: elements of types defined in TensorFlow's code.
 
 Knows no file, shard or key. FORMAT 3.6; TensorFlow
 ``core/util/tensor_bundle/tensor_bundle.cc``, ``core/framework/tensor.proto``. Each element is::
 
     varint64 length, VariantTensorDataProto, u32le masked crc
 
-One crc runs through the tensor: lengths as u64, messages, and the crcs stored on the way. A message
-is a type's name, opaque metadata, and tensors. It is taken apart; nothing of it is ever run.
+One crc covers the tensor up to each element: lengths as u64, messages, and the stored crcs. A
+message is a type's name, opaque metadata, and tensors. It is decoded; none of it is ever run.
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _EXPANSION = 256
-"""How many times its own size the values of a tensor may be repeated to: there can be very many."""
+"""Limit on the expansion of repeated values, as a multiple of a tensor's stored size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One element of a variant tensor, as stored: no type of TensorFlow's is needed, or run."""
+    """One element of a variant tensor, as stored: TensorFlow's type is not needed, or run."""
 
     type_name: str
-    """What TensorFlow registered it as: "tensorflow::TensorList"."""
+    """Its registered name in TensorFlow: "tensorflow::TensorList"."""
     metadata: bytes
     """Opaque to us."""
     tensors: tuple[NDArray[Any], ...]
-    """The tensors it holds, read-only; one value repeated very often is a broadcast view."""
+    """The tensors in it, read-only; one value repeated very often is a broadcast view."""
 
 
 def variant_messages(
     data: memoryview, count: int, *, check: bool = True
 ) -> tuple[list[memoryview], int, int]:
-    """Split a variant tensor into its messages; also return the bytes they take and their crc.
+    """Split a variant tensor into its messages; return them, their size in bytes and their crc.
 
     Raises:
         CorruptCheckpointError: an element does not fit.
-        ChecksumError: the crc stored behind an element differs.
+        ChecksumError: the crc stored after an element differs.
     """
     require_room(DataType.VARIANT, count, len(data))
     messages, crc, offset = [], 0, 0
@@ -81,8 +81,8 @@ def decode_variant(message: memoryview) -> Variant:
     """Decode one VariantTensorDataProto.
 
     Raises:
-        CorruptCheckpointError: it is not one, or holds a tensor that cannot be.
-        UnsupportedError: a few values in it stand for very many.
+        CorruptCheckpointError: the message, or a tensor in it, is damaged.
+        UnsupportedError: a few values in it are repeated very often.
     """
     name, metadata, tensors = b"", b"", []
     with _inside():
@@ -97,10 +97,10 @@ def decode_variant(message: memoryview) -> Variant:
 
 
 def check_variant(message: memoryview) -> None:
-    """Make sure of what `decode_variant` would, without NumPy; of tensors none is too large.
+    """Check a message as `decode_variant` does, without NumPy; no tensor is too large.
 
     Raises:
-        CheckpointError: as `decode_variant`.
+        CheckpointError: as for `decode_variant`.
     """
     with _inside():
         for number, value in _fields(message):
@@ -119,5 +119,5 @@ def _inside() -> Iterator[None]:
     try:
         yield
     except CheckpointError as error:
-        error.offset = None  # it counts from somewhere inside the message
+        error.offset = None  # it counts from a field inside the message
         raise

@@ -6,11 +6,11 @@ backwards and ends at the first other byte, one for line feeds ends at the first
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import crc32c, mask
 from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.storage.filesystem import is_file, modified_time
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import HEAD_SIZE, describe
 from tfckpt_reader.storage.source import CHUNK, chunks
@@ -60,7 +60,7 @@ def gather(problems: Sequence[Problem], checked: Checked, index: str) -> list[Fa
         try:
             if file is not None:
                 gathered.append(_of_shard(file, damaged, index, foreign_index=foreign_index))
-            elif os.path.isfile(path):
+            elif is_file(path):
                 gathered.append(_of_table(tables.get(path) or File(path), its_codes))
         except (CheckpointError, OSError):  # it has just vanished, or cannot be read
             continue
@@ -99,7 +99,7 @@ def _of_shard(file: DataFile, damaged: set[Segment], index: str, *, foreign_inde
         kind=_kind(source) if len(failing) == len(whole) else None,
         zeros_from=_zeros_from(source, failing),
         newlines=_shard_newlines(source, needed, whole, failing),
-        older=os.path.getmtime(index) - os.path.getmtime(source.name),
+        older=modified_time(index) - modified_time(source.name),
         foreign_index=foreign_index,
     )
 

@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, CorruptCheckpointError
-from tfckpt_reader.paths.companions import graph_file_of
-from tfckpt_reader.paths.discover import Found, search
-from tfckpt_reader.paths.layout import V1_SHARD, Location, size_of
-from tfckpt_reader.paths.locate import places
-from tfckpt_reader.paths.state_file import read_state
+from tfckpt_reader.paths.companions import graph_file_of, saved_model_prefix
+from tfckpt_reader.paths.discover import Discovery, discover
+from tfckpt_reader.paths.layout import V1_SHARD, Location
+from tfckpt_reader.paths.state_file import candidates, read_state
+from tfckpt_reader.storage.filesystem import exists, is_file, is_folder, size_of
 from tfckpt_reader.storage.sniff import describe, is_state_file, read_head
 from tfckpt_reader.storage.workers import WORTH_THREADS, each
 from tfckpt_reader.text import count_of, shortened
@@ -61,12 +61,12 @@ def verify_all(
     """
     require_level(level)
     top = os.fsdecode(folder)
-    if not os.path.isdir(top):
-        what = "is no folder" if os.path.exists(top) else "there is no such folder"
+    if not is_folder(top):
+        what = "is no folder" if exists(top) else "there is no such folder"
         raise CheckpointNotFoundError(what, file=top, advice="To verify one checkpoint, name it")
-    found = search(top)
+    found = discover(top)
     of_folder = _folder_report(top, found, level)
-    partial = [*(_lost(prefix, level) for prefix in found.lost), *_without_variables(found, level)]
+    partial = [*(_lost(prefix, level) for prefix in found.without_index), *_without_variables(found, level)]
     if not (found.checkpoints or partial or of_folder.problems):
         raise CheckpointNotFoundError(
             "there is no checkpoint in this folder or below it",
@@ -79,7 +79,7 @@ def verify_all(
     return (*first, *reports)
 
 
-def _verified(found: Found, level: str, on_progress: Progress | None) -> Iterator[Report]:
+def _verified(found: Discovery, level: str, on_progress: Progress | None) -> Iterator[Report]:
     total = sum(size for _, size in found.checkpoints)
     done = 0
     most = max(_LEAST_KEPT, MOST_PROBLEMS // max(1, len(found.checkpoints)))
@@ -139,25 +139,25 @@ def _lost(prefix: str, level: str) -> Report:
     return _report(Location("V2", prefix), findings, level)
 
 
-def _without_variables(found: Found, level: str) -> Iterator[Report]:
+def _without_variables(found: Discovery, level: str) -> Iterator[Report]:
     """Yield a report of each SavedModel with a graph but no variables."""
     for folder in found.models:
-        location = Location("V2", os.path.join(folder, "variables", "variables"))
+        location = Location("V2", saved_model_prefix(folder))
         findings = Findings()
-        if location.prefix not in found.lost:
+        if location.prefix not in found.without_index:
             check_without_index(location, findings)
         if findings.problems:
             yield _report(location, findings, level)
 
 
-def _folder_report(top: str, found: Found, level: str) -> Report:
+def _folder_report(top: str, found: Discovery, level: str) -> Report:
     """Report unreadable folders, and missing checkpoints of state files."""
     findings = Findings()
     for path, why in found.unreadable:
         findings.add("TFC355", f"could not be searched: {why}", file=path)
     known = {name for location, _ in found.checkpoints for name in _names_of(location)}
     folders = {os.path.dirname(name) for name in known}
-    for path in found.states:
+    for path in found.state_files:
         if os.path.abspath(path) not in known:
             has_company = os.path.dirname(os.path.abspath(path)) in folders
             if has_company or is_state_file(read_head(path)):  # else of another program
@@ -188,7 +188,7 @@ def _check_state(path: str, known: set[str], findings: Findings) -> None:
         return
     folder = os.path.dirname(path)
     if not _is_known(folder, state.newest, known):
-        is_there = any(map(os.path.isfile, places(folder, state.newest)))
+        is_there = any(map(is_file, candidates(folder, state.newest)))
         why = "is cut off, or no checkpoint" if is_there else "is not beside it"
         what = f"the newest checkpoint {why}: {shortened(state.newest)}"
         findings.add("TFC351", what, file=path)
@@ -202,7 +202,7 @@ def _check_state(path: str, known: set[str], findings: Findings) -> None:
 def _is_known(folder: str, written: str, known: set[str]) -> bool:
     """Return whether a state file's entry exists, in its folder or, as for TensorFlow, outside."""
     direct = os.path.join(folder, written)
-    return any(_absolute(path) in known for path in (direct, *places(folder, written)))
+    return any(_absolute(path) in known for path in (direct, *candidates(folder, written)))
 
 
 def _absolute(path: str) -> str:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.export.formats.npy_folder import MANIFEST, file_name, files_to_replace
+from tfckpt_reader.export.formats.npy_folder import MANIFEST, NpyFolder, file_name
 from tfckpt_reader.storage.atomic import REPLACED, SUFFIX
 
 FLOATS = np.array([1.5, -2.0, 3.0], np.float32)
@@ -157,7 +157,7 @@ def test_what_an_archive_holds_a_folder_holds(folder: str, raw: bool, tmp_path: 
 def test_names_that_differ_in_case_only(tmp_path: Path) -> None:
     w.write_bundle(tmp_path / "p", {"Kernel": FLOATS, "kernel": FLOATS, "other": FLOATS})
     for skip in (False, True):
-        with pytest.raises(tfckpt.UnsupportedError, match=r"2 tensors .* case does not count"):
+        with pytest.raises(tfckpt.UnsupportedError, match=r"2 tensors .* case is ignored"):
             tfckpt.convert(tmp_path / "p", f"{tmp_path}/out/", skip_unsupported=skip)
     assert not (tmp_path / "out").exists()
     done = tfckpt.convert(tmp_path / "p", f"{tmp_path}/out/", rename=["^Kernel$=>Kernel_2"])
@@ -222,7 +222,7 @@ def test_what_nobody_listed_is_never_removed(extra: str, written: Path) -> None:
     else:
         path.write_bytes(b"[1, {}]")
     for dry_run in (False, True):
-        with pytest.raises(FileExistsError, match="no conversion has put there"):
+        with pytest.raises(FileExistsError, match="no conversion wrote"):
             tfckpt.convert(written.parent / "p", f"{written}/", force=True, dry_run=dry_run)
     assert path.exists()
     assert (written / "a.npy").exists()
@@ -236,13 +236,13 @@ def test_only_a_folder_is_replaced(kind: str, written: Path) -> None:
         target.write_bytes(b"mine")
     else:
         target.symlink_to(written)
-    with pytest.raises(FileExistsError, match="no folder"):
+    with pytest.raises(FileExistsError, match="not a folder"):
         tfckpt.convert(written.parent / "p", f"{target}/", force=True)
     assert target.read_bytes() == b"mine" if kind == "file" else target.is_symlink()
 
 
 def test_the_checkpoints_own_folder_is_never_replaced(written: Path) -> None:
-    with pytest.raises(FileExistsError, match="no conversion has put there"):
+    with pytest.raises(FileExistsError, match="no conversion wrote"):
         tfckpt.convert(written.parent / "p", f"{written.parent}/", force=True)
     assert (written.parent / "p.index").exists()
 
@@ -280,4 +280,4 @@ def test_what_is_put_there_meanwhile_stays(written: Path) -> None:
 def test_a_list_that_is_none(text: str, tmp_path: Path) -> None:
     (tmp_path / MANIFEST).write_text(text, encoding="latin-1")
     with pytest.raises(FileExistsError, match=MANIFEST):
-        files_to_replace(str(tmp_path))
+        NpyFolder().files_to_replace(str(tmp_path))

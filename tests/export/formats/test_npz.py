@@ -19,23 +19,25 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tfckpt_reader.errors import CorruptCheckpointError
-from tfckpt_reader.export.arrays import Stored, numeric
-from tfckpt_reader.export.formats import npy, npz
+from tfckpt_reader.export.arrays import OutputArray
+from tfckpt_reader.export.formats import FORMATS
+from tfckpt_reader.export.transfer import Job
 from tfckpt_reader.formats.reader import Reader
 from tfckpt_reader.tensor.dtypes import DataType
-from tfckpt_reader.tensor.spec import TensorSpec
+from tfckpt_reader.tensor.spec import Segment, TensorSpec
 
+NPZ = FORMATS["npz"]
 STRING, FLOAT = DataType.STRING, DataType.FLOAT32
 NUMPY_HAS = [d for d in DataType if d.itemsize and not d.needs_ml_dtypes]
 
 
 def spec(name: str, dtype: DataType = FLOAT, shape: tuple[int, ...] = (2,)) -> TensorSpec:
     nbytes = prod(shape) * dtype.itemsize
-    return TensorSpec(name, dtype, shape, nbytes, 0, 0, 0)
+    return TensorSpec(Segment(name, dtype, shape, nbytes, 0, 0, 0))
 
 
 def refused(*specs: TensorSpec) -> dict[str, str]:
-    found = {s.name: npz.why_refused(s.name, s, {s.name for s in specs}) for s in specs}
+    found = {s.name: NPZ.refusal(s.name, s, {s.name for s in specs}) for s in specs}
     return {name: why for name, why in found.items() if why}
 
 
@@ -52,7 +54,7 @@ class Bytes:
     def __init__(self, data: dict[str, list[bytes]]) -> None:
         self.data = data
 
-    def pour(
+    def read_many(
         self,
         specs: Sequence[TensorSpec],
         take: Callable[[int, int, memoryview], object],
@@ -65,36 +67,38 @@ class Bytes:
                 done += len(piece)
                 on_read(len(piece))
 
-    def stream(self, spec: TensorSpec) -> Iterator[memoryview]:
+    def blocks(self, spec: TensorSpec) -> Iterator[memoryview]:
         return map(memoryview, self.data[spec.name])
 
 
 def archive_of(
-    arrays: Iterable[Stored],
+    arrays: Iterable[OutputArray],
     data: dict[str, list[bytes]] | None = None,
-    wrote: Callable[[int], None] = lambda _: None,
-    write: Callable[..., None] = npz.write,
+    on_read: Callable[[int], None] = lambda _: None,
+    *,
+    compress: bool = False,
 ) -> bytes:
+    reader = cast("Reader", Bytes(data or {}))
     with tempfile.TemporaryFile() as file:
-        write(file, cast("Reader", Bytes(data or {})), list(arrays), wrote)
+        NPZ.write(file, Job(reader, list(arrays), on_read, {}, compress))
         file.seek(0)
         return file.read()
 
 
-def written(*arrays: Stored) -> bytes:
+def written(*arrays: OutputArray) -> bytes:
     return archive_of(arrays)
 
 
-def made(name: str, descr: str, shape: tuple[int, ...], *pieces: bytes) -> Stored:
+def made(name: str, descr: str, shape: tuple[int, ...], *pieces: bytes) -> OutputArray:
     """An array whose bytes are made apart, as those of strings are."""
     size = np.dtype(descr).itemsize
-    return Stored(name, descr, shape, size, spec(name), pieces=lambda: iter(pieces))
+    return OutputArray(name, descr, shape, size, spec(name), chunks=lambda: iter(pieces))
 
 
-def of_numbers(spec: TensorSpec, *, raw: bool) -> Stored:
-    form = npy.form(spec.dtype, raw=raw)
-    assert form is not None
-    return numeric(spec.name, spec, form)
+def of_numbers(spec: TensorSpec, *, raw: bool) -> OutputArray:
+    encoding = NPZ.encoding(spec.dtype, raw=raw)
+    assert encoding is not None
+    return OutputArray.numeric(spec.name, spec, encoding)
 
 
 def loaded(archive: bytes) -> dict[str, NDArray[Any]]:
@@ -103,9 +107,11 @@ def loaded(archive: bytes) -> dict[str, NDArray[Any]]:
         return {name: found[name] for name in found.files}
 
 
-def strings(elements: Iterable[bytes], shape: tuple[int, ...] | None = None) -> tuple[Stored, ...]:
+def strings(
+    elements: Iterable[bytes], shape: tuple[int, ...] | None = None
+) -> tuple[OutputArray, ...]:
     array = objects(elements, shape)
-    return npy.strings("s", spec("s", STRING, array.shape), lambda: array)
+    return NPZ.string_arrays("s", spec("s", STRING, array.shape), lambda: array)
 
 
 # What is refused.
@@ -233,7 +239,7 @@ def test_all_are_refused_at_once() -> None:
 )
 def test_strings_of_one_width(elements: list[bytes], width: int) -> None:
     (member,) = strings(elements)
-    assert (member.name, member.kind) == ("s", f"|S{width}")
+    assert (member.name, member.type_name) == ("s", f"|S{width}")
     assert member.nbytes == width * len(elements)
     found = loaded(written(member))["s"]
     assert found.dtype == np.dtype(f"S{width}")
@@ -289,8 +295,8 @@ def test_strings_come_in_few_pieces(end: bytes) -> None:
     """Each costs calls to the system; and none is much larger than its last string."""
     elements = [b"%09d" % i + end for i in range(100_000)]
     member = strings(elements)[0]
-    assert member.pieces is not None
-    pieces = [bytes(piece) for piece in member.pieces()]
+    assert member.chunks is not None
+    pieces = [bytes(piece) for piece in member.chunks()]
     assert b"".join(pieces) == b"".join(elements)
     assert len(pieces) <= 5
     assert max(map(len, pieces)) < (1 << 18) + 10
@@ -351,7 +357,7 @@ def test_shape_of_numbers(shape: tuple[int, ...]) -> None:
 # The archive.
 
 
-def many() -> Iterator[Stored]:
+def many() -> Iterator[OutputArray]:
     for i in range(5):
         yield made(f"d/t{i}", "<i8", (2,), bytes(8), bytes([i]) * 8)
 
@@ -387,21 +393,19 @@ def test_empty_archive_loads() -> None:
     assert loaded(written()) == {}
 
 
-def test_every_byte_is_told() -> None:
-    told: list[int] = []
-    archive_of(many(), wrote=told.append)
-    assert told == [8] * 10
+def test_progress_counts_every_byte() -> None:
+    read: list[int] = []
+    archive_of(many(), on_read=read.append)
+    assert read == [8] * 10
 
 
-@pytest.mark.parametrize("write", [npz.write, npz.write_deflated])
+@pytest.mark.parametrize("compress", [False, True])
 @pytest.mark.parametrize("pieces", [[], [b"ab"], [b"abcd"]])
-def test_a_tensor_of_another_size_is_refused(
-    pieces: list[bytes], write: Callable[..., None]
-) -> None:
+def test_a_tensor_of_another_size_is_refused(pieces: list[bytes], compress: bool) -> None:
     """Its place was kept by its size: too few bytes or too many would be a wrong archive."""
     arrays = [of_numbers(spec("t", DataType.UINT8, (3,)), raw=False)]
     with pytest.raises(CorruptCheckpointError, match="changed while it was read") as caught:
-        archive_of(arrays, {"t": pieces}, write=write)
+        archive_of(arrays, {"t": pieces}, compress=compress)
     assert caught.value.tensor == "t"
 
 

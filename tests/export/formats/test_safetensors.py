@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.export.formats import safetensors
+from tfckpt_reader.export.formats import FORMATS, safetensors
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.spec import TensorSpec
 
@@ -112,8 +112,8 @@ KINDS = {
 
 @pytest.mark.parametrize("dtype", list(DataType), ids=str)
 def test_type(dtype: DataType) -> None:
-    form = safetensors.form(dtype, raw=False)
-    assert (form.kind if form else None) == KINDS.get(dtype.name)
+    encoding = FORMATS["safetensors"].encoding(dtype, raw=False)
+    assert (encoding.type_name if encoding else None) == KINDS.get(dtype.name)
 
 
 def test_what_numpy_lacks_keeps_its_bits(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_header_that_is_too_long_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(safetensors, "_LONGEST_HEADER", 200)
-    monkeypatch.setattr("tfckpt_reader.export.destination.written_aside", None)  # is not come to
+    monkeypatch.setattr("tfckpt_reader.export.destination.atomic_file", None)  # is not come to
     for dry_run in (False, True):
         with pytest.raises(tfckpt.UnsupportedError, match=r"more than a \.safetensors header"):
             converted(tmp_path, NUMBERS, dry_run=dry_run)
@@ -202,4 +202,4 @@ def test_every_type_that_tensorflow_wrote(tmp_path: Path) -> None:
             spec: TensorSpec = ckpt.specs[name]
             assert found[name][1] == list(spec.shape)
             if KINDS[spec.dtype.name] not in ("I8", "U8", "F32"):
-                assert found[name][2] == b"".join(map(bytes, ckpt.reader.stream(spec)))
+                assert found[name][2] == b"".join(map(bytes, ckpt.reader.blocks(spec)))

@@ -19,20 +19,20 @@ from project import FIXTURES
 import tfckpt_reader as tfckpt
 from tfckpt_reader.encoding.checksum import PartialChecksums, crc32c
 from tfckpt_reader.formats.v2 import bulk as streams
-from tfckpt_reader.formats.v2 import segments, shards
+from tfckpt_reader.formats.v2 import segments
 from tfckpt_reader.formats.v2.bulk import Window, scan, windows
 from tfckpt_reader.formats.v2.bundle import Bundle
-from tfckpt_reader.formats.v2.segments import crc_by_parts
+from tfckpt_reader.formats.v2.segments import parallel_crc
 from tfckpt_reader.storage import workers as crew
 from tfckpt_reader.storage.source import CHUNK
 from tfckpt_reader.tensor.dtypes import DataType
-from tfckpt_reader.tensor.spec import Run, TensorSpec
+from tfckpt_reader.tensor.spec import Segment, TensorSpec
 
 RNG = np.random.default_rng(7)
 
 
-def runs_of(bundle: Bundle) -> list[Run]:
-    return [run for spec in bundle.listing().values() for run in bundle.runs(spec)]
+def runs_of(bundle: Bundle) -> list[Segment]:
+    return [run for spec in bundle.listing().values() for run in bundle.segments(spec)]
 
 
 @pytest.fixture(params=[0, 1 << 62], ids=["batches", "windows"])
@@ -61,15 +61,15 @@ def test_windows_hold_each_byte_of_each_run_once(layout: list[tuple[int, int, in
     for number, (file, gap, size) in enumerate(layout):
         offset = ends[file] + gap
         ends[file] = offset + size
-        run = Run(str(number), DataType.UINT8, (size,), size, file, offset, 0)
+        run = Segment(str(number), DataType.UINT8, (size,), size, file, offset, 0)
         places.append((number, run))
     found: list[Window] = list(windows(places))
     seen: dict[int, int] = defaultdict(int)
     for window in found:
         assert window.size <= CHUNK
-        assert window.size == sum(piece.size for piece in window.pieces)
+        assert window.size == sum(piece.size for piece in window.spans)
         offset = window.offset
-        for piece in window.pieces:
+        for piece in window.spans:
             _, run = places[piece.number]
             assert run.shard == window.shard
             assert offset == run.offset + piece.first
@@ -201,7 +201,7 @@ def poured(ckpt: tfckpt.Checkpoint, specs: list[TensorSpec]) -> list[bytes]:
         got[number][first : first + len(piece)] = piece
 
     read: list[int] = []
-    ckpt.reader.pour(specs, take, read.append)
+    ckpt.reader.read_many(specs, take, read.append)
     assert sum(read) == sum(map(len, got))
     return [bytes(data) for data in got]
 
@@ -213,7 +213,7 @@ def test_pour_gives_what_reading_gives(path: Path) -> None:
         with tfckpt.open(prefix, mmap=False) as ckpt:
             specs = [spec for spec in ckpt.specs.values() if spec.dtype.itemsize]
             try:
-                wanted = [b"".join(map(bytes, ckpt.reader.stream(spec))) for spec in specs]
+                wanted = [b"".join(map(bytes, ckpt.reader.blocks(spec))) for spec in specs]
             except tfckpt.CheckpointError:
                 with pytest.raises(tfckpt.CheckpointError):
                     poured(ckpt, specs)
@@ -268,16 +268,16 @@ def test_the_chunk_is_whole_elements_of_every_type() -> None:
 
 @pytest.mark.usefixtures("several")
 @pytest.mark.parametrize("size", [0, 1, 9, 10, 11, 20, 1000, 1001])
-def test_the_crc_by_parts(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_parallel_crc(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segments, "_PART", 10)
     data = RNG.bytes(size)
-    assert crc_by_parts(memoryview(data)) == crc32c(data)
+    assert parallel_crc(memoryview(data)) == crc32c(data)
 
 
 @pytest.mark.usefixtures("several")
 def test_a_large_view_is_checked_by_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segments, "_PART", 100)
-    monkeypatch.setattr(shards, "WORTH_PARTS", 4000)
+    monkeypatch.setattr(segments, "WORTH_PARTS", 4000)
     values = RNG.standard_normal(1000).astype(np.float32)
     prefix = tmp_path / "p"
     w.write_bundle(prefix, {"a": values, "b": values[1:]})

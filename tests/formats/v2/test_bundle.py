@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import writers as w
 from numpy.testing import assert_array_equal
+from reading import check_tensor
 from strategies import numbers
 
 import tfckpt_reader as tfckpt
@@ -41,7 +42,7 @@ def assert_refused(ckpt: tfckpt.Checkpoint, name: str, kind: type[Exception]) ->
         with pytest.raises(kind):
             ckpt.read(name, rows=slice(0, 1))
     with pytest.raises(kind):
-        ckpt.reader.check(ckpt.specs[name])
+        check_tensor(ckpt.reader, ckpt.specs[name])
     assert isinstance(first.value, tfckpt.CheckpointError)
     assert first.value.tensor == name
     return first.value
@@ -285,8 +286,8 @@ def test_a_scalar_in_a_slice(tmp_path: Path) -> None:
         spec = ckpt.specs["t"]
         assert len(spec.slices) == 1
         assert ckpt["t"] == ckpt.read("t") == 2.5
-        assert b"".join(ckpt.reader.stream(spec)) == np.array(2.5, "<f8").tobytes()
-        ckpt.reader.check(spec)
+        assert b"".join(ckpt.reader.blocks(spec)) == np.array(2.5, "<f8").tobytes()
+        check_tensor(ckpt.reader, spec)
 
 
 def test_full_shape_that_slices_do_not_fill(tmp_path: Path) -> None:
@@ -318,7 +319,7 @@ def test_damaged_slice(tmp_path: Path) -> None:
         with pytest.raises(tfckpt.ChecksumError):
             ckpt.read("t", rows=slice(0, 1), check=True)
         with pytest.raises(tfckpt.ChecksumError):
-            list(ckpt.reader.stream(ckpt.specs["t"]))
+            list(ckpt.reader.blocks(ckpt.specs["t"]))
         assert_array_equal(ckpt.read("t", rows=slice(2, 4), check=True), GRID[2:])
         assert_array_equal(ckpt.read("t", rows=slice(1, 4)), GRID[1:])
 

@@ -1,4 +1,4 @@
-"""What goes into models and comes out of them: as signatures say, and where they are hidden.
+"""Inputs and outputs of models: those of signatures, and guesses with the signatures hidden.
 
 The graphs of ``fixtures/graphs_*`` are real models. Their signatures are what is true; they are
 cut out of the files, byte by byte, and what is found then is compared. The figures here are those
@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.encoding.coding import set_apart
+from tfckpt_reader.encoding.coding import split_fields
 from tfckpt_reader.graph.decode.node_store import StoredNodes
 from tfckpt_reader.graph.graph import Graph
 from tfckpt_reader.graph.infer.dataflow import Flow
@@ -184,8 +184,8 @@ def test_reasons(file: str, tmp_path: Path) -> None:
         assert part in found[name]
 
 
-def test_machinery_is_out(tmp_path: Path) -> None:
-    """Nothing of the Saver, of the optimizer or of the summaries is among the likely ones."""
+def test_auxiliary_operations_are_left_out(tmp_path: Path) -> None:
+    """Likely outputs contain none of the Saver, the optimizer or the summaries."""
     for folder, answers in SETS.items():
         for file in answers:
             meta = hide(tmp_path, contents(folder, file), file)
@@ -211,7 +211,7 @@ def names(ends: Sequence[Any]) -> list[str]:
     return [end.name for end in ends]
 
 
-def test_what_is_not_said_is_unknown(tmp_path: Path) -> None:
+def test_undefined_ops_leave_dtypes_unknown(tmp_path: Path) -> None:
     meta = guess(tmp_path, [node("x", "Placeholder"), node("y", "Custom", ["x", "gone"])])
     (x,), (y,) = meta.inputs, meta.outputs
     assert (x.name, x.dtype, x.shape) == ("x:0", None, None)
@@ -223,7 +223,7 @@ def test_what_is_not_said_is_unknown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("nodes", [[], [node("w", "VarHandleOp")], [node("c", "Const")] * 2])
-def test_nothing_is_found_where_nothing_is(nodes: list[bytes], tmp_path: Path) -> None:
+def test_graphs_without_endpoints(nodes: list[bytes], tmp_path: Path) -> None:
     meta = guess(tmp_path, nodes)
     assert (meta.inputs, meta.outputs) == ((), ())
 
@@ -251,13 +251,13 @@ def test_a_claim_of_many_outputs_is_cut(tmp_path: Path) -> None:
 
 
 def test_no_placeholder_at_all(tmp_path: Path) -> None:
-    """What is computed from variables alone is what such a model gives."""
+    """The output of such a model depends on variables alone."""
     nodes = [node("v", "VariableV2"), node("n", "RandomNormal"), node("y", "MatMul", ["n", "v"])]
     meta = guess(tmp_path, nodes)
     assert (meta.inputs, names(meta.outputs)) == ((), ["y:0"])
 
 
-def test_savers_tell_what_saves(tmp_path: Path) -> None:
+def test_saver_defs_name_the_save_ops(tmp_path: Path) -> None:
     """A call of a function does not show that it saves; the SaverDef does."""
     nodes = [
         node("v", "VarHandleOp"),
@@ -278,7 +278,7 @@ def collection(name: str, *nodes: str) -> bytes:
     return text(4, text(1, name) + text(2, values))
 
 
-def test_collections_tell_losses_and_training(tmp_path: Path) -> None:
+def test_collections_name_losses_and_training(tmp_path: Path) -> None:
     nodes = [
         node("x", "Placeholder"),
         node("v", "VariableV2"),
@@ -314,7 +314,7 @@ def test_a_hinge_is_of_the_loss_and_a_layer_is_not(tmp_path: Path) -> None:
     assert "labels" in meta.inputs[1].reason
 
 
-def test_the_last_layer_is_no_part_of_the_loss(tmp_path: Path) -> None:
+def test_the_last_layer_is_not_in_the_loss(tmp_path: Path) -> None:
     nodes = [
         node("x", "Placeholder"),
         node("v", "VariableV2"),
@@ -393,7 +393,7 @@ OPS += " While Shape SaveV2 ApplyAdam Assign ScalarSummary IteratorGetNext Const
 
 @st.composite
 def graphs(draw: st.DrawFn) -> list[tuple[str, str, list[str]]]:
-    """Any ops, wired in any way: cycles, names twice, inputs that are not there."""
+    """Any ops, connected in any way: cycles, repeated names, absent inputs."""
     count = draw(st.integers(1, 14))
     labels = [f"{draw(st.sampled_from(['', 'gradients/']))}n{i % 12}" for i in range(count)]
     tensors = st.sampled_from([*labels, "gone", *(f"{each}:1" for each in labels)])
@@ -418,7 +418,7 @@ def test_any_graph_has_an_answer(
 
 def flow_of(nodes: Sequence[bytes]) -> Flow:
     data = memoryview(b"".join(text(1, each) for each in nodes))
-    (spans,), _ = set_apart(data, (1,), len(nodes))
+    (spans,), _ = split_fields(data, (1,), len(nodes))
     return Flow(Graph(StoredNodes(data, spans, 1, "x"), dict).operations)
 
 
@@ -484,7 +484,7 @@ def wide(kind: str, count: int) -> Iterator[bytes]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["chain", "ends", "loops", "margins", "pipeline"])
-def test_it_takes_a_step_per_edge(kind: str, tmp_path: Path) -> None:
+def test_time_is_linear_in_edges(kind: str, tmp_path: Path) -> None:
     meta = guess(tmp_path, list(wide(kind, 50_000)))
     assert meta.inputs
     assert meta.outputs

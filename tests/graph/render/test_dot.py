@@ -42,7 +42,7 @@ def test_boxes_and_edges(tmp_path: Path) -> None:
     assert tfckpt.to_dot(meta) == tfckpt.to_dot(meta, depth=3) == tfckpt.to_dot(meta, depth=10**30)
 
 
-def test_only_what_outputs_need(tmp_path: Path) -> None:
+def test_subgraph_of_outputs(tmp_path: Path) -> None:
     meta = read(tmp_path, meta_bytes(NODES))
     texts, _ = drawn(tfckpt.to_dot(meta, outputs=["deep/er/mul:0"]))
     assert [line.split(":")[0] for line in texts] == ["in/x", "in/y", "w", "deep/er/mul"]
@@ -61,7 +61,7 @@ def test_names_that_differ_by_a_number_are_one_at_depth_0(tmp_path: Path) -> Non
     ]  # fmt: skip
 
 
-def test_the_depth_is_chosen_so_that_it_can_be_read(tmp_path: Path) -> None:
+def test_default_depth_is_readable(tmp_path: Path) -> None:
     def depth(names: list[str]) -> tuple[int, int]:
         picture = collapsed(read(tmp_path, meta_bytes([node(name, "A") for name in names])))
         return picture.depth, len(picture.boxes)
@@ -86,7 +86,7 @@ def test_a_function_has_arguments(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_what_is_no_node_has_few_boxes_too(tmp_path: Path) -> None:
+def test_names_without_nodes_have_few_boxes(tmp_path: Path) -> None:
     def drawing(number: int) -> tuple[list[str], dict[tuple[str, str, bool], str]]:
         takes = [f"gone{i}" for i in range(number)]
         nodes = [node("a/x", "A", takes), node("b", "B", ["gone0", "gone1", "^only"])]
@@ -161,7 +161,9 @@ ODD = [
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=3))
-def test_no_name_means_anything(tmp_path_factory: pytest.TempPathFactory, more: list[str]) -> None:
+def test_names_have_no_meaning_in_dot(
+    tmp_path_factory: pytest.TempPathFactory, more: list[str]
+) -> None:
     names = list(dict.fromkeys(name.replace("/", "|") for name in [*ODD, *more]))
     data = meta_bytes([node(name.encode(), "A") for name in names])
     boxes, _ = parsed(tfckpt.to_dot(read(tmp_path_factory.mktemp("odd"), data)))

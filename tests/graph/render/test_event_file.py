@@ -149,7 +149,7 @@ def test_large_attributes_are_left_out_by_name(tmp_path: Path) -> None:
     assert tensorboard(tmp_path) == [[2, 1, 3]]
 
 
-def test_the_file_says_nothing_but_the_graph(tmp_path: Path) -> None:
+def test_the_file_holds_only_the_graph(tmp_path: Path) -> None:
     meta = tfckpt.read_meta_graph(FIXTURES / "saver_tf1" / "model.ckpt-1.meta")
     tfckpt.write_event_file(meta, tmp_path / "a" / "b")
     version, graph = records(tmp_path / "a" / "b" / NAME)
@@ -168,7 +168,7 @@ def test_text_and_binary_make_the_same_file(tmp_path: Path) -> None:
     assert nodes_in(tmp_path / NAME) == [node("a/x", "NoOp"), node("b", "Neg", ["a/x"])]
 
 
-def test_only_what_an_output_needs(tmp_path: Path) -> None:
+def test_subgraph_of_an_output(tmp_path: Path) -> None:
     nodes = [node("a", "A"), node("b", "B", ["a:1", "^c"]), node("a", "Again"), node("c", "C")]
     meta = read(tmp_path, meta_bytes([*nodes, node("d", "D", ["b"])]))
     tfckpt.write_event_file(meta, tmp_path, outputs=["b:0"])
@@ -178,7 +178,7 @@ def test_only_what_an_output_needs(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-def test_what_is_odd_but_can_be_shown(tmp_path: Path) -> None:
+def test_odd_graphs_that_tensorboard_shows(tmp_path: Path) -> None:
     nodes = [node("a", "A", ["b", "gone:3"]), node("b", "B", ["a"]), node("a", "Again", ["a"])]
     tfckpt.write_event_file(read(tmp_path, meta_bytes(nodes)), tmp_path)
     assert nodes_in(tmp_path / NAME) == nodes
@@ -203,7 +203,9 @@ UTF8 = "names in UTF-8"
         (b"\x0b" * (LIMIT + 1), "node 1", "unknown wire type"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_shown_is_refused(bad: bytes, where: str, why: str, tmp_path: Path) -> None:
+def test_nodes_that_tensorboard_cannot_show_are_refused(
+    bad: bytes, where: str, why: str, tmp_path: Path
+) -> None:
     meta = read(tmp_path, meta_bytes([PLAIN, bad]))
     with pytest.raises(tfckpt.CheckpointError, match=why) as caught:
         tfckpt.write_event_file(meta, tmp_path / "logs")

@@ -259,7 +259,7 @@ def _shapes() -> Iterator[Case]:
 
 
 def _places() -> Iterator[Case]:
-    negative, size = corrupt("place is negative"), corrupt("size does not fit")
+    negative, size = corrupt("position is negative"), corrupt("size does not fit")
     missing, short = (
         Fails(CheckpointNotFoundError, "is missing"),
         Fails(TruncatedError, "ends before the tensor does"),

@@ -83,7 +83,8 @@ def values() -> Iterator[Case]:  # noqa: PLR0915 - a list of cases
     )
     yield string("size-3-long", "size 3 bytes larger", good, right, good_crc, size=len(good) + 3)
     yield string("size-0", "size 0 for 3 strings", good, too_few, good_crc, size=0)
-    yield string("size-minus-5", "size -5", good, corrupt("place is negative"), good_crc, size=-5)
+    negative = corrupt("position is negative")
+    yield string("size-minus-5", "size -5", good, negative, good_crc, size=-5)
     yield string(
         "size-past-file", "size past the file", good, Fails(TruncatedError, "ends before"),
         good_crc, size=5000,

@@ -1,1 +1,4 @@
-"""Text that describes tensors and graphs on a terminal."""
+"""Tensors and graphs as facts, for JSON, and as lines, for a terminal.
+
+Prints nothing.
+"""

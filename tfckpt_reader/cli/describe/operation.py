@@ -1,7 +1,4 @@
-"""One operation as facts, which become JSON, and as lines.
-
-Prints nothing.
-"""
+"""One operation of a graph: its tensors and attributes."""
 
 from __future__ import annotations
 
@@ -9,8 +6,9 @@ from contextlib import suppress
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.cli.describe.graph import FIRST, first_few, known, plain, shape_text, sizes
+from tfckpt_reader.cli.describe.notation import FIRST, first_names, json_value, known, shape_text
 from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.graph.decode.attributes import FunctionCall
 from tfckpt_reader.text import shortened
 
 if TYPE_CHECKING:
@@ -22,20 +20,11 @@ if TYPE_CHECKING:
 _MOST_OUTPUTS = 100
 
 
-def _tensor_facts(graph: MetaGraph, name: str) -> dict[str, Any]:
-    tensor = None
-    with suppress(CheckpointError):
-        # Asked first: for what is not there, `tensor` looks through all names for one like it.
-        tensor = graph.tensor(name) if graph.find(graph.origin(name)) else None
-    dtype = None if tensor is None or tensor.dtype is None else str(tensor.dtype)
-    return {"name": name, "dtype": dtype, "shape": sizes(tensor.shape if tensor else None)}
-
-
 def operation_facts(graph: MetaGraph, operation: Operation) -> dict[str, Any]:
-    """Return all about one operation."""
+    """Return the type, device, inputs, outputs and attributes of an operation."""
     attrs = operation.attrs
     count = None
-    with suppress(CheckpointError):  # which is told of the attribute
+    with suppress(CheckpointError):  # the attribute below has this error
         count = graph.output_count(operation)
     outputs = [f"{operation.name}:{i}" for i in range(min(count or 0, _MOST_OUTPUTS))]
     return {
@@ -53,16 +42,31 @@ def operation_facts(graph: MetaGraph, operation: Operation) -> dict[str, Any]:
     }
 
 
+def _tensor_facts(graph: MetaGraph, name: str) -> dict[str, Any]:
+    tensor = None
+    with suppress(CheckpointError):
+        # `find` comes first: without the operation, `tensor` compares all names with this one.
+        tensor = graph.tensor(name) if graph.find(graph.origin(name)) else None
+    dtype, shape = (tensor.dtype, tensor.shape) if tensor else (None, None)
+    return {"name": name, "dtype": json_value(dtype), "shape": json_value(shape)}
+
+
 def _attribute(attrs: Mapping[str, Any], name: str) -> Any:
-    """Return an attribute as JSON has it; one that cannot be read does not hide the others."""
+    """Return an attribute for JSON; an unreadable one does not stop the rest."""
     try:
-        return plain(attrs[name])
+        return _attribute_value(attrs[name])
     except CheckpointError as error:
         return {"error": str(error)}
 
 
+def _attribute_value(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_attribute_value(each) for each in value]
+    return {"function": value.name} if isinstance(value, FunctionCall) else json_value(value)
+
+
 def is_damaged(facts: Mapping[str, Any]) -> bool:
-    """Tell whether an attribute of an operation could not be read."""
+    """Return whether an attribute of an operation is unreadable."""
     return any(isinstance(v, dict) and "error" in v for v in facts["attrs"].values())
 
 
@@ -80,7 +84,7 @@ def operation_lines(facts: Mapping[str, Any]) -> list[str]:
     if facts["output_count"] is None:
         lines.append("outputs  ? (the file does not say how many)")
     for each in facts["outputs"]:
-        users = first_few(each["consumers"])
+        users = first_names(each["consumers"])
         lines.append(f"output   {tensor(each)}" + (f"  -> {users}" if users else ""))
     if (facts["output_count"] or 0) > _MOST_OUTPUTS:
         lines.append(f"         and {facts['output_count'] - _MOST_OUTPUTS:,} more outputs")
@@ -88,7 +92,7 @@ def operation_lines(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _value_text(value: Any) -> str:
-    """Return the value of an attribute, as JSON has it, for a line."""
+    """Return an attribute from `operation_facts` as text."""
     if isinstance(value, list):
         more = f", … {len(value):,} in all" if len(value) > FIRST else ""
         return f"[{', '.join(map(_value_text, value[:FIRST]))}{more}]"

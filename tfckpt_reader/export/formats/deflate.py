@@ -1,10 +1,10 @@
-"""Deflate on threads, to the same bytes however many of them there are.
+"""Deflate on threads, with the same result for any number of them.
 
 Knows no zip file.
 
-Bytes are cut into blocks of one size. Each is deflated by itself and ends on a whole byte with a
-full flush, which lets the next begin without looking back: joined, they are one stream of RFC
-1951. A block's matches do not reach into the block before it, which costs about a thousandth.
+A stream is cut into blocks of one size. Each is deflated independently and ends on a whole byte
+with a full flush: joined, the results are one stream of RFC 1951. No match reaches into the
+previous block; this costs about a thousandth in size.
 """
 
 from __future__ import annotations
@@ -20,63 +20,63 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
 BLOCK = 1 << 20
-"""Bytes in a block before it is deflated. Another number makes other files."""
+"""Uncompressed bytes in a block. Changing it changes the files."""
 _LEVEL = 6
 _RAW = -15
-"""A window of 32 KiB, and no header of zlib's own."""
+"""A window of 32 KiB, without zlib's header."""
 
 
 class Block(NamedTuple):
-    """Some bytes of a stream."""
+    """A block to deflate."""
 
     data: bytes | bytearray
     last: bool
-    """Whether it ends its stream."""
+    """Whether it is the last of its stream."""
 
 
 class Deflated(NamedTuple):
-    """A block that was deflated."""
+    """A deflated block."""
 
     data: bytes
     size: int
-    """Bytes that it was before."""
+    """Uncompressed bytes."""
     crc32: int
-    """Of these."""
+    """Of the uncompressed bytes."""
     last: bool
 
 
-def blocks(pieces: Iterable[bytes | memoryview]) -> Iterator[Block]:
-    """Cut a stream into blocks; pieces are copied, so that they may be overwritten."""
+def blocks(stream: Iterable[bytes | memoryview]) -> Iterator[Block]:
+    """Cut a stream into blocks. The bytes are copied: their buffers may be reused."""
     block = bytearray()
-    for piece in pieces:
+    for data in stream:
         done = 0
-        while done < len(piece):
+        while done < len(data):
             if len(block) == BLOCK:
                 yield Block(block, last=False)
                 block = bytearray()
-            part = piece[done : done + BLOCK - len(block)]
-            block += part
-            done += len(part)
+            room = BLOCK - len(block)
+            block += data[done : done + room]
+            done += room
     yield Block(block, last=True)
 
 
-def deflated(wanted: Iterable[Block]) -> Generator[Deflated, None, None]:
-    """Deflate blocks, of any number of streams, and yield them in their order. To be closed.
+def deflated(stream: Iterable[Block]) -> Generator[Deflated, None, None]:
+    """Deflate the blocks of one or more streams, and yield them in order. The caller closes it.
 
     Only a few blocks for each thread are in memory.
     """
     threads = processors()
     waiting: deque[Future[Deflated]] = deque()
     with ThreadPoolExecutor(threads) as pool:
-        for block in wanted:
-            waiting.append(_begun(pool, block))
+        for block in stream:
+            waiting.append(_submit(pool, block))
             if len(waiting) > 2 * threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _begun(pool: ThreadPoolExecutor, block: Block) -> Future[Deflated]:
+def _submit(pool: ThreadPoolExecutor, block: Block) -> Future[Deflated]:
     try:
         return pool.submit(_deflate, block)
     except RuntimeError:  # the system gives no more threads
@@ -86,7 +86,7 @@ def _begun(pool: ThreadPoolExecutor, block: Block) -> Future[Deflated]:
 
 
 def _deflate(block: Block) -> Deflated:
-    machine = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW)
-    data = machine.compress(block.data)
-    data += machine.flush(zlib.Z_FINISH if block.last else zlib.Z_FULL_FLUSH)
+    compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW)
+    data = compressor.compress(block.data)
+    data += compressor.flush(zlib.Z_FINISH if block.last else zlib.Z_FULL_FLUSH)
     return Deflated(data, len(block.data), zlib.crc32(block.data), block.last)

@@ -1,7 +1,7 @@
-"""Write arrays as a .safetensors file: a JSON header, then the bytes, without gaps.
+"""The .safetensors file: a JSON header, then the bytes, without gaps.
 
-Sees specs and bytes, never a checkpoint file. The format's own README tells it: 8 bytes
-of header size, the header, the data; ``{"name": {"dtype", "shape", "data_offsets"}}``.
+Knows specs and bytes, no checkpoint. The README of huggingface/safetensors defines it: 8 bytes of
+header size, the header, the data; ``{"name": {"dtype", "shape", "data_offsets"}}``.
 
 Arrays are ordered by the size of their elements, largest first, then by name: so each begins at a
 multiple of its element's size, since the header ends at a multiple of 8.
@@ -27,24 +27,23 @@ resource
 from __future__ import annotations
 
 import json
-from functools import cache
+from dataclasses import replace
 from math import prod
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, ClassVar
 
-from tfckpt_reader.export.arrays import Form, Stored
-from tfckpt_reader.export.elements import widened
-from tfckpt_reader.export.transfer import at
-from tfckpt_reader.export.transfer import write as transport
+from tfckpt_reader.export.formats.base import Format
+from tfckpt_reader.export.transfer import file_sink, write_arrays
 from tfckpt_reader.storage.atomic import write_at
 from tfckpt_reader.tensor.dtypes import DataType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
-    from tfckpt_reader.formats.reader import Reader
+    from tfckpt_reader.export.arrays import OutputArray
+    from tfckpt_reader.export.transfer import Job
     from tfckpt_reader.tensor.spec import TensorSpec
 
-_KINDS = {
+_TYPE_NAMES = {
     "bool": "BOOL",
     "int8": "I8",
     "int16": "I16",
@@ -65,90 +64,79 @@ _KINDS = {
     "float8_e4m3fnuz": "F8_E4M3FNUZ",
 }
 """NumPy's or ml_dtypes' name of a type -> the format's."""
-_ELSEWHERE = {
+_ADVICE = {
     DataType.STRING: "; an .npz holds them",
     DataType.COMPLEX128: "; an .npz holds them",
 }
-"""What to do about types that it lacks."""
+"""Where to store types missing in the format."""
 _METADATA = "__metadata__"
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _LONGEST_HEADER = 100_000_000
 """Bytes; the safetensors library reads no longer one."""
 _LARGEST_TENSOR = 1 << 60
-"""Bytes: readers multiply axes in 64 bits, and count bits, before they come to one that is 0."""
+"""Bytes: readers multiply axes in 64 bits, and count bits, before they reach an axis of 0."""
 
 
-@cache
-def form(dtype: DataType, *, raw: bool) -> Form | None:
-    """Return how numbers of a dtype are stored; None for what has no form."""
-    wider = widened(dtype)
-    if raw and wider is not None:
-        return Form(f"U{8 * dtype.itemsize}", dtype.itemsize)
-    if dtype.itemsize and dtype.numpy_name in _KINDS:
-        return Form(_KINDS[dtype.numpy_name], dtype.itemsize)
-    if wider is None:
+class Safetensors(Format):
+    """A safetensors file."""
+
+    suffix = ".safetensors"
+    type_names: ClassVar = {
+        dtype: _TYPE_NAMES[dtype.numpy_name]
+        for dtype in DataType
+        if dtype.numpy_name in _TYPE_NAMES
+    }
+
+    def refusal(self, name: str, spec: TensorSpec, keys: Container[str]) -> str | None:  # noqa: ARG002 - equal names only collide
+        """Return the reason against a tensor: its dtype, its size, or its name."""
+        if self.encoding(spec.dtype, raw=False) is None:
+            advice = _ADVICE.get(spec.dtype, "")
+            return f"{spec.dtype} tensors cannot be stored in a .safetensors{advice}"
+        if prod(filter(None, spec.shape)) * spec.dtype.itemsize > _LARGEST_TENSOR:
+            return f"its shape is more than readers of the format can count: {list(spec.shape)}"
+        if name == _METADATA:
+            return "the format reserves that name"
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError:
+            return "its name is not UTF-8"
         return None
-    target, change = wider
-    return Form(_KINDS[target.numpy_name], target.itemsize, change)
 
-
-def why_refused(name: str, spec: TensorSpec, _names: Container[str]) -> str | None:
-    """Say why a file cannot hold a tensor under a name; None if it can."""
-    if form(spec.dtype, raw=False) is None:
+    def refusal_of_all(
+        self, arrays: Sequence[OutputArray], provenance: Mapping[str, str]
+    ) -> str | None:
+        """Return the reason if the header would be longer than its limit."""
+        size = len(_layout(arrays, provenance)[0]) - 8
+        if size <= _LONGEST_HEADER:
+            return None
         return (
-            f"{spec.dtype} tensors have no form in a .safetensors{_ELSEWHERE.get(spec.dtype, '')}"
+            f"the names and shapes of {len(arrays):,} arrays are more than a .safetensors header "
+            f"holds: {size:,} bytes, at most {_LONGEST_HEADER:,}"
         )
-    if prod(filter(None, spec.shape)) * spec.dtype.itemsize > _LARGEST_TENSOR:
-        return f"its shape is more than readers of the format can count: {list(spec.shape)}"
-    if name == _METADATA:
-        return "the format keeps that name for itself"
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return "its name is not UTF-8"
-    return None
 
-
-def write(
-    file: IO[bytes],
-    reader: Reader,
-    arrays: Sequence[Stored],
-    wrote: Callable[[int], None],
-    about: Mapping[str, str],
-) -> None:
-    """Write the file; `wrote` is told the bytes read."""
-    head, ordered, begins = _layout(arrays, about)
-    write_at(file.fileno(), head, 0)
-    del head  # of many arrays it is large
-    transport(at(file.fileno(), begins), reader, ordered, wrote)
-
-
-def too_much(arrays: Sequence[Stored], about: Mapping[str, str]) -> str | None:
-    """Say why a file cannot hold all of the arrays, if it cannot: its header has a limit."""
-    size = len(_layout(arrays, about)[0]) - 8
-    if size <= _LONGEST_HEADER:
-        return None
-    return (
-        f"the names and shapes of {len(arrays):,} arrays are more than a .safetensors header "
-        f"holds: {size:,} bytes, at most {_LONGEST_HEADER:,}"
-    )
+    def write(self, output: IO[bytes], job: Job) -> None:
+        """Write the file."""
+        head, ordered, offsets = _layout(job.arrays, job.provenance)
+        write_at(output.fileno(), head, 0)
+        del head  # of many arrays it is large
+        write_arrays(replace(job, arrays=ordered), file_sink(output.fileno(), offsets))
 
 
 def _layout(
-    arrays: Sequence[Stored], about: Mapping[str, str]
-) -> tuple[bytes, list[Stored], list[int]]:
-    """Return the size and text of the header, the arrays in order, and where each begins."""
-    ordered = sorted(arrays, key=lambda stored: (-stored.itemsize, stored.name))
-    # Text as it grows: a dictionary of it all would take five times the memory.
-    text = bytearray(f'{{"{_METADATA}":{_json({"format": "tf", **about})}', "utf-8")
-    places, end = [], 0
-    for stored in ordered:
-        begin, end = end, end + stored.nbytes
-        places.append(begin)
-        shape = ",".join(map(str, stored.shape))
-        fields = f'"dtype":"{stored.kind}","shape":[{shape}],"data_offsets":[{begin},{end}]'
-        text += f",{_json(stored.name)}:{{{fields}}}".encode()
+    arrays: Sequence[OutputArray], provenance: Mapping[str, str]
+) -> tuple[bytes, list[OutputArray], list[int]]:
+    """Return the size and text of the header, the arrays in order, and their file offsets."""
+    ordered = sorted(arrays, key=lambda array: (-array.itemsize, array.name))
+    # Text grows entry by entry: one dictionary of all would take five times the memory.
+    text = bytearray(f'{{"{_METADATA}":{_json({"format": "tf", **provenance})}', "utf-8")
+    begins, end = [], 0
+    for array in ordered:
+        begin, end = end, end + array.nbytes
+        begins.append(begin)
+        shape = ",".join(map(str, array.shape))
+        fields = f'"dtype":"{array.type_name}","shape":[{shape}],"data_offsets":[{begin},{end}]'
+        text += f",{_json(array.name)}:{{{fields}}}".encode()
     text += b"}"
     text += b" " * (-len(text) % 8)
     head = len(text).to_bytes(8, "little") + text
-    return head, ordered, [len(head) + place for place in places]
+    return head, ordered, [len(head) + begin for begin in begins]

@@ -1,8 +1,7 @@
-"""What a zip archive has beside the bytes of its members: local headers, and the directory.
+"""The records of a zip archive: local headers and the central directory.
 
-Knows not what is in the members. They are stored, or deflated; none has a time of its
-own, so that the same members make the same archive. PKWARE's APPNOTE.TXT 4.3, and 4.5.3 for what
-does not fit into 32 bits.
+Independent of the content of the members. They are stored or deflated; all have the same time, so
+that equal members make equal archives. PKWARE's APPNOTE.TXT 4.3, and 4.5.3 for 64-bit sizes.
 """
 
 from __future__ import annotations
@@ -14,17 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _STORED, _DEFLATED = 0, 8
-"""Methods of compression."""
+"""Compression methods."""
 LONGEST_NAME = 0xFFFF
-"""Bytes of a name in UTF-8."""
+"""Bytes of a member's name in UTF-8."""
 _LIMIT = 0xFFFFFFFF
-"""Sizes and offsets from here on take 64 bits, in a field of their own."""
+"""Larger or equal sizes and offsets take 64 bits, in an extra field."""
 _MOST_MEMBERS = 0xFFFF
 _UTF8 = 1 << 11
 _VERSION, _VERSION_64 = 20, 45
 _MIDNIGHT, _FIRST_OF_1980 = 0, 0x21
 _UNIX, _REGULAR = 3, 0o600 << 16
-"""The permissions below are Unix's: its owner may read and write an unpacked member."""
+"""Unix permissions: the owner may read and write an unpacked member."""
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
@@ -33,49 +32,49 @@ _LOCATOR_64 = struct.Struct("<4sLQL")
 
 
 class Member(NamedTuple):
-    """A member of the archive, once all of it is known."""
+    """A member of the archive, with its final sizes."""
 
     name: str
     offset: int
-    """Of its local header."""
+    """Offset of its local header."""
     size: int
-    """Bytes in it."""
+    """Uncompressed bytes."""
     crc32: int
-    """Of those bytes."""
+    """Of the uncompressed bytes."""
     deflated: int | None = None
-    """Bytes behind that header, if they are deflated; else they are the member's own."""
+    """Compressed bytes; None for a stored member."""
 
     @property
     def packed(self) -> int:
-        """Bytes behind its local header."""
+        """Bytes behind the local header, compressed or not."""
         return self.size if self.deflated is None else self.deflated
 
     @property
     def method(self) -> int:
-        """The number of the method of compression."""
+        """Number of its compression method."""
         return _STORED if self.deflated is None else _DEFLATED
 
 
 def _is_wide(size: int, *, deflated: bool) -> bool:
-    """Tell whether a local header needs 64-bit sizes; it is placed before the packed one is known.
+    """Return whether a local header needs 64-bit sizes, before the compressed size is known.
 
-    What cannot be compressed grows by 5 bytes in 16 thousand or fewer: less than by 1 in 256.
+    Incompressible data grows by 5 bytes in 16 thousand or fewer: less than by 1 in 256.
     """
     return size + (size >> 8) + 64 >= _LIMIT if deflated else size >= _LIMIT
 
 
 def _name(name: str) -> tuple[bytes, int]:
-    """Return a name's bytes, and the flag that says they are UTF-8 where they are not ASCII."""
+    """Return a name's bytes, and the flag for UTF-8 unless they are ASCII."""
     return name.encode("utf-8"), 0 if name.isascii() else _UTF8
 
 
 def local_size(name: str, size: int, *, deflated: bool = False) -> int:
-    """Return the bytes of the local header of a member of `size` bytes."""
+    """Return the size of the local header for a member of `size` uncompressed bytes."""
     return _LOCAL.size + len(_name(name)[0]) + (20 if _is_wide(size, deflated=deflated) else 0)
 
 
 def local_header(member: Member) -> bytes:
-    """Return what stands before a member's bytes."""
+    """Return the record before a member's bytes."""
     name, flags = _name(member.name)
     sizes, extra = (member.packed, member.size), b""
     if _is_wide(member.size, deflated=member.deflated is not None):
@@ -86,7 +85,7 @@ def local_header(member: Member) -> bytes:
 
 
 def directory(members: Iterable[Member], offset: int) -> bytes:
-    """Return what stands behind the last member, at `offset`, and ends the archive."""
+    """Return the central directory, which ends the archive, for the `offset` behind the members."""
     entries, count = bytearray(), 0
     for member in members:
         entries += _entry(member)

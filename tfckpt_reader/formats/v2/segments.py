@@ -8,6 +8,7 @@ Elements are laid out in one of three ways: all of a fixed size (here), as strin
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tfckpt_reader.encoding.checksum import PartialChecksums, crc32c
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tfckpt_reader.formats.v2.shards import Shards
+    from tfckpt_reader.tensor.dense import ArrayFactory
     from tfckpt_reader.tensor.dtypes import DataType
     from tfckpt_reader.tensor.spec import Segment
 
@@ -65,7 +67,11 @@ class Numbers:
     def __init__(self, shards: Shards, dtype: DataType) -> None:
         self._shards = shards
         self._dtype = dtype
-        self._make = array_factory(dtype, big_endian=shards.big_endian)
+
+    @cached_property
+    def _make(self) -> ArrayFactory:
+        # Late: only arrays need NumPy, and a NumPy type for the dtype.
+        return array_factory(self._dtype, big_endian=self._shards.big_endian)
 
     def require(self, segment: Segment) -> None:
         """Make sure that the file holds the segment."""

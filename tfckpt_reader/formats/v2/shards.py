@@ -9,7 +9,6 @@ the entries in the index give the positions. Its name holds its number and the n
 from __future__ import annotations
 
 import threading
-from os.path import exists
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import mask
@@ -25,6 +24,7 @@ from tfckpt_reader.errors import (
 )
 from tfckpt_reader.formats.v2.index import require_possible
 from tfckpt_reader.paths.layout import shard_counts, shard_path
+from tfckpt_reader.storage.filesystem import exists
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import describe, read_head
 from tfckpt_reader.text import count_of

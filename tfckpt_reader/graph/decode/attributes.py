@@ -2,7 +2,7 @@
 
 Knows no graph. FORMAT 5.6, 7; TensorFlow ``core/framework/attr_value.proto``.
 
-An attribute is decoded when it is asked for, each time anew: most never are.
+Each access decodes an attribute anew: most are never read.
 """
 
 from __future__ import annotations
@@ -14,10 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tfckpt_reader.errors import CheckpointError, enough_memory
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
-from tfckpt_reader.tensor.proto_fields import (
-    data_type,
-    partial_shape,
-)
+from tfckpt_reader.tensor.proto_fields import data_type, partial_shape
 from tfckpt_reader.tensor.tensor_proto import decode_tensor_proto
 from tfckpt_reader.tensor.typed_values import decode_strings
 from tfckpt_reader.text import shortened
@@ -30,12 +27,11 @@ class Attributes(Mapping[str, Any]):
     """Name of an attribute -> its value, decoded at each access.
 
     bytes, int, float, bool, DataType, shape (a tuple with None for unknown sizes, or None for an
-    unknown rank), read-only array, FunctionCall, str for a placeholder, list of these; None where
-    the attribute has no value at all.
+    unknown rank), read-only array, FunctionCall, str for a placeholder, list of these; None for an
+    attribute without a value.
 
     Raises:
-        CheckpointError: on access, where the attribute cannot be right; it names the owner
-            and the file.
+        CheckpointError: on access, if the attribute is damaged; names the owner and the file.
     """
 
     __slots__ = ("_file", "_owner", "_stored")
@@ -51,7 +47,7 @@ class Attributes(Mapping[str, Any]):
             with enough_memory(self._file):
                 return decode_attribute(stored, self._file)
         except CheckpointError as error:
-            error.structure = f"{self._owner}: attribute {shortened(name)!r}"
+            error.structure = f"{self._owner}: attribute {shortened(repr(name))}"
             error.file = self._file
             raise
 
@@ -64,7 +60,7 @@ class Attributes(Mapping[str, Any]):
     def __contains__(self, name: object) -> bool:
         return name in self._stored
 
-    # Mapping compares values, which may be arrays; what is stored says the same.
+    # Mapping would compare values, among them arrays; equal bytes are equal values.
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Attributes) and self._stored == other._stored
 
@@ -75,10 +71,10 @@ class Attributes(Mapping[str, Any]):
         return f"<Attributes of {self._owner}: {', '.join(self._stored)}>"
 
     def strings(self, name: str) -> list[bytes]:
-        """Return the strings that a tensor stores, without NumPy; none where it is no tensor.
+        """Return the strings stored in a tensor, without NumPy; [] if it is no tensor.
 
         Raises:
-            CheckpointError: its bytes are no tensor.
+            CheckpointError: the tensor is damaged.
         """
         message = parse("AttrValue", self._stored[name])
         return decode_strings(memoryview(message.tensor)) if message.HasField("tensor") else []
@@ -93,14 +89,10 @@ class FunctionCall:
 
     @classmethod
     def decode(cls, data: bytes, file: str) -> FunctionCall:
-        """Decode a NameAttrList; `file` is what errors call the file, later on."""
+        """Decode a NameAttrList; `file` is for later errors."""
         message = parse("Function", data)
         name = name_text(message.name)
-        return cls(name, Attributes(message.attr, f"function {shortened(name)!r}", file))
-
-
-def _tensor(data: bytes) -> Any:
-    return decode_tensor_proto(memoryview(data))
+        return cls(name, Attributes(message.attr, f"function {shortened(repr(name))}", file))
 
 
 _DECODERS: dict[str, Callable[[Any], Any]] = {
@@ -110,20 +102,20 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "b": bool,
     "type": data_type,
     "shape": partial_shape,
-    "tensor": _tensor,
+    "tensor": lambda data: decode_tensor_proto(memoryview(data)),
     "placeholder": name_text,
 }
 
 
 def decode_attribute(data: bytes, file: str = "") -> Any:
-    """Return the value in the bytes of an AttrValue message; None where it has none.
+    """Return the value of an AttrValue message; None if it has none.
 
     Args:
         data: The message.
-        file: What errors call the file when a function's own attributes are asked for.
+        file: Name of the file, for later errors in a function's own attributes.
 
     Raises:
-        CheckpointError: it cannot be right, or is more than can be read.
+        CheckpointError: the value is damaged, or cannot be read here.
     """
     message = parse("AttrValue", data)
     kind = message.WhichOneof("value")

@@ -1,10 +1,9 @@
-"""The nodes of a graph as they are stored: read many at a time, or one.
+"""The nodes of a graph as stored bytes: parse one, or many at a time.
 
 Knows no graph. FORMAT 5.5; TensorFlow ``core/framework/node_def.proto``.
 
-Kept is where each node lies, not what it says. Protobuf takes up a run of nodes in a tenth of the
-time that it needs for one after the other. Large nodes are constants: what lists nodes leaves
-their attributes where they are.
+Only the position of each node is in memory. Protobuf parses a window of nodes ten times as fast as
+one node after the other. Large nodes are constants: listing leaves their attributes unparsed.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.encoding.coding import LENGTH_DELIMITED, encode_varint, set_apart
+from tfckpt_reader.encoding.coding import LENGTH_DELIMITED, encode_varint, split_fields
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, enough_memory
 from tfckpt_reader.protobuf import parse
 
@@ -21,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MOST_NODES = 1 << 22
-"""Nodes that are taken for a graph's: two bytes can claim to be one."""
-_RUN = 1 << 20
-"""Bytes of nodes read at a time; what a large node is."""
-_MOST_PARTS = 1 << 20
-"""Inputs and attributes of a node."""
+"""Limit on the nodes of a graph: two bytes can claim to be one."""
+_WINDOW = 1 << 20
+"""Bytes of nodes parsed at once; a larger node is a large one."""
+_MOST_FIELDS = 1 << 20
+"""Limit on the inputs and attributes of a node."""
 _INPUT, _ATTR = 3, 5
 _MESSAGES = {1: "GraphNodes", 3: "FunctionNodes"}
 
@@ -34,10 +33,10 @@ class StoredNodes:
     """Nodes, in the order of the file.
 
     Args:
-        data: The GraphDef or FunctionDef that they are fields of.
-        spans: Where each begins and ends in it, in turn.
+        data: The GraphDef or FunctionDef with the nodes as fields.
+        spans: Begin and end of each node in it, in turn.
         field: Number of that field.
-        file: What errors call the file.
+        file: Name of the file, for errors.
     """
 
     __slots__ = ("_data", "_field", "_spans", "file")
@@ -57,50 +56,50 @@ class StoredNodes:
     def __getitem__(self, number: int) -> memoryview:
         return self._data[self._spans[2 * number] : self._end(number)]
 
-    def containing(self, part: bytes) -> StoredNodes:
-        """Return the nodes whose bytes have got `part` in them, copied."""
-        kept, spans = bytearray(), array("Q")
+    def containing(self, text: bytes) -> StoredNodes:
+        """Return copies of the nodes whose bytes contain `text`."""
+        data, spans = bytearray(), array("Q")
         key = encode_varint(self._field << 3 | LENGTH_DELIMITED)
         for number in range(len(self)):
             node = bytes(self[number])
-            if part in node:
-                kept += key + encode_varint(len(node))
-                spans.append(len(kept))
-                kept += node
-                spans.append(len(kept))
-        return StoredNodes(memoryview(kept), spans, self._field, self.file)
+            if text in node:
+                data += key + encode_varint(len(node))
+                spans.append(len(data))
+                data += node
+                spans.append(len(data))
+        return StoredNodes(memoryview(data), spans, self._field, self.file)
 
-    def heads(self) -> Iterator[Any]:
-        """Yield all nodes as Node messages; large ones without their attributes.
+    def headers(self) -> Iterator[Any]:
+        """Yield all nodes as Node messages, large ones without their attributes.
 
         Raises:
-            CheckpointError: one is no node; says which.
+            CheckpointError: a node cannot be parsed; names it.
         """
         numbers, first = range(len(self)), 0
         while first < len(numbers):
-            end = self._spans[2 * first] + _RUN
+            end = self._spans[2 * first] + _WINDOW
             last = bisect_right(numbers, end, first + 1, key=self._end)
             with enough_memory(self.file):
-                nodes = self._run(first, last)
+                nodes = self._window(first, last)
             yield from nodes
             first = last
 
-    def _run(self, first: int, last: int) -> Any:
+    def _window(self, first: int, last: int) -> Any:
         if last > first + 1:
             begin = self._end(first - 1) if first else 0
             try:
                 return parse(_MESSAGES[self._field], self._data[begin : self._end(last - 1)]).node
             except CorruptCheckpointError:
-                pass  # one by one tells which it is
-        return [self.head(number) for number in range(first, last)]
+                pass  # parsing them one by one names the damaged node
+        return [self.header(number) for number in range(first, last)]
 
-    def head(self, number: int) -> Any:
-        """Return one node, as `heads` does."""
+    def header(self, number: int) -> Any:
+        """Return one node, as `headers` does."""
         data = self[number]
         try:
-            if len(data) > _RUN:
-                set_apart(data, (_INPUT, _ATTR), _MOST_PARTS)
-                _, rest = set_apart(data, (_ATTR,), _MOST_PARTS)
+            if len(data) > _WINDOW:
+                split_fields(data, (_INPUT, _ATTR), _MOST_FIELDS)
+                _, rest = split_fields(data, (_ATTR,), _MOST_FIELDS)
                 return parse("Node", rest)
             return parse("Node", data)
         except CheckpointError as error:
@@ -108,10 +107,10 @@ class StoredNodes:
             raise
 
     def attributes(self, number: int) -> Any:
-        """Return the entries with a node's attributes.
+        """Return the map entries of a node's attributes.
 
         Raises:
-            CheckpointError: they cannot be told apart; says of which node.
+            CheckpointError: the node cannot be parsed; names it.
         """
         try:
             with enough_memory(self.file):

@@ -1,9 +1,9 @@
-"""The definitions of ops: what goes in, what comes out.
+"""Definitions of ops: their inputs and outputs, and the outputs of one node.
 
 Sees one node at a time. FORMAT 5.1; TensorFlow ``core/framework/op_def.proto``.
 
-How many outputs a node has, and of what dtype, is said by the definition of its op, which the
-writer stores in the file. Without it nothing is known, and nothing is guessed.
+The number and the dtypes of a node's outputs follow from the definition of its op, stored in the
+file by its writer. Without a definition they are unknown; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tfckpt_reader.encoding.coding import set_apart
+from tfckpt_reader.encoding.coding import split_fields
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.graph.decode.attributes import decode_attribute
 from tfckpt_reader.protobuf import parse
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _MOST_OPS = 1 << 16
 _MOST_ARGUMENTS = 1 << 18
-"""Functions that save have an argument for each variable."""
+"""Limit on inputs, outputs and attributes; a function that saves has an input per variable."""
 _MOST_OUTPUTS = 1 << 31
 _MOST_LISTS = 64
 
@@ -38,18 +38,18 @@ class Argument(NamedTuple):
 
     name: str
     dtype: DataType | None
-    """None where an attribute says it."""
+    """None if an attribute holds it."""
     type_attr: str
     number_attr: str
-    """Attribute with the length of a list of one dtype."""
+    """Attribute with the length of a list with one dtype."""
     type_list_attr: str
-    """Attribute with the dtypes of a list of several."""
+    """Attribute with the dtypes of a list with several."""
     is_ref: bool
 
 
 @dataclass(frozen=True, slots=True)
 class OpDefinition:
-    """What an op, or a function, takes and gives."""
+    """The inputs and outputs of an op or a function."""
 
     name: str
     inputs: tuple[Argument, ...]
@@ -57,22 +57,22 @@ class OpDefinition:
     defaults: Mapping[str, bytes]
     """Attribute -> its default, as the bytes of an AttrValue."""
     output_count: int | None
-    """How many tensors come out; None where attributes say how long the lists are."""
+    """Number of output tensors; None if the lengths of lists are in attributes."""
     positions: Mapping[str, int]
-    """Name of an output -> which it is."""
+    """Name of an output -> its position."""
 
     @classmethod
     def of(cls, message: Any) -> OpDefinition:
-        """Take over an Op message.
+        """Decode an Op message.
 
         Raises:
-            UnsupportedError: it has more inputs and outputs than any op.
+            UnsupportedError: more inputs and outputs than any op has.
         """
         count = len(message.input_arg) + len(message.output_arg) + len(message.attr)
         if count > _MOST_ARGUMENTS:
             raise UnsupportedError(
                 "has more inputs, outputs and attributes than are listed here",
-                structure=f"op {shortened(name_text(message.name))!r}",
+                structure=f"op {shortened(repr(name_text(message.name)))}",
                 expected=f"at most {_MOST_ARGUMENTS:,}",
                 got=f"{count:,}",
             )
@@ -104,26 +104,26 @@ def _argument(message: Any) -> Argument:
 
 
 class Outputs(NamedTuple):
-    """The tensors that come out for one output of the definition."""
+    """The tensors of a node for one output of its op's definition."""
 
     name: str
     number: int | None
-    """None where it is not known."""
+    """None if unknown."""
     dtypes: tuple[DataType | None, ...]
-    """One for all of them, or one for each."""
+    """One for all tensors, or one for each."""
 
 
 def outputs_of(operation: Operation, definition: OpDefinition) -> list[Outputs]:
-    """Return what comes out of a node, output by output.
+    """Return the outputs of a node, one entry per output of the definition.
 
     Raises:
-        CheckpointError: an attribute that says so cannot be decoded; it names the node.
-        UnsupportedError: lists come out of more outputs than any op has.
+        CheckpointError: an attribute with a number or dtype is damaged; names the node.
+        UnsupportedError: more outputs than any op with lists has.
     """
     if definition.output_count is None and len(definition.outputs) > _MOST_LISTS:
         raise UnsupportedError(
             "its op has more outputs with lists than are counted here",
-            structure=f"node {shortened(operation.name)!r}",
+            structure=f"node {shortened(repr(operation.name))}",
             expected=f"at most {_MOST_LISTS}",
             got=len(definition.outputs),
         )
@@ -140,18 +140,18 @@ def outputs_of(operation: Operation, definition: OpDefinition) -> list[Outputs]:
 
 
 class _Values(NamedTuple):
-    """The attributes of one node, each decoded once: several outputs may share a long list."""
+    """Attributes of one node, each decoded once: several outputs may share a long list."""
 
     value: Callable[[str], Any]
     types: Callable[[str, bool], tuple[DataType, ...] | None]
 
 
 def _types(value: Callable[[str], Any], name: str, is_ref: bool) -> tuple[DataType, ...] | None:  # noqa: FBT001 - the key of a cache
-    """Return an attribute that is a list of dtypes; None if it is none."""
-    found = value(name)
-    if not isinstance(found, list) or not all(isinstance(dtype, DataType) for dtype in found):
+    """Return an attribute as a list of dtypes; None if it is anything else."""
+    dtypes = value(name)
+    if not isinstance(dtypes, list) or not all(isinstance(dtype, DataType) for dtype in dtypes):
         return None
-    return tuple([_ref(dtype, is_ref=is_ref) for dtype in found])
+    return tuple([_ref(dtype, is_ref=is_ref) for dtype in dtypes])
 
 
 def _outputs(values: _Values, argument: Argument) -> Outputs:
@@ -175,7 +175,7 @@ def _ref(dtype: DataType, *, is_ref: bool) -> DataType:
 
 
 def dtype_at(outputs: list[Outputs], index: int) -> DataType | None:
-    """Return the dtype of an output, counted through all; None where it is not known."""
+    """Return the dtype of an output tensor, counted through all; None if unknown."""
     for output in outputs:
         if output.number is None:
             return None
@@ -189,9 +189,9 @@ def decode_definitions(data: bytes) -> dict[str, OpDefinition]:
     """Decode an OpList: name of an op -> its definition.
 
     Raises:
-        UnsupportedError: there are more ops than anybody has written.
+        UnsupportedError: more than 65,536 ops.
     """
-    (spans,), _ = set_apart(memoryview(data), (1,), _MOST_OPS)
+    (spans,), _ = split_fields(memoryview(data), (1,), _MOST_OPS)
     ends = zip(spans[::2], spans[1::2], strict=True)
-    found = (OpDefinition.of(parse("Op", data[begin:end])) for begin, end in ends)
-    return {definition.name: definition for definition in found}
+    decoded = (OpDefinition.of(parse("Op", data[begin:end])) for begin, end in ends)
+    return {definition.name: definition for definition in decoded}

@@ -1,4 +1,4 @@
-"""Nodes as operations, the names of tensors, and the shapes that nodes store.
+"""Operations: one node each, the names of their tensors, and the shapes they store.
 
 Sees one node at a time. FORMAT 5.5; TensorFlow ``core/framework/node_def.proto``.
 """
@@ -20,53 +20,51 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.decode.node_store import StoredNodes
 
 _LONGEST_INDEX = 10
-# Ops whose first output is the tensor that one of their attributes describes.
-_SHAPED_BY_SHAPE = {"Placeholder", "PlaceholderWithDefault", "PlaceholderV2"} | {
-    "Variable",
-    "VariableV2",
-    "AutoReloadVariable",
-    "TemporaryVariable",
+_SHAPED_BY_SHAPE = {
+    *("Placeholder", "PlaceholderWithDefault", "PlaceholderV2"),
+    *("Variable", "VariableV2", "AutoReloadVariable", "TemporaryVariable"),
 }
-UNSURE = {"Variable"}
-"""Ops of which no dimensions may mean a scalar, or that the rank is not known: as TensorFlow
-says of graphs of any age."""
-UNSURE_PLACEHOLDER = 21
-"""Version of the graph up to which it is so with a Placeholder."""
+"""Ops with the shape of their first output in the attribute ``shape``."""
+UNKNOWN_RANK_OPS = {"Variable"}
+"""Ops for which TensorFlow reads a shape without dimensions as a scalar or as an unknown rank,
+in graphs of any version."""
+UNKNOWN_RANK_PLACEHOLDER = 21
+"""Last graph version in which a Placeholder is one of them."""
 VARIABLE_OPS = {"Variable", "VariableV2", "AutoReloadVariable", "VarHandleOp"}
-"""Ops that make a variable; their attributes say its dtype and shape."""
+"""Ops that make a variable, with its dtype and shape as attributes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """A node of a graph. Two are equal if they say the same, whatever file they are of."""
+    """A node of a graph. Operations with equal contents are equal, even from different files."""
 
     name: str
     type: str
-    """Name of its op."""
+    """Name of the op."""
     inputs: tuple[str, ...]
     """Tensors, as ``node:index``; in a function ``argument`` or ``node:output:index``."""
     control_inputs: tuple[str, ...]
-    """Names of operations that must have run before."""
+    """Names of operations that must run before."""
     device: str
     _nodes: StoredNodes = field(repr=False)
-    """Where its attributes are."""
+    """The source of the attributes."""
     _number: int = field(repr=False)
 
     @property
     def attrs(self) -> Attributes:
-        """Name of an attribute -> its value, decoded when asked for.
+        """Name of an attribute -> its value, decoded at each access.
 
         Raises:
-            CheckpointError: its attributes cannot be told apart.
+            CheckpointError: the node cannot be parsed.
         """
         entries = self._nodes.attributes(self._number)
-        return Attributes(entries, f"node {shortened(self.name)!r}", self._nodes.file)
+        return Attributes(entries, f"node {shortened(repr(self.name))}", self._nodes.file)
 
-    def _said(self) -> tuple[Any, ...]:
+    def _contents(self) -> tuple[Any, ...]:
         return self.name, self.type, self.inputs, self.control_inputs, self.device
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Operation) or self._said() != other._said():
+        if not isinstance(other, Operation) or self._contents() != other._contents():
             return False
         return self.attrs == other.attrs
 
@@ -74,51 +72,58 @@ class Operation:
         return hash(self.name)
 
 
-def declared_shape(op: str, attrs: Attributes, unsure: Collection[str] = UNSURE) -> PartialShape:
-    """Return the shape that a variable or a placeholder has as an attribute; None for unknown.
+def declared_shape(
+    op: str, attrs: Attributes, unknown_rank_ops: Collection[str] = UNKNOWN_RANK_OPS
+) -> PartialShape:
+    """Return the shape in the attributes of a variable or placeholder; None if unknown.
 
     Args:
-        op: What it is.
-        attrs: Its attributes.
-        unsure: Ops of which no dimensions may mean a scalar, or that the rank is not known.
+        op: Name of the op.
+        attrs: Attributes of the node.
+        unknown_rank_ops: Ops with an unknown rank if their shape has no dimensions.
 
     Raises:
-        CheckpointError: the attribute cannot be decoded; it names the node.
+        CheckpointError: the attribute is damaged; names the node.
     """
     shape = shape_or_none(attrs.get("shape"))
-    return None if shape == () and op in unsure else shape
+    return None if shape == () and op in unknown_rank_ops else shape
 
 
 def output_shapes(attrs: Attributes) -> list[Any]:
-    """Return the shapes that a node stores for its outputs, of as many as it does."""
-    found = attrs.get("_output_shapes")
-    return found if isinstance(found, list) else []
+    """Return the shapes in ``_output_shapes``, for the first outputs or for all."""
+    shapes = attrs.get("_output_shapes")
+    return shapes if isinstance(shapes, list) else []
 
 
-def stored_shape(operation: Operation, index: int, unsure: Collection[str]) -> PartialShape:
-    """Return the shape of an output; None where the file does not tell it.
-
-    Args:
-        operation: The operation.
-        index: Which of its outputs.
-        unsure: As for `declared_shape`.
+def stored_shape(
+    operation: Operation, index: int, unknown_rank_ops: Collection[str]
+) -> PartialShape:
+    """Return the shape of output `index` as the file stores it; None if it does not.
 
     Raises:
-        CheckpointError: an attribute cannot be decoded; it names the node.
+        CheckpointError: an attribute is damaged; names the node.
     """
     attrs = operation.attrs
     shapes = output_shapes(attrs)
     if index < len(shapes):
         return shape_or_none(shapes[index])
     if index == 0 and operation.type in _SHAPED_BY_SHAPE:
-        return declared_shape(operation.type, attrs, unsure)
+        return declared_shape(operation.type, attrs, unknown_rank_ops)
     if index == 0 and operation.type == "Const":
         return getattr(attrs.get("value"), "shape", None)
     return None
 
 
+def known_shape(operation: Operation, unknown_rank_ops: Collection[str]) -> PartialShape:
+    """Return the shape of the first output; None if unknown or damaged, and for a constant."""
+    try:
+        return None if operation.type == "Const" else stored_shape(operation, 0, unknown_rank_ops)
+    except CheckpointError:
+        return None
+
+
 def attribute_of(operation: Operation | None, name: str, kind: type) -> Any:
-    """Return an attribute of that kind; None where there is none or it cannot be read."""
+    """Return an attribute of type `kind`; None if it is absent, of another type, or damaged."""
     try:
         value = None if operation is None else operation.attrs.get(name)
     except CheckpointError:
@@ -126,41 +131,28 @@ def attribute_of(operation: Operation | None, name: str, kind: type) -> Any:
     return value if isinstance(value, kind) else None
 
 
-def known_shape(operation: Operation, unsure: Collection[str]) -> PartialShape:
-    """Return the shape of the first output, but of a constant; None where nothing tells it.
-
-    Args:
-        operation: The operation.
-        unsure: As for `declared_shape`.
-    """
-    try:
-        return None if operation.type == "Const" else stored_shape(operation, 0, unsure)
-    except CheckpointError:
-        return None
-
-
 def decode_operation(
     node: Any,
     nodes: StoredNodes,
     number: int,
     words: dict[bytes, str],
-    tensor: Callable[[str], str],
+    canonical: Callable[[str], str],
 ) -> Operation:
-    """Take over a Node message.
+    """Decode a Node message.
 
     Args:
         node: The message.
-        nodes: Where it is from.
-        number: Which of them it is.
-        words: Names of ops and devices that are known; most nodes share theirs.
-        tensor: Gives the one name that a tensor is known by.
+        nodes: The stored nodes of its graph.
+        number: Its number among them.
+        words: Decoded names of ops and devices, extended here: most nodes share theirs.
+        canonical: Gives the canonical name of a tensor.
     """
     texts = [name_text(text) for text in node.input]
     op, device = node.op, node.device
     return Operation(
         name_text(node.name),
         words.get(op) or words.setdefault(op, name_text(op)),
-        tuple([tensor(text) for text in texts if not text.startswith("^")]),
+        tuple([canonical(text) for text in texts if not text.startswith("^")]),
         tuple([text[1:] for text in texts if text.startswith("^")]),
         words.get(device) or words.setdefault(device, name_text(device)),
         nodes,
@@ -169,7 +161,7 @@ def decode_operation(
 
 
 def tensor_name(text: str) -> str:
-    """Return ``x:0`` for ``x`` and for ``x:00``; ``x:1`` is that already."""
+    """Return the canonical name of a tensor: ``x:0`` for ``x`` and for ``x:00``."""
     if ":" not in text:
         return f"{text}:0"
     node, index = split_name(text)
@@ -177,7 +169,7 @@ def tensor_name(text: str) -> str:
 
 
 def split_name(text: str) -> tuple[str, int | None]:
-    """Return the node and the output index in ``x:1``; None where there is no index."""
+    """Split ``x:1`` into node and output index; the index of ``x`` is None."""
     if ":" not in text:
         return text, None
     node, _, digits = text.rpartition(":")

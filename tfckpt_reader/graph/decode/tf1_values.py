@@ -1,7 +1,7 @@
-"""What collections hold of the control flow and the queues of TensorFlow 1.
+"""Values of TensorFlow 1 in collections: savers, variables, queue runners, control flow.
 
-Knows no graph and no file. FORMAT 5.3; TensorFlow ``core/protobuf/control_flow.proto``,
-``queue_runner.proto``.
+Knows no graph. FORMAT 5.2 to 5.4; TensorFlow ``core/protobuf/saver.proto``,
+``core/framework/variable.proto``, ``core/protobuf/queue_runner.proto``, ``control_flow.proto``.
 """
 
 from __future__ import annotations
@@ -14,20 +14,70 @@ from tfckpt_reader.errors import CorruptCheckpointError
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
 
+VARIABLE_COLLECTIONS = (
+    "variables",
+    "trainable_variables",
+    "local_variables",
+    "model_variables",
+    "moving_average_variables",
+    "metric_variables",
+    "global_step",
+)
+"""Collections of VariableDef messages."""
+_SAVER_VERSIONS = ("LEGACY", "V1", "V2")
 _DEEPEST = 50
-"""Contexts within each other: each is two messages, and protobuf ends at a hundred."""
+"""Limit on nested contexts: each is two messages, and protobuf allows a hundred."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saver:
+    """The configuration of a Saver."""
+
+    version: str
+    """"LEGACY", "V1", "V2", or the number of an unknown version."""
+    max_to_keep: int
+    """Checkpoints to keep; 0: all."""
+    keep_checkpoint_every_n_hours: float
+    sharded: bool
+    filename_tensor_name: str
+    save_tensor_name: str
+    restore_op_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SliceInfo:
+    """The position of a slice in a partitioned variable."""
+
+    full_name: str
+    full_shape: tuple[int, ...]
+    offset: tuple[int, ...]
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VariableDefinition:
+    """A VariableDef; names as TensorFlow wrote them."""
+
+    variable_name: str
+    initializer_name: str
+    snapshot_name: str
+    initial_value_name: str
+    is_resource: bool
+    trainable: bool
+    """Unreliable: a trainable variable is one in the collection `trainable_variables`."""
+    slice: SliceInfo | None
 
 
 @dataclass(frozen=True, slots=True)
 class QueueRunner:
-    """What fills a queue; names of operations, and of the queue."""
+    """The operations that fill a queue; names of operations, and of the queue."""
 
     queue_name: str
     enqueue_op_names: tuple[str, ...]
     close_op_name: str
     cancel_op_name: str
     queue_closed_exception_types: tuple[int, ...]
-    """Codes of the errors that mean an end of the queue, not a failure."""
+    """Codes of errors that mean the end of the queue, not a failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +88,11 @@ class CondContext:
     pred_name: str
     pivot_name: str
     branch: int
-    """1 where the predicate is true, else 0."""
+    """1 for the branch of a true predicate, else 0."""
     values: tuple[str, ...]
-    """The tensors made within, or taken in."""
+    """Tensors created inside or passed in."""
     external_values: Mapping[str, str]
-    """Tensor outside -> what it is inside."""
+    """Tensor outside -> its name inside."""
     nested: tuple[Context, ...]
 
 
@@ -60,13 +110,50 @@ class WhileContext:
     loop_enter_names: tuple[str, ...]
     loop_exit_names: tuple[str, ...]
     maximum_iterations_name: str
-    """ "" where there is no limit."""
+    """ "" for a loop without a limit."""
     values: tuple[str, ...]
     external_values: Mapping[str, str]
     nested: tuple[Context, ...]
 
 
 Context: TypeAlias = "CondContext | WhileContext"
+
+
+def decode_saver(data: bytes | memoryview) -> Saver:
+    """Decode a SaverDef."""
+    message = parse("Saver", data)
+    number = message.version
+    return Saver(
+        _SAVER_VERSIONS[number] if 0 <= number < len(_SAVER_VERSIONS) else str(number),
+        message.max_to_keep,
+        message.keep_checkpoint_every_n_hours,
+        message.sharded,
+        name_text(message.filename_tensor_name),
+        name_text(message.save_tensor_name),
+        name_text(message.restore_op_name),
+    )
+
+
+def decode_variable(data: bytes) -> VariableDefinition:
+    """Decode a VariableDef."""
+    message = parse("Variable", data)
+    info = message.save_slice_info_def
+    return VariableDefinition(
+        name_text(message.variable_name),
+        name_text(message.initializer_name),
+        name_text(message.snapshot_name),
+        name_text(message.initial_value_name),
+        message.is_resource,
+        message.trainable,
+        SliceInfo(
+            name_text(info.full_name),
+            tuple(info.full_shape),
+            tuple(info.var_offset),
+            tuple(info.var_shape),
+        )
+        if message.HasField("save_slice_info_def")
+        else None,
+    )
 
 
 def decode_queue_runner(data: bytes) -> QueueRunner:
@@ -89,14 +176,6 @@ def decode_cond(data: bytes) -> CondContext:
 def decode_while(data: bytes) -> WhileContext:
     """Decode a WhileContextDef."""
     return _while(parse("WhileContext", data), 0)
-
-
-def _names(names: Any) -> tuple[str, ...]:
-    return tuple(map(name_text, names))
-
-
-def _externals(values: Any) -> dict[str, str]:
-    return {name_text(entry.key): name_text(entry.value) for entry in values.external_values}
 
 
 def _cond(message: Any, depth: int) -> CondContext:
@@ -131,70 +210,22 @@ def _while(message: Any, depth: int) -> WhileContext:
 
 def _nested(message: Any, depth: int) -> tuple[Context, ...]:
     if depth == _DEEPEST and len(message.nested_contexts):
-        raise CorruptCheckpointError("its contexts lie too deep", expected=f"at most {_DEEPEST}")
-    found: list[Context] = []
+        raise CorruptCheckpointError(
+            "its contexts are nested too deeply", expected=f"at most {_DEEPEST} levels"
+        )
+    contexts: list[Context] = []
     for each in message.nested_contexts:
         kind = each.WhichOneof("ctxt")
         if kind == "cond_ctxt":
-            found.append(_cond(each.cond_ctxt, depth + 1))
+            contexts.append(_cond(each.cond_ctxt, depth + 1))
         elif kind == "while_ctxt":
-            found.append(_while(each.while_ctxt, depth + 1))
-    return tuple(found)
+            contexts.append(_while(each.while_ctxt, depth + 1))
+    return tuple(contexts)
 
 
-VARIABLE_COLLECTIONS = (
-    "variables",
-    "trainable_variables",
-    "local_variables",
-    "model_variables",
-    "moving_average_variables",
-    "metric_variables",
-    "global_step",
-)
-"""Collections whose bytes are the definitions of variables."""
+def _names(names: Any) -> tuple[str, ...]:
+    return tuple(map(name_text, names))
 
 
-@dataclass(frozen=True, slots=True)
-class SliceInfo:
-    """Which piece of a partitioned variable a variable is."""
-
-    full_name: str
-    full_shape: tuple[int, ...]
-    offset: tuple[int, ...]
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class VariableDefinition:
-    """An entry of one of the collections of variables; names as TensorFlow wrote them."""
-
-    variable_name: str
-    initializer_name: str
-    snapshot_name: str
-    initial_value_name: str
-    is_resource: bool
-    trainable: bool
-    """Not to be relied on: being in `trainable_variables` is what counts."""
-    slice: SliceInfo | None
-
-
-def decode_variable(data: bytes) -> VariableDefinition:
-    """Decode a VariableDef."""
-    message = parse("Variable", data)
-    piece = message.save_slice_info_def
-    return VariableDefinition(
-        name_text(message.variable_name),
-        name_text(message.initializer_name),
-        name_text(message.snapshot_name),
-        name_text(message.initial_value_name),
-        message.is_resource,
-        message.trainable,
-        SliceInfo(
-            name_text(piece.full_name),
-            tuple(piece.full_shape),
-            tuple(piece.var_offset),
-            tuple(piece.var_shape),
-        )
-        if message.HasField("save_slice_info_def")
-        else None,
-    )
+def _externals(values: Any) -> dict[str, str]:
+    return {name_text(entry.key): name_text(entry.value) for entry in values.external_values}

@@ -1,16 +1,15 @@
-"""What a graph's operations take from each other, as numbers.
+"""Dataflow between the operations of a graph, as numbers.
 
-Knows no file, and of operations their names, inputs and shapes.
+Knows no file, and only names, inputs and shapes of operations.
 
-Everything here goes once over nodes and edges, whatever cycles there are; inputs that name nothing
-are passed over.
+Each method visits nodes and edges once, whatever the cycles; inputs from absent nodes are ignored.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.graph.decode.operation import UNSURE, known_shape, split_name
+from tfckpt_reader.graph.decode.operation import UNKNOWN_RANK_OPS, known_shape, split_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -22,18 +21,22 @@ Edges = list[list[int]]
 
 
 class Flow:
-    """Operations by number, and along which edges values flow between them.
+    """Operations by number, and the edges along which values flow between them.
 
     Attributes:
-        operations: A number is a place in this list.
-        by_name: Name -> number; of several of a name the first.
-        sources: For each the numbers of those whose tensors it takes, each once.
+        operations: All operations; an operation's number is its index here.
+        by_name: Name -> number of the first operation with it.
+        sources: For each operation the numbers of those with its input tensors, each once.
         users: The reverse.
     """
 
-    def __init__(self, operations: tuple[Operation, ...], unsure: Collection[str] = UNSURE) -> None:
+    def __init__(
+        self,
+        operations: tuple[Operation, ...],
+        unknown_rank_ops: Collection[str] = UNKNOWN_RANK_OPS,
+    ) -> None:
         self.operations = operations
-        self._unsure = unsure
+        self._unknown_rank_ops = unknown_rank_ops
         self.by_name: dict[str, int] = {}
         for number, operation in enumerate(operations):
             self.by_name.setdefault(operation.name, number)
@@ -41,59 +44,59 @@ class Flow:
         self.users = _reversed(self.sources)
 
     def shape(self, number: int) -> PartialShape:
-        """Return the shape of its first output, but of a constant; None where it is not known."""
-        return known_shape(self.operations[number], self._unsure)
+        """Return the shape of its first output; None if unknown, and for a constant."""
+        return known_shape(self.operations[number], self._unknown_rank_ops)
 
     def named(self, names: Iterable[str]) -> dict[int, None]:
-        """Return the numbers of what tensors come from, in order; of those that are there."""
+        """Return the numbers of the operations of some tensors, in order, without absent ones."""
         nodes = (split_name(name)[0] for name in names)
         return dict.fromkeys(self.by_name[node] for node in nodes if node in self.by_name)
 
     def cut(self, numbers: Collection[int]) -> None:
-        """Take away all that goes into these."""
-        self.sources = [[] if n in numbers else found for n, found in enumerate(self.sources)]
+        """Remove the inputs of some operations."""
+        self.sources = [[] if n in numbers else before for n, before in enumerate(self.sources)]
         self.users = _reversed(self.sources)
 
     def reach(self, start: Iterable[int], edges: Edges, through: Callable[[int], bool]) -> set[int]:
-        """Return `start` and all that is reached from it.
+        """Return `start` and everything reachable from it.
 
         Args:
-            start: Numbers, whatever `through` says of them.
+            start: Numbers; `through` does not apply to them.
             edges: `users` or `sources`.
-            through: Whether one is part of the answer, and with it what is behind it.
+            through: Whether to include an operation, and to go on from it.
         """
-        found = set(start)
-        waiting = list(found)
+        reached = set(start)
+        waiting = list(reached)
         while waiting:
             for other in edges[waiting.pop()]:
-                if other not in found and through(other):
-                    found.add(other)
+                if other not in reached and through(other):
+                    reached.add(other)
                     waiting.append(other)
-        return found
+        return reached
 
     def only_for(self, start: Iterable[int], joins: Callable[[int], bool]) -> set[int]:
-        """Return `start` and what is there for nothing else: all its users are in the answer.
+        """Return `start` and everything used for nothing else: all its users are in the result.
 
         Args:
-            start: Numbers, whatever `joins` says of them.
-            joins: Whether one whose users are all in the answer is in it, too.
+            start: Numbers; `joins` does not apply to them.
+            joins: Whether to include an operation if all its users are in the result.
         """
-        found = set(start)
-        waiting = list(found)
-        taken: dict[int, int] = {}
+        result = set(start)
+        waiting = list(result)
+        visits: dict[int, int] = {}
         while waiting:
             for source in self.sources[waiting.pop()]:
-                taken[source] = taken.get(source, 0) + 1
-                last = taken[source] == len(self.users[source])
-                if last and source not in found and joins(source):
-                    found.add(source)
+                visits[source] = visits.get(source, 0) + 1
+                last = visits[source] == len(self.users[source])
+                if last and source not in result and joins(source):
+                    result.add(source)
                     waiting.append(source)
-        return found
+        return result
 
 
 def _reversed(edges: Edges) -> Edges:
-    found: Edges = [[] for _ in edges]
+    back: Edges = [[] for _ in edges]
     for number, others in enumerate(edges):
         for other in others:
-            found[other].append(number)
-    return found
+            back[other].append(number)
+    return back

@@ -1,4 +1,4 @@
-"""What goes into a model and what comes out of it: as its signature says, else as it looks.
+"""Inputs and outputs of a model: those of its signature, or else likely ones.
 
 Knows no file. FORMAT 5.7; TensorFlow ``core/protobuf/meta_graph.proto``.
 """
@@ -14,7 +14,7 @@ from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.graph.decode.operation import attribute_of, known_shape, split_name
 from tfckpt_reader.graph.infer.dataflow import Flow
 from tfckpt_reader.graph.infer.inputs import find_inputs
-from tfckpt_reader.graph.infer.op_roles import find_machinery, names_in
+from tfckpt_reader.graph.infer.op_roles import find_roles, names_in
 from tfckpt_reader.graph.infer.outputs import ModelOutputs
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.proto_fields import PartialShape
@@ -22,45 +22,47 @@ from tfckpt_reader.tensor.proto_fields import PartialShape
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tfckpt_reader.graph.decode.collections import Collections, Saver, Signature, TensorInfo
+    from tfckpt_reader.graph.decode.collections import Collections
     from tfckpt_reader.graph.decode.op_defs import Outputs
     from tfckpt_reader.graph.decode.operation import Operation
+    from tfckpt_reader.graph.decode.signatures import Signature, TensorInfo
+    from tfckpt_reader.graph.decode.tf1_values import Saver
     from tfckpt_reader.graph.graph import Graph
 
 _MOST = 1000
 _SERVING = "serving_default"
-_NOT_THE_MODEL = "__saved_model_"
-"""Begins the names of the signatures that TensorFlow makes for itself."""
-_Known: TypeAlias = "tuple[DataType | None, PartialShape]"
+_INTERNAL = "__saved_model_"
+"""Prefix of TensorFlow's internal signatures."""
+_Facts: TypeAlias = "tuple[DataType | None, PartialShape]"
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A tensor that goes into a model, or comes out of it."""
+    """An input or output tensor of a model."""
 
     name: str
-    """As the graph calls it; "" where a signature does not say it."""
+    """Its name in the graph; "" if the signature gives none."""
     dtype: DataType | None
-    """None where the file does not say it."""
+    """None if unknown."""
     shape: PartialShape
-    """Sizes, None for an unknown one; None where the file does not say even the rank."""
+    """Sizes, None for an unknown one; None for an unknown rank."""
     alias: str
-    """What the signature calls it; "" where there is no signature, and this is a guess."""
+    """Its name in the signature; "" for a guess, in a graph without a signature."""
     reason: str
-    """Why it is taken for one."""
+    """Its source in a signature, or the reason for the guess."""
 
 
 class Endpoints(NamedTuple):
-    """Both ends of a model, the likeliest first."""
+    """Inputs and outputs of a model, the likeliest first."""
 
     inputs: tuple[Endpoint, ...]
     outputs: tuple[Endpoint, ...]
 
 
 def signed_endpoints(signatures: Mapping[str, Signature]) -> Endpoints | None:
-    """Return what the serving signature says, or else all of the model's; None if there is none."""
+    """Return the tensors of the serving signature, or else of all; None without signatures."""
     serving = [signatures[_SERVING]] if _SERVING in signatures else []
-    used = serving or [s for n, s in signatures.items() if not n.startswith(_NOT_THE_MODEL)]
+    used = serving or [s for n, s in signatures.items() if not n.startswith(_INTERNAL)]
     if not used:
         return None
     ends: tuple[list[Endpoint], list[Endpoint]] = ([], [])
@@ -72,7 +74,7 @@ def signed_endpoints(signatures: Mapping[str, Signature]) -> Endpoints | None:
 
 
 def _signed(alias: str, info: TensorInfo, where: str) -> Iterator[Endpoint]:
-    """Yield a tensor of a signature, or each of the parts of a sparse or composite one."""
+    """Yield a tensor of a signature, or each component of a sparse or composite one."""
     if info.sparse is not None:
         values, indices, size = info.sparse
         rank = None if info.shape is None else len(info.shape)
@@ -81,28 +83,28 @@ def _signed(alias: str, info: TensorInfo, where: str) -> Iterator[Endpoint]:
         yield Endpoint(indices, DataType.INT64, (None, rank), alias, f"{where}, their indices")
         yield Endpoint(size, DataType.INT64, (rank,), alias, f"{where}, its shape")
     elif info.components:
-        for part in info.components:
-            yield from _signed(alias, part, f"{where}: part of a composite tensor")
+        for component in info.components:
+            yield from _signed(alias, component, f"{where}: part of a composite tensor")
     else:
         yield Endpoint(info.name, info.dtype, info.shape, alias, where)
 
 
 def likely_endpoints(graph: Graph, savers: Iterable[Saver], collections: Collections) -> Endpoints:
-    """Return what looks like inputs and outputs, at most 1,000 of each.
+    """Return likely inputs and outputs, at most 1,000 of each.
 
     Args:
         graph: The graph.
-        savers: What saves and restores it.
-        collections: Those of the file; they name losses, summaries and training.
+        savers: Its savers.
+        collections: Its collections; some name losses, summaries and training.
     """
-    flow = Flow(graph.operations, graph.unsure)
-    kinds = find_machinery(flow, savers, collections)
-    outputs = ModelOutputs(flow, kinds, flow.named(names_in(collections, "losses")))
+    flow = Flow(graph.operations, graph.unknown_rank_ops)
+    roles = find_roles(flow, savers, collections)
+    outputs = ModelOutputs(flow, roles, flow.named(names_in(collections, "losses")))
     tensors_of = cache(lambda number: _tensors(graph, flow.operations[number]))
-    inputs = islice(find_inputs(flow, kinds, outputs), _MOST)
+    inputs = islice(find_inputs(flow, roles, outputs), _MOST)
     ends = (
         Endpoint(f"{flow.operations[number].name}:{index}", dtype, shape, "", reason)
-        for number, reason in outputs.found
+        for number, reason in outputs.ranked
         for index, (dtype, shape) in enumerate(tensors_of(number))
     )
     return Endpoints(
@@ -114,31 +116,30 @@ def likely_endpoints(graph: Graph, savers: Iterable[Saver], collections: Collect
     )
 
 
-def _tensors(graph: Graph, operation: Operation) -> list[_Known]:
-    """Return what the file says of an operation's tensors; of one where it has no definition.
+def _tensors(graph: Graph, operation: Operation) -> list[_Facts]:
+    """Return dtype and shape of an operation's tensors; of the first without a definition.
 
-    What describes them is decoded once for all: there may be a million of them.
+    Attributes are decoded once for all tensors: there may be a million of them.
     """
+    unsized = graph.unknown_rank_ops
     try:
         outputs = graph.outputs_of(operation)
     except CheckpointError:
         outputs = None
     if outputs is None:
-        return [(attribute_of(operation, "dtype", DataType), known_shape(operation, graph.unsure))]
+        return [(attribute_of(operation, "dtype", DataType), known_shape(operation, unsized))]
     dtypes = chain.from_iterable(map(_dtypes, outputs))
-    shapes = attribute_of(operation, "_output_shapes", list) or [
-        known_shape(operation, graph.unsure)
-    ]
+    shapes = attribute_of(operation, "_output_shapes", list) or [known_shape(operation, unsized)]
     pairs = islice(zip(dtypes, chain(shapes, repeat(None)), strict=False), _MOST)
-    return [(dtype, shape if isinstance(shape, tuple) else None) for dtype, shape in pairs]
+    return [(dtype, size if isinstance(size, tuple) else None) for dtype, size in pairs]
 
 
 def _dtypes(output: Outputs) -> Iterable[DataType | None]:
-    """Return a dtype for each tensor of an output; one where their number is not known."""
+    """Return a dtype for each tensor of an output; one if their number is unknown."""
     count = 1 if output.number is None else output.number
     return output.dtypes if len(output.dtypes) == count else repeat(output.dtypes[0], count)
 
 
-def _tensor_at(tensors: list[_Known], name: str) -> _Known:
+def _tensor_at(tensors: list[_Facts], name: str) -> _Facts:
     index = split_name(name)[1] or 0
     return tensors[index] if index < len(tensors) else (None, None)

@@ -1,10 +1,10 @@
-"""What may go into a model, where no signature says it.
+"""Likely inputs of a model without a signature.
 
 Knows no file; sees operations by number.
 
-What goes in is a placeholder that the outputs need; where there is none, what the graph's own
-input pipeline gives. Rates and switches are placeholders too: of a single value, or of a shape
-that nobody told and only ever calculated with.
+An input is a placeholder needed by the outputs, or else a tensor from the graph's own input
+pipeline. Rates and switches are placeholders too: with a single value, or with an unknown shape and
+used only in arithmetic.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tfckpt_reader.graph.infer.dataflow import Flow
-    from tfckpt_reader.graph.infer.op_roles import Kind
+    from tfckpt_reader.graph.infer.op_roles import Role
     from tfckpt_reader.graph.infer.outputs import ModelOutputs
 
 _FEATURE = "a placeholder that the likeliest outputs need"
@@ -37,36 +37,35 @@ _RANKS = (
     *(_FEATURE, _ANOTHER, _RATE, _SETTING, _GIVEN, _FEEDS, _LABELS, _GIVEN_LABELS),
     *(_TRAINS, _ASIDE, _UNUSED),
 )
-_CONSTANT = frozenset({"Const"})
-_MACHINERY: Mapping[Kind, str] = {"feeding": _FEEDS, "training": _TRAINS}
+_REASONS: Mapping[Role, str] = {"feeding": _FEEDS, "training": _TRAINS}
 
 
 def find_inputs(
-    flow: Flow, kinds: Mapping[int, Kind], outputs: ModelOutputs
+    flow: Flow, roles: Mapping[int, Role], outputs: ModelOutputs
 ) -> list[tuple[int, str, str]]:
-    """Return what may go in, the likeliest first: operation, tensor, and why.
+    """Return likely inputs, the likeliest first: operation, tensor, and reason.
 
     Args:
-        flow: The operations, as `outputs` left them.
-        kinds: Number of an operation that is not the model's -> what it is there for.
-        outputs: What may come out.
+        flow: The operations, with the edges cut by `outputs`.
+        roles: Number of an auxiliary operation -> its role.
+        outputs: The likely outputs.
     """
     groups = (outputs.likeliest, outputs.likely, outputs.scoring)
     first, needed, scored = (flow.reach(group, flow.sources, lambda _: True) for group in groups)
-    found = []
+    inputs = []
     for number, tensor, users in _given(flow, outputs.given):
-        if number in kinds:
-            why = _MACHINERY.get(kinds[number], "")
+        if number in roles:
+            why = _REASONS.get(roles[number], "")
         elif users & needed:
             why = _why_needed(flow, number, likeliest=bool(users & first))
         else:
             why = _why_not(flow, number, scored=bool(users & scored))
-        found.append((number, tensor, why))
-    return sorted((each for each in found if each[2]), key=lambda each: _RANKS.index(each[2]))
+        inputs.append((number, tensor, why))
+    return sorted((each for each in inputs if each[2]), key=lambda each: _RANKS.index(each[2]))
 
 
 def _given(flow: Flow, numbers: list[int]) -> Iterator[tuple[int, str, set[int]]]:
-    """Yield the tensors of placeholders, and those used of the pipeline's, each with its users."""
+    """Yield the tensors of placeholders and the used ones of the pipeline, with their users."""
     own = {n for n in numbers if flow.operations[n].type not in PLACEHOLDERS}
     used: dict[int, dict[str, set[int]]] = {}
     for user in dict.fromkeys(user for number in own for user in flow.users[number]):
@@ -89,16 +88,13 @@ def _why_needed(flow: Flow, number: int, *, likeliest: bool) -> str:
     dtype, shape = attribute_of(operation, "dtype", DataType), flow.shape(number)
     if dtype == DataType.STRING or shape:
         return feature
-    default = operation.type == "PlaceholderWithDefault" and _all_are(
-        flow, flow.sources[number], _CONSTANT
+    has_default = operation.type == "PlaceholderWithDefault" and all(
+        flow.operations[source].type == "Const" for source in flow.sources[number]
     )
-    if shape == () or default or dtype == DataType.BOOL:
+    if shape == () or has_default or dtype == DataType.BOOL:
         return _SETTING
-    return _RATE if _all_are(flow, flow.users[number], ARITHMETIC) else feature
-
-
-def _all_are(flow: Flow, numbers: list[int], types: frozenset[str]) -> bool:
-    return all(flow.operations[number].type in types for number in numbers)
+    calculates = all(flow.operations[user].type in ARITHMETIC for user in flow.users[number])
+    return _RATE if calculates else feature
 
 
 def _why_not(flow: Flow, number: int, *, scored: bool) -> str:

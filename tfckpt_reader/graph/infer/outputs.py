@@ -1,11 +1,10 @@
-"""What may come out of a model, where no signature says it.
+"""Likely outputs of a model without a signature.
 
 Knows no file; sees operations by number.
 
-What comes out is what nothing takes any further, once the machinery is out of the graph. Losses
-and metrics look the same; but they are numbers that plain arithmetic makes of what the model
-computes, and of labels. Going back from them, through the arithmetic, to what needs no labels
-leads to the model's own output.
+An output has no users once the auxiliary operations are out of the graph. Losses and metrics have
+none either, but they are numbers: plain arithmetic on results of the model and on labels. Going
+back from them, through the arithmetic, to values without labels leads to the model's own output.
 """
 
 from __future__ import annotations
@@ -31,10 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tfckpt_reader.graph.infer.dataflow import Flow
-    from tfckpt_reader.graph.infer.op_roles import Kind
+    from tfckpt_reader.graph.infer.op_roles import Role
 
 _LOOP_OF = {"Exit": {"LoopCond"}, "Identity": {"While", "StatelessWhile"}}
-"""Op that ends a loop -> what stands for the loop."""
+"""Op that ends a loop -> types of the operation that identifies the loop."""
 
 _END = "what the model computes in the end: nothing uses it further"
 _SCORED = "what losses and metrics are computed from"
@@ -50,64 +49,62 @@ _LIKELY = (_END, _SCORED, _NUMBER)
 
 
 class ModelOutputs:
-    """The candidates of a graph, and what else is found out on the way.
+    """Likely outputs of a graph, and the sets of operations behind them.
 
     Args:
-        flow: The operations; what goes into machinery, and into shapes, is cut off.
-        kinds: Number of an operation that is not the model's -> what it is there for.
-        losses: Operations that the file calls losses.
+        flow: The operations; edges into auxiliary operations and into shapes are cut.
+        roles: Number of an auxiliary operation -> its role.
+        losses: Operations in the collection of losses.
 
     Attributes:
-        given: Placeholders, and what the graph's own input pipeline gives.
+        given: Placeholders, and results of the graph's own input pipeline.
     """
 
-    def __init__(self, flow: Flow, kinds: Mapping[int, Kind], losses: Iterable[int]) -> None:
+    def __init__(self, flow: Flow, roles: Mapping[int, Role], losses: Iterable[int]) -> None:
         self._operations = flow.operations
-        self._kinds = kinds
+        self._roles = roles
         self._losses = frozenset(losses)
-        self._users_at_first = flow.users
-        flow.cut(kinds)
+        self._all_users = flow.users
+        flow.cut(roles)
         self._users_of_shapes = flow.users
         flow.cut({n for n, each in enumerate(flow.operations) if each.type in SHAPES})
         self._flow = flow
-        self._variables = [n for n in range(len(self._operations)) if self._type(n) in VARIABLE_OPS]
-        self.given = [n for n in range(len(self._operations)) if self._is_given(n)]
+        self._variables = [n for n, each in enumerate(flow.operations) if each.type in VARIABLE_OPS]
+        self.given = [
+            n
+            for n, each in enumerate(flow.operations)
+            if each.type in PLACEHOLDERS or (n not in roles and re.fullmatch(PIPELINE, each.type))
+        ]
 
     def _type(self, number: int) -> str:
         return self._operations[number].type
 
-    def _is_given(self, number: int) -> bool:
-        op_type = self._type(number)
-        return op_type in PLACEHOLDERS or (
-            number not in self._kinds and re.fullmatch(PIPELINE, op_type) is not None
-        )
-
     @cached_property
     def _start(self) -> set[int]:
-        """Where values come from: what is given to the model, else its variables."""
-        return {n for n in self.given if n not in self._kinds} or set(self._variables)
+        """Sources of values: the given operations of the model, or else its variables."""
+        return {n for n in self.given if n not in self._roles} or set(self._variables)
 
     @cached_property
     def _touched(self) -> set[int]:
-        """What depends on what is given, if only on its shape."""
+        """Operations that depend on given values, or only on their shapes."""
         users = self._users_of_shapes
-        return self._flow.reach(self._start, users, lambda n: n not in self._kinds)
+        return self._flow.reach(self._start, users, lambda n: n not in self._roles)
 
     @cached_property
     def _valued(self) -> set[int]:
-        """What depends on the values of what is given."""
+        """Operations that depend on given values."""
         users = self._flow.users
-        return self._flow.reach(self._start, users, lambda n: n not in self._kinds)
+        return self._flow.reach(self._start, users, lambda n: n not in self._roles)
 
     @cached_property
     def _learned(self) -> set[int]:
-        """What depends on variables; all that there is, where there are none."""
-        found = self._flow.reach(self._variables, self._flow.users, lambda _: True)
-        return found or set(range(len(self._operations)))
+        """Operations that depend on variables; all, in a graph without variables."""
+        learned = self._flow.reach(self._variables, self._flow.users, lambda _: True)
+        return learned or set(range(len(self._operations)))
 
     @cached_property
     def _parameters(self) -> set[int]:
-        """What depends on variables alone, and is more than a single number."""
+        """Operations that depend on variables alone, without single numbers."""
         return self._flow.reach(
             self._variables,
             self._flow.users,
@@ -116,14 +113,14 @@ class ModelOutputs:
 
     @cached_property
     def _ends(self) -> list[int]:
-        """What depends on what is given and goes nowhere but, perhaps, into machinery."""
+        """Operations that depend on given values and have at most auxiliary users."""
         users = self._flow.users
         by_value = (n for n in self._valued - self._start if not users[n])
         by_shape = (n for n in self._touched - self._valued if not self._users_of_shapes[n])
         return sorted([*by_value, *by_shape])
 
     def _may_measure(self, number: int) -> bool:
-        """Tell whether an end may be a loss or a metric."""
+        """Return whether an end may be a loss or a metric."""
         operation = self._operations[number]
         if number not in self._valued or not self._calculates(number):
             return False
@@ -134,14 +131,14 @@ class ModelOutputs:
         return single and number in self._learned
 
     def _calculates(self, number: int) -> bool:
-        """Tell whether it does arithmetic with values only, not with variables."""
+        """Return whether it does arithmetic with values only, not with variables."""
         sources = self._flow.sources[number]
         if self._type(number) == "Relu":  # of a margin, as in a hinge loss, not of a layer
             return any(self._is_margin(source) for source in sources[:1])
         return self._type(number) in ARITHMETIC and self._parameters.isdisjoint(sources)
 
     def _is_margin(self, number: int) -> bool:
-        """Tell whether it adds a constant, or takes away from one."""
+        """Return whether it adds a constant, or subtracts from one."""
         known = (self._valued, self._parameters)
         both = self._flow.sources[number][:2]
         return self._type(number) in MARGINS and any(
@@ -150,45 +147,45 @@ class ModelOutputs:
 
     @cached_property
     def scoring(self) -> set[int]:
-        """The arithmetic that is there for losses and metrics alone; empty if there are none."""
+        """Arithmetic for losses and metrics alone; empty for a graph without them."""
         ends = [n for n in self._ends if self._may_measure(n)]
-        found = self._flow.only_for(ends, lambda n: n in self._valued and self._calculates(n))
-        watched = any(n in self._losses or self._is_watched(n) for n in found)
-        labels = any(self._all_within(n, found) for n in self._start)
-        return found if watched or labels else set()
+        scoring = self._flow.only_for(ends, lambda n: n in self._valued and self._calculates(n))
+        watched = any(n in self._losses or self._is_watched(n) for n in scoring)
+        labels = any(self._all_within(n, scoring) for n in self._start)
+        return scoring if watched or labels else set()
 
     def _is_watched(self, number: int) -> bool:
-        return not self._kinds_of_users(number).isdisjoint(("summaries", "training"))
+        return not self._roles_of_users(number).isdisjoint(("summaries", "training"))
 
-    def _kinds_of_users(self, number: int) -> set[Kind]:
-        return {self._kinds[n] for n in self._users_at_first[number] if n in self._kinds}
+    def _roles_of_users(self, number: int) -> set[Role]:
+        return {self._roles[n] for n in self._all_users[number] if n in self._roles}
 
-    def _all_within(self, number: int, those: set[int]) -> bool:
-        """Tell whether something is used, and by these alone."""
+    def _all_within(self, number: int, numbers: set[int]) -> bool:
+        """Return whether an operation has users, all of them in `numbers`."""
         users = self._flow.users[number]
-        return bool(users) and those.issuperset(users)
+        return bool(users) and numbers.issuperset(users)
 
     @cached_property
-    def found(self) -> list[tuple[int, str]]:
-        """What may come out, the likeliest first, and why."""
+    def ranked(self) -> list[tuple[int, str]]:
+        """Likely outputs with their reasons, the likeliest first."""
         reasons = {n: self._why(n) for n in self._ends}
         reasons |= dict.fromkeys(self._scored(), _SCORED)
-        found = [(number, why) for number, why in sorted(reasons.items()) if why]
-        return sorted(found, key=lambda pair: _RANKS.index(pair[1]))
+        ranked = [(number, why) for number, why in sorted(reasons.items()) if why]
+        return sorted(ranked, key=lambda pair: _RANKS.index(pair[1]))
 
     @cached_property
     def likely(self) -> list[int]:
-        """Those of `found` that the model is for; all, if there are none."""
-        return [n for n, why in self.found if why in _LIKELY] or [n for n, _ in self.found]
+        """The results of the model in `ranked`; all of `ranked` if it holds none."""
+        return [n for n, why in self.ranked if why in _LIKELY] or [n for n, _ in self.ranked]
 
     @cached_property
     def likeliest(self) -> list[int]:
-        """Those of `found` for which the best reason speaks."""
-        return [n for n, why in self.found if why == self.found[0][1]]
+        """The outputs in `ranked` with the best reason."""
+        return [n for n, why in self.ranked if why == self.ranked[0][1]]
 
     def _why(self, number: int) -> str:
-        kinds = self._kinds_of_users(number)
-        if kinds and not self._is_watched(number):
+        roles = self._roles_of_users(number)
+        if roles and not self._is_watched(number):
             return ""
         whole = self._flow.shape(number) != ()
         return next(
@@ -196,7 +193,7 @@ class ModelOutputs:
             for applies, reason in (
                 (number in self.scoring, _MEASURE),
                 (number not in self._valued, _BY_SHAPE),
-                (bool(kinds), _WATCHED),
+                (bool(roles), _WATCHED),
                 (self._is_flag(number), _FLAG),
                 (number not in self._learned, _UNLEARNED),
                 (not whole, _NUMBER),
@@ -207,17 +204,17 @@ class ModelOutputs:
         )
 
     def _is_flag(self, number: int) -> bool:
-        """Tell whether it is a truth value that control flow made for itself."""
+        """Return whether it is a truth value made by control flow for itself."""
         operation = self._operations[number]
-        of_flow = operation.type in ("Switch", "Merge", "Identity")
+        controls = operation.type in ("Switch", "Merge", "Identity")
         return (
-            of_flow
+            controls
             and self._flow.shape(number) == ()
             and attribute_of(operation, "T", DataType) == DataType.BOOL
         )
 
     def _loop_of(self, number: int) -> int | None:
-        """Return what stands for the loop that ends with this, if one does."""
+        """Return the operation that identifies the loop ending here, or None."""
         op_type, sources = self._type(number), self._flow.sources[number][:1]
         if op_type == "Exit":  # of a Switch, of a value and the loop's condition
             sources = [n for switch in sources for n in self._flow.sources[switch][:2]]
@@ -226,30 +223,27 @@ class ModelOutputs:
 
     @cached_property
     def _going_on(self) -> set[int]:
-        """The loops of which a result is used further."""
+        """Loops with a result in further use."""
         users = self._flow.users
         loops = {self._loop_of(n) for n in self._valued if users[n]}
         return {n for n in loops if n is not None}
 
     def _scored(self) -> set[int]:
-        """Return what the model computes and nothing but losses and metrics are computed from."""
+        """Return the results of the model used for losses and metrics only."""
         flow, scoring = self._flow, self.scoring
         labels = {n for n in self._start if self._all_within(n, scoring)}
-        told = flow.reach(labels, flow.users, lambda n: n in scoring)
-        # Arithmetic before the labels come in is the model's: a distance, a sum of squares.
-        last = {n for each in told - labels for n in flow.sources[each]} - told
+        labelled = flow.reach(labels, flow.users, lambda n: n in scoring)
+        # Arithmetic before the labels enter is the model's: a distance, a sum of squares.
+        last = {n for each in labelled - labels for n in flow.sources[each]} - labelled
         own = {n for each in last & scoring for n in flow.sources[each]} & scoring
         own = flow.reach(own, flow.sources, lambda n: n in scoring)
         scores = scoring - own - last
-        found = {n for each in scores for n in flow.sources[each]} - scores - own - labels
-        found = self._read_off(found)
-        likely = self._valued & self._learned
-        return {
-            n for n in found & likely if self._all_within(n, scoring) and self._flow.shape(n) != ()
-        }
+        scored = {n for each in scores for n in flow.sources[each]} - scores - own - labels
+        likely = self._without_readings(scored) & self._valued & self._learned
+        return {n for n in likely if self._all_within(n, scoring) and flow.shape(n) != ()}
 
-    def _read_off(self, numbers: set[int]) -> set[int]:
-        """Return, for what only reads a score off an output, the output."""
+    def _without_readings(self, numbers: set[int]) -> set[int]:
+        """Replace operations that only prepare an output for a score by that output."""
 
         def reads(number: int) -> bool:
             return number in self.scoring and self._type(number) in READINGS

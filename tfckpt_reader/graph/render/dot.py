@@ -1,9 +1,9 @@
-"""A graph in the language of Graphviz.
+"""A graph in the language of Graphviz: the look of boxes and edges.
 
-Decides how boxes and edges look. https://graphviz.org/doc/info/lang.html
+https://graphviz.org/doc/info/lang.html
 
-Names stand in labels only, where nothing in them can mean anything: within quotes, with quotes,
-backslashes and ampersands escaped. Whatever is not ASCII is written as a character reference.
+Names occur only in labels, where they have no meaning to Graphviz: within quotes, with quotes,
+backslashes and ampersands escaped, and with character references for all but ASCII.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tfckpt_reader.graph.render.scopes import Box, Edge, Picture, collapsed
 from tfckpt_reader.text import count_of, printable, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from tfckpt_reader.graph.graph import Graph
 
@@ -24,44 +24,40 @@ _STYLES = {
     "argument": "shape=box",
     "missing": "shape=ellipse, style=dashed, color=red",
 }
-"""Kind of a box -> how it looks."""
+"""Kind of a box -> its style."""
 _ESCAPES = str.maketrans({'"': r"\"", "\\": r"\\", "&": "&amp;"})
 
 
 def to_dot(graph: Graph, *, depth: int | None = None, outputs: Iterable[str] = ()) -> str:
-    """Return a graph as the text of a file for Graphviz, a box per name scope.
+    """Return a graph as the text of a Graphviz file, a box per name scope.
 
-    A box says how many nodes are in it, an edge how many inputs it stands for, if not one. Dashed
-    edges are control inputs; what inputs name and the graph has not got is dashed and red.
+    A box shows its number of nodes, an edge its number of inputs, if more than one. Control inputs
+    are dashed; names in inputs absent from the graph are dashed and red.
 
     Args:
         graph: A graph, or a function of it.
-        depth: How many parts of names to keep; of ``a/b/c`` 1 keeps ``a``. 0 keeps as much as 1,
-            but takes ``conv``, ``conv_1`` and ``conv_2`` for one. Default: as much as makes no
-            more than 60 boxes, if that can be.
-        outputs: Tensors or operations: only what they need is drawn. Default: everything.
+        depth: Components of names to keep; 1 keeps ``a`` of ``a/b/c``. 0 keeps as much as 1, but
+            joins ``conv``, ``conv_1`` and ``conv_2``. Default: the greatest depth with at most 60
+            boxes, if one exists.
+        outputs: Tensors or operations: only the nodes they depend on are drawn. Default: all.
 
     Raises:
         ValueError: `depth` is negative.
-        TensorNotFoundError: one of `outputs` is not there.
-        CheckpointError: a node cannot be decoded.
+        TensorNotFoundError: the graph lacks one of `outputs`.
+        CheckpointError: a node is damaged.
     """
     return drawn(collapsed(graph, depth, outputs))
 
 
 def drawn(picture: Picture) -> str:
-    """Return a picture as the text of a file for Graphviz."""
-    return "".join(f"{line}\n" for line in _lines(picture))
-
-
-def _lines(picture: Picture) -> Iterator[str]:
-    yield "digraph {"
-    yield f'  label="{count_of(picture.nodes, "node")}, name scopes to depth {picture.depth}";'
-    yield '  node [fontname="sans-serif"];'
-    for number, box in enumerate(picture.boxes):
-        yield f'  n{number} [label="{_label(box)}", {_STYLES[box.kind]}];'
-    yield from map(_edge, picture.edges)
-    yield "}"
+    """Return a picture as the text of a Graphviz file."""
+    title = f"{count_of(picture.nodes, 'node')}, name scopes to depth {picture.depth}"
+    boxes = [
+        f'  n{number} [label="{_label(box)}", {_STYLES[box.kind]}];'
+        for number, box in enumerate(picture.boxes)
+    ]
+    first = ["digraph {", f'  label="{title}";', '  node [fontname="sans-serif"];']
+    return "\n".join([*first, *boxes, *map(_edge, picture.edges), "}", ""])
 
 
 def _edge(edge: Edge) -> str:
@@ -72,10 +68,10 @@ def _edge(edge: Edge) -> str:
 
 
 def _label(box: Box) -> str:
-    """Return what is written into a box: a line for its name, a line for what is in it."""
-    what = box.op or ("" if box.kind == "scope" else box.kind)
-    inside = what if box.members == 1 else f"{box.members:,} x {what}"
-    if not what:
+    """Return the two lines in a box: its name and its contents."""
+    noun = box.op or ("" if box.kind == "scope" else box.kind)
+    inside = noun if box.members == 1 else f"{box.members:,} x {noun}"
+    if not noun:
         inside = count_of(box.members, "node")
     return rf"{_escaped(box.name)}\n{_escaped(inside)}"
 

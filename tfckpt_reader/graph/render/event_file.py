@@ -1,15 +1,15 @@
 """A graph as an event file, for the Graphs tab of TensorBoard.
 
-Sees the bytes of nodes, and decodes little of them. TensorFlow ``core/util/event.proto``,
+Sees the stored bytes of nodes and decodes little of them. TensorFlow ``core/util/event.proto``,
 ``core/lib/io/record_writer.h``::
 
     file   := record(Event with the version)  record(Event with the graph)
     record := size of the Event, u64   masked crc32c of these 8 bytes   Event   its masked crc32c
     Event  := file_version = 3, or graph_def = 4: a GraphDef
 
-Nodes are written as the graph's file stores them, but for attributes over 1 KiB, constants mostly:
-TensorBoard would send all of their bytes to the browser. It is told their names, and says of each
-that it is too large to show. Neither a clock nor a machine is in the file: one graph, one file.
+Nodes are written as stored, without attributes over 1 KiB, mostly constants: TensorBoard would send
+all their bytes to the browser. The node lists their names instead, and TensorBoard shows each as
+too large. The file holds no time and no host name: equal graphs give equal files.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.meta_graph import MetaGraph
 
 NAME = "events.out.tfevents.0000000000.tfckpt"
-"""TensorBoard looks for ``tfevents`` in names; of a folder it shows one graph: one name will do."""
+"""TensorBoard looks for ``tfevents`` in names, and shows one graph per folder."""
 _VERSION = b"brain.Event:2"
 _LARGEST = 1024
-"""Bytes of an attribute that is kept; the same limit is in TensorBoard, for who asks for it."""
+"""Bytes of the largest attribute to write; TensorBoard's own limit."""
 _TOO_LARGE = b"_too_large_attrs"
-"""Attribute in which TensorBoard looks for the names of those that were left out."""
+"""Attribute with the names of those left out, for TensorBoard."""
 _SHAPES = b"_output_shapes"
-"""Attribute that TensorBoard takes the shapes beside edges from."""
+"""Attribute with the shapes that TensorBoard shows at edges."""
 # Fields of GraphDef, FunctionDefLibrary, FunctionDef, NodeDef, AttrValue and its list.
 _NODE, _LIBRARY, _FUNCTION, _NODE_INSIDE, _ATTRIBUTE = 1, 2, 1, 3, 5
 _KEY, _VALUE, _LIST, _STRING = 1, 2, 1, 2
@@ -46,7 +46,7 @@ _KEY, _VALUE, _LIST, _STRING = 1, 2, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class EventFile:
-    """An event file that was written."""
+    """A written event file."""
 
     path: str
     nodes: int
@@ -57,24 +57,22 @@ class EventFile:
 def write_event_file(
     graph: MetaGraph, logdir: str | os.PathLike[str] | bytes, *, outputs: Iterable[str] = ()
 ) -> EventFile:
-    """Write a graph, and its functions, so that ``tensorboard --logdir`` shows it.
+    """Write a graph and its functions for ``tensorboard --logdir``.
 
-    An event file with a graph that was written there before is replaced. A TensorBoard that runs
-    already does not notice; start it again.
+    An earlier event file of this function is replaced. A running TensorBoard does not notice;
+    start it again.
 
     Args:
         graph: The graph.
-        logdir: Folder to write it into; it is made where it is not there.
-        outputs: Tensors or operations: of the nodes, only those that they need are written.
-            Default: all.
+        logdir: Folder of the file; created if missing.
+        outputs: Tensors or operations: only the nodes they depend on are written. Default: all.
 
     Raises:
-        TensorNotFoundError: one of `outputs` is not there.
-        CheckpointError: a node or function cannot be decoded, or TensorBoard could not show the
-            name of a node in it.
-        OSError: it cannot be written.
+        TensorNotFoundError: the graph lacks one of `outputs`.
+        CheckpointError: a node or function is damaged, or has a name that TensorBoard cannot show.
+        OSError: the file cannot be written.
     """
-    from tfckpt_reader.storage.atomic import written_aside
+    from tfckpt_reader.storage.atomic import atomic_file
 
     folder = os.fsdecode(logdir)
     numbers = _wanted(graph, list(outputs))
@@ -84,19 +82,19 @@ def write_event_file(
             contents += _field(_NODE, _shown(graph.messages[number], f"node {number}"))
         for library in graph.libraries:
             contents += _field(_LIBRARY, _shown_library(library))
-        functions = sum(n == _FUNCTION for data in graph.libraries for n, _ in _parts(data))
+        functions = sum(n == _FUNCTION for data in graph.libraries for n, _ in _fields(data))
     records = [*_record(_field(3, _VERSION)), *_record(_key(4, len(contents)), contents)]
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise NotADirectoryError(f"{folder} is no folder; name one to write the event file into")
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, NAME)
-    with written_aside(path) as file:
+    with atomic_file(path) as file:
         file.writelines(records)
     return EventFile(path, len(numbers), functions, sum(map(len, records)))
 
 
 def _wanted(graph: MetaGraph, outputs: list[str]) -> Sequence[int]:
-    """Return the numbers of the nodes that are to be written, in the order of the file."""
+    """Return the numbers of the nodes to write, in the order of the file."""
     if not outputs:
         return range(len(graph))
     needed = {operation.name for operation in graph.subgraph(outputs)}
@@ -106,16 +104,16 @@ def _wanted(graph: MetaGraph, outputs: list[str]) -> Sequence[int]:
     return [number for name, number in first.items() if name in needed]
 
 
-def _record(*parts: bytes | bytearray) -> Iterator[bytes | bytearray]:
-    size = struct.pack("<Q", sum(map(len, parts)))
+def _record(*event: bytes | bytearray) -> Iterator[bytes | bytearray]:
+    size = struct.pack("<Q", sum(map(len, event)))
     crc = 0
-    for part in parts:
-        crc = crc32c(part, crc)
-    yield from (size, struct.pack("<I", mask(crc32c(size))), *parts, struct.pack("<I", mask(crc)))
+    for data in event:
+        crc = crc32c(data, crc)
+    yield from (size, struct.pack("<I", mask(crc32c(size))), *event, struct.pack("<I", mask(crc)))
 
 
 def _key(number: int, size: int) -> bytes:
-    """Return what stands before the bytes of a field."""
+    """Return the key and size before the bytes of a field."""
     return encode_varint(number << 3 | LENGTH_DELIMITED) + encode_varint(size)
 
 
@@ -124,39 +122,39 @@ def _field(number: int, data: bytes | memoryview) -> bytes:
 
 
 def _shown_library(library: bytes | memoryview) -> bytes:
-    """Return a library with the nodes of its functions as TensorBoard needs them."""
+    """Return a library with its functions' nodes as TensorBoard needs them."""
     return b"".join(
         _field(number, _shown_function(data) if number == _FUNCTION else data)
-        for number, data in _parts(library)
+        for number, data in _fields(library)
     )
 
 
 def _shown_function(function: memoryview) -> bytes:
     return b"".join(
         _field(number, _shown(data, "node of a function") if number == _NODE_INSIDE else data)
-        for number, data in _parts(function)
+        for number, data in _fields(function)
     )
 
 
-def _shown(node: bytes | memoryview, what: str) -> bytes:
+def _shown(node: bytes | memoryview, structure: str) -> bytes:
     """Return a node as TensorBoard needs it.
 
     Raises:
-        CorruptCheckpointError: it is no node.
-        UnsupportedError: with such a node, TensorBoard would show nothing at all.
+        CorruptCheckpointError: the node is damaged.
+        UnsupportedError: TensorBoard would show no graph with such a node.
     """
     try:
         small = bytes(node) if len(node) <= _LARGEST else _without_large_attributes(node)
         message = parse("Node", small)
     except CorruptCheckpointError as error:
-        error.structure = what
+        error.structure = structure
         raise
     keys = (attribute.key for attribute in message.attr)
     texts = b"\0".join([message.name, message.op, message.device, *message.input, *keys])
     if not message.name or message.name.startswith(b"/") or not _is_utf8(texts):
         raise UnsupportedError(
             "TensorBoard shows no graph with such a node",
-            structure=what,
+            structure=structure,
             expected="names in UTF-8 that do not begin with a slash",
             got=repr(name_text(message.name)),
             advice="--dot (to_dot) draws it; --subgraph (outputs=…) may leave it out",
@@ -173,25 +171,25 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def _without_large_attributes(node: bytes | memoryview) -> bytes:
-    """Return a node without them, but with their names; they are not copied on the way."""
-    kept: list[bytes] = []
+    """Replace large attributes of a node by a list of their names, without copying them."""
+    small: list[bytes] = []
     names: list[bytes] = []
-    for number, data in _parts(node):
-        pair = dict(_parts(data)) if number == _ATTRIBUTE else {}
+    for number, data in _fields(node):
+        pair = dict(_fields(data)) if number == _ATTRIBUTE else {}
         name = bytes(pair.get(_KEY, b""))
         if len(pair.get(_VALUE, b"")) > _LARGEST and name != _SHAPES:
             names.append(name)
         else:
-            kept.append(_field(number, data))
+            small.append(_field(number, data))
     if names:
         strings = b"".join(_field(_STRING, name) for name in names)
         entry = _field(_KEY, _TOO_LARGE) + _field(_VALUE, _field(_LIST, strings))
-        kept.append(_field(_ATTRIBUTE, entry))
-    return b"".join(kept)
+        small.append(_field(_ATTRIBUTE, entry))
+    return b"".join(small)
 
 
-def _parts(message: bytes | memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Yield number and bytes of the fields of a message that has none but bytes and messages."""
+def _fields(message: bytes | memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Yield number and bytes of the length-delimited fields of a message."""
     for number, kind, data in fields(memoryview(message)):
         if kind == LENGTH_DELIMITED and not isinstance(data, int):
             yield number, data

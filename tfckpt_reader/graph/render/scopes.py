@@ -1,9 +1,9 @@
-"""A graph with the nodes of each name scope put together: few boxes instead of many nodes.
+"""Name scopes: join the nodes of each scope, so that a picture has few boxes, not many nodes.
 
 Draws nothing.
 
 To a depth of 2, ``a/b/c`` and ``a/b/d`` are in the box ``a/b``. To a depth of 0 even ``conv``,
-``conv_1`` and ``conv_2`` are one: so TensorFlow numbers names that were taken.
+``conv_1`` and ``conv_2`` are one: TensorFlow numbers repeated names like this.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.graph import Graph
 
 MOST_BOXES = 60
-"""As many as a picture can have and still be read."""
+"""Limit for a readable picture."""
 _DEEPEST = 32
 _NUMBER = re.compile(r"_[0-9]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """The nodes of a name scope, or what they take as inputs and is no node."""
+    """The nodes of a name scope, or inputs of them from outside the graph."""
 
     name: str
-    """Of the scope, or of the only one in it; "first ... last" where it is no scope's."""
+    """Name of the scope or of its only node; "first ... last" for several names."""
     kind: str
-    """"scope"; "node" (the only one in it); "argument" (of the function); "missing" (the graph has
-    not got it)."""
+    """"scope"; "node" (a single one); "argument" (of the function); "missing" (absent from the
+    graph)."""
     members: int
-    """How many nodes, arguments or missing names are in it."""
+    """Number of nodes, arguments or missing names in it."""
     op: str | None
-    """The op of all nodes in it; None where they have different ones."""
+    """The op of all its nodes; None for different ops."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What nodes in one box take from those in another."""
+    """The inputs of the nodes in one box from those in another."""
 
     source: int
-    """Which box."""
+    """Number of a box."""
     target: int
     is_control: bool
     inputs: int
-    """How many inputs, of all nodes together."""
+    """Number of inputs of all nodes together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +59,26 @@ class Picture:
     """Boxes and edges, in the order of the file."""
 
     depth: int
-    """How many parts of names were kept."""
+    """Number of components kept of each name."""
     deepest: int
-    """How many the longest name has."""
+    """Number of components of the deepest name."""
     nodes: int
     boxes: tuple[Box, ...]
     edges: tuple[Edge, ...]
 
 
 def collapsed(graph: Graph, depth: int | None = None, outputs: Iterable[str] = ()) -> Picture:
-    """Put the nodes of each name scope together.
+    """Join the nodes of each name scope.
 
     Args:
         graph: A graph, or a function.
-        depth: How many parts of names to keep. Default: as many as make no more than 60 boxes.
-        outputs: Tensors or operations: only what they need. Default: everything.
+        depth: Components of names to keep. Default: the greatest depth with at most 60 boxes.
+        outputs: Tensors or operations: only the nodes they depend on. Default: all.
 
     Raises:
         ValueError: `depth` is negative.
-        TensorNotFoundError: one of `outputs` is not there.
-        CheckpointError: a node cannot be decoded.
+        TensorNotFoundError: the graph lacks one of `outputs`.
+        CheckpointError: a node is damaged.
     """
     if depth is not None and depth < 0:
         raise ValueError(f"a depth is 0 or more, not {depth}")
@@ -103,7 +103,7 @@ def _scope(name: str, depth: int) -> str:
 
 
 def _readable(names: Iterable[str], deepest: int) -> int:
-    """Return the greatest depth that makes few enough boxes; 0 if none does."""
+    """Return the greatest depth with few enough boxes; 0 without one."""
     for depth in range(1, min(deepest, _DEEPEST) + 1):
         scopes: set[str] = set()
         for name in names:
@@ -129,21 +129,21 @@ def _span(names: Sequence[str]) -> str:
 def _edges(
     graph: Graph, members: Sequence[Sequence[Operation]], boxes: list[Box]
 ) -> tuple[Edge, ...]:
-    """Return the edges; what is taken and is no node gets a box, behind the others."""
-    places = {operation.name: place for place, inside in enumerate(members) for operation in inside}
-    taken: list[tuple[str, int, bool]] = []
-    for place, inside in enumerate(members):
+    """Return the edges; append a box to `boxes` for inputs from outside the graph."""
+    numbers = {operation.name: box for box, inside in enumerate(members) for operation in inside}
+    inputs: list[tuple[str, int, bool]] = []
+    for box, inside in enumerate(members):
         for operation in inside:
-            taken += [(graph.origin(text), place, False) for text in operation.inputs]
-            taken += [(name, place, True) for name in operation.control_inputs]
+            inputs += [(graph.origin(text), box, False) for text in operation.inputs]
+            inputs += [(name, box, True) for name in operation.control_inputs]
     outside: dict[str, int] = {}
-    for source, place, _ in taken:
-        if source not in places:
-            outside.setdefault(source, place)
-    for box, names in _outside(graph, outside, MOST_BOXES - len(boxes)):
-        places.update(dict.fromkeys(names, len(boxes)))
-        boxes.append(box)
-    counts = Counter((places[source], place, is_control) for source, place, is_control in taken)
+    for source, box, _ in inputs:
+        if source not in numbers:
+            outside.setdefault(source, box)
+    for outer, names in _outside(graph, outside, MOST_BOXES - len(boxes)):
+        numbers.update(dict.fromkeys(names, len(boxes)))
+        boxes.append(outer)
+    counts = Counter((numbers[source], box, is_control) for source, box, is_control in inputs)
     return tuple(
         Edge(source, target, is_control, number)
         for (source, target, is_control), number in counts.items()
@@ -151,18 +151,18 @@ def _edges(
     )
 
 
-def _outside(graph: Graph, takers: Mapping[str, int], room: int) -> Iterator[tuple[Box, list[str]]]:
-    """Yield boxes for what is no node: one for each, or if they are too many, for each taker.
+def _outside(graph: Graph, users: Mapping[str, int], room: int) -> Iterator[tuple[Box, list[str]]]:
+    """Yield boxes for names without a node: one per name, or for many names one per user.
 
     Args:
-        graph: Where they are taken.
-        takers: Name -> the first box that takes it.
-        room: How many may have a box of their own.
+        graph: The graph.
+        users: Name -> the first box with it as an input.
+        room: Limit on names with a box each.
     """
     arguments: Mapping[str, object] = graph.arguments if isinstance(graph, Function) else {}
     groups: dict[tuple[str, str | int], list[str]] = {}
-    for name, taker in takers.items():
+    for name, user in users.items():
         kind = "argument" if name in arguments else "missing"
-        groups.setdefault((kind, name if len(takers) <= room else taker), []).append(name)
+        groups.setdefault((kind, name if len(users) <= room else user), []).append(name)
     for (kind, _), names in groups.items():
         yield Box(_span(names), kind, len(names), None), names

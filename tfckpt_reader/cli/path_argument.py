@@ -1,0 +1,71 @@
+"""The argument PATH: its help, and the graph file it stands for."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from tfckpt_reader.cli import output
+from tfckpt_reader.errors import CheckpointNotFoundError, CorruptCheckpointError
+from tfckpt_reader.paths.companions import graph_file_of, saved_model_file
+from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.storage.filesystem import is_file, is_folder, list_names
+from tfckpt_reader.text import count_of
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+CHECKPOINT = "checkpoint: its prefix, any of its files, a folder, or a SavedModel"
+GRAPH = "graph: a .meta file, a SavedModel or a frozen graph; or a checkpoint with a .meta file"
+_GRAPH_SUFFIXES = (".meta", ".pb", ".pbtxt")
+_MOST_NAMES = 10
+"""Files listed in an error."""
+
+
+def graph_file(arguments: Namespace) -> str:
+    """Return the file with the graph: PATH itself, or the one beside the checkpoint.
+
+    Raises:
+        CheckpointNotFoundError: neither is a graph.
+    """
+    path: str = arguments.path
+    is_graph = path.endswith(_GRAPH_SUFFIXES) and not is_folder(path)
+    if is_graph or saved_model_file(path) is not None:
+        return path
+    if is_file(f"{path}.meta"):
+        return f"{path}.meta"
+    try:
+        location = locate(path, latest=arguments.latest)
+    except CorruptCheckpointError:
+        if is_file(path):  # no checkpoint: a frozen graph may have any name
+            return path
+        raise
+    except CheckpointNotFoundError:
+        names = list_names(path) if is_folder(path) else []
+        metas = [name for name in names if name.endswith(".meta")]
+        if not metas:
+            raise
+        return _only(metas, path)
+    output.print_notes(location.notes)
+    file = graph_file_of(location.prefix)
+    if file is None:
+        raise CheckpointNotFoundError(
+            "there is no graph beside this checkpoint",
+            file=f"{location.prefix}.meta",
+            advice="Copy the .meta file too; checkpoints of TensorFlow 2 have none",
+        )
+    return file
+
+
+def _only(names: list[str], folder: str) -> str:
+    """Return the .meta file of a folder without checkpoints, if there is only one."""
+    if len(names) > 1:
+        more = " …" if len(names) > _MOST_NAMES else ""
+        raise CheckpointNotFoundError(
+            f"there are {count_of(len(names), 'graph')} in this folder, and no checkpoint",
+            file=folder,
+            advice=f"Name one: {', '.join(names[:_MOST_NAMES])}{more}",
+        )
+    file = os.path.join(folder, names[0])
+    output.print_notes((f"{file} is the only graph in {folder}, which has no checkpoint",))
+    return file

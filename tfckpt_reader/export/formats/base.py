@@ -1,0 +1,114 @@
+"""The interface of an export format.
+
+A format determines the encoding of elements, the allowed names and the layout of the file. It must
+not know the checkpoint, the options or other formats.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from abc import ABC, abstractmethod
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tfckpt_reader.errors import UnsupportedError
+from tfckpt_reader.export.arrays import ElementEncoding
+from tfckpt_reader.export.elements import widened
+from tfckpt_reader.tensor.dtypes import DataType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tfckpt_reader.export.arrays import OutputArray
+    from tfckpt_reader.export.transfer import Job
+    from tfckpt_reader.tensor.spec import TensorSpec
+
+
+class Format(ABC):
+    """A format to export to. Instances hold no state."""
+
+    suffix: ClassVar[str]
+    """End of a destination's path; "/" for a folder of any name."""
+    is_folder: ClassVar[bool] = False
+    can_compress: ClassVar[bool] = False
+    type_names: ClassVar[Mapping[DataType, str]]
+    """Dtypes of numbers held unchanged -> the format's name of the type."""
+
+    @cache  # noqa: B019 - there is one instance of each format
+    def encoding(self, dtype: DataType, *, raw: bool) -> ElementEncoding | None:
+        """Return the encoding of numbers of a dtype; None for strings and unsupported dtypes.
+
+        A dtype without a type name is widened.
+
+        Args:
+            dtype: The tensor's.
+            raw: Store the bits of dtypes that NumPy lacks, as unsigned integers.
+        """
+        if raw and dtype.needs_ml_dtypes:
+            bits = DataType.UINT8 if dtype.itemsize == 1 else DataType.UINT16
+            return ElementEncoding(self.type_names[bits], dtype.itemsize)
+        if dtype in self.type_names:
+            return ElementEncoding(self.type_names[dtype], dtype.itemsize)
+        wider = widened(dtype)
+        if wider is None:
+            return None
+        return ElementEncoding(self.type_names[wider.dtype], wider.dtype.itemsize, wider.convert)
+
+    def string_arrays(
+        self,
+        name: str,
+        spec: TensorSpec,
+        read: Callable[[], NDArray[np.object_]],  # noqa: ARG002 - the default
+    ) -> tuple[OutputArray, ...]:
+        """Return the arrays for a tensor of strings.
+
+        Args:
+            name: Its name in the destination.
+            spec: The tensor.
+            read: Returns its elements. Called once here and once for each array at its writing, so
+                that only one tensor's strings are in memory.
+
+        Raises:
+            UnsupportedError: the format has no strings.
+        """
+        raise UnsupportedError(f"a {self.suffix} cannot hold {spec.dtype} tensors", tensor=name)
+
+    @abstractmethod
+    def refusal(self, name: str, spec: TensorSpec, keys: Container[str]) -> str | None:
+        """Return the reason against holding a tensor under a name, or None.
+
+        Args:
+            name: Its name in the destination.
+            spec: The tensor.
+            keys: Collision keys of all names in the destination.
+        """
+
+    def refusal_of_all(
+        self,
+        arrays: Sequence[OutputArray],  # noqa: ARG002 - the default
+        provenance: Mapping[str, str],  # noqa: ARG002 - the default
+    ) -> str | None:
+        """Return the reason against holding all arrays together, or None."""
+        return None
+
+    def collision_key(self, name: str) -> str:
+        """Return a key, unique among the names in one destination."""
+        return name
+
+    def files_to_replace(self, path: str) -> set[str]:
+        """Return the names of the files removed by replacing a folder; none for a file.
+
+        Raises:
+            FileExistsError: another kind of file or folder is there.
+        """
+        if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
+            raise FileExistsError(f"{path} is not a regular file; choose another path")
+        return set()
+
+    @abstractmethod
+    def write(self, output: Any, job: Job) -> None:
+        """Write all arrays to an open binary file, or into the empty folder at a path."""
