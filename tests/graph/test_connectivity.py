@@ -113,7 +113,7 @@ def test_nodes_in_windows() -> None:
     for number, head in enumerate(heads):
         if number in (0, 7, 20_000):
             assert (head.name, list(head.attr)) == (b"big%d" % number, [])
-            assert [entry.key for entry in found.attributes(number)] == [b"value"]
+            assert [entry.key for entry in found.header(number, whole=True).attr] == [b"value"]
         else:
             i = next(expected)
             assert (head.name, head.op, len(head.attr)) == (b"n%d" % i, b"Op%d" % i, 1)

@@ -69,7 +69,7 @@ class MetaGraph(Graph):
         libraries: The bytes of its libraries of functions; most graphs have one, or none.
     """
 
-    def __init__(self, stored: StoredMetaGraph, read: Read | None = None) -> None:
+    def __init__(self, stored: StoredMetaGraph, read: Read | None, text: bytes) -> None:
         with located(stored.file):
             data = memoryview(joined(stored.graph))
             try:
@@ -81,7 +81,8 @@ class MetaGraph(Graph):
             info = parse("MetaInfo", joined(stored.info))
             saver = stored.saver
             self.saver: Saver | None = decode_saver(joined(saver)) if saver else None
-        super().__init__(StoredNodes(data, nodes, _NODE, stored.file), lambda: self.definitions)
+        every = StoredNodes(data, nodes, _NODE, stored.file)
+        super().__init__(every.containing(text) if text else every, lambda: self.definitions)
         self.file = stored.file
         self.tensorflow_version = name_text(info.tensorflow_version)
         self.tensorflow_git_version = name_text(info.tensorflow_git_version)
@@ -89,7 +90,7 @@ class MetaGraph(Graph):
         self.producer: int = graph.versions.producer or graph.version
         self.min_consumer: int = graph.versions.min_consumer
         if self.producer <= UNKNOWN_RANK_PLACEHOLDER:
-            self._unknown_rank_ops = UNKNOWN_RANK_OPS | {"Placeholder"}
+            self.unknown_rank_ops = UNKNOWN_RANK_OPS | {"Placeholder"}
         ends = zip(libraries[::2], libraries[1::2], strict=True)
         self.libraries = [data[begin:end] for begin, end in ends]
         self._op_list: bytes = info.stripped_op_list
@@ -267,13 +268,20 @@ def read_saved_keys(path: str) -> frozenset[str]:
     Raises:
         CheckpointError: as for `read_meta_graph`.
     """
-    graph = load(path)
-    graph.drop_nodes_without(_SAVE)
-    return frozenset(saved.key for saved in graph.saved)
+    return frozenset(saved.key for saved in load(path, text=_SAVE).saved)
 
 
-def load(path: str, tags: Iterable[str] | None = None, read: Read | None = None) -> MetaGraph:
-    """Read a graph as `read_meta_graph` does; `read` returns the values of its variables."""
+def load(
+    path: str, tags: Iterable[str] | None = None, read: Read | None = None, text: bytes = b""
+) -> MetaGraph:
+    """Read a graph as `read_meta_graph` does.
+
+    Args:
+        path: As there.
+        tags: As there.
+        read: Returns the values of its variables.
+        text: Nodes without it in their bytes are left out.
+    """
     stored = read_stored(path)
     with enough_memory(path):
         graphs = [(_tags(each), each) for each in stored]
@@ -286,7 +294,7 @@ def load(path: str, tags: Iterable[str] | None = None, read: Read | None = None)
                 file=stored[0].file if stored else path,
                 advice=f"There is: {present}" if present else "It holds no graph at all",
             )
-        return MetaGraph(fitting[0] if fitting else stored[0], read)
+        return MetaGraph(fitting[0] if fitting else stored[0], read, text)
 
 
 def _tags(stored: StoredMetaGraph) -> frozenset[str]:

@@ -57,7 +57,7 @@ class Operation:
         Raises:
             CheckpointError: the node cannot be parsed.
         """
-        entries = self._nodes.attributes(self._number)
+        entries = self._nodes.header(self._number, whole=True).attr
         return Attributes(entries, f"node {quoted(self.name)}", self._nodes.file)
 
     def _contents(self) -> tuple[Any, ...]:
@@ -135,7 +135,7 @@ def decode_operation(
     node: Any,
     nodes: StoredNodes,
     number: int,
-    words: dict[bytes, str],
+    word: Callable[[bytes], str],
     canonical: Callable[[str], str],
 ) -> Operation:
     """Decode a Node message.
@@ -144,17 +144,16 @@ def decode_operation(
         node: The message.
         nodes: The stored nodes of its graph.
         number: Its number among them.
-        words: Decoded names of ops and devices, extended here: most nodes share theirs.
+        word: Decodes the name of an op or device, each once: most nodes share theirs.
         canonical: Gives the canonical name of a tensor.
     """
     texts = [name_text(text) for text in node.input]
-    op, device = node.op, node.device
     return Operation(
         name_text(node.name),
-        words.get(op) or words.setdefault(op, name_text(op)),
+        word(node.op),
         tuple([canonical(text) for text in texts if not text.startswith("^")]),
         tuple([text[1:] for text in texts if text.startswith("^")]),
-        words.get(device) or words.setdefault(device, name_text(device)),
+        word(node.device),
         nodes,
         number,
     )
