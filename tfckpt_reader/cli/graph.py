@@ -12,8 +12,7 @@ from tfckpt_reader.cli.path_argument import GRAPH, graph_file
 from tfckpt_reader.errors import TensorNotFoundError
 from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
 from tfckpt_reader.graph.render import write_event_file
-from tfckpt_reader.graph.render.dot import drawn
-from tfckpt_reader.graph.render.scopes import MOST_BOXES, Picture, collapsed
+from tfckpt_reader.graph.render.dot import MOST_BOXES, Picture, collapsed, drawn
 from tfckpt_reader.text import count_of, nearest
 
 if TYPE_CHECKING:

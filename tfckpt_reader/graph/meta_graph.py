@@ -18,13 +18,18 @@ from tfckpt_reader.errors import (
     enough_memory,
     located,
 )
-from tfckpt_reader.graph.decode.collections import Asset, Collections, decode_asset
+from tfckpt_reader.graph.decode.collections import (
+    Asset,
+    Collections,
+    Saver,
+    decode_asset,
+    decode_saver,
+)
 from tfckpt_reader.graph.decode.files import ADVICE, StoredMetaGraph, joined, read_stored
 from tfckpt_reader.graph.decode.node_store import MOST_NODES, StoredNodes
 from tfckpt_reader.graph.decode.op_defs import OpDefinition, decode_definitions
 from tfckpt_reader.graph.decode.operation import UNKNOWN_RANK_OPS, UNKNOWN_RANK_PLACEHOLDER
 from tfckpt_reader.graph.decode.signatures import Signature, decode_signature
-from tfckpt_reader.graph.decode.tf1_values import Saver, decode_saver
 from tfckpt_reader.graph.functions import Function, decode_functions
 from tfckpt_reader.graph.graph import Graph
 from tfckpt_reader.graph.saved_keys import (
@@ -79,8 +84,8 @@ class MetaGraph(Graph):
                 raise
             graph = parse("Graph", rest)
             info = parse("MetaInfo", joined(stored.info))
-            saver = stored.saver
-            self.saver: Saver | None = decode_saver(joined(saver)) if saver else None
+            saver = parse("Saver", joined(stored.saver))
+            self.saver: Saver | None = decode_saver(saver) if stored.saver else None
         every = StoredNodes(data, nodes, _NODE, stored.file)
         super().__init__(every.containing(text) if text else every, lambda: self.definitions)
         self.file = stored.file

@@ -13,20 +13,18 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.graph.decode.operation import attribute_of, known_shape, split_name
 from tfckpt_reader.graph.infer.dataflow import Flow
-from tfckpt_reader.graph.infer.inputs import find_inputs
+from tfckpt_reader.graph.infer.likely import ModelOutputs, find_inputs
 from tfckpt_reader.graph.infer.op_roles import find_roles, names_in
-from tfckpt_reader.graph.infer.outputs import ModelOutputs
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.proto_fields import PartialShape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tfckpt_reader.graph.decode.collections import Collections
+    from tfckpt_reader.graph.decode.collections import Collections, Saver
     from tfckpt_reader.graph.decode.op_defs import Outputs
     from tfckpt_reader.graph.decode.operation import Operation
     from tfckpt_reader.graph.decode.signatures import Signature, TensorInfo
-    from tfckpt_reader.graph.decode.tf1_values import Saver
     from tfckpt_reader.graph.graph import Graph
 
 _MOST = 1000
