@@ -163,7 +163,7 @@ def test_attributes_of_all_outputs_are_decoded_once(
         asked.append(name)
         return parse(name, data)
 
-    monkeypatch.setattr("tfckpt_reader.graph.decode.attributes.parse", counted)
+    monkeypatch.setattr("tfckpt_reader.graph.decode.operation.parse", counted)
     monkeypatch.setattr("tfckpt_reader.graph.decode.node_store.parse", counted)
     types = attr("T", text(1, text(6, b"\x01" * 3000)))
     shapes = b"".join(text(7, text(2, w.int_field(1, i))) for i in range(3000))

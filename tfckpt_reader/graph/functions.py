@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.encoding.wire_format import split_fields
 from tfckpt_reader.errors import CheckpointError, TensorNotFoundError
 from tfckpt_reader.graph.connectivity import ARGUMENT
-from tfckpt_reader.graph.decode.attributes import Attributes, FunctionCall
 from tfckpt_reader.graph.decode.node_store import MOST_NODES, StoredNodes
-from tfckpt_reader.graph.decode.op_defs import OpDefinition, Outputs
+from tfckpt_reader.graph.decode.op_defs import OpDefinition
+from tfckpt_reader.graph.decode.operation import Attributes, FunctionCall
 from tfckpt_reader.graph.graph import Graph, Tensor
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
@@ -96,21 +96,17 @@ class Function(Graph):
         outputs = self.outputs_of(operation)
         if outputs is None:
             return Tensor(name, operation, None, None, None)
-        return self._tensor(operation, self._index(node, output, outputs), name)
-
-    def _index(self, node: str, output: str, outputs: list[Outputs]) -> int:
-        """Return the index of ``output:index`` among all outputs of a node."""
         wanted, _, digits = output.partition(":")
         first = 0
         for arg in outputs:
             if arg.name == wanted and (not digits or digits.isdecimal()):
                 index = int(digits[:10] or 0)
                 if arg.number is None or index < arg.number:
-                    return first + index
+                    return self._tensor(operation, first + index, name)
             first += arg.number or 0
         raise TensorNotFoundError(
             f"node {quoted(node)} of function {quoted(self.name)} has no output {quoted(output)}",
-            file=self._file,
+            file=self.file,
         )
 
     @cached_property

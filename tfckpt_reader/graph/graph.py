@@ -62,6 +62,7 @@ class Graph:
         definitions: Returns name of an op -> its definition.
 
     Attributes:
+        file: Path of its file.
         messages: The stored bytes of each node, by number.
         unknown_rank_ops: Ops with an unknown rank if their shape has no dimensions.
     """
@@ -74,7 +75,7 @@ class Graph:
     ) -> None:
         self.messages = nodes
         self._definitions = definitions
-        self._file = nodes.file
+        self.file = nodes.file
         self.unknown_rank_ops: Collection[str] = UNKNOWN_RANK_OPS
         self._built: dict[int, Operation] = {}
         self._word = cache(name_text)
@@ -104,7 +105,7 @@ class Graph:
             CorruptCheckpointError: a node is damaged; names it.
             UnsupportedError: they do not fit into memory.
         """
-        with enough_memory(self._file):
+        with enough_memory(self.file):
             numbered = enumerate(self.messages.headers())
             return tuple([self._built.get(n) or self._build(n, node) for n, node in numbered])
 
@@ -123,7 +124,7 @@ class Graph:
     def _numbers(self) -> dict[str, int]:
         """Name -> number of the first operation with it; ARGUMENT for an argument."""
         numbers: dict[str, int] = {}
-        with enough_memory(self._file):
+        with enough_memory(self.file):
             for number, node in enumerate(self.messages.headers()):
                 numbers.setdefault(name_text(node.name), number)
         return numbers
@@ -173,7 +174,7 @@ class Graph:
             return None
         last = self._last_outputs
         if last is None or last[0] is not operation:
-            with located(self._file), enough_memory(self._file):
+            with located(self.file), enough_memory(self.file):
                 last = self._last_outputs = (operation, outputs_of(operation, definition))
         return last[1]
 
@@ -193,7 +194,7 @@ class Graph:
             if count is not None and index >= count:
                 raise TensorNotFoundError(
                     f"operation {quoted(operation.name)} has no output {index}",
-                    file=self._file,
+                    file=self.file,
                     expected=f"an output below {count}",
                 )
             dtype = dtype_at(outputs, index)
@@ -201,7 +202,7 @@ class Graph:
 
     def _shape(self, operation: Operation, index: int) -> PartialShape:
         last = self._last_shapes
-        with located(self._file):
+        with located(self.file):
             if last is None or last[0] is not operation:
                 last = self._last_shapes = (operation, output_shapes(operation.attrs))
             if index < len(last[1]):
@@ -214,7 +215,7 @@ class Graph:
 
     def consumers(self, name: str) -> tuple[Operation, ...]:
         """Return the operations with a tensor as an input, in the order of the file."""
-        with enough_memory(self._file):
+        with enough_memory(self.file):
             users = self._connectivity.users.get(self._canonical(name), ())
             return tuple(map(self._at, users))
 
@@ -229,7 +230,7 @@ class Graph:
         Raises:
             TensorNotFoundError: the graph lacks one of the names.
         """
-        with enough_memory(self._file):
+        with enough_memory(self.file):
             return tuple(map(self._at, self.needed(outputs, inputs)))
 
     def needed(self, outputs: Iterable[str], inputs: Iterable[str] = ()) -> list[int]:
@@ -243,7 +244,7 @@ class Graph:
     @cached_property
     def problems(self) -> tuple[str, ...]:
         """Defects of the graph, a line each; at most 1,000 of them."""
-        with enough_memory(self._file):
+        with enough_memory(self.file):
             defects = list(islice(self._defects(), _MOST_PROBLEMS + 1))
         if len(defects) > _MOST_PROBLEMS:
             defects[-1] = "there are more problems than are listed here"
@@ -285,4 +286,4 @@ class Graph:
         alike = nearest(name, list(self._numbers))
         advice = f"Nearest: {', '.join(alike)}" if alike else None
         problem = f"there is no operation {quoted(name)}"
-        return TensorNotFoundError(problem, file=self._file, advice=advice)
+        return TensorNotFoundError(problem, file=self.file, advice=advice)

@@ -64,7 +64,6 @@ class MetaGraph(Graph):
     All of it is plain data, decoded on demand. Made by `read_meta_graph`.
 
     Attributes:
-        file: Path of its file.
         tensorflow_version: Version of the writer; "" if unknown.
         tensorflow_git_version: The same.
         tags: Its tags among the graphs of a SavedModel.
@@ -88,7 +87,6 @@ class MetaGraph(Graph):
             self.saver: Saver | None = decode_saver(saver) if stored.saver else None
         every = StoredNodes(data, nodes, _NODE, stored.file)
         super().__init__(every.containing(text) if text else every, lambda: self.definitions)
-        self.file = stored.file
         self.tensorflow_version = name_text(info.tensorflow_version)
         self.tensorflow_git_version = name_text(info.tensorflow_git_version)
         self.tags = frozenset(map(name_text, info.tags))
@@ -279,29 +277,22 @@ def read_saved_keys(path: str) -> frozenset[str]:
 def load(
     path: str, tags: Iterable[str] | None = None, read: Read | None = None, text: bytes = b""
 ) -> MetaGraph:
-    """Read a graph as `read_meta_graph` does.
+    """Read a graph as `read_meta_graph` does, without the nodes that lack `text` in their bytes.
 
-    Args:
-        path: As there.
-        tags: As there.
-        read: Returns the values of its variables.
-        text: Nodes without it in their bytes are left out.
+    `read` returns the values of its variables.
     """
     stored = read_stored(path)
-    with enough_memory(path):
-        graphs = [(_tags(each), each) for each in stored]
+    file = stored[0].file if stored else path
+    with located(file), enough_memory(file):
+        infos = [parse("MetaInfo", joined(each.info)) for each in stored]
+        tags_of = [frozenset(map(name_text, info.tags)) for info in infos]
         wanted = _SERVE if tags is None else frozenset(tags)
-        fitting = [each for its_tags, each in graphs if its_tags == wanted]
-        if not fitting and (tags is not None or not graphs):
-            present = "; ".join(", ".join(sorted(its_tags)) or "none" for its_tags, _ in graphs)
+        fitting = [each for each, own in zip(stored, tags_of, strict=True) if own == wanted]
+        if not fitting and (tags is not None or not stored):
+            present = "; ".join(", ".join(sorted(own)) or "none" for own in tags_of)
             raise CheckpointNotFoundError(
                 f"there is no graph with the tags {', '.join(sorted(wanted)) or 'none'}",
-                file=stored[0].file if stored else path,
+                file=file,
                 advice=f"There is: {present}" if present else "It holds no graph at all",
             )
         return MetaGraph(fitting[0] if fitting else stored[0], read, text)
-
-
-def _tags(stored: StoredMetaGraph) -> frozenset[str]:
-    with located(stored.file):
-        return frozenset(map(name_text, parse("MetaInfo", joined(stored.info)).tags))

@@ -88,11 +88,10 @@ def saved_by_functions(
     This leaves out the functions of a model saved within this one. If the calls are unknown, all
     functions count.
     """
-    called: Iterable[Function]
     try:
         called = functions_called(graph, split_name(save_tensor_name)[0], functions)
     except CheckpointError:
-        called = functions.values()
+        called = list(functions.values())
     return tuple(saved for function in called for saved in saved_by(function))
 
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.cli.describe.notation import FIRST, first_names, json_value, known, shape_text
 from tfckpt_reader.errors import CheckpointError
-from tfckpt_reader.graph.decode.attributes import FunctionCall
+from tfckpt_reader.graph.decode.operation import FunctionCall, Operation
 from tfckpt_reader.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tfckpt_reader.graph.decode.operation import Operation
     from tfckpt_reader.graph.meta_graph import MetaGraph
 
 _MOST_OUTPUTS = 100

@@ -201,9 +201,7 @@ def _cond(message: Any, depth: int = 0) -> CondContext:
         name_text(message.pred_name),
         name_text(message.pivot_name),
         message.branch,
-        _names(message.values_def.values),
-        _externals(message.values_def),
-        _nested(message, depth),
+        *_inside(message, depth),
     )
 
 
@@ -219,13 +217,14 @@ def _while(message: Any, depth: int = 0) -> WhileContext:
         _names(message.loop_enter_names),
         _names(message.loop_exit_names),
         name_text(message.maximum_iterations_name),
-        _names(message.values_def.values),
-        _externals(message.values_def),
-        _nested(message, depth),
+        *_inside(message, depth),
     )
 
 
-def _nested(message: Any, depth: int) -> tuple[Context, ...]:
+def _inside(
+    message: Any, depth: int
+) -> tuple[tuple[str, ...], dict[str, str], tuple[Context, ...]]:
+    """Return the values, the external values and the nested contexts of a context."""
     if depth == _DEEPEST and len(message.nested_contexts):
         raise CorruptCheckpointError(
             "its contexts are nested too deeply", expected=f"at most {_DEEPEST} levels"
@@ -237,15 +236,13 @@ def _nested(message: Any, depth: int) -> tuple[Context, ...]:
             contexts.append(_cond(each.cond_ctxt, depth + 1))
         elif kind == "while_ctxt":
             contexts.append(_while(each.while_ctxt, depth + 1))
-    return tuple(contexts)
+    inner, outer = message.values_def.values, message.values_def.external_values
+    externals = {name_text(entry.key): name_text(entry.value) for entry in outer}
+    return _names(inner), externals, tuple(contexts)
 
 
 def _names(names: Any) -> tuple[str, ...]:
     return tuple(map(name_text, names))
-
-
-def _externals(values: Any) -> dict[str, str]:
-    return {name_text(entry.key): name_text(entry.value) for entry in values.external_values}
 
 
 def decode_asset(data: bytes | memoryview) -> Asset:
@@ -281,8 +278,8 @@ _BYTES: dict[str, tuple[str, Callable[[Any], Any]]] = {
 class Collections(Mapping[str, list[Any]]):
     """Name of a collection -> its values, decoded at each access.
 
-    str for names of nodes and tensors, int, float, `Asset`, `AnyValue`, and the classes of
-    this module; bytes for messages unknown here and for a user's own bytes.
+    str for names of nodes and tensors, int, float, or a class of this module; bytes for messages
+    unknown here and for a user's own bytes.
 
     Raises:
         CheckpointError: on access, for a damaged value or more than a million values; names the

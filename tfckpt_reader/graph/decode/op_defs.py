@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfckpt_reader.encoding.wire_format import split_fields
 from tfckpt_reader.errors import UnsupportedError
-from tfckpt_reader.graph.decode.attributes import decode_attribute
+from tfckpt_reader.graph.decode.operation import Operation, decode_attribute
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.dtypes import REFERENCE_OFFSET, DataType
 from tfckpt_reader.tensor.names import name_text
@@ -24,7 +24,6 @@ from tfckpt_reader.text import quoted
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tfckpt_reader.graph.decode.operation import Operation
 
 _MOST_OPS = 1 << 16
 _MOST_ARGUMENTS = 1 << 18

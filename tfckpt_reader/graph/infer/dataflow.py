@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.graph.connectivity import reversed_edges
-from tfckpt_reader.graph.decode.operation import UNKNOWN_RANK_OPS, known_shape, split_name
+from tfckpt_reader.graph.decode.operation import known_shape, split_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from tfckpt_reader.graph.decode.operation import Operation
+    from tfckpt_reader.graph.graph import Graph
     from tfckpt_reader.tensor.proto_fields import PartialShape
 
 
@@ -29,17 +29,13 @@ class Flow:
         users: The reverse.
     """
 
-    def __init__(
-        self,
-        operations: tuple[Operation, ...],
-        unknown_rank_ops: Collection[str] = UNKNOWN_RANK_OPS,
-    ) -> None:
-        self.operations = operations
-        self._unknown_rank_ops = unknown_rank_ops
+    def __init__(self, graph: Graph) -> None:
+        self.operations = graph.operations
+        self._unknown_rank_ops = graph.unknown_rank_ops
         self.by_name: dict[str, int] = {}
-        for number, operation in enumerate(operations):
+        for number, operation in enumerate(self.operations):
             self.by_name.setdefault(operation.name, number)
-        self.sources = [list(self.named(each.inputs)) for each in operations]
+        self.sources = [list(self.named(each.inputs)) for each in self.operations]
         self.users = reversed_edges(self.sources)
 
     def shape(self, number: int) -> PartialShape:

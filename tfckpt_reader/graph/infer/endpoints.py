@@ -90,12 +90,9 @@ def _signed(alias: str, info: TensorInfo, where: str) -> Iterator[Endpoint]:
 def likely_endpoints(graph: Graph, savers: Iterable[Saver], collections: Collections) -> Endpoints:
     """Return likely inputs and outputs, at most 1,000 of each.
 
-    Args:
-        graph: The graph.
-        savers: Its savers.
-        collections: Its collections; some name losses, summaries and training.
+    Some of the graph's collections name losses, summaries and training.
     """
-    flow = Flow(graph.operations, graph.unknown_rank_ops)
+    flow = Flow(graph)
     roles = find_roles(flow, savers, collections)
     outputs = ModelOutputs(flow, roles, flow.named(names_in(collections, "losses")))
     tensors_of = cache(lambda number: _tensors(graph, flow.operations[number]))

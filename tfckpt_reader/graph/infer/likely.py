@@ -87,7 +87,6 @@ class ModelOutputs:
     """
 
     def __init__(self, flow: Flow, roles: Mapping[int, Role], losses: Iterable[int]) -> None:
-        self._operations = flow.operations
         self._roles = roles
         self._losses = frozenset(losses)
         self._all_users = flow.users
@@ -116,11 +115,11 @@ class ModelOutputs:
         self._ends = sorted([*by_value, *by_shape])
 
     def _type(self, number: int) -> str:
-        return self._operations[number].type
+        return self._flow.operations[number].type
 
     def _may_measure(self, number: int) -> bool:
         """Return whether an end may be a loss or a metric."""
-        operation = self._operations[number]
+        operation = self._flow.operations[number]
         if number not in self._valued or not self._calculates(number):
             return False
         if number in self._losses or operation.type in LOSSES:
@@ -186,7 +185,6 @@ class ModelOutputs:
         roles = self._roles_of_users(number)
         if roles and not self._is_watched(number):
             return ""
-        whole = self._flow.shape(number) != ()
         return next(
             reason
             for applies, reason in (
@@ -195,7 +193,7 @@ class ModelOutputs:
                 (bool(roles), _WATCHED),
                 (self._is_flag(number), _FLAG),
                 (number not in self._learned, _UNLEARNED),
-                (not whole, _NUMBER),
+                (self._flow.shape(number) == (), _NUMBER),
                 (self._loop_of(number) in self._going_on, _CARRIED),
                 (True, _END),
             )
@@ -204,10 +202,9 @@ class ModelOutputs:
 
     def _is_flag(self, number: int) -> bool:
         """Return whether it is a truth value made by control flow for itself."""
-        operation = self._operations[number]
-        controls = operation.type in ("Switch", "Merge", "Identity")
+        operation = self._flow.operations[number]
         return (
-            controls
+            operation.type in ("Switch", "Merge", "Identity")
             and self._flow.shape(number) == ()
             and attribute_of(operation, "T", DataType) == DataType.BOOL
         )
