@@ -31,7 +31,7 @@ DAMAGED = "The data file is damaged, or belongs to another save"
 
 
 class ErrorKind(enum.Enum):
-    """What an error is about, whatever its message; verification has a code for each kind."""
+    """The subject of an error, whatever its message; verification maps kinds to codes."""
 
     UNREADABLE = "the system does not let a file be read"
     NOT_FOUND = "a file is missing"
@@ -57,7 +57,7 @@ class CheckpointError(Exception):
     """Something about a checkpoint that keeps it from being read. Base of all our errors.
 
     Attributes:
-        kind: What it is about. Default: that of the class.
+        kind: Its subject. Default: that of the class.
         problem: What is wrong, in a few words.
         file: Path of the file it was found in, or None.
         offset: Where in that file, in bytes, or None.

@@ -11,17 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfckpt_reader.encoding.coding import (
+    decode_varint,
+    decode_varint32,
+    encode_varint,
+    ordered_number,
+    ordered_signed,
+    ordered_string,
+)
+from tfckpt_reader.encoding.wire_format import (
     FIXED32,
     FIXED64,
     LENGTH_DELIMITED,
     VARINT,
-    decode_varint,
-    decode_varint32,
-    encode_varint,
     fields,
-    ordered_number,
-    ordered_signed,
-    ordered_string,
     split_fields,
 )
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError

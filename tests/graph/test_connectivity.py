@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.encoding.coding import split_fields
+from tfckpt_reader.encoding.wire_format import split_fields
 from tfckpt_reader.graph.connectivity import on_cycles
 from tfckpt_reader.graph.decode.node_store import StoredNodes
 from tfckpt_reader.protobuf import parse

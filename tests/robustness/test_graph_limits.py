@@ -283,7 +283,7 @@ MEASURE = r"""
 import re, sys
 import numpy
 import tfckpt_reader as tfckpt
-from tfckpt_reader._protos import message_class
+from tfckpt_reader.protobuf import message_class
 
 path, how = sys.argv[1:]
 whole = message_class("TextMetaGraph")  # all that a MetaGraphDef has

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import writers as w
 
 import tfckpt_reader as tfckpt
+from tfckpt_reader.graph.audit import custom_ops, unusual_ops
 
 FLOAT, INT = 1, 3
 
@@ -77,3 +79,32 @@ def info(name: str, dtype: int, *more: bytes) -> bytes:
 
 def signature(*parts: bytes) -> bytes:
     return text(5, text(1, "s") + text(2, b"".join(parts)))
+
+
+def facts(meta: tfckpt.MetaGraph) -> list[Any]:
+    """All that can be asked of a graph."""
+    found: list[Any] = [repr(meta), meta.saver, meta.savers, meta.assets, dict(meta.signatures)]
+    found += [sorted(meta.ops), sorted(meta.functions), meta.op_counts, meta.tags, meta.problems]
+    found += [dict(meta.collections.items()), meta.inputs, meta.outputs]
+    found += [custom_ops(meta), unusual_ops(meta)]
+    for operation in meta.operations:
+        found += [operation.name, operation.type, operation.inputs, operation.control_inputs]
+        found += [{key: str(value) for key, value in operation.attrs.items()}]
+    return found
+
+
+def everything(meta: tfckpt.MetaGraph) -> list[Any]:
+    """Facts, and what is worked out of them."""
+    found = facts(meta)
+    for operation in meta.operations:
+        found += [meta.output_count(operation), meta.subgraph([operation.name])]
+        with suppress(tfckpt.TensorNotFoundError):
+            found += [meta.tensor(name) for name in operation.inputs]
+    for name, each in meta.functions.items():
+        found += [name, each.arguments, each.operations, each.problems, dict(each.attrs)]
+    found += [meta.saved, meta.global_variables, meta.compare_keys([])]
+    return found
+
+
+def collection(name: str, *values: bytes) -> bytes:
+    return text(4, text(1, name) + text(2, text(2, b"".join(text(1, v) for v in values))))

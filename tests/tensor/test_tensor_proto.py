@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from tfckpt_reader.encoding.coding import fields
+from tfckpt_reader.encoding.wire_format import fields
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
 from tfckpt_reader.tensor.dtypes import BY_NUMBER, DataType
 from tfckpt_reader.tensor.tensor_proto import check_tensor_proto, decode_tensor_proto

@@ -1,4 +1,4 @@
-"""Numbers and strings as bytes: varints, protobuf's wire format, ordered code.
+"""Numbers and strings as bytes: varints and ordered code.
 
 Knows no file and no block.
 
@@ -7,26 +7,16 @@ it. Offsets in errors count from the start of the buffer.
 
 * A *varint* is base 128, least significant group first, bit 7 set on all bytes but the last
   (FORMAT 2; TensorFlow ``core/lib/core/coding.cc``).
-* A *protobuf field* is a varint key ``number << 3 | wire type`` and a value: 0 a varint, 1 eight
-  bytes, 2 a varint length and that many bytes, 5 four bytes.
 * *Ordered code* writes numbers and strings in an encoding that sorts like the values; the keys
   of tensor slices consist of it (FORMAT 3.7; ``core/lib/strings/ordered_code.cc``).
 """
 
 from __future__ import annotations
 
-from array import array
-from typing import TYPE_CHECKING
+from tfckpt_reader.errors import CorruptCheckpointError
 
-from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
 _U64 = (1 << 64) - 1
-_LAST_FIELD = (1 << 29) - 1
 
 
 def decode_varint(data: bytes | memoryview, offset: int, limit: int) -> tuple[int, int]:
@@ -67,101 +57,6 @@ def encode_varint(value: int) -> bytes:
         value >>= 7
     groups.append(value)
     return bytes(groups)
-
-
-def fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
-    """Walk the fields of one protobuf message: number, wire type, value.
-
-    The value is an unsigned int for varints and a view into `data` for the other wire types.
-    Nothing is copied; repeated fields are repeated.
-
-    Raises:
-        CorruptCheckpointError: a field runs past the end, or is a group or an unknown wire type.
-    """
-    offset, limit = 0, len(data)
-    while offset < limit:
-        number, kind, offset, end = _field(data, offset, limit)
-        if kind == VARINT:
-            yield number, kind, decode_varint(data, offset, limit)[0]
-        else:
-            yield number, kind, data[offset:end]
-        offset = end
-
-
-def split_fields(
-    data: memoryview, numbers: tuple[int, ...], most: int
-) -> tuple[tuple[array[int], ...], bytes]:
-    """Split some fields of a message off, without decoding their values.
-
-    Args:
-        data: The message.
-        numbers: Numbers, below 16, of fields with lengths.
-        most: The largest number of values: one can take two bytes, and its span takes 16.
-
-    Returns:
-        For each number, the begin and end offsets of its values, in turn; and the other fields.
-
-    Raises:
-        CorruptCheckpointError: as for `fields`.
-        UnsupportedError: more values than `most`.
-    """
-    found = {number << 3 | LENGTH_DELIMITED: array("Q") for number in numbers}
-    others = bytearray()
-    offset, limit, left = 0, len(data), most
-    while offset < limit:
-        spans, end = found.get(data[offset]), limit + 1
-        if spans is not None and limit - offset > 2 and data[offset + 1] > 0x7F >= data[offset + 2]:
-            # Nearly all nodes of a graph: 128 bytes to 16 KiB.
-            begin = offset + 3
-            end = begin + (data[offset + 1] & 0x7F | data[offset + 2] << 7)
-        if end > limit:
-            number, kind, begin, end = _field(data, offset, limit)
-            spans = found.get(number << 3 | kind)
-        if spans is None:
-            others += data[offset:end]
-        else:
-            spans.append(begin)
-            spans.append(end)
-            left -= 1
-            if left < 0:
-                raise UnsupportedError(
-                    "has more fields than are listed here", expected=f"at most {most:,}"
-                )
-        offset = end
-    return tuple(found.values()), bytes(others)
-
-
-def _field(data: memoryview, start: int, limit: int) -> tuple[int, int, int, int]:
-    """Return number and wire type of a field, and the offsets of its value."""
-    key, offset = decode_varint(data, start, limit)
-    number, kind = key >> 3, key & 7
-    if not 0 < number <= _LAST_FIELD:
-        raise CorruptCheckpointError(
-            "no field has such a number", offset=start, structure="protobuf field", got=number
-        )
-    if kind == VARINT:
-        return number, kind, offset, decode_varint(data, offset, limit)[1]
-    size, offset = _payload(data, kind, offset, limit)
-    if size > limit - offset:
-        raise CorruptCheckpointError(
-            "field does not fit its message",
-            offset=start,
-            structure=f"field {number}",
-            expected=f"{size:,} bytes",
-            got=f"{limit - offset:,}",
-        )
-    return number, kind, offset, offset + size
-
-
-def _payload(data: memoryview, kind: int, offset: int, limit: int) -> tuple[int, int]:
-    """Return the size in bytes of a field's value, and its offset."""
-    if kind == LENGTH_DELIMITED:
-        return decode_varint(data, offset, limit)
-    if kind in (FIXED32, FIXED64):
-        return (4 if kind == FIXED32 else 8), offset
-    raise CorruptCheckpointError(
-        "unknown wire type", offset=offset, structure="protobuf field", got=kind
-    )
 
 
 def ordered_number(value: int) -> bytes:

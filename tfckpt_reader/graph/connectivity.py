@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.tensor.names import name_text
-from tfckpt_reader.text import count_of, shortened
+from tfckpt_reader.text import count_of, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -103,13 +103,13 @@ class Connectivity:
             for text in dict.fromkeys(map(name_text, node.input)):
                 source = self._numbers.get(self._origin(text))
                 if source is None:
-                    name = shortened(repr(self._origin(text)))
-                    yield f"node {_quoted(node.name)} has an input that names nothing: {name}"
+                    name, origin = quoted(name_text(node.name)), quoted(self._origin(text))
+                    yield f"node {name} has an input that names nothing: {origin}"
                 elif source != ARGUMENT:
                     wrong = "" if text.startswith("^") else wrong_output(source, ops[source], text)
                     if wrong:
-                        input_text = shortened(repr(text))
-                        yield f"node {_quoted(node.name)} has the input {input_text}, {wrong}"
+                        name = quoted(name_text(node.name))
+                        yield f"node {name} has the input {quoted(text)}, {wrong}"
                     if ops[source] not in _LOOP_BACK:
                         forward = forward and source < number
                         sources.append(source)
@@ -117,7 +117,7 @@ class Connectivity:
         # As in most files, inputs from earlier nodes only cannot form a cycle.
         cycles = [] if forward else on_cycles([sources[a:b] for a, b in pairwise(ends)])
         if cycles:
-            name = _quoted(self._nodes.header(cycles[0]).name)
+            name = quoted(name_text(self._nodes.header(cycles[0]).name))
             count = count_of(len(cycles), "node")
             yield f"a cycle that is no while loop goes through {count}, such as {name}"
 
@@ -129,10 +129,6 @@ class Connectivity:
             op = node.op
             ops.append(words.get(op) or words.setdefault(op, name_text(op)))
         return ops
-
-
-def _quoted(name: bytes) -> str:
-    return shortened(repr(name_text(name)))
 
 
 def on_cycles(sources: Sequence[Sequence[int]]) -> list[int]:

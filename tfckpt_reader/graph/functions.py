@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.encoding.coding import split_fields
+from tfckpt_reader.encoding.wire_format import split_fields
 from tfckpt_reader.errors import CheckpointError, TensorNotFoundError
 from tfckpt_reader.graph.connectivity import ARGUMENT, Naming
 from tfckpt_reader.graph.decode.attributes import Attributes, FunctionCall
@@ -21,7 +21,7 @@ from tfckpt_reader.graph.graph import Graph, Tensor
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.tensor.proto_fields import shape_or_none
-from tfckpt_reader.text import shortened
+from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -60,7 +60,7 @@ class Function(Graph):
         self.definition = OpDefinition.of(message.signature)
         self.name = self.definition.name
         self.results = {name_text(entry.key): name_text(entry.value) for entry in message.ret}
-        self.attrs = Attributes(message.attr, f"function {shortened(repr(self.name))}", file)
+        self.attrs = Attributes(message.attr, f"function {quoted(self.name)}", file)
         self._frozen = True
 
     @cached_property
@@ -105,9 +105,10 @@ class Function(Graph):
                 if arg.number is None or index < arg.number:
                     return first + index
             first += arg.number or 0
-        owner = f"node {shortened(repr(node))} of function {shortened(repr(self.name))}"
-        problem = f"{owner} has no output {shortened(repr(output))}"
-        raise TensorNotFoundError(problem, file=self._file)
+        raise TensorNotFoundError(
+            f"node {quoted(node)} of function {quoted(self.name)} has no output {quoted(output)}",
+            file=self._file,
+        )
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
@@ -127,14 +128,13 @@ class Function(Graph):
     def _defects(self) -> Iterator[str]:
         yield from super()._defects()
         for name, text in self.results.items():
-            result, value = shortened(repr(name)), shortened(repr(text))
             source = self._numbers.get(self._naming.origin(text))
             if source is None:
-                yield f"result {result} names nothing: {value}"
+                yield f"result {quoted(name)} names nothing: {quoted(text)}"
             elif source != ARGUMENT:
                 wrong = self._wrong_output(source, self._at(source).type, text)
                 if wrong:
-                    yield f"result {result} is {value}, {wrong}"
+                    yield f"result {quoted(name)} is {quoted(text)}, {wrong}"
 
     def __repr__(self) -> str:
         return f"<Function {self.name!r}, {len(self)} nodes>"

@@ -27,7 +27,7 @@ from tfckpt_reader.graph.decode.operation import (
 )
 from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.tensor.proto_fields import shape_or_none
-from tfckpt_reader.text import nearest, shortened
+from tfckpt_reader.text import nearest, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -201,7 +201,7 @@ class Graph:
             count = self.output_count(operation)
             if count is not None and index >= count:
                 raise TensorNotFoundError(
-                    f"operation {shortened(repr(operation.name))} has no output {index}",
+                    f"operation {quoted(operation.name)} has no output {index}",
                     file=self._file,
                     expected=f"an output below {count}",
                 )
@@ -258,8 +258,7 @@ class Graph:
         if len(self._numbers) < len(self):
             for raw, count in Counter(node.name for node in self._nodes.headers()).items():
                 if count > 1:
-                    name = shortened(repr(name_text(raw)))
-                    yield f"node {name} is there {count} times; the first counts"
+                    yield f"node {quoted(name_text(raw))} is there {count} times; the first counts"
         yield from self._connectivity.defects(self._wrong_output)
 
     def _wrong_output(self, number: int, op: str, text: str) -> str:
@@ -270,7 +269,7 @@ class Graph:
                 return ""
         except CheckpointError as error:
             return f"but {error}"
-        return f"but node {shortened(repr(self._naming.origin(text)))} has no such output"
+        return f"but node {quoted(self._naming.origin(text))} has no such output"
 
     def _has_output(self, definition: OpDefinition, number: int, text: str) -> bool:
         """Return whether node `number` has the output named by an input."""
@@ -290,5 +289,5 @@ class Graph:
     def _not_found(self, name: str) -> TensorNotFoundError:
         alike = nearest(name, list(self._numbers))
         advice = f"Nearest: {', '.join(alike)}" if alike else None
-        problem = f"there is no operation {shortened(repr(name))}"
+        problem = f"there is no operation {quoted(name)}"
         return TensorNotFoundError(problem, file=self._file, advice=advice)

@@ -10,7 +10,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.encoding.coding import split_fields
+from tfckpt_reader.encoding.wire_format import split_fields
 from tfckpt_reader.errors import (
     CheckpointError,
     CheckpointNotFoundError,
@@ -38,7 +38,7 @@ from tfckpt_reader.graph.variables import Read, Variable, from_definitions, from
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH, SavedVariable, decode_saved_variables
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
-from tfckpt_reader.text import shortened
+from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -234,8 +234,7 @@ class MetaGraph(Graph):
             except CheckpointError as error:
                 yield str(error)
         for name, function in self.functions.items():
-            owner = f"function {shortened(repr(name))}"
-            yield from (f"{owner}: {problem}" for problem in function.problems)
+            yield from (f"function {quoted(name)}: {problem}" for problem in function.problems)
 
     def __repr__(self) -> str:
         version = f", TensorFlow {self.tensorflow_version}" if self.tensorflow_version else ""

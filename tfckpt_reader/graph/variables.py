@@ -17,7 +17,7 @@ from tfckpt_reader.graph.decode.operation import declared_shape, split_name
 from tfckpt_reader.graph.decode.tf1_values import VariableDefinition
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.proto_fields import PartialShape
-from tfckpt_reader.text import shortened
+from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,7 +56,7 @@ class Variable:
             TensorNotFoundError: the graph does not save it, or this checkpoint lacks it.
             CheckpointError: the value cannot be read.
         """
-        name = shortened(repr(self.name))
+        name = quoted(self.name)
         if self._read is None:
             raise ValueError(
                 f"the value of {name} is in a checkpoint: use tfckpt_reader.open(…).meta_graph"

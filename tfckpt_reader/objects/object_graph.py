@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.encoding.coding import fields, split_fields
+from tfckpt_reader.encoding.wire_format import fields, split_fields
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.dtypes import DataType

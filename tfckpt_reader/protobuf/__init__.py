@@ -13,7 +13,7 @@ import pkgutil
 from functools import cache
 from typing import Any
 
-from tfckpt_reader.encoding.coding import fields
+from tfckpt_reader.encoding.wire_format import fields
 from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, UnsupportedError
 
 

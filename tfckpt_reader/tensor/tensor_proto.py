@@ -12,7 +12,7 @@ from itertools import chain, repeat
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.encoding.coding import fields
+from tfckpt_reader.encoding.wire_format import fields
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.dense import array_factory, empty, shaped

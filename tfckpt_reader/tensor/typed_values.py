@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tfckpt_reader.encoding.coding import FIXED32, FIXED64, LENGTH_DELIMITED, VARINT, fields
+from tfckpt_reader.encoding.wire_format import FIXED32, FIXED64, LENGTH_DELIMITED, VARINT, fields
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
 from tfckpt_reader.tensor.dtypes import DataType, to_numpy
 

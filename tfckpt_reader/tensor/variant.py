@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.encoding.checksum import crc32c, mask
-from tfckpt_reader.encoding.coding import decode_varint, fields
+from tfckpt_reader.encoding.coding import decode_varint
+from tfckpt_reader.encoding.wire_format import fields
 from tfckpt_reader.errors import DAMAGED, CheckpointError, ChecksumError, CorruptCheckpointError
 from tfckpt_reader.tensor.dense import require_room
 from tfckpt_reader.tensor.dtypes import DataType

@@ -66,7 +66,10 @@ def verify_all(
         raise CheckpointNotFoundError(what, file=top, advice="To verify one checkpoint, name it")
     found = discover(top)
     of_folder = _folder_report(top, found, level)
-    partial = [*(_lost(prefix, level) for prefix in found.without_index), *_without_variables(found, level)]
+    partial = [
+        *(_lost(prefix, level) for prefix in found.without_index),
+        *_without_variables(found, level),
+    ]
     if not (found.checkpoints or partial or of_folder.problems):
         raise CheckpointNotFoundError(
             "there is no checkpoint in this folder or below it",

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.encoding.coding import split_fields
+from tfckpt_reader.encoding.wire_format import split_fields
 from tfckpt_reader.graph.decode.node_store import StoredNodes
 from tfckpt_reader.graph.graph import Graph
 from tfckpt_reader.graph.infer.dataflow import Flow

@@ -79,15 +79,14 @@ class V1:
         for path in files:
             try:
                 table = Table(File(path, mapped=mapped))
-                metas = [
-                    (tensor_meta(table, data).name, data) for data in read_header(table).tensor
-                ]
+                metas = read_header(table).tensor
+                names = [tensor_meta(table, data).name for data in metas]
             except CheckpointError as error:
                 if on_error is None:
                     raise
                 on_error(error)
                 continue
-            for name, data in metas:
+            for name, data in zip(names, metas, strict=True):
                 self._metas.setdefault(name, []).append((len(self.tables), data))
             self.tables.append(table)
         self._slices: dict[str, tuple[TensorSlice, ...]] = {}
@@ -142,6 +141,7 @@ class V1:
                 stored = all_extents(meta.slice)
                 for extents in stored:
                     start, size = box_of(extents, shape)
+                    size = shape if size == shape else size  # one tuple for both takes less memory
                     segment = Unplaced(name, dtype, size, shard=shard)
                     slices.append(TensorSlice(extents, start, segment))
         self._slices[name] = tuple(sorted(slices, key=lambda s: (s.shard, s.extents)))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.encoding.coding import fields
+from tfckpt_reader.encoding.wire_format import fields
 from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, located
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.proto_fields import check_version, extents

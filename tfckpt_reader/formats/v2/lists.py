@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ElementLists:
-    """What strings and variants share.
+    """Operations shared by strings and variants.
 
     Args:
         shards: The data files.

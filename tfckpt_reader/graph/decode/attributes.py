@@ -17,7 +17,7 @@ from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.tensor.proto_fields import data_type, partial_shape
 from tfckpt_reader.tensor.tensor_proto import decode_tensor_proto
 from tfckpt_reader.tensor.typed_values import decode_strings
-from tfckpt_reader.text import shortened
+from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -47,7 +47,7 @@ class Attributes(Mapping[str, Any]):
             with enough_memory(self._file):
                 return decode_attribute(stored, self._file)
         except CheckpointError as error:
-            error.structure = f"{self._owner}: attribute {shortened(repr(name))}"
+            error.structure = f"{self._owner}: attribute {quoted(name)}"
             error.file = self._file
             raise
 
@@ -92,7 +92,7 @@ class FunctionCall:
         """Decode a NameAttrList; `file` is for later errors."""
         message = parse("Function", data)
         name = name_text(message.name)
-        return cls(name, Attributes(message.attr, f"function {shortened(repr(name))}", file))
+        return cls(name, Attributes(message.attr, f"function {quoted(name)}", file))
 
 
 _DECODERS: dict[str, Callable[[Any], Any]] = {

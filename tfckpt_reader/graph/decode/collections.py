@@ -21,7 +21,7 @@ from tfckpt_reader.graph.decode.tf1_values import (
 )
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
-from tfckpt_reader.text import shortened
+from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +118,7 @@ class Collections(Mapping[str, list[Any]]):
             with enough_memory(self._file):
                 yield
         except CheckpointError as error:
-            error.file, error.structure = self._file, f"collection {shortened(repr(name))}"
+            error.file, error.structure = self._file, f"collection {quoted(name)}"
             raise
 
     def __getitem__(self, name: str) -> list[Any]:

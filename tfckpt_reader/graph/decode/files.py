@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.encoding.coding import LENGTH_DELIMITED, fields
+from tfckpt_reader.encoding.wire_format import LENGTH_DELIMITED, fields
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enough_memory, located
 from tfckpt_reader.paths.companions import SAVED_MODEL_FILES, graph_file_at
 from tfckpt_reader.protobuf import parse, parse_text

@@ -12,7 +12,8 @@ from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.encoding.coding import LENGTH_DELIMITED, encode_varint, split_fields
+from tfckpt_reader.encoding.coding import encode_varint
+from tfckpt_reader.encoding.wire_format import LENGTH_DELIMITED, split_fields
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, enough_memory
 from tfckpt_reader.protobuf import parse
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tfckpt_reader.encoding.coding import split_fields
+from tfckpt_reader.encoding.wire_format import split_fields
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.graph.decode.attributes import decode_attribute
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.dtypes import REFERENCE_OFFSET, DataType
 from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.tensor.proto_fields import data_type
-from tfckpt_reader.text import shortened
+from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,7 +72,7 @@ class OpDefinition:
         if count > _MOST_ARGUMENTS:
             raise UnsupportedError(
                 "has more inputs, outputs and attributes than are listed here",
-                structure=f"op {shortened(repr(name_text(message.name)))}",
+                structure=f"op {quoted(name_text(message.name))}",
                 expected=f"at most {_MOST_ARGUMENTS:,}",
                 got=f"{count:,}",
             )
@@ -123,7 +123,7 @@ def outputs_of(operation: Operation, definition: OpDefinition) -> list[Outputs]:
     if definition.output_count is None and len(definition.outputs) > _MOST_LISTS:
         raise UnsupportedError(
             "its op has more outputs with lists than are counted here",
-            structure=f"node {shortened(repr(operation.name))}",
+            structure=f"node {quoted(operation.name)}",
             expected=f"at most {_MOST_LISTS}",
             got=len(definition.outputs),
         )

@@ -12,7 +12,7 @@ from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.graph.decode.attributes import Attributes
 from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.tensor.proto_fields import PartialShape, shape_or_none
-from tfckpt_reader.text import shortened
+from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -58,7 +58,7 @@ class Operation:
             CheckpointError: the node cannot be parsed.
         """
         entries = self._nodes.attributes(self._number)
-        return Attributes(entries, f"node {shortened(repr(self.name))}", self._nodes.file)
+        return Attributes(entries, f"node {quoted(self.name)}", self._nodes.file)
 
     def _contents(self) -> tuple[Any, ...]:
         return self.name, self.type, self.inputs, self.control_inputs, self.device

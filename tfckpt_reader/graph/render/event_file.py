@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import crc32c, mask
-from tfckpt_reader.encoding.coding import LENGTH_DELIMITED, encode_varint, fields
+from tfckpt_reader.encoding.coding import encode_varint
+from tfckpt_reader.encoding.wire_format import LENGTH_DELIMITED, fields
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enough_memory, located
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text

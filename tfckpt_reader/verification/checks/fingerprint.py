@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.encoding.coding import VARINT, fields
 from tfckpt_reader.encoding.farmhash import fingerprint64
+from tfckpt_reader.encoding.wire_format import VARINT, fields
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, ErrorKind, located
 from tfckpt_reader.paths.companions import saved_model_of
 from tfckpt_reader.storage.local import File

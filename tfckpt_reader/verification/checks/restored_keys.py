@@ -50,14 +50,14 @@ def read_adjacent_graph(location: Location) -> AdjacentGraph | None:
     path = graph_file_of(location.prefix)
     if path is None:
         return None
-    from tfckpt_reader.graph.meta_graph import saved_keys
+    from tfckpt_reader.graph.meta_graph import read_saved_keys
 
     try:
         size = os.path.getsize(path)
         if size > _LARGEST_GRAPH:
             note = f"{path} was not compared: it has {count_of(size, 'byte')}"
             return AdjacentGraph(path, note=note)
-        return AdjacentGraph(path, saved_keys(path))
+        return AdjacentGraph(path, read_saved_keys(path))
     except (CheckpointError, OSError) as error:
         return AdjacentGraph(path, error=error)
 

@@ -49,9 +49,7 @@ def check_v1(
     reader = V1(location.prefix, location.files, mapped=False, on_error=report)
     if not reader.tables:
         return
-    contents = [check_table(table, findings, values=False) for table in reader.tables]
-    has_all_rows = all(each.is_complete for each in contents)
-    keys = [set(each.rows) - {b""} for each in contents]
+    keys, has_all_rows = _check_tables(reader, findings)
     before = findings.errors
     specs = _specs(reader, findings)
     names = frozenset(spec.name for spec in specs)
@@ -73,6 +71,16 @@ def check_v1(
     # Rows are the data: after an error of any kind, names may be lost.
     is_sound = not findings.errors
     yield replace(checked, names_are_complete=is_sound, tensors=len(specs), nbytes=nbytes)
+
+
+def _check_tables(reader: V1, findings: Findings) -> tuple[Keys, bool]:
+    """Return the keys of all sound rows, and whether no block is lost."""
+    keys, is_complete = [], True
+    for table in reader.tables:
+        contents = check_table(table, findings, values=False)
+        keys.append(set(contents.rows) - {b""})
+        is_complete = is_complete and contents.is_complete
+    return keys, is_complete
 
 
 def _specs(reader: V1, findings: Findings) -> list[TensorSpec]:

@@ -11,7 +11,8 @@ from math import gcd
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointError, ErrorKind
-from tfckpt_reader.paths.layout import shard_counts, shard_path, size_of
+from tfckpt_reader.paths.layout import shard_counts, shard_path
+from tfckpt_reader.storage.filesystem import size_of
 from tfckpt_reader.storage.source import chunks
 from tfckpt_reader.text import count_of, quoted
 from tfckpt_reader.verification.checks.checked import DataFile
