@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfckpt_reader.errors import CheckpointError, UnsupportedError
 from tfckpt_reader.formats.v2.bulk import scan
+from tfckpt_reader.progress import counter
 from tfckpt_reader.verification.checks import numbers
 from tfckpt_reader.verification.codes import DAMAGED_TENSOR
 from tfckpt_reader.verification.findings import code_of_data
@@ -54,18 +55,13 @@ def check_data(
     Raises:
         UnsupportedError: reading them would take too long, since they overlap too often.
     """
-    total, sound, seen = sum(segment.nbytes for segment in segments), 0, 0
+    total, sound = sum(segment.nbytes for segment in segments), 0
     there = sum(bundle.shards.file(shard).size for shard in {s.shard for s in segments})
     if total > _MOST_TIMES * there + _FEW:
         problem = f"its tensors claim {total:,} bytes of {there:,}: so many overlaps are not read"
         raise UnsupportedError(problem, file=bundle.path)
-
-    def on_read(nbytes: int) -> None:
-        nonlocal seen
-        seen += nbytes
-        progress(seen, total)
-
     damaged, begin, order = [], len(findings.problems), []
+    on_read = counter(progress, total)
     with closing(_read_all(bundle, segments, tensors is not None, on_read)) as done:
         for number, error, outcome in done:
             segment = segments[number]
