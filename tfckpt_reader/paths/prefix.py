@@ -17,7 +17,7 @@ from tfckpt_reader.paths.layout import (
     parse_v1_shard,
     v1_pattern,
 )
-from tfckpt_reader.storage.filesystem import exists, is_file, is_folder, list_names, read_end
+from tfckpt_reader.storage.filesystem import exists, is_file, is_folder, list_names, peek
 from tfckpt_reader.table.format import FOOTER_SIZE, MAGIC
 from tfckpt_reader.text import count_of
 
@@ -27,7 +27,7 @@ _MOST_MISSING = 1 << 20
 
 def is_table(path: str) -> bool:
     """Return whether a file ends as a table does."""
-    end = read_end(path, FOOTER_SIZE)
+    end = peek(path, FOOTER_SIZE, at_end=True)
     return len(end) == FOOTER_SIZE and end.endswith(MAGIC)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from tfckpt_reader.storage.filesystem import read_start
+from tfckpt_reader.storage.filesystem import peek
 
 HEAD_SIZE = 512
 """Bytes from the start of a file that suffice to recognise it."""
@@ -57,11 +57,7 @@ _HEADS: tuple[tuple[bytes, str, str], ...] = (
     (rb'.{4}\x00{4}\{"', "a safetensors file", "Open it with safetensors"),
     (rb".{4}TFL3", "a TensorFlow Lite model", _NOT_OURS),
     (rb".{0,52}brain\.Event:", "a TensorBoard event file", "Name the checkpoint instead"),
-    (
-        rb"\x08.\x12.(pytorch|tf2onnx|onnx|keras2onnx|skl2onnx|CNTK)",
-        "an ONNX model",
-        _NOT_OURS,
-    ),
+    (rb"\x08.\x12.(pytorch|tf2onnx|onnx|keras2onnx|skl2onnx|CNTK)", "an ONNX model", _NOT_OURS),
     (_STATE, "a `checkpoint` state file", "Name the state file or its folder, not this"),
     (rb'\s*\{\s*("|\})', "a JSON file", _NOT_OURS),
     (
@@ -125,4 +121,4 @@ def describe_folder(names: set[str]) -> str | None:
 
 def read_head(path: str) -> bytes:
     """Return the first HEAD_SIZE bytes of a regular file; b"" for anything else."""
-    return read_start(path, HEAD_SIZE)
+    return peek(path, HEAD_SIZE)
