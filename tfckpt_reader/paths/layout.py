@@ -21,6 +21,8 @@ V1_SHARD = re.compile(r"(?s)(.*)-(\d{5,19}|\?{5})-of-(\d{5,19}|\?{5})")
 Names from a state file can have any length, and Python refuses to convert very long numbers."""
 DATA_FILE = re.compile(r"(?s)(.*)\.data-\d{5,}-of-\d{5,}")
 """Prefix in the name of a V2 data file."""
+OWN_FILE = re.compile(r"(?s)(.*)\.(index|meta|data-\d{5,}-of-\d{5,})")
+"""Prefix and ending in the name of a file of a V2 checkpoint, or of a graph."""
 UNFINISHED = re.compile(r"(?s).*\.tempstate\d+")
 """Name of a file that TensorFlow was still writing."""
 _MOST_SHOWN = 10
@@ -79,10 +81,9 @@ def missing_text(missing: tuple[int, ...], count: int) -> str:
     """Return the message about missing V1 shards."""
     if len(missing) == 1:
         return f"shard {missing[0]} of {count} is missing, with all tensors in it"
-    shown = ", ".join(map(str, missing[:_MOST_SHOWN])) + (
-        " …" if len(missing) > _MOST_SHOWN else ""
-    )
-    return f"shards {shown} of {count} are missing, with all tensors in them"
+    shown = ", ".join(map(str, missing[:_MOST_SHOWN]))
+    more = " …" if len(missing) > _MOST_SHOWN else ""
+    return f"shards {shown}{more} of {count} are missing, with all tensors in them"
 
 
 def shard_path(prefix: str, shard: int, num_shards: int) -> str:

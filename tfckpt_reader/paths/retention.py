@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from tfckpt_reader.errors import CheckpointNotFoundError
-from tfckpt_reader.paths.layout import DATA_FILE, V1_SHARD, base_of, shard_counts
+from tfckpt_reader.paths.layout import OWN_FILE, V1_SHARD, base_of, shard_counts
 from tfckpt_reader.paths.state_file import (
     STATE_FILE,
     candidates,
@@ -66,7 +66,11 @@ def kept_checkpoints(folder: str | os.PathLike[str] | bytes) -> Kept:
     owned: set[_Owner] = set()
     for written in listed:
         location = _find(path, written, owners_in)
-        owners = _owners_of(written) if location is None else {_owner(location)}
+        owners = (
+            _owners_of(written)
+            if location is None
+            else {(os.path.basename(location.base), location.version)}
+        )
         if location is not None and _is_complete(location):
             there.append(location.prefix)
         elif location is not None or owners & existing:
@@ -103,10 +107,6 @@ def _is_complete(location: Location) -> bool:
     return any(len(numbers) == count for count, numbers in counts.items())
 
 
-def _owner(location: Location) -> _Owner:
-    return os.path.basename(location.base), location.version
-
-
 def _owners_of(written: str) -> set[_Owner]:
     """Return the possible owners of the files of a listed checkpoint."""
     last = last_component(written)
@@ -121,11 +121,10 @@ def _owners_in(folder: str) -> set[_Owner]:
 def _owners(file: str) -> Iterator[_Owner]:
     """Yield the possible owners of a file, by its name."""
     yield file, "V1"
-    for version, match in (("V1", V1_SHARD.fullmatch(file)), ("V2", DATA_FILE.fullmatch(file))):
-        if match:
-            yield match[1], version
-    if file.endswith(".index"):
-        yield file.removesuffix(".index"), "V2"
-    if file.endswith(".meta"):
-        yield file.removesuffix(".meta"), "V1"
-        yield file.removesuffix(".meta"), "V2"
+    shard, own = V1_SHARD.fullmatch(file), OWN_FILE.fullmatch(file)
+    if shard:
+        yield shard[1], "V1"
+    if own:
+        yield own[1], "V2"
+    if own and own[2] == "meta":
+        yield own[1], "V1"
