@@ -18,19 +18,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointError, enough_memory
-from tfckpt_reader.paths.companions import (
-    SAVED_MODEL_FILES,
-    saved_model_of,
-    saved_model_variables,
-)
+from tfckpt_reader.paths.companions import SAVED_MODEL_FILES, saved_model_of, saved_model_variables
 from tfckpt_reader.paths.layout import (
     DATA_FILE,
     UNFINISHED,
     Location,
+    is_table,
     parse_v1_shard,
     v1_pattern,
+    v1_shards,
 )
-from tfckpt_reader.paths.prefix import is_table, v1_shards
 from tfckpt_reader.paths.state_file import STATE_FILE
 from tfckpt_reader.storage.filesystem import is_file, is_permitted, list_entries, real_path, size_of
 from tfckpt_reader.storage.local import File

@@ -23,8 +23,15 @@ from tfckpt_reader.paths.companions import (
     saved_model_prefix,
     saved_model_variables,
 )
-from tfckpt_reader.paths.layout import DATA_FILE, OWN_FILE, Location
-from tfckpt_reader.paths.prefix import checkpoint_at, checkpoints_in, v1_checkpoint, v2_checkpoint
+from tfckpt_reader.paths.layout import (
+    DATA_FILE,
+    OWN_FILE,
+    Location,
+    checkpoint_at,
+    checkpoints_in,
+    v1_checkpoint,
+    v2_checkpoint,
+)
 from tfckpt_reader.paths.state_file import STATE_FILE, listed_checkpoint, read_state
 from tfckpt_reader.storage.filesystem import exists, is_file, is_folder, list_names
 from tfckpt_reader.storage.local import File

@@ -66,18 +66,16 @@ def kept_checkpoints(folder: str | os.PathLike[str] | bytes) -> Kept:
     owned: set[_Owner] = set()
     for written in listed:
         location = _find(path, written, owners_in)
-        owners = (
-            _owners_of(written)
-            if location is None
-            else {(os.path.basename(location.base), location.version)}
-        )
-        if location is not None and _is_complete(location):
+        owners = _owners_of(written)
+        if location:
+            owners = {(os.path.basename(location.base), location.version)}
+        owned |= owners
+        if location and _is_complete(location):
             there.append(location.prefix)
-        elif location is not None or owners & existing:
+        elif location or owners & existing:
             incomplete.append(written)
         else:
             missing.append(written)
-        owned |= owners
     others = [file for file in files if file != STATE_FILE and owned.isdisjoint(_owners(file))]
     lists = map(tuple, (dict.fromkeys(there), incomplete, missing, others))
     return Kept(state.newest, listed, *lists)

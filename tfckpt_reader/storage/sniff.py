@@ -17,6 +17,10 @@ _GET_REAL_FILE = "Get the real file, for instance with: git lfs pull"
 _DOWNLOAD_AGAIN = "Download it again"
 _UNPACK = "Unpack it first"
 _NOT_OURS = "It is not a TensorFlow checkpoint"
+_RUNS_CODE = f"{_NOT_OURS}; a pickle can run code when it is loaded"
+_WEB_PAGE = f"{_DOWNLOAD_AGAIN}: a web server answered with a page instead"
+_WEB_ERROR = f"{_DOWNLOAD_AGAIN}: a server may have answered with an error"
+_UNFINISHED = f"{_DOWNLOAD_AGAIN}: an unfinished copy looks like this"
 
 _LFS = b"version https://git-lfs.github.com/spec/"
 _ZIP = b"PK\x03\x04"
@@ -38,33 +42,17 @@ _HEADS: tuple[tuple[bytes, str, str], ...] = (
     (rb"\x89PNG", "a PNG image", _NOT_OURS),
     (rb"PAR1", "a Parquet file", _NOT_OURS),
     (rb"\x7fELF", "a program", _NOT_OURS),
-    (
-        _BLANK + rb"<(!doctype html|html|head)",
-        "an HTML page",
-        f"{_DOWNLOAD_AGAIN}: a web server answered with a page instead",
-    ),
-    (
-        _BLANK + rb"<\?xml",
-        "an XML document",
-        f"{_DOWNLOAD_AGAIN}: a server may have answered with an error",
-    ),
+    (_BLANK + rb"<(!doctype html|html|head)", "an HTML page", _WEB_PAGE),
+    (_BLANK + rb"<\?xml", "an XML document", _WEB_ERROR),
     (rb".{257}ustar", "a tar archive", _UNPACK),
-    (
-        rb"\x80[\x02-\x05].",
-        "a Python pickle (an old PyTorch checkpoint?)",
-        f"{_NOT_OURS}; a pickle can run code when it is loaded",
-    ),
+    (rb"\x80[\x02-\x05].", "a Python pickle (an old PyTorch checkpoint?)", _RUNS_CODE),
     (rb'.{4}\x00{4}\{"', "a safetensors file", "Open it with safetensors"),
     (rb".{4}TFL3", "a TensorFlow Lite model", _NOT_OURS),
     (rb".{0,52}brain\.Event:", "a TensorBoard event file", "Name the checkpoint instead"),
     (rb"\x08.\x12.(pytorch|tf2onnx|onnx|keras2onnx|skl2onnx|CNTK)", "an ONNX model", _NOT_OURS),
     (_STATE, "a `checkpoint` state file", "Name the state file or its folder, not this"),
     (rb'\s*\{\s*("|\})', "a JSON file", _NOT_OURS),
-    (
-        rb"\x00+\Z",
-        "zero bytes only, at least where it begins",
-        f"{_DOWNLOAD_AGAIN}: an unfinished copy looks like this",
-    ),
+    (rb"\x00+\Z", "zero bytes only, at least where it begins", _UNFINISHED),
 )
 """Pattern of the first bytes, kind of file, and advice; the first match counts."""
 _ZIP_MEMBERS: tuple[tuple[bytes, str, str], ...] = (
