@@ -55,14 +55,12 @@ _HEADS: tuple[tuple[bytes, str, str], ...] = (
     (rb"\x00+\Z", "zero bytes only, at least where it begins", _UNFINISHED),
 )
 """Pattern of the first bytes, kind of file, and advice; the first match counts."""
-_ZIP_MEMBERS: tuple[tuple[bytes, str, str], ...] = (
-    (b".npy", "a NumPy .npz archive", "Open it with numpy.load"),
-    (b"/data.pkl", "a PyTorch checkpoint (zip)", "Open it with torch.load"),
-    (b"/version", "a PyTorch checkpoint (zip)", "Open it with torch.load"),
-    (b"metadata.json", "a Keras .keras archive", "Open it with Keras"),
-    (b"config.json", "a Keras .keras archive", "Open it with Keras"),
+_ZIP_MEMBERS: tuple[tuple[tuple[bytes, ...], str, str], ...] = (
+    ((b".npy",), "a NumPy .npz archive", "Open it with numpy.load"),
+    ((b"/data.pkl", b"/version"), "a PyTorch checkpoint (zip)", "Open it with torch.load"),
+    ((b"metadata.json", b"config.json"), "a Keras .keras archive", "Open it with Keras"),
 )
-"""Ending of the first member's name, kind of archive, and advice."""
+"""Endings of the first member's name, kind of archive, and advice."""
 _FOLDER_MARKS: tuple[tuple[str, str], ...] = (
     (".zarray", "a zarr array"),
     (".zgroup", "a zarr group"),
@@ -90,7 +88,7 @@ def describe(head: bytes) -> tuple[str, str] | None:
         return f"a Git LFS pointer{target}, not the file itself", _GET_REAL_FILE
     if head.startswith(_ZIP):
         member = head[30 : 30 + int.from_bytes(head[26:28], "little")]
-        known = ((kind, advice) for end, kind, advice in _ZIP_MEMBERS if member.endswith(end))
+        known = ((kind, advice) for ends, kind, advice in _ZIP_MEMBERS if member.endswith(ends))
         return next(known, ("a zip archive", _UNPACK))
     # Compiled here, not on import: most runs describe nothing.
     matches = ((k, advice) for start, k, advice in _HEADS if re.match(start, head, re.DOTALL))
