@@ -15,7 +15,7 @@ from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import HEAD_SIZE, describe
 from tfckpt_reader.storage.source import CHUNK, chunks
 from tfckpt_reader.table.format import FOOTER_SIZE, MAGIC, Footer
-from tfckpt_reader.verification import codes
+from tfckpt_reader.verification.codes import CODES, DAMAGED_TABLE, ERROR
 from tfckpt_reader.verification.diagnosis import Facts
 
 if TYPE_CHECKING:
@@ -47,31 +47,30 @@ def gather(problems: Sequence[Problem], checked: Checked, index: str) -> list[Fa
         checked: Facts from the checks, with the files open for them.
         index: Path of the file with the time to compare.
     """
-    errors = [problem for problem in problems if problem.severity == codes.ERROR]
     by_file: dict[str, set[str]] = {}
-    for problem in errors:
-        if problem.file is not None:
-            by_file.setdefault(problem.file, set()).add(problem.code)
-    foreign_index = any(problem.code == codes.OTHER_INDEX for problem in errors)
+    for problem in problems:
+        if problem.severity == ERROR and problem.file is not None:
+            by_file.setdefault(problem.file, set()).add(CODES[problem.code].name)
+    foreign_index = any("other-index" in names for names in by_file.values())
     damaged, tables = set(checked.damaged), {source.name: source for source in checked.tables}
     gathered = []
-    for path, its_codes in list(by_file.items())[:_MOST_FILES]:
+    for path, names in list(by_file.items())[:_MOST_FILES]:
         file = checked.data_files.get(path)
         try:
             if file is not None:
                 gathered.append(_of_shard(file, damaged, index, foreign_index=foreign_index))
             elif is_file(path):
-                gathered.append(_of_table(tables.get(path) or File(path), its_codes))
+                gathered.append(_of_table(tables.get(path) or File(path), names))
         except (CheckpointError, OSError):  # it has just vanished, or cannot be read
             continue
     return gathered
 
 
-def _of_table(source: ByteSource, its_codes: set[str]) -> Facts:
-    no_end = codes.NOT_A_TABLE in its_codes
-    if not no_end and its_codes.isdisjoint(codes.DAMAGED_TABLE):
-        kind = None if its_codes.isdisjoint(codes.UNREADABLE_MESSAGE) else _kind(source)
-        return Facts(source.name, source.size, kind=kind)
+def _of_table(source: ByteSource, names: set[str]) -> Facts:
+    no_end = "not-a-table" in names
+    if not no_end and names.isdisjoint(DAMAGED_TABLE):
+        is_message = not names.isdisjoint(("fingerprint", "graph"))
+        return Facts(source.name, source.size, kind=_kind(source) if is_message else None)
     zeros = _trailing_zeros(source, 0, source.size)
     return Facts(
         source.name,
@@ -154,8 +153,8 @@ def _ends_as_table(data: bytes) -> bool:
     """Return whether a table's footer and index block are whole, and end where it ends."""
     if _missing_bytes(data) != 0:
         return False
-    footer = Footer.decode(data[-FOOTER_SIZE:])
-    block = data[footer.index.offset : footer.index.end]
+    index = Footer.decode(data[-FOOTER_SIZE:]).index
+    block = data[index.offset : index.end]
     return mask(crc32c(block[:-4])) == int.from_bytes(block[-4:], "little")
 
 

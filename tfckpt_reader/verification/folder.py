@@ -66,10 +66,7 @@ def verify_all(
         raise CheckpointNotFoundError(what, file=top, advice="To verify one checkpoint, name it")
     found = discover(top)
     of_folder = _folder_report(top, found, level)
-    partial = [
-        *(_lost(prefix, level) for prefix in found.without_index),
-        *_without_variables(found, level),
-    ]
+    partial = list(_partial(found, level))
     if not (found.checkpoints or partial or of_folder.problems):
         raise CheckpointNotFoundError(
             "there is no checkpoint in this folder or below it",
@@ -135,15 +132,13 @@ def _report(location: Location, findings: Findings, level: str) -> Report:
     return Report(location.prefix, location.version, 0, 0, problems, location.notes, level=level)
 
 
-def _lost(prefix: str, level: str) -> Report:
-    findings = Findings()
-    what = "data files are there, but not their index"
-    findings.add("TFC353", what, file=f"{prefix}.index")
-    return _report(Location("V2", prefix), findings, level)
-
-
-def _without_variables(found: Discovery, level: str) -> Iterator[Report]:
-    """Yield a report of each SavedModel with a graph but no variables."""
+def _partial(found: Discovery, level: str) -> Iterator[Report]:
+    """Yield a report of data files without an index, and of SavedModels without variables."""
+    for prefix in found.without_index:
+        findings = Findings()
+        what = "data files are there, but not their index"
+        findings.add("TFC353", what, file=f"{prefix}.index")
+        yield _report(Location("V2", prefix), findings, level)
     for folder in found.models:
         location = Location("V2", saved_model_prefix(folder))
         findings = Findings()

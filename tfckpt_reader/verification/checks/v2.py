@@ -126,10 +126,9 @@ def _check_files(
     if not reaches(level, "data"):
         yield replace(checked, tensors=count)
         return
-    data = check_data(bundle, shards.present, findings, progress, index.tensors)
+    nbytes, damaged = check_data(bundle, shards.present, findings, progress, index.tensors)
     graph = _object_graph(bundle, shards.present) if is_sound else None
-    checked = replace(checked, tensors=count, nbytes=data.nbytes)
-    yield replace(checked, damaged=data.damaged, object_graph=graph)
+    yield replace(checked, tensors=count, nbytes=nbytes, damaged=damaged, object_graph=graph)
 
 
 def _check_header(

@@ -7,11 +7,12 @@ gets its first before any gets its second; and the last annotation counts the re
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.text import printable
 from tfckpt_reader.verification.codes import CODES, ERROR, WARNING
-from tfckpt_reader.verification.reports.locations import path_of, relative, text_of
+from tfckpt_reader.verification.reports.locations import relative, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +26,6 @@ MOST = 10
 class _Group(NamedTuple):
     """Problems of one kind in one file."""
 
-    turn: int
-    """Groups before it in its report."""
     diagnosis: tuple[str, ...]
     """Diagnosis of its report, for the first group only."""
     first: Problem
@@ -45,41 +44,29 @@ def annotated(
         top: The top of the repository; paths are relative to it.
         failed: Errors of unverified paths; these come first.
     """
-    shown = (
-        failed
-        if len(failed) < MOST
-        else [*failed[: MOST - 2], f"… and {len(failed) - MOST + 2:,} more"]
-    )
-    lines = [command("error", why, title="tfckpt: not verified") for why in shown]
+    if len(failed) >= MOST:
+        failed = [*failed[: MOST - 2], f"… and {len(failed) - MOST + 2:,} more"]
+    lines = [command("error", why, title="tfckpt: not verified") for why in failed]
     for severity in (ERROR, WARNING):
-        groups = sorted(
-            (group for report in reports for group in _groups(report, severity)),
-            key=lambda group: group.turn,
-        )
+        turns = zip_longest(*(_groups(report, severity) for report in reports))
+        groups = [group for turn in turns for group in turn if group is not None]
         room = MOST - (len(lines) if severity == ERROR else 0)
-        lines += _chosen(severity, groups, room, top)
+        shown = groups if len(groups) <= room else groups[: room - 1]
+        lines += [_annotation(severity, group, top) for group in shown]
+        hidden = sum(group.number for group in groups[len(shown) :])
+        if hidden:
+            more = f"{hidden:,} more of severity {severity}: the log of this step has them"
+            lines.append(command(severity, more, title="tfckpt: and more"))
     return lines
-
-
-def _chosen(severity: str, groups: list[_Group], room: int, top: str) -> list[str]:
-    if len(groups) <= room:
-        return [_annotation(severity, group, top) for group in groups]
-    shown, hidden = groups[: max(0, room - 1)], groups[max(0, room - 1) :]
-    number = sum(group.number for group in hidden)
-    more = f"{number:,} more of severity {severity}: the log of this step has them"
-    return [
-        *(_annotation(severity, group, top) for group in shown),
-        command(severity, more, title="tfckpt: and more"),
-    ]
 
 
 def _groups(report: Report, severity: str) -> list[_Group]:
     groups: dict[tuple[str, str], list[Problem]] = {}
     for problem in report.problems:
         if problem.severity == severity:
-            groups.setdefault((problem.code, path_of(problem, report)), []).append(problem)
+            groups.setdefault((problem.code, problem.file or report.path), []).append(problem)
     return [
-        _Group(turn, () if turn else report.diagnosis, problems[0], len(problems), path)
+        _Group(() if turn else report.diagnosis, problems[0], len(problems), path)
         for turn, ((_, path), problems) in enumerate(groups.items())
     ]
 
@@ -89,13 +76,9 @@ def _annotation(severity: str, group: _Group, top: str) -> str:
     text = [text_of(group.first)]
     if group.number > 1:
         text.append(f"… and {group.number - 1:,} more of this kind in this file")
+    message = "\n".join([*text, *group.diagnosis, f"{code.meaning} {code.cure}"])
     title = f"{group.first.code} {code.name}"
-    return command(
-        severity,
-        "\n".join([*text, *group.diagnosis, f"{code.meaning} {code.cure}"]),
-        file=relative(group.path, top),
-        title=title,
-    )
+    return command(severity, message, file=relative(group.path, top), title=title)
 
 
 def command(name: str, message: str, **properties: str) -> str:
