@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tfckpt_reader.storage.source import ByteSource
+    from tfckpt_reader.table.format import BlockHandle
     from tfckpt_reader.tensor.spec import Segment
     from tfckpt_reader.verification.checks.checked import Checked, DataFile
     from tfckpt_reader.verification.report import Problem
@@ -143,30 +144,27 @@ def _table_newlines(source: ByteSource) -> str | None:
     if not FOOTER_SIZE <= source.size <= _LARGEST_TABLE:
         return None
     data = bytes(source.read(0, source.size))
-    if b"\r\n" in data and _ends_as_table(data.replace(b"\r\n", b"\n")):
-        return "added"
-    missing = b"\r\n" not in data and _missing_bytes(data)
-    return "removed" if missing and missing <= data.count(b"\n") else None
+    undone = data.replace(b"\r\n", b"\n")
+    index = _index_block(undone)
+    if index is None:
+        return None
+    missing = index.end + FOOTER_SIZE - len(undone)
+    if undone == data:
+        return "removed" if missing and missing <= data.count(b"\n") else None
+    block = undone[index.offset : index.end]
+    is_sound = mask(crc32c(block[:-4])) == int.from_bytes(block[-4:], "little")
+    return "added" if is_sound and not missing else None
 
 
-def _ends_as_table(data: bytes) -> bool:
-    """Return whether a table's footer and index block are whole, and end where it ends."""
-    if _missing_bytes(data) != 0:
-        return False
-    index = Footer.decode(data[-FOOTER_SIZE:]).index
-    block = data[index.offset : index.end]
-    return mask(crc32c(block[:-4])) == int.from_bytes(block[-4:], "little")
-
-
-def _missing_bytes(data: bytes) -> int | None:
-    """Return by how many bytes a table is shorter than its footer implies; None without one."""
+def _index_block(data: bytes) -> BlockHandle | None:
+    """Return the index block's handle in a canonical footer; None without one."""
     if len(data) < FOOTER_SIZE or not data.endswith(MAGIC):
         return None
     try:
         footer = Footer.decode(data[-FOOTER_SIZE:])
     except CheckpointError:
         return None
-    return footer.index.end + FOOTER_SIZE - len(data) if footer.is_canonical else None
+    return footer.index if footer.is_canonical else None
 
 
 def _shard_newlines(

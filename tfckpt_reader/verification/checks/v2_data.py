@@ -153,9 +153,8 @@ class ScannedTensors:
             self._unfinished[segment.name] = merged
             return
         offset = merged.segment.offset + max(merged.numbers.first, 0)
-        for code, what, got in numbers.anomalies(
-            segment.name, segment.dtype, shape, merged.numbers
-        ):
+        found = numbers.anomalies(segment.name, segment.dtype, shape, merged.numbers)
+        for code, what, got in found:
             self._anomalies.append((merged.number, merged.segment, offset, code, what, got))
 
     def report(self, bundle: Bundle, findings: Findings) -> None:

@@ -15,7 +15,7 @@ from tfckpt_reader.verification.report import values_of
 from tfckpt_reader.verification.reports.locations import relative, worst_first
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from tfckpt_reader.verification.report import Problem, Report
 
@@ -53,9 +53,17 @@ def markdown(
     lines = [f"## TensorFlow checkpoints: {verdict}", ""]
     lines += [f"* **not verified**: {escaped(why)}" for why in failed]
     lines += _checkpoints(checked, top) if checked else []
-    lines += _diagnoses(checked, top)
-    lines += _problems(problems, top) if problems else []
-    lines += _meanings(problem for problem, _ in problems)
+    diagnoses = [
+        f"* {escaped(relative(report.path, top))}: {escaped(line)}"
+        for report in checked
+        for line in report.diagnosis
+    ]
+    lines += ["", *diagnoses[:_MOST_PROBLEMS]] if diagnoses else []
+    if problems:
+        lines += [*_problems(problems, top), ""]
+        for code in dict.fromkeys(problem.code for problem, _ in problems):
+            kind = CODES[code]
+            lines.append(f"* **{code}** {kind.name}: {escaped(f'{kind.meaning} {kind.cure}')}")
     return _limited(lines, largest)
 
 
@@ -76,15 +84,6 @@ def _checkpoints(reports: Sequence[Report], top: str) -> list[str]:
     ]
 
 
-def _diagnoses(reports: Sequence[Report], top: str) -> list[str]:
-    lines = [
-        f"* {escaped(relative(report.path, top))}: {escaped(line)}"
-        for report in reports
-        for line in report.diagnosis
-    ]
-    return ["", *lines[:_MOST_PROBLEMS]] if lines else []
-
-
 def _problems(problems: Sequence[tuple[Problem, str]], top: str) -> list[str]:
     rows = [
         f"| {problem.severity} | {problem.code} |"
@@ -101,15 +100,6 @@ def _problems(problems: Sequence[tuple[Problem, str]], top: str) -> list[str]:
         "|---|---|---|--:|---|---|",
         *rows,
     ]
-
-
-def _meanings(problems: Iterable[Problem]) -> list[str]:
-    codes = dict.fromkeys(problem.code for problem in problems)
-    lines = [
-        f"* **{code}** {CODES[code].name}: {escaped(f'{CODES[code].meaning} {CODES[code].cure}')}"
-        for code in codes
-    ]
-    return ["", *lines] if lines else []
 
 
 def escaped(text: str) -> str:
