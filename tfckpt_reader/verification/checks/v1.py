@@ -114,12 +114,7 @@ def _is_whole(reader: V1, spec: TensorSpec, keys: Keys | None, findings: Finding
 
 
 def _check_values(
-    reader: V1,
-    specs: list[TensorSpec],
-    findings: Findings,
-    progress: Progress,
-    *,
-    scans: bool,
+    reader: V1, specs: list[TensorSpec], findings: Findings, progress: Progress, *, scans: bool
 ) -> int:
     """Decode all values, and with `scans` scan them; return the bytes of the sound ones."""
     total, done = sum(spec.nbytes or 0 for spec in specs), 0

@@ -52,8 +52,8 @@ def check_data(
         raise UnsupportedError(problem, file=bundle.path)
 
     damaged, begin, order = [], len(findings.problems), []
-    on_read = counter(progress, total)
-    with closing(_read_all(bundle, segments, tensors is not None, on_read)) as done:
+    on_read, scans = counter(progress, total), tensors is not None
+    with closing(_read_all(bundle, segments, on_read, scans=scans)) as done:
         for number, error, outcome in done:
             segment = segments[number]
             if error is not None:
@@ -83,10 +83,7 @@ def check_data(
 
 
 def _read_all(
-    bundle: Bundle,
-    segments: Sequence[Segment],
-    scans: bool,  # noqa: FBT001 - private
-    on_read: OnRead,
+    bundle: Bundle, segments: Sequence[Segment], on_read: OnRead, *, scans: bool
 ) -> Generator[tuple[int, CheckpointError | None, Any], None, None]:
     """Read all segments, in any order, numbers on threads; yield each one's number and error.
 

@@ -8,7 +8,7 @@ gets its first before any gets its second; and the last annotation counts the re
 from __future__ import annotations
 
 from itertools import zip_longest
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tfckpt_reader.text import printable
 from tfckpt_reader.verification.codes import CODES, ERROR, WARNING
@@ -21,17 +21,6 @@ if TYPE_CHECKING:
 
 MOST = 10
 """Annotations of each severity shown by GitHub for a step."""
-
-
-class _Group(NamedTuple):
-    """Problems of one kind in one file."""
-
-    diagnosis: tuple[str, ...]
-    """Diagnosis of its report, for the first group only."""
-    first: Problem
-    number: int
-    """Count of its problems."""
-    path: str
 
 
 def annotated(
@@ -48,37 +37,34 @@ def annotated(
         failed = [*failed[: MOST - 2], f"… and {len(failed) - MOST + 2:,} more"]
     lines = [command("error", why, title="tfckpt: not verified") for why in failed]
     for severity in (ERROR, WARNING):
-        turns = zip_longest(*(_groups(report, severity) for report in reports))
-        groups = [group for turn in turns for group in turn if group is not None]
+        turns = zip_longest(*(_annotations(report, severity, top) for report in reports))
+        annotations = [each for turn in turns for each in turn if each is not None]
         room = MOST - (len(lines) if severity == ERROR else 0)
-        shown = groups if len(groups) <= room else groups[: room - 1]
-        lines += [_annotation(severity, group, top) for group in shown]
-        hidden = sum(group.number for group in groups[len(shown) :])
+        shown = annotations if len(annotations) <= room else annotations[: room - 1]
+        lines += [annotation for annotation, _ in shown]
+        hidden = sum(number for _, number in annotations[len(shown) :])
         if hidden:
             more = f"{hidden:,} more of severity {severity}: the log of this step has them"
             lines.append(command(severity, more, title="tfckpt: and more"))
     return lines
 
 
-def _groups(report: Report, severity: str) -> list[_Group]:
+def _annotations(report: Report, severity: str, top: str) -> list[tuple[str, int]]:
+    """Return an annotation for each kind of problem in each file, and the number of problems."""
     groups: dict[tuple[str, str], list[Problem]] = {}
     for problem in report.problems:
         if problem.severity == severity:
             groups.setdefault((problem.code, problem.file or report.path), []).append(problem)
-    return [
-        _Group(() if turn else report.diagnosis, problems[0], len(problems), path)
-        for turn, ((_, path), problems) in enumerate(groups.items())
-    ]
-
-
-def _annotation(severity: str, group: _Group, top: str) -> str:
-    code = CODES[group.first.code]
-    text = [text_of(group.first)]
-    if group.number > 1:
-        text.append(f"… and {group.number - 1:,} more of this kind in this file")
-    message = "\n".join([*text, *group.diagnosis, f"{code.meaning} {code.cure}"])
-    title = f"{group.first.code} {code.name}"
-    return command(severity, message, file=relative(group.path, top), title=title)
+    annotations: list[tuple[str, int]] = []
+    for (code, path), problems in groups.items():
+        kind, lines = CODES[code], [text_of(problems[0])]
+        if len(problems) > 1:
+            lines.append(f"… and {len(problems) - 1:,} more of this kind in this file")
+        lines += [] if annotations else report.diagnosis  # once in a report
+        lines.append(f"{kind.meaning} {kind.cure}")
+        where = {"file": relative(path, top), "title": f"{code} {kind.name}"}
+        annotations.append((command(severity, "\n".join(lines), **where), len(problems)))
+    return annotations
 
 
 def command(name: str, message: str, **properties: str) -> str:
