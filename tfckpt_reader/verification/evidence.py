@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from tfckpt_reader.verification.report import Problem
 
 _MOST_FILES = 100
+_OTHER_KINDS = ("not-a-table", "fingerprint", "graph")
+"""Names of the codes for files that may be of another kind."""
 _FEWEST_ZEROS = 64
 """Bytes: a few zeros may be a number."""
 _SECTOR = 512
@@ -69,16 +71,14 @@ def gather(problems: Sequence[Problem], checked: Checked, index: str) -> list[Fa
 
 def _of_table(source: ByteSource, names: set[str]) -> Facts:
     no_end = "not-a-table" in names
-    if not no_end and names.isdisjoint(DAMAGED_TABLE):
-        is_message = not names.isdisjoint(("fingerprint", "graph"))
-        return Facts(source.name, source.size, kind=_kind(source) if is_message else None)
-    zeros = _trailing_zeros(source, 0, source.size)
+    is_table = no_end or not names.isdisjoint(DAMAGED_TABLE)
+    zeros = _trailing_zeros(source, 0, source.size) if no_end else 0
     return Facts(
         source.name,
         source.size,
-        kind=_kind(source) if no_end else None,
-        zeros_from=source.size - zeros if no_end and zeros >= FOOTER_SIZE else None,
-        newlines=_table_newlines(source),
+        kind=None if names.isdisjoint(_OTHER_KINDS) else _kind(source),
+        zeros_from=source.size - zeros if zeros >= FOOTER_SIZE else None,
+        newlines=_table_newlines(source) if is_table else None,
     )
 
 
@@ -111,7 +111,6 @@ def _kind(source: ByteSource) -> tuple[str, str] | None:
 
 
 def _trailing_zeros(source: ByteSource, begin: int, end: int) -> int:
-    """Return the number of zero bytes at the end of a range."""
     count = 0
     while begin < end:
         size = min(end - begin, CHUNK if count else _SECTOR)

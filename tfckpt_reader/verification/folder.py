@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, CorruptCheckpointError
 from tfckpt_reader.paths.companions import graph_file_of, saved_model_prefix
 from tfckpt_reader.paths.discover import Discovery, discover
-from tfckpt_reader.paths.layout import V1_SHARD, Location
+from tfckpt_reader.paths.layout import Location
 from tfckpt_reader.paths.state_file import candidates, read_state
 from tfckpt_reader.storage.filesystem import exists, is_file, is_folder, size_of
 from tfckpt_reader.storage.sniff import describe, is_state_file, read_head
@@ -153,7 +153,12 @@ def _folder_report(top: str, found: Discovery, level: str) -> Report:
     findings = Findings()
     for path, why in found.unreadable:
         findings.add("TFC355", f"could not be searched: {why}", file=path)
-    known = {name for location, _ in found.checkpoints for name in _names_of(location)}
+    # A state file names a V1 set by its base, or by its pattern.
+    known = {
+        _absolute(path)
+        for location, _ in found.checkpoints
+        for path in (location.prefix, location.base)
+    }
     folders = {os.path.dirname(name) for name in known}
     for path in found.state_files:
         if os.path.abspath(path) not in known:
@@ -163,17 +168,7 @@ def _folder_report(top: str, found: Discovery, level: str) -> Report:
     return _report(Location("", top, notes=tuple(found.notes)), findings, level)
 
 
-def _names_of(location: Location) -> Iterator[str]:
-    """Yield the absolute paths by which a state file may name a checkpoint."""
-    path = _absolute(location.prefix)
-    yield path
-    match = V1_SHARD.fullmatch(path)
-    if location.version == "V1" and match:
-        yield match[1]
-
-
 def _check_state(path: str, known: set[str], findings: Findings) -> None:
-    """Report the missing checkpoints of a state file."""
     try:
         state = read_state(path)
     except CorruptCheckpointError as error:
