@@ -37,34 +37,37 @@ def annotated(
         failed = [*failed[: MOST - 2], f"… and {len(failed) - MOST + 2:,} more"]
     lines = [command("error", why, title="tfckpt: not verified") for why in failed]
     for severity in (ERROR, WARNING):
-        turns = zip_longest(*(_annotations(report, severity, top) for report in reports))
-        annotations = [each for turn in turns for each in turn if each is not None]
+        turns = zip_longest(*(_groups(report, severity) for report in reports))
+        groups = [group for turn in turns for group in turn if group is not None]
         room = MOST - (len(lines) if severity == ERROR else 0)
-        shown = annotations if len(annotations) <= room else annotations[: room - 1]
-        lines += [annotation for annotation, _ in shown]
-        hidden = sum(number for _, number in annotations[len(shown) :])
+        shown = groups if len(groups) <= room else groups[: room - 1]
+        lines += [_annotation(report, problems, top) for report, problems in shown]
+        hidden = sum(len(problems) for _, problems in groups[len(shown) :])
         if hidden:
             more = f"{hidden:,} more of severity {severity}: the log of this step has them"
             lines.append(command(severity, more, title="tfckpt: and more"))
     return lines
 
 
-def _annotations(report: Report, severity: str, top: str) -> list[tuple[str, int]]:
-    """Return an annotation for each kind of problem in each file, and the number of problems."""
+def _groups(report: Report, severity: str) -> list[tuple[Report, list[Problem]]]:
+    """Return the report with the problems of each kind in each file."""
     groups: dict[tuple[str, str], list[Problem]] = {}
     for problem in report.problems:
         if problem.severity == severity:
             groups.setdefault((problem.code, problem.file or report.path), []).append(problem)
-    annotations: list[tuple[str, int]] = []
-    for (code, path), problems in groups.items():
-        kind, lines = CODES[code], [text_of(problems[0])]
-        if len(problems) > 1:
-            lines.append(f"… and {len(problems) - 1:,} more of this kind in this file")
-        lines += [] if annotations else report.diagnosis  # once in a report
-        lines.append(f"{kind.meaning} {kind.cure}")
-        where = {"file": relative(path, top), "title": f"{code} {kind.name}"}
-        annotations.append((command(severity, "\n".join(lines), **where), len(problems)))
-    return annotations
+    return [(report, problems) for problems in groups.values()]
+
+
+def _annotation(report: Report, problems: list[Problem], top: str) -> str:
+    first = problems[0]
+    kind, lines = CODES[first.code], [text_of(first)]
+    if len(problems) > 1:
+        lines.append(f"… and {len(problems) - 1:,} more of this kind in this file")
+    if first is next(each for each in report.problems if each.severity == first.severity):
+        lines += report.diagnosis  # once in a report
+    message = "\n".join([*lines, f"{kind.meaning} {kind.cure}"])
+    file, title = relative(first.file or report.path, top), f"{first.code} {kind.name}"
+    return command(first.severity, message, file=file, title=title)
 
 
 def command(name: str, message: str, **properties: str) -> str:
