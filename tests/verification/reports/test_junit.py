@@ -30,7 +30,7 @@ def test_a_case_per_file_and_per_scope() -> None:
         "tensors cls/": (),
         "tensors gone/": (lost,),
     }
-    assert found["tensors bert/"].contents == "2 tensors"
+    assert covered.scopes["bert"] == 2
 
 
 def test_a_million_scopes_are_few_cases() -> None:
