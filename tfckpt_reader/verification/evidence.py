@@ -149,7 +149,7 @@ def _table_newlines(source: ByteSource) -> str | None:
         return None
     missing = index.end + FOOTER_SIZE - len(undone)
     if undone == data:
-        return "removed" if missing and missing <= data.count(b"\n") else None
+        return "removed" if 0 < missing <= data.count(b"\n") else None
     block = undone[index.offset : index.end]
     is_sound = mask(crc32c(block[:-4])) == int.from_bytes(block[-4:], "little")
     return "added" if is_sound and not missing else None
