@@ -90,7 +90,7 @@ def array_bytes(job: Job, array: OutputArray) -> Iterator[bytes | memoryview]:
             job.on_read(len(made))
             yield made
         return
-    for data in job.reader.blocks(array.spec):
+    for data in job.reader.chunks(array.spec):
         job.on_read(len(data))
         yield data if array.encode is None else array.encode(data)
 

@@ -67,7 +67,7 @@ class Bytes:
                 done += len(piece)
                 on_read(len(piece))
 
-    def blocks(self, spec: TensorSpec) -> Iterator[memoryview]:
+    def chunks(self, spec: TensorSpec) -> Iterator[memoryview]:
         return map(memoryview, self.data[spec.name])
 
 

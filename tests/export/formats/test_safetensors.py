@@ -202,4 +202,4 @@ def test_every_type_that_tensorflow_wrote(tmp_path: Path) -> None:
             spec: TensorSpec = ckpt.specs[name]
             assert found[name][1] == list(spec.shape)
             if KINDS[spec.dtype.name] not in ("I8", "U8", "F32"):
-                assert found[name][2] == b"".join(map(bytes, ckpt.reader.blocks(spec)))
+                assert found[name][2] == b"".join(map(bytes, ckpt.reader.chunks(spec)))
