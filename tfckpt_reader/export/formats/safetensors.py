@@ -39,8 +39,7 @@ from tfckpt_reader.tensor.dtypes import DataType
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
-    from tfckpt_reader.export.arrays import OutputArray
-    from tfckpt_reader.export.transfer import Job
+    from tfckpt_reader.export.transfer import Job, OutputArray
     from tfckpt_reader.tensor.spec import TensorSpec
 
 _TYPE_NAMES = {
@@ -87,20 +86,18 @@ class Safetensors(Format):
         if dtype.numpy_name in _TYPE_NAMES
     }
 
-    def refusal(self, name: str, spec: TensorSpec, keys: Container[str]) -> str | None:  # noqa: ARG002 - equal names only collide
-        """Return the reason against a tensor: its dtype, its size, or its name."""
+    def tensor_refusal(self, spec: TensorSpec) -> str | None:
+        """Return the reason against a tensor: its dtype or its size."""
         if self.encoding(spec.dtype, raw=False) is None:
             advice = _ADVICE.get(spec.dtype, "")
             return f"{spec.dtype} tensors cannot be stored in a .safetensors{advice}"
         if prod(filter(None, spec.shape)) * spec.dtype.itemsize > _LARGEST_TENSOR:
             return f"its shape is more than readers of the format can count: {list(spec.shape)}"
-        if name == _METADATA:
-            return "the format reserves that name"
-        try:
-            name.encode("utf-8")
-        except UnicodeEncodeError:
-            return "its name is not UTF-8"
         return None
+
+    def name_refusal(self, name: str, spec: TensorSpec, keys: Container[str]) -> str | None:  # noqa: ARG002 - equal names only collide
+        """Return the reason against the one reserved name."""
+        return "the format reserves that name" if name == _METADATA else None
 
     def refusal_of_all(
         self, arrays: Sequence[OutputArray], provenance: Mapping[str, str]
