@@ -67,7 +67,6 @@ class Destination(NamedTuple):
 
 
 def _format_name(path: str) -> str:
-    """Return the name of the format with the suffix of a path."""
     for name, file_format in FORMATS.items():
         if path.endswith(_SLASHES if file_format.suffix == "/" else file_format.suffix):
             return name

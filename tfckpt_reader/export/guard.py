@@ -18,8 +18,8 @@ from tfckpt_reader.text import printable
 if TYPE_CHECKING:
     from tfckpt_reader.paths.layout import Location
 
-    FileStates = dict[str, tuple[int, int]]
-    """Path -> bytes, and nanoseconds of the last change."""
+    FileStates = dict[str, tuple[int, int] | None]
+    """Path -> bytes, and nanoseconds of the last change; None for a missing file."""
 
 _OWN_END = r"\.index|\.meta|\.data-\d+-of-\d+"
 
@@ -32,8 +32,7 @@ def public_name(location: Location) -> str:
 
 def file_states(location: Location) -> FileStates:
     """Return how large the files of a checkpoint are, and when they were changed."""
-    versions = {path: version_of(path) for path in tensor_files(location)}
-    return {path: version for path, version in versions.items() if version is not None}
+    return {path: version_of(path) for path in tensor_files(location)}
 
 
 def require_unchanged(location: Location, before: FileStates) -> None:

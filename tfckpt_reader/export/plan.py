@@ -99,13 +99,8 @@ def make_plan(
     reason = to.refusal_of_all(arrays, provenance)
     if reason:
         raise UnsupportedError(reason, file=path, advice="Leave some out with --exclude")
-    split_strings = [
-        f"{one.spec.name}: strings of shape {list(one.spec.shape)}, "
-        f"stored as {one.name} and {other.name}"
-        for one, other in pairwise(arrays)
-        if one.spec is other.spec
-    ]
-    return Plan(tuple(specs), arrays, skipped, [*notes, *without_effect, *split_strings], casts)
+    notes += [*without_effect, *_split_strings(arrays)]
+    return Plan(tuple(specs), arrays, skipped, notes, casts)
 
 
 def _selected(ckpt: Checkpoint, options: Options) -> tuple[dict[str, TensorSpec], list[str]]:
@@ -167,3 +162,13 @@ def _arrays(
         return to.string_arrays(name, spec, partial(ckpt.read, spec.name, check=True))
     dtype, encode = encoding.after(cast)
     return (OutputArray(name, to.type_names[dtype], spec.shape, dtype.itemsize, spec, encode),)
+
+
+def _split_strings(arrays: Sequence[OutputArray]) -> list[str]:
+    """Return a note for each tensor of strings in two arrays."""
+    return [
+        f"{one.spec.name}: strings of shape {list(one.spec.shape)}, "
+        f"stored as {one.name} and {other.name}"
+        for one, other in pairwise(arrays)
+        if one.spec is other.spec
+    ]

@@ -142,7 +142,6 @@ def _opened(path: str) -> Iterator[int]:
 
 
 def _manifest(job: Job, crcs: Sequence[int]) -> Iterator[str]:
-    """Yield the text of the manifest, a line for each array."""
     yield json.dumps({"format": KIND, "version": VERSION, **job.provenance})[:-1] + ', "arrays": {'
     before = "\n"
     for array, crc in zip(job.arrays, crcs, strict=True):

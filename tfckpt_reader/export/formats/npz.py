@@ -23,7 +23,6 @@ from tfckpt_reader.storage.atomic import write_at
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
-    from tfckpt_reader.export.formats.deflate import Block
     from tfckpt_reader.export.transfer import Job, OutputArray
     from tfckpt_reader.tensor.spec import TensorSpec
 
@@ -88,10 +87,12 @@ def _write_headers(
 
 
 def _write_deflated(fd: int, job: Job) -> None:
-    from tfckpt_reader.export.formats.deflate import deflated  # slow to import: it has threads
+    # Slow to import: it has threads.
+    from tfckpt_reader.export.formats.deflate import blocks, deflated
 
     members, end = [], 0
-    with closing(deflated(_blocks(job))) as packed:
+    streams = (chain([npy.header(array)], array_bytes(job, array)) for array in job.arrays)
+    with closing(deflated(chain.from_iterable(map(blocks, streams)))) as packed:
         for array in job.arrays:
             name, expected = array.name + _SUFFIX, len(npy.header(array)) + array.nbytes
             head, end = end, end + zip_records.local_size(name, expected, deflated=True)
@@ -107,10 +108,3 @@ def _write_deflated(fd: int, job: Job) -> None:
             write_at(fd, zip_records.local_header(member), head)
             members.append(member)
     write_at(fd, zip_records.directory(members, end), end)
-
-
-def _blocks(job: Job) -> Iterator[Block]:
-    from tfckpt_reader.export.formats.deflate import blocks
-
-    for array in job.arrays:
-        yield from blocks(chain([npy.header(array)], array_bytes(job, array)))

@@ -63,11 +63,6 @@ _TYPE_NAMES = {
     "float8_e4m3fnuz": "F8_E4M3FNUZ",
 }
 """NumPy's or ml_dtypes' name of a type -> the format's."""
-_ADVICE = {
-    DataType.STRING: "; an .npz holds them",
-    DataType.COMPLEX128: "; an .npz holds them",
-}
-"""Where to store types missing in the format."""
 _METADATA = "__metadata__"
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _LONGEST_HEADER = 100_000_000
@@ -89,7 +84,8 @@ class Safetensors(Format):
     def tensor_refusal(self, spec: TensorSpec) -> str | None:
         """Return the reason against a tensor: its dtype or its size."""
         if self.encoding(spec.dtype, raw=False) is None:
-            advice = _ADVICE.get(spec.dtype, "")
+            in_npz = spec.dtype in (DataType.STRING, DataType.COMPLEX128)
+            advice = "; an .npz holds them" if in_npz else ""
             return f"{spec.dtype} tensors cannot be stored in a .safetensors{advice}"
         if prod(filter(None, spec.shape)) * spec.dtype.itemsize > _LARGEST_TENSOR:
             return f"its shape is more than readers of the format can count: {list(spec.shape)}"
