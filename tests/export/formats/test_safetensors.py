@@ -113,7 +113,8 @@ KINDS = {
 @pytest.mark.parametrize("dtype", list(DataType), ids=str)
 def test_type(dtype: DataType) -> None:
     encoding = FORMATS["safetensors"].encoding(dtype, raw=False)
-    assert (encoding.type_name if encoding else None) == KINDS.get(dtype.name)
+    name = FORMATS["safetensors"].type_names[encoding.dtype] if encoding else None
+    assert name == KINDS.get(dtype.name)
 
 
 def test_what_numpy_lacks_keeps_its_bits(tmp_path: Path) -> None:
