@@ -64,11 +64,10 @@ class Block:
         self._check_restarts()
 
     def _check_restarts(self) -> None:
-        # A search relies on their order: it would miss keys otherwise.
+        # A search relies on them: 0 first, then ascending; it would miss keys otherwise.
         previous = -1
         for restart in self.restarts:
-            is_first_not_zero = previous < 0 < restart
-            if restart <= previous or restart > max(0, self.limit - 1) or is_first_not_zero:
+            if restart <= previous or restart > max(0, self.limit - 1) or previous < 0 < restart:
                 raise CorruptCheckpointError(
                     "restart points do not ascend from 0 within the block",
                     offset=self.limit,
