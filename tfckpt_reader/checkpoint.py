@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 
 class Specs(Mapping[str, "TensorSpec"]):
-    """Name -> TensorSpec, in key order. One name is looked up; a listing decodes the whole index.
+    """Name -> TensorSpec, in key order.
+
+    Looking up one name decodes little; iterating decodes the whole index, once.
 
     Attributes:
         known: All specs, after a listing; before it none.
@@ -120,8 +122,9 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     """A checkpoint: name -> array, read when asked for. Made by `open`.
 
     ``ckpt[name]`` is a read-only array, C-contiguous, aligned and native: a view of the mapped
-    file where the bytes allow it, else a copy. Its crc is compared once, at the first access. It
-    stays valid after `close`. Strings are object arrays of bytes, scalars are arrays of rank 0.
+    file where the bytes allow it, else a copy. The crc of a view is compared once, at the first
+    access; that of a copy each time. An array stays valid after `close`. Strings are object arrays
+    of bytes, scalars are arrays of rank 0.
 
     Two checkpoints are equal only if they are the same object. Safe to use from several threads.
 
@@ -134,7 +137,6 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         self._open_reader: Reader | None = reader
         self._specs = Specs(reader)
         self._check = check
-        self._checked: set[str] = set()
         self._notes = notes
         self._meta_graph: MetaGraph | None = None
         self.version = reader.version
@@ -165,17 +167,13 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         reader = self._open_reader or self.reader
-        check = self._check and name not in self._checked
         # Hot path: most tensors are small.
         spec = self._specs.known.get(name) or self._specs[name]
         try:
-            array = reader.array(spec, check=check)
+            return reader.array(spec, check=self._check)
         except MemoryError:
-            with enough_memory(reader.path):
+            with enough_memory(reader.path):  # not around the hot path: entering it costs time
                 raise
-        if check:
-            self._checked.add(name)
-        return array
 
     def __contains__(self, name: object) -> bool:
         return name in self.specs
@@ -198,10 +196,11 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
 
         Args:
             name: The tensor.
-            rows: A slice along axis 0, with step 1 and bounds as Python's. Only its bytes are read.
-            check: Compare the crc; a crc covers the whole tensor, so with `rows` all of it is
-                read once. Default: as the checkpoint was opened, but not with `rows`.
-            out: Array to fill and return; of the same dtype and shape.
+            rows: A slice along axis 0, with step 1 and bounds as Python's. Only its bytes are read,
+                unless `check`.
+            check: Compare the crc; it covers the whole tensor, so with `rows` all of it is read.
+                Default: as the checkpoint was opened, but not with `rows`.
+            out: Array to fill and return, of the same dtype and shape; undefined after an error.
 
         Raises:
             TensorNotFoundError: no tensor has that name.
@@ -311,10 +310,10 @@ def open(  # noqa: A001 - the module's one verb; callers write tfckpt.open
 def open_location(location: Location, *, check: bool = True, mmap: bool = True) -> Checkpoint:
     """Open a checkpoint that has been located."""
     with enough_memory(location.prefix):
-        return Checkpoint(read_location(location, mmap=mmap), location.notes, check=check)
+        return Checkpoint(reader_for(location, mmap=mmap), location.notes, check=check)
 
 
-def read_location(location: Location, *, mmap: bool) -> Reader:
+def reader_for(location: Location, *, mmap: bool) -> Reader:
     """Return the reader for the format of a checkpoint that has been located."""
     if location.version == "V1":
         from tfckpt_reader.formats.v1.reader import V1

@@ -139,7 +139,7 @@ def check_other_ways(case: Case, path: Path, *, mmap: bool) -> None:
                 assert_value(whole[rows], ckpt.read(name, rows=rows))
         check_tensor(ckpt.reader, ckpt.specs[name])
         if whole.dtype != object:
-            stream = b"".join(bytes(piece) for piece in ckpt.reader.blocks(ckpt.specs[name]))
+            stream = b"".join(bytes(piece) for piece in ckpt.reader.chunks(ckpt.specs[name]))
             assert stream == whole.tobytes() or sys.byteorder == "big"
 
 
@@ -241,7 +241,7 @@ def test_cut_while_open(tmp_path: Path, way: str) -> None:
             "read": lambda: ckpt.read("a"),
             "rows": lambda: ckpt.read("a", rows=slice(5000, 6000)),
             "check": lambda: check_tensor(ckpt.reader, ckpt.specs["a"]),
-            "stream": lambda: list(ckpt.reader.blocks(ckpt.specs["a"])),
+            "stream": lambda: list(ckpt.reader.chunks(ckpt.specs["a"])),
         }
         with pytest.raises(tfckpt.TruncatedError):
             ways[way]()

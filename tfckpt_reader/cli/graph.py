@@ -27,27 +27,18 @@ _MOST_FUNCTIONS = 10
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``graph``."""
-    parser.add_argument("path", metavar="PATH", help=GRAPH)
+    add = parser.add_argument
+    add("path", metavar="PATH", help=GRAPH)
     form = parser.add_mutually_exclusive_group(required=True)
     form.add_argument("--tensorboard", metavar="LOGDIR", help="write an event file for TensorBoard")
-    form.add_argument(
-        "--dot", action="store_true", help="print the graph for Graphviz, with a box per name scope"
-    )
-    parser.add_argument(
-        "--depth",
-        type=int,
-        metavar="N",
-        help="with --dot: name components to keep; 0 keeps one, and merges conv and conv_1"
-        " (default: as many as stay readable)",
-    )
-    parser.add_argument("--function", metavar="NAME", help="with --dot: draw this function")
-    parser.add_argument(
-        "--subgraph",
-        action="append",
-        default=[],
-        metavar="OUT",
-        help="draw only what this tensor or operation depends on; may be repeated",
-    )
+    dot = "print the graph for Graphviz, with a box per name scope"
+    form.add_argument("--dot", action="store_true", help=dot)
+    depth = "name components to keep; 0 keeps one, and merges conv and conv_1"
+    default = "(default: as many as stay readable)"
+    add("--depth", type=int, metavar="N", help=f"with --dot: {depth} {default}")
+    add("--function", metavar="NAME", help="with --dot: draw this function")
+    only = "draw only what this tensor or operation depends on; may be repeated"
+    add("--subgraph", action="append", default=[], metavar="OUT", help=only)
 
 
 def run(arguments: Namespace) -> int:

@@ -7,14 +7,20 @@ here as into a bytearray, hence `page_buffer`.
 from __future__ import annotations
 
 import mmap
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
 _SMALL = 1 << 16
+"""Buffers below this size, in bytes, gain nothing from whole pages."""
+_PRIVATE: dict[str, Any] = (
+    {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+)
+"""The default would be shared with a forked child, which would write into it."""
 CHUNK = 1 << 20
 """Bytes read at a time when a range is streamed."""
 PAGE = mmap.PAGESIZE
@@ -48,30 +54,18 @@ def page_buffer(size: int) -> memoryview:
     try:
         if size < _SMALL:
             return memoryview(bytearray(size))
-        return memoryview(_anonymous_map(size))
+        return memoryview(mmap.mmap(-1, size, **_PRIVATE))
     except (MemoryError, OSError, OverflowError) as error:
         raise UnsupportedError(
             f"{count_of(size, 'byte')} are needed at once, more than this machine gives"
         ) from error
 
 
-if hasattr(mmap, "MAP_PRIVATE"):
-
-    def _anonymous_map(size: int) -> mmap.mmap:
-        # The default would be shared with a forked child, which would write into it.
-        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-
-else:
-
-    def _anonymous_map(size: int) -> mmap.mmap:
-        return mmap.mmap(-1, size)
-
-
 def chunks(source: ByteSource, offset: int, size: int, item: int = 1) -> Iterator[memoryview]:
     """Read a range into one reused buffer, and yield it chunk by chunk.
 
-    A chunk is overwritten by the next. It holds a multiple of `item` bytes, at most CHUNK, and has
-    the same alignment to pages as in the file.
+    A chunk is overwritten by the next. It holds a multiple of `item` bytes, at most CHUNK. In large
+    ranges it has the same alignment to pages as in the file.
     """
     buffer = page_buffer(min(CHUNK, size) + PAGE)
     step = CHUNK - CHUNK % item

@@ -91,7 +91,6 @@ def operation_lines(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _value_text(value: Any) -> str:
-    """Return an attribute from `operation_facts` as text."""
     if isinstance(value, list):
         more = f", … {len(value):,} in all" if len(value) > FIRST else ""
         return f"[{', '.join(map(_value_text, value[:FIRST]))}{more}]"
