@@ -224,7 +224,7 @@ def test_cause(build: Build, says: str, tmp_path: Path) -> None:
     assert report.diagnosis[0].isprintable()
 
 
-def test_nothing_is_said_of_what_is_sound(tmp_path: Path) -> None:
+def test_sound_checkpoints_have_no_problems(tmp_path: Path) -> None:
     assert verify(saved(tmp_path)).diagnosis == ()
     for path in checkpoints():
         report = verify(path)
