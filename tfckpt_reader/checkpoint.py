@@ -120,8 +120,9 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     """A checkpoint: name -> array, read when asked for. Made by `open`.
 
     ``ckpt[name]`` is a read-only array, C-contiguous, aligned and native: a view of the mapped
-    file where the bytes allow it, else a copy. Its crc is compared once, at the first access. It
-    stays valid after `close`. Strings are object arrays of bytes, scalars are arrays of rank 0.
+    file where the bytes allow it, else a copy. The crc of a view is compared once, at the first
+    access; that of a copy each time. An array stays valid after `close`. Strings are object arrays
+    of bytes, scalars are arrays of rank 0.
 
     Two checkpoints are equal only if they are the same object. Safe to use from several threads.
 
@@ -134,7 +135,6 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         self._open_reader: Reader | None = reader
         self._specs = Specs(reader)
         self._check = check
-        self._checked: set[str] = set()
         self._notes = notes
         self._meta_graph: MetaGraph | None = None
         self.version = reader.version
@@ -165,17 +165,13 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         reader = self._open_reader or self.reader
-        check = self._check and name not in self._checked
         # Hot path: most tensors are small.
         spec = self._specs.known.get(name) or self._specs[name]
         try:
-            array = reader.array(spec, check=check)
+            return reader.array(spec, check=self._check)
         except MemoryError:
             with enough_memory(reader.path):
                 raise
-        if check:
-            self._checked.add(name)
-        return array
 
     def __contains__(self, name: object) -> bool:
         return name in self.specs

@@ -10,9 +10,8 @@ import pytest
 from located import assert_none, assert_value, state, v1, v1_shards
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.paths.layout import Location
+from tfckpt_reader.paths.layout import Location, checkpoints_in
 from tfckpt_reader.paths.locate import locate
-from tfckpt_reader.paths.prefix import checkpoints_in
 
 
 def test_v1_file(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_missing_and_impossible_paths(
     monkeypatch.chdir(tmp_path)
     assert fs.list_names(path) == []
     assert [ask(path) for ask in (fs.exists, fs.is_file, fs.is_folder)] == [False] * 3
-    assert fs.read_start(path, 5) == fs.read_end(path, 5) == b""
+    assert fs.peek(path, 5) == fs.peek(path, 5, at_end=True) == b""
 
 
 def test_missing_files(tmp_path: Path) -> None:
@@ -60,16 +60,16 @@ def test_a_file(tmp_path: Path) -> None:
 def test_either_end_of_a_file(tmp_path: Path) -> None:
     path = str(tmp_path / "file")
     Path(path).write_bytes(b"0123456789")
-    assert (fs.read_start(path, 3), fs.read_end(path, 3)) == (b"012", b"789")
-    assert fs.read_start(path, 20) == fs.read_end(path, 20) == b"0123456789"
-    assert fs.read_start(str(tmp_path), 3) == fs.read_end(str(tmp_path), 3) == b""
+    assert (fs.peek(path, 3), fs.peek(path, 3, at_end=True)) == (b"012", b"789")
+    assert fs.peek(path, 20) == fs.peek(path, 20, at_end=True) == b"0123456789"
+    assert fs.peek(str(tmp_path), 3) == fs.peek(str(tmp_path), 3, at_end=True) == b""
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
 def test_pipes_are_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert not fs.is_file(str(tmp_path / "pipe"))
-    assert fs.read_end(str(tmp_path / "pipe"), 3) == b""
+    assert fs.peek(str(tmp_path / "pipe"), 3, at_end=True) == b""
 
 
 @NEEDS_LINKS
@@ -82,54 +82,3 @@ def test_links(tmp_path: Path) -> None:
     assert fs.is_same_file(real, link)
     assert fs.real_path(link) == os.path.realpath(real)
     assert fs.absolute_path(link) == link
-
-
-def walked(top: Path, skipped: tuple[str, ...] = ()) -> list[tuple[str, list[str]]]:
-    return [(os.path.relpath(each.path, top), each.files) for each in fs.walk(str(top), skipped)]
-
-
-def test_walk_goes_by_names_and_parents_first(tmp_path: Path) -> None:
-    for folder in ("b/inner", "a/x", ".git/objects"):
-        (tmp_path / folder).mkdir(parents=True)
-    for file in ("z", "b/2", "b/1", "b/inner/3", ".git/4"):
-        (tmp_path / file).write_bytes(b"")
-    expected = [(".", ["z"]), ("a", []), ("a/x", []), ("b", ["1", "2"]), ("b/inner", ["3"])]
-    expected = [(os.path.normpath(path), files) for path, files in expected]
-    assert walked(tmp_path, (".git",)) == expected
-
-
-@NEEDS_LINKS
-def test_walk_follows_no_links(tmp_path: Path) -> None:
-    top = tmp_path / "top"
-    (top / "a").mkdir(parents=True)
-    (tmp_path / "top2").mkdir()
-    (tmp_path / "file").write_bytes(b"")
-    for name, target in (
-        ("a/up", ".."),
-        ("again", "a"),
-        ("away", "../top2"),
-        ("file", "../file"),
-        ("gone", "nowhere"),
-        ("self", "self"),
-    ):
-        (top / name).symlink_to(target)
-    first, second = fs.walk(str(top), ())
-    assert first.files == ["file", "gone", "self"]
-    assert first.links_out == [str(top / "away")]
-    assert (second.files, second.links_out) == ([], [])
-
-
-def test_walk_goes_on_after_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-    really = os.scandir
-
-    def scandir(path: str) -> object:
-        if path == str(tmp_path / "a"):
-            raise PermissionError(13, "Permission denied", path)
-        return really(path)
-
-    monkeypatch.setattr(os, "scandir", scandir)
-    assert [each.error for each in fs.walk(str(tmp_path), ())] == [None, "Permission denied", None]
-    (missing,) = fs.walk(str(tmp_path / "missing"), ())
-    assert missing.error

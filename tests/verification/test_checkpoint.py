@@ -173,7 +173,7 @@ def test_the_search_ends_at_some_number(tmp_path: Path, monkeypatch: pytest.Monk
 # Levels.
 
 
-def test_no_level_but_data_reads_what_a_tensor_claims(
+def test_only_level_data_reads_the_bytes_of_tensors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prefix = bundle(tmp_path)
@@ -192,7 +192,7 @@ def test_there_are_no_other_levels(tmp_path: Path) -> None:
             verify(prefix, level=level)
 
 
-def test_the_level_is_told(tmp_path: Path) -> None:
+def test_the_report_shows_the_level(tmp_path: Path) -> None:
     prefix = bundle(tmp_path)
     assert str(verify(prefix)).endswith("(4 tensors, 40 bytes checked)")
     assert str(verify(prefix, level="index")).endswith("checked at level index)")

@@ -1,4 +1,4 @@
-"""What happened to a file is told from what is wrong with it: for each cause, and for no other."""
+"""The diagnosis names the cause of the problems: for each cause, and for no other."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def test_cause(build: Build, says: str, tmp_path: Path) -> None:
     assert report.diagnosis[0].isprintable()
 
 
-def test_sound_checkpoints_have_no_problems(tmp_path: Path) -> None:
+def test_sound_checkpoints_have_no_diagnosis(tmp_path: Path) -> None:
     assert verify(saved(tmp_path)).diagnosis == ()
     for path in checkpoints():
         report = verify(path)
@@ -301,7 +301,7 @@ def test_little_is_read_where_the_cause_is_another(
     """Damage in two tensors of a large file: the diagnosis reads about a sector of each."""
     from tfckpt_reader.storage.local import File
     from tfckpt_reader.verification import checkpoint as verification
-    from tfckpt_reader.verification import evidence as verify_files
+    from tfckpt_reader.verification import evidence
 
     read = 0
     really = File._pread
@@ -313,7 +313,7 @@ def test_little_is_read_where_the_cause_is_another(
 
     def gather(*arguments: Any) -> list[Facts]:
         monkeypatch.setattr(File, "_pread", pread)
-        return verify_files.gather(*arguments)
+        return evidence.gather(*arguments)
 
     monkeypatch.setattr(verification, "gather", gather)
     prefix = poke(poke(saved(tmp_path), DATA, 50_000), DATA, 350_000)
@@ -347,13 +347,13 @@ def test_time_is_a_hint_and_never_the_reason() -> None:
         )
 
 
-def test_of_warnings_nothing_is_said() -> None:
+def test_warnings_have_no_diagnosis() -> None:
     for code, kind in CODES.items():
         found = diagnose([problem(code)], [OTHER])
         assert bool(found) == (kind.severity == ERROR), code
 
 
-def test_many_names_are_not_all_told() -> None:
+def test_few_of_many_names_are_shown() -> None:
     problems = [problem(tensor=f"t{i}") for i in range(8)]
     (line,) = diagnose(problems, [replace(OTHER, tensors=100, whole=100, failing=8)])
     assert "'t4' and 3 more, of 100 tensors" in line

@@ -1,4 +1,4 @@
-"""Whole folders: every checkpoint is found, once; what is none is not; nothing hangs."""
+"""Whole folders: every checkpoint is found, once; other files are not; nothing hangs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def about(folder: Path) -> Report:
     return first if first.version == "" else Report(str(folder), "", 0, 0, ())
 
 
-def test_every_fixture_is_found_once_and_told_as_it_is_alone() -> None:
+def test_every_fixture_is_found_once_and_reported_as_alone() -> None:
     reports = verify_all(FIXTURES)
     expected = {
         *("every_dtype/model.ckpt", "hash_table_tf2/ckpt", "many_blocks/model.ckpt"),
@@ -60,7 +60,7 @@ def test_every_fixture_is_found_once_and_told_as_it_is_alone() -> None:
     assert "temp_parts" in note
 
 
-def test_the_bad_ones_are_told_in_order(tmp_path: Path) -> None:
+def test_bad_ones_are_reported_in_order(tmp_path: Path) -> None:
     alone = []
     alone_too = [build for code, _, build in CASES if code not in OF_FOLDERS]
     for number, build in enumerate(alone_too):
@@ -86,7 +86,7 @@ def test_nothing_there(tmp_path: Path) -> None:
             verify_all(folder)
 
 
-def test_what_only_looks_like_a_checkpoint(tmp_path: Path) -> None:
+def test_lookalikes_of_checkpoints(tmp_path: Path) -> None:
     bundle(at(tmp_path / "good"))
     index = Path(tmp_path, "good", f"p{INDEX}").read_bytes()
     others = at(tmp_path / "others")
@@ -112,7 +112,7 @@ def test_a_damaged_v1_file_is_one_still(tmp_path: Path) -> None:
     assert not report.ok
 
 
-def test_an_index_that_is_no_table_is_told_where_data_lies_beside_it(tmp_path: Path) -> None:
+def test_an_index_that_is_no_table_is_reported_beside_data(tmp_path: Path) -> None:
     prefix = bundle(tmp_path)
     Path(f"{prefix}{INDEX}").write_text("version https://git-lfs.github.com/spec/v1\n")
     (report,) = verify_all(tmp_path)
@@ -316,7 +316,9 @@ def test_deep_folders(tmp_path: Path) -> None:
     assert report.ok
 
 
-def test_problems_kept_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_problems_per_checkpoint_are_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(verify_folder, "MOST_PROBLEMS", 30)
     for name in "abc":
         prefix = bundle(at(tmp_path / name), {f"t{i}": np.ones(2, np.int16) for i in range(40)})
@@ -345,7 +347,7 @@ def test_small_checkpoints_are_verified_at_once(
     assert paths(reports, tmp_path) == sorted(paths(reports, tmp_path))
 
 
-def test_what_fills_the_memory_is_verified_alone(
+def test_large_checkpoints_are_verified_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Many tensors, or a large graph, beside little data: not several of those at once."""
@@ -472,7 +474,7 @@ def test_a_saved_model_without_variables_that_is_none(tmp_path: Path) -> None:
     assert codes(bad) == ["TFC505"]
 
 
-def test_a_file_that_cannot_be_opened_is_told(
+def test_a_file_that_cannot_be_opened_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle(tmp_path)

@@ -1,4 +1,4 @@
-"""What a report says: codes, problems, the collector, and the sums under it."""
+"""Reports: codes, problems, the collector, and the sums."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_findings_count_errors() -> None:
     assert findings.errors == 2
 
 
-def test_what_is_not_about_the_bytes_has_its_own_code() -> None:
+def test_unreadable_and_unsupported_have_their_own_codes() -> None:
     findings = Findings()
     with findings.collect("TFC203"):
         fail(UnsupportedError("dtype number 50 is not known", structure="data block"))
@@ -196,7 +196,7 @@ def test_what_is_not_about_the_bytes_has_its_own_code() -> None:
         fail(CheckpointError("cannot be read"))
 
 
-def test_what_a_wrong_file_is_comes_with_the_advice() -> None:
+def test_a_foreign_file_comes_with_advice() -> None:
     findings = Findings()
     problem = "this is an HTML page"
     wrong_file = CorruptCheckpointError(problem, kind=ErrorKind.FOREIGN, advice="Get it")
@@ -223,7 +223,7 @@ def test_what_a_wrong_file_is_comes_with_the_advice() -> None:
         (CorruptCheckpointError("is odd", structure="something else"), "TFC402"),
     ],
 )
-def test_code_by_what_an_error_was_found_in(error: CheckpointError, code: str) -> None:
+def test_code_of_an_error_by_its_kind(error: CheckpointError, code: str) -> None:
     assert code_of(error, "TFC402") == code
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.cli import output
 from tfckpt_reader.cli.describe.notation import shape_text, size_text
 from tfckpt_reader.cli.path_argument import CHECKPOINT
-from tfckpt_reader.export import convert
+from tfckpt_reader.export import convert_with
+from tfckpt_reader.export.elements import CAST_TYPES
+from tfckpt_reader.export.formats import FORMATS
+from tfckpt_reader.export.options import Options
 from tfckpt_reader.export.rename import read_list
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.text import count_of
@@ -24,8 +27,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("path", metavar="PATH", help=CHECKPOINT)
     add("out", metavar="OUT", help="file to write, .npz or .safetensors, or a folder/ for .npy")
-    formats = ("npz", "safetensors", "npy")
-    add("--format", choices=formats, help="format to write, whatever OUT ends in")
+    add("--format", choices=tuple(FORMATS), help="format to write, whatever OUT ends in")
     add("--compress", action="store_true", help="deflate the arrays of an .npz")
     matching = "tensors whose names match GLOB, or re:REGEX; may be repeated"
     for option, verb in (("--include", "write only"), ("--exclude", "leave out")):
@@ -34,7 +36,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     rule = "replace matches in names; may be repeated, each applies to what the one before left"
     add("--rename", action="append", default=[], metavar="'REGEX=>TEXT'", help=rule)
     add("--map", metavar="FILE", help=".json or .toml file of names: tensor -> array in OUT")
-    types = ("float32", "float16", "bfloat16")
+    types = tuple(CAST_TYPES)
     add("--cast", choices=types, help="store all floating-point numbers as this type")
     add("--dry-run", action="store_true", help="write nothing; print what would be written")
     add("--force", action="store_true", help="replace OUT if it exists")
@@ -53,23 +55,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Convert a checkpoint: 0 if every selected tensor was written, 1 if some were skipped."""
     with output.ProgressBar("convert") as progress:
-        done = convert(
-            locate(arguments.path, latest=arguments.latest),
-            arguments.out,
-            include=arguments.include,
-            exclude=arguments.exclude,
-            force=arguments.force,
-            skip_unsupported=arguments.skip_unsupported,
-            raw=arguments.raw,
-            strip_prefix=arguments.strip_prefix,
-            rename=arguments.rename,
-            names=read_list(arguments.map) if arguments.map else None,
-            cast=arguments.cast,
-            dry_run=arguments.dry_run,
-            format=arguments.format,
-            compress=arguments.compress,
-            on_progress=progress,
-        )
+        location = locate(arguments.path, latest=arguments.latest)
+        done = convert_with(location, arguments.out, _options(arguments), progress)
     if arguments.json:
         facts = asdict(done)
         output.print_json({"path": facts.pop("path"), "bytes": facts.pop("nbytes"), **facts})
@@ -82,6 +69,12 @@ def run(arguments: Namespace) -> int:
     amount = f"{count_of(len(done.written), 'tensor')}, {size_text(done.nbytes)}"
     output.print_lines(f"{did} {done.path}: {amount}")
     return 1 if done.skipped else 0
+
+
+def _options(arguments: Namespace) -> Options:
+    """Return the options of a conversion; all but ``--map`` have the names of its fields."""
+    values = {f.name: getattr(arguments, f.name) for f in fields(Options) if f.name != "names"}
+    return Options(names=read_list(arguments.map) if arguments.map else None, **values)
 
 
 def _plan_line(array: Array) -> str:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader import __version__
 from tfckpt_reader.cli import output
-from tfckpt_reader.paths.layout import DATA_FILE
-from tfckpt_reader.paths.prefix import is_table
+from tfckpt_reader.paths.layout import DATA_FILE, is_table
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -93,7 +93,14 @@ def _field(data: memoryview, start: int, limit: int) -> tuple[int, int, int, int
         )
     if kind == VARINT:
         return number, kind, offset, decode_varint(data, offset, limit)[1]
-    size, offset = _payload(data, kind, offset, limit)
+    if kind == LENGTH_DELIMITED:
+        size, offset = decode_varint(data, offset, limit)
+    elif kind in (FIXED32, FIXED64):
+        size = 4 if kind == FIXED32 else 8
+    else:
+        raise CorruptCheckpointError(
+            "unknown wire type", offset=offset, structure="protobuf field", got=kind
+        )
     if size > limit - offset:
         raise CorruptCheckpointError(
             "field does not fit its message",
@@ -103,14 +110,3 @@ def _field(data: memoryview, start: int, limit: int) -> tuple[int, int, int, int
             got=f"{limit - offset:,}",
         )
     return number, kind, offset, offset + size
-
-
-def _payload(data: memoryview, kind: int, offset: int, limit: int) -> tuple[int, int]:
-    """Return the size in bytes of a field's value, and its offset."""
-    if kind == LENGTH_DELIMITED:
-        return decode_varint(data, offset, limit)
-    if kind in (FIXED32, FIXED64):
-        return (4 if kind == FIXED32 else 8), offset
-    raise CorruptCheckpointError(
-        "unknown wire type", offset=offset, structure="protobuf field", got=kind
-    )

@@ -12,12 +12,7 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.checkpoint import open_location
 from tfckpt_reader.export.destination import Destination
-from tfckpt_reader.export.guard import (
-    file_states,
-    public_name,
-    require_outside,
-    require_unchanged,
-)
+from tfckpt_reader.export.guard import file_states, public_name, require_outside, require_unchanged
 from tfckpt_reader.export.options import DEFAULTS, Options
 from tfckpt_reader.export.plan import Plan, make_plan
 from tfckpt_reader.export.transfer import Job

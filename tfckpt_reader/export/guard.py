@@ -1,6 +1,6 @@
-"""The checkpoint's own files: never written over, and the same at the end as at the beginning.
+"""The guard of the checkpoint's own files: never overwritten, and unchanged during a conversion.
 
-Looks at names, sizes and times only.
+Reads names, sizes and times only.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     FileStates = dict[str, tuple[int, int]]
     """Path -> bytes, and nanoseconds of the last change."""
 
-_OWN_END = r"\.index|\.meta|\.data-\d+-of-\d+"
+_OWN_SUFFIX = r"\.index|\.meta|\.data-\d+-of-\d+"
 
 
 def public_name(location: Location) -> str:
-    """Return what to call a checkpoint in a file that others get: no part of a path before it."""
+    """Return the name of a checkpoint for files given to others: without its folders."""
     model = _saved_model(location)
     return printable(os.path.basename(absolute_path(location.prefix if model is None else model)))
 
 
 def file_states(location: Location) -> FileStates:
-    """Return how large the files of a checkpoint are, and when they were changed."""
+    """Return the sizes of a checkpoint's files, and the times of their last changes."""
     versions = {path: version_of(path) for path in tensor_files(location)}
     return {path: version for path, version in versions.items() if version is not None}
 
 
 def require_unchanged(location: Location, before: FileStates) -> None:
-    """Make sure that a checkpoint's files are what they were when they were first looked at.
+    """Require that the states of a checkpoint's files equal the earlier ones.
 
     Raises:
         CorruptCheckpointError: one has another size or time, is gone, or is new.
@@ -50,7 +50,7 @@ def require_unchanged(location: Location, before: FileStates) -> None:
                 file=path,
                 expected=_text(before.get(path)),
                 got=_text(now.get(path)),
-                advice="Wait until whoever writes it is done, and try again",
+                advice="Wait until its writer is done, and try again",
             )
 
 
@@ -58,32 +58,34 @@ def _text(state: tuple[int, int] | None) -> str:
     return "no file" if state is None else f"{state[0]:,} bytes, changed at {state[1] / 1e9:.3f} s"
 
 
-def require_outside(location: Location, target: str) -> None:
-    """Refuse a target that would spoil the checkpoint it is made from.
+def require_outside(location: Location, destination: str) -> None:
+    """Refuse a destination path that would damage the checkpoint.
 
     Raises:
-        FileExistsError: it is one of the checkpoint's files, by whatever name, or takes the name
-            of one, or lies in the SavedModel that is read.
+        FileExistsError: it is one of the checkpoint's files, by any name, or has a name of one, or
+            lies in the checkpoint's SavedModel.
     """
-    real = _real(target)
+    real = _real(destination)
     model = _saved_model(location)
     if model is not None and real.startswith(os.path.join(real_path(model), "")):
-        raise FileExistsError(f"{target} lies in the SavedModel that is read; name another place")
-    own = f"{re.escape(_real(location.prefix))}({_OWN_END})"
+        raise FileExistsError(
+            f"{destination} lies in the SavedModel of the checkpoint; choose a path outside it"
+        )
+    own = f"{re.escape(_real(location.prefix))}({_OWN_SUFFIX})"
     if location.version == "V2" and re.fullmatch(own, real):
-        raise FileExistsError(f"{target} is a name of the checkpoint's own; name another file")
+        raise FileExistsError(f"{destination} is a name of the checkpoint's own; choose another")
     for path in (*tensor_files(location), *companion_files(location)):
-        if is_same_file(target, path):
-            raise FileExistsError(f"{target} is the checkpoint itself; name another file")
+        if is_same_file(destination, path):
+            raise FileExistsError(f"{destination} is the checkpoint itself; choose another path")
 
 
 def _real(path: str) -> str:
-    """Return a path with no link in it but its last part, since it is that which is replaced."""
+    """Return a path with the links in its folder resolved; a link at its end would be replaced."""
     folder, base = os.path.split(path)
     return os.path.join(real_path(folder), base)
 
 
 def _saved_model(location: Location) -> str | None:
-    """Return the folder of the SavedModel whose variables these are, if they are one's."""
+    """Return the folder of the SavedModel around a checkpoint, or None."""
     model = saved_model_of(location.base)
     return None if model is None or saved_model_file(model) is None else model

@@ -9,15 +9,12 @@ import os
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointNotFoundError
-from tfckpt_reader.paths.layout import base_of
-from tfckpt_reader.paths.prefix import v1_shards, v2_checkpoint
+from tfckpt_reader.paths.layout import Location, base_of, v1_shards, v2_checkpoint
 from tfckpt_reader.paths.state_file import STATE_FILE
 from tfckpt_reader.storage.filesystem import absolute_path, exists, is_file, is_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from tfckpt_reader.paths.layout import Location
 
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 """Names of the file with the graphs in the folder of a SavedModel."""

@@ -15,25 +15,26 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointError, enough_memory
-from tfckpt_reader.paths.companions import (
-    SAVED_MODEL_FILES,
-    saved_model_of,
-    saved_model_variables,
-)
+from tfckpt_reader.paths.companions import SAVED_MODEL_FILES, saved_model_of, saved_model_variables
 from tfckpt_reader.paths.layout import (
     DATA_FILE,
     UNFINISHED,
     Location,
+    is_table,
     parse_v1_shard,
     v1_pattern,
+    v1_shards,
 )
-from tfckpt_reader.paths.prefix import is_table, v1_shards
 from tfckpt_reader.paths.state_file import STATE_FILE
-from tfckpt_reader.storage.filesystem import is_file, is_permitted, size_of, walk
+from tfckpt_reader.storage.filesystem import is_file, is_permitted, list_entries, real_path, size_of
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.table.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _NOT_SEARCHED = frozenset({".git"})
 """Git's copies of files have other names, so no checkpoint is recognisable among them."""
@@ -74,26 +75,60 @@ class Discovery:
 def discover(top: str) -> Discovery:
     """Return all checkpoints in a folder and the folders below it."""
     result = Discovery()
-    for folder in walk(top, _NOT_SEARCHED):
-        if folder.error is not None:
-            result.unreadable.append((folder.path, folder.error))
-            continue
-        for link in folder.links_out:
-            result.note(f"{link} leads out of {top} and was not followed: pass it too")
-        if STATE_FILE in folder.files:
-            result.state_files.append(os.path.join(folder.path, STATE_FILE))
-        is_model = not set(SAVED_MODEL_FILES).isdisjoint(folder.files)
-        if is_model and saved_model_variables(folder.path) is None:
-            result.models.append(folder.path)
-        names = _finished(folder.path, folder.files, result)
-        sizes = _data_sizes(folder.path, names)
-        _add_v2(folder.path, names, sizes, result)
-        _add_v1(folder.path, names, result)
-        result.without_index += sorted(
-            os.path.join(folder.path, base) for base in sizes.keys() - _bases(folder.files)
-        )
+    for folder, files in walk(top, result):
+        if STATE_FILE in files:
+            result.state_files.append(os.path.join(folder, STATE_FILE))
+        is_model = not set(SAVED_MODEL_FILES).isdisjoint(files)
+        if is_model and saved_model_variables(folder) is None:
+            result.models.append(folder)
+        names = _finished(folder, files, result)
+        sizes = _data_sizes(folder, names)
+        _add_v2(folder, names, sizes, result)
+        _add_v1(folder, names, result)
+        without_index = sorted(sizes.keys() - _bases(files))
+        result.without_index += (os.path.join(folder, base) for base in without_index)
     result.checkpoints.sort(key=lambda pair: pair[0].prefix)
     return result
+
+
+def walk(top: str, result: Discovery) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder and the names of everything in it but folders, parents first, sorted.
+
+    Unreadable folders, and links that lead out of `top`, are added to `result`.
+    """
+    pending, seen = [top], set()
+    inside = os.path.join(real_path(top), "")
+    while pending:
+        folder = pending.pop()
+        try:
+            status = os.stat(folder)
+            identity = status.st_dev, status.st_ino
+            if status.st_ino and identity in seen:
+                continue  # mounted, or joined on Windows, at two paths
+            seen.add(identity)
+            entries = list_entries(folder)
+        except OSError as error:
+            result.unreadable.append((folder, error.strerror or str(error)))
+            continue
+        files, inner = [], []
+        for entry in entries:
+            if not _is_folder(entry):
+                files.append(entry.name)
+            elif entry.is_symlink():
+                if not os.path.join(real_path(entry.path), "").startswith(inside):
+                    link = f"{entry.path} leads out of {top}"
+                    result.note(f"{link} and was not followed: pass it too")
+            elif entry.name not in _NOT_SEARCHED:
+                inner.append(entry.path)
+        pending += reversed(inner)
+        yield folder, files
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _finished(folder: str, names: list[str], result: Discovery) -> list[str]:

@@ -23,8 +23,10 @@ from tfckpt_reader.paths.companions import (
     saved_model_prefix,
     saved_model_variables,
 )
-from tfckpt_reader.paths.layout import DATA_FILE, Location
-from tfckpt_reader.paths.prefix import (
+from tfckpt_reader.paths.layout import (
+    DATA_FILE,
+    OWN_FILE,
+    Location,
     checkpoint_at,
     checkpoints_in,
     v1_checkpoint,
@@ -82,26 +84,19 @@ def latest_checkpoint(folder: str | os.PathLike[str] | bytes) -> str | None:
 
 def _by_file(path: str) -> Location | None:
     """Return the checkpoint of one of its files, a state file, or the file of a SavedModel."""
-    for prefix in _prefixes(path):
-        location = checkpoint_at(prefix)
-        if location is not None:
-            how = "belongs to" if exists(path) else "does not exist; read was"
-            return location.noted(f"{path} {how} the checkpoint {prefix}")
-    folder, base = os.path.split(path)
+    own = OWN_FILE.fullmatch(path)
+    location = checkpoint_at(own[1]) if own else None
+    if own and location:
+        how = "belongs to" if exists(path) else "does not exist; read was"
+        return location.noted(f"{path} {how} the checkpoint {own[1]}")
     if not is_file(path):
         return None
+    folder, base = os.path.split(path)
     if base in SAVED_MODEL_FILES:
         return _in_saved_model(folder)
     if base == STATE_FILE or is_state_file(read_head(path)):
         return _from_state(path)
     return None
-
-
-def _prefixes(path: str) -> list[str]:
-    """Return the possible prefixes of a file, by its name."""
-    prefixes = [path.removesuffix(end) for end in (".index", ".meta") if path.endswith(end)]
-    match = DATA_FILE.fullmatch(path)
-    return [*prefixes, match[1]] if match else prefixes
 
 
 def _in_folder(path: str, *, latest: bool) -> Location:
@@ -139,19 +134,20 @@ def _from_state(path: str) -> Location:
     if location is not None:
         return location
     folder = os.path.dirname(path) or "."
-    others = [other.prefix for other in checkpoints_in(folder)]
+    others = _listed(checkpoints_in(folder))
     raise CheckpointNotFoundError(
         f"the checkpoint it names is not beside it: {shortened(state.newest)}",
         file=path,
-        advice=f"The folder has: {_listed(others)}"
-        if others
-        else f"There is no other checkpoint in {folder}",
+        advice=others or f"There is no other checkpoint in {folder}",
     )
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
-    return ", ".join(names[:_MOST_LISTED]) + more
+def _listed(locations: list[Location], before: str = "The folder has: ") -> str | None:
+    if not locations:
+        return None
+    names = ", ".join(location.prefix for location in locations[:_MOST_LISTED])
+    more = len(locations) - _MOST_LISTED
+    return f"{before}{names} and {more} more" if more > 0 else f"{before}{names}"
 
 
 def _wrong_file(path: str) -> CheckpointError:
@@ -160,11 +156,11 @@ def _wrong_file(path: str) -> CheckpointError:
         File(path)
     except CheckpointError as error:  # a pipe, or no permission
         return error
-    prefixes = _prefixes(path)
-    if prefixes:
+    own = OWN_FILE.fullmatch(path)
+    if own:
         return CheckpointNotFoundError(
             "this is one file of a checkpoint; the index is not beside it",
-            file=prefixes[0] + ".index",
+            file=f"{own[1]}.index",
             advice="Copy or download the .index file too",
         )
     known = describe(read_head(path))
@@ -189,7 +185,7 @@ def _ambiguous(path: str, locations: list[Location], notes: list[str]) -> Checkp
             f"this folder has {len(locations)} checkpoints, and no state file names the newest"
             f"{because}",
             file=path,
-            advice=f"Name one, or use --latest: {_listed([c.prefix for c in locations])}",
+            advice=_listed(locations, "Name one, or use --latest: "),
         )
     names = list_names(path)
     other = describe_folder(set(names))
@@ -208,8 +204,8 @@ def _ambiguous(path: str, locations: list[Location], notes: list[str]) -> Checkp
 def _missing(path: str) -> CheckpointNotFoundError:
     folder, base = os.path.split(path)
     stem = re.split(r"[-.]", base)[0]
-    alike = [c.prefix for c in checkpoints_in(folder or ".") if stem in c.prefix]
-    advice = f"The folder has: {_listed(alike)}" if alike and base else None
+    alike = [c for c in checkpoints_in(folder or ".") if base and stem in c.prefix]
+    advice = _listed(alike)
     if folder and not is_folder(folder):
         advice = f"There is no folder {folder} either"
     elif any(name.startswith(base + ".data-") for name in list_names(folder)):

@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from tfckpt_reader.errors import CheckpointNotFoundError
-from tfckpt_reader.paths.layout import DATA_FILE, V1_SHARD, base_of, shard_counts
+from tfckpt_reader.paths.layout import OWN_FILE, V1_SHARD, Location, base_of, shard_counts
 from tfckpt_reader.paths.state_file import (
     STATE_FILE,
     candidates,
@@ -23,8 +23,6 @@ from tfckpt_reader.storage.filesystem import is_file, list_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from tfckpt_reader.paths.layout import Location
 
 _Owner: TypeAlias = "tuple[str, str]"
 """Base name of a checkpoint's files, and its version."""
@@ -60,20 +58,23 @@ def kept_checkpoints(folder: str | os.PathLike[str] | bytes) -> Kept:
     state = read_state(path)
     listed = tuple(dict.fromkeys((*state.kept, state.newest)))
     files = [file for file in list_names(name) if is_file(os.path.join(name, file))]
-    existing = {owner for file in files for owner in _owners(file)}
-    owners_in = cache(_owners_in)  # a long list can lead into one folder again and again
+    existing = set(_owners(*files))
+    # Cached: a long list can lead into one folder again and again.
+    owners_in = cache(lambda folder: set(_owners(*list_names(folder))))
     there, incomplete, missing = [], [], []
     owned: set[_Owner] = set()
     for written in listed:
         location = _find(path, written, owners_in)
-        owners = _owners_of(written) if location is None else {_owner(location)}
-        if location is not None and _is_complete(location):
+        owners = _owners_of(written)
+        if location:
+            owners = {(os.path.basename(location.base), location.version)}
+        owned |= owners
+        if location and _is_complete(location):
             there.append(location.prefix)
-        elif location is not None or owners & existing:
+        elif location or owners & existing:
             incomplete.append(written)
         else:
             missing.append(written)
-        owned |= owners
     others = [file for file in files if file != STATE_FILE and owned.isdisjoint(_owners(file))]
     lists = map(tuple, (dict.fromkeys(there), incomplete, missing, others))
     return Kept(state.newest, listed, *lists)
@@ -103,29 +104,20 @@ def _is_complete(location: Location) -> bool:
     return any(len(numbers) == count for count, numbers in counts.items())
 
 
-def _owner(location: Location) -> _Owner:
-    return os.path.basename(location.base), location.version
-
-
 def _owners_of(written: str) -> set[_Owner]:
     """Return the possible owners of the files of a listed checkpoint."""
     last = last_component(written)
     return {(base_of(last), "V1"), (last, "V2")}
 
 
-def _owners_in(folder: str) -> set[_Owner]:
-    """Return the possible owners of the files in a folder."""
-    return {owner for file in list_names(folder) for owner in _owners(file)}
-
-
-def _owners(file: str) -> Iterator[_Owner]:
-    """Yield the possible owners of a file, by its name."""
-    yield file, "V1"
-    for version, match in (("V1", V1_SHARD.fullmatch(file)), ("V2", DATA_FILE.fullmatch(file))):
-        if match:
-            yield match[1], version
-    if file.endswith(".index"):
-        yield file.removesuffix(".index"), "V2"
-    if file.endswith(".meta"):
-        yield file.removesuffix(".meta"), "V1"
-        yield file.removesuffix(".meta"), "V2"
+def _owners(*files: str) -> Iterator[_Owner]:
+    """Yield the possible owners of files, by their names."""
+    for file in files:
+        yield file, "V1"
+        shard, own = V1_SHARD.fullmatch(file), OWN_FILE.fullmatch(file)
+        if shard:
+            yield shard[1], "V1"
+        if own:
+            yield own[1], "V2"
+        if own and own[2] == "meta":
+            yield own[1], "V1"

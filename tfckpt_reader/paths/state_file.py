@@ -12,8 +12,7 @@ import re
 from dataclasses import dataclass
 
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError
-from tfckpt_reader.paths.layout import Location
-from tfckpt_reader.paths.prefix import checkpoint_at
+from tfckpt_reader.paths.layout import Location, checkpoint_at
 from tfckpt_reader.protobuf import parse_text
 from tfckpt_reader.storage.filesystem import absolute_path, is_folder
 from tfckpt_reader.storage.local import File

@@ -22,13 +22,6 @@ _NAME_BYTES = 100
 """Bytes of the final name within a temporary one: names have a limit, mostly of 255 bytes."""
 
 
-def _temporary(path: str, suffix: str) -> str:
-    """Return a new name in the same folder."""
-    folder, base = os.path.split(path)
-    start = os.fsdecode(os.fsencode(base)[:_NAME_BYTES])
-    return os.path.join(folder, f".{start}.{os.urandom(4).hex()}{suffix}")
-
-
 @contextmanager
 def atomic_file(path: str) -> Iterator[IO[bytes]]:
     """Open a file to write; on success it is synced and renamed to `path`, else removed.
@@ -36,23 +29,18 @@ def atomic_file(path: str) -> Iterator[IO[bytes]]:
     Raises:
         OSError: it cannot be written, synced or renamed. `path` is unchanged then.
     """
-    temporary = _temporary(path, SUFFIX)
-    try:
+    with _temporary_for(path) as temporary:
         file = open(temporary, "xb")  # noqa: SIM115 - closed below; a file of others is not removed
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, path) from error
-    try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        with suppress(OSError):
-            os.unlink(temporary)
-        _rename_error(error, temporary, path)
-        raise
-    _sync_folder(os.path.dirname(path) or ".")
+        try:
+            with file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
 
 
 @contextmanager
@@ -69,26 +57,44 @@ def atomic_folder(path: str, replaced: Iterable[str] = ()) -> Iterator[str]:
     Raises:
         OSError: it cannot be made, synced or renamed. `path` is unchanged then.
     """
-    temporary = _temporary(path, SUFFIX)
-    try:
+    with _temporary_for(path) as temporary:
         os.mkdir(temporary)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, path) from error
+        try:
+            yield temporary
+            _sync_folder(temporary)
+            _replace_folder(temporary, path, replaced)
+        except BaseException:
+            with suppress(OSError):
+                _remove(temporary, os.listdir(temporary))
+            raise
+
+
+@contextmanager
+def _temporary_for(path: str) -> Iterator[str]:
+    """Yield a new name in the folder of `path`; on success, sync that folder.
+
+    Users do not know the temporary name, so an error about it becomes one about `path`.
+    """
+    temporary = _name_beside(path, SUFFIX)
     try:
         yield temporary
-        _sync_folder(temporary)
-        _replace_folder(temporary, path, replaced)
-    except BaseException as error:
-        with suppress(OSError):
-            _remove(temporary, os.listdir(temporary))
-        _rename_error(error, temporary, path)
+    except OSError as error:
+        is_ours = error.filename is None or str(error.filename).startswith(temporary)
+        if error.errno and is_ours:
+            raise OSError(error.errno, error.strerror, path) from error
         raise
     _sync_folder(os.path.dirname(path) or ".")
 
 
+def _name_beside(path: str, suffix: str) -> str:
+    folder, base = os.path.split(path)
+    start = os.fsdecode(os.fsencode(base)[:_NAME_BYTES])
+    return os.path.join(folder, f".{start}.{os.urandom(4).hex()}{suffix}")
+
+
 def _replace_folder(temporary: str, path: str, replaced: Iterable[str]) -> None:
     # No system renames a folder over a filled one, hence two steps.
-    old = _temporary(path, REPLACED)
+    old = _name_beside(path, REPLACED)
     try:
         if os.path.lexists(path):
             os.rename(path, old)
@@ -107,14 +113,6 @@ def _remove(folder: str, names: Iterable[str]) -> None:
         with suppress(FileNotFoundError):
             os.unlink(os.path.join(folder, name))
     os.rmdir(folder)
-
-
-def _rename_error(error: BaseException, temporary: str, path: str) -> None:
-    """Replace an error about the temporary name, unknown to users, by one about `path`."""
-    if not isinstance(error, OSError) or not error.errno:
-        return
-    if error.filename is None or str(error.filename).startswith(temporary):
-        raise OSError(error.errno, error.strerror, path) from error
 
 
 def _sync_folder(folder: str) -> None:
@@ -138,44 +136,21 @@ _WORTH_WRITEBACK = 1 << 18
 
 def write_at(fd: int, data: bytes | memoryview, offset: int) -> None:
     """Write all of `data` at `offset` of a file."""
-    for done in range(0, len(data), _WINDOW):
-        window = data[done : done + _WINDOW]
-        _write_all(fd, window, offset + done)
-        if len(window) >= _WORTH_WRITEBACK:
-            _start_writeback(fd, offset + done, len(window))
+    done = 0
+    while done < len(data):
+        written = _pwrite(fd, data[done : done + _WINDOW], offset + done)
+        if written >= _WORTH_WRITEBACK and hasattr(os, "posix_fadvise"):
+            # Let the system begin to write these bytes to disk, so that the final sync is short.
+            # The advice is that they are not needed soon; unwritten bytes must not be dropped.
+            with suppress(OSError):
+                os.posix_fadvise(fd, offset + done, written, os.POSIX_FADV_DONTNEED)
+        done += written
 
 
-if hasattr(os, "pwrite"):
-
-    def _write_all(fd: int, data: bytes | memoryview, offset: int) -> None:
-        """Write all of `data` at `offset` of a file."""
-        done = 0
-        while done < len(data):
-            done += os.pwrite(fd, data[done:] if done else data, offset + done)
-
-else:
-
-    def _write_all(fd: int, data: bytes | memoryview, offset: int) -> None:
-        """Write all of `data` at `offset`, one thread at a time: a file has one position."""
-        with _seek_lock:
-            os.lseek(fd, offset, os.SEEK_SET)
-            done = 0
-            while done < len(data):
-                done += os.write(fd, data[done:])
-
-
-if hasattr(os, "posix_fadvise"):
-
-    def _start_writeback(fd: int, offset: int, size: int) -> None:
-        """Let the system begin to write these bytes to disk, so that the final sync is short.
-
-        The advice is that they are not needed soon. The system must not drop unwritten bytes, so
-        it begins to write them.
-        """
-        with suppress(OSError):  # advice only
-            os.posix_fadvise(fd, offset, size, os.POSIX_FADV_DONTNEED)
-
-else:
-
-    def _start_writeback(fd: int, offset: int, size: int) -> None:
-        """Do nothing: this system cannot begin to write bytes to disk without waiting."""
+def _pwrite(fd: int, data: bytes | memoryview, offset: int) -> int:
+    """Write some of `data` at `offset` of a file; return the number of bytes."""
+    if hasattr(os, "pwrite"):
+        return os.pwrite(fd, data, offset)
+    with _seek_lock:  # a file has one position
+        os.lseek(fd, offset, os.SEEK_SET)
+        return os.write(fd, data)

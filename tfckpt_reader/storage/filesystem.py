@@ -1,19 +1,21 @@
 """The file-system seam: all searches for files go through this module.
 
 Independent of any format. Paths are plain strings, and callers only join and split them. Remote
-storage attaches here: each function then passes a URL on to a remote implementation of the same
-few questions, chosen by its scheme. The data itself is read through a `ByteSource`.
+storage attaches here: a URL then goes to a remote implementation of the same few questions, chosen
+by its scheme. The data itself is read through a `ByteSource`.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+exists, is_file, is_folder = os.path.exists, os.path.isfile, os.path.isdir
+"""Whether a path leads, directly or by links, to anything, to a regular file, or to a folder."""
+absolute_path, real_path = os.path.abspath, os.path.realpath
+"""A path from the root, without "." and ".."; `real_path` also resolves all links."""
+modified_time = os.path.getmtime
+"""Time of a file's last change, in seconds since the epoch; OSError if it is unreadable."""
 
 
 def list_names(folder: str) -> list[str]:
@@ -24,19 +26,14 @@ def list_names(folder: str) -> list[str]:
         return []
 
 
-def exists(path: str) -> bool:
-    """Return whether a file or folder has this path, directly or by links."""
-    return os.path.exists(path)
+def list_entries(folder: str) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder with their types, sorted by name.
 
-
-def is_file(path: str) -> bool:
-    """Return whether a regular file has this path, directly or by links."""
-    return os.path.isfile(path)
-
-
-def is_folder(path: str) -> bool:
-    """Return whether a folder has this path, directly or by links."""
-    return os.path.isdir(path)
+    Raises:
+        OSError: the folder is missing or unreadable.
+    """
+    with os.scandir(folder) as listing:
+        return sorted(listing, key=attrgetter("name"))
 
 
 def is_permitted(path: str) -> bool:
@@ -44,21 +41,12 @@ def is_permitted(path: str) -> bool:
     return os.access(path, os.R_OK)
 
 
-def size_of(path: str) -> int:
-    """Return the bytes of a file; 0 for a missing one."""
+def is_same_file(path: str, other: str) -> bool:
+    """Return whether two paths lead to one existing file."""
     try:
-        return os.path.getsize(path)
+        return os.path.samefile(path, other)
     except OSError:
-        return 0
-
-
-def modified_time(path: str) -> float:
-    """Return the time of a file's last change, in seconds since the epoch.
-
-    Raises:
-        OSError: the file is missing or unreadable.
-    """
-    return os.path.getmtime(path)
+        return False
 
 
 def version_of(path: str) -> tuple[int, int] | None:
@@ -70,98 +58,20 @@ def version_of(path: str) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def is_same_file(path: str, other: str) -> bool:
-    """Return whether two paths lead to one existing file."""
-    try:
-        return os.path.samefile(path, other)
-    except OSError:
-        return False
+def size_of(path: str) -> int:
+    """Return the bytes of a file; 0 for a missing one."""
+    version = version_of(path)
+    return version[0] if version else 0
 
 
-def absolute_path(path: str) -> str:
-    """Return a path from the root, without "." and ".."; links stay."""
-    return os.path.abspath(path)
-
-
-def real_path(path: str) -> str:
-    """Return a path from the root with all links resolved."""
-    return os.path.realpath(path)
-
-
-def read_start(path: str, size: int) -> bytes:
-    """Return at most `size` bytes from the start of a regular file; b"" if it is unreadable."""
-    return _read(path, size, from_end=False)
-
-
-def read_end(path: str, size: int) -> bytes:
-    """Return at most `size` bytes from the end of a regular file; b"" if it is unreadable."""
-    return _read(path, size, from_end=True)
-
-
-def _read(path: str, size: int, *, from_end: bool) -> bytes:
+def peek(path: str, size: int, *, at_end: bool = False) -> bytes:
+    """Return at most `size` bytes from one end of a regular file; b"" if it is unreadable."""
     if not os.path.isfile(path):  # opening a pipe or a device can block
         return b""
     try:
         with open(path, "rb") as file:
-            if from_end:
+            if at_end:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - size))
             return file.read(size)
     except OSError:
         return b""
-
-
-@dataclass(slots=True)
-class Folder:
-    """A folder met by `walk`."""
-
-    path: str
-    files: list[str] = field(default_factory=list)
-    """Names of everything in it but folders, sorted."""
-    links_out: list[str] = field(default_factory=list)
-    """Paths of links to folders outside of the walk."""
-    error: str | None = None
-    """Why it could not be listed."""
-
-
-def walk(top: str, skipped: Container[str]) -> Iterator[Folder]:
-    """Yield a folder and all folders below it, each once, parents first, in the order of names.
-
-    Links to folders are not followed.
-
-    Args:
-        top: The folder to begin with.
-        skipped: Names of folders to leave out.
-    """
-    pending, seen = [top], set()
-    inside = os.path.join(os.path.realpath(top), "")
-    while pending:
-        folder = Folder(pending.pop())
-        try:
-            status = os.stat(folder.path)
-            identity = status.st_dev, status.st_ino
-            if status.st_ino and identity in seen:
-                continue  # mounted, or joined on Windows, at two paths
-            seen.add(identity)
-            with os.scandir(folder.path) as listing:
-                entries = sorted(listing, key=attrgetter("name"))
-        except OSError as error:
-            folder.error = error.strerror or str(error)
-            entries = []
-        inner = []
-        for entry in entries:
-            if not _is_folder(entry):
-                folder.files.append(entry.name)
-            elif entry.is_symlink():
-                if not os.path.join(os.path.realpath(entry.path), "").startswith(inside):
-                    folder.links_out.append(entry.path)
-            elif entry.name not in skipped:
-                inner.append(entry.path)
-        pending += reversed(inner)
-        yield folder
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False

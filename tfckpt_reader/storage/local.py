@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import (
     CheckpointError,
@@ -26,13 +25,8 @@ from tfckpt_reader.errors import (
     TruncatedError,
 )
 from tfckpt_reader.storage.open_files import MAP_HAS_ITS_OWN, Descriptor, keep, map_file
-from tfckpt_reader.storage.source import (
-    page_buffer,
-)
+from tfckpt_reader.storage.source import page_buffer
 from tfckpt_reader.text import count_of
-
-if TYPE_CHECKING:
-    pass
 
 _LARGEST_READ = 1 << 30
 
@@ -118,7 +112,7 @@ class File:
                     advice="Wait until its writer is done, and try again",
                 )
             self._held, self._seen = held, seen
-            keep(self)
+            keep(self.make_room)
         return held
 
     def _size_now(self) -> int:
@@ -126,7 +120,7 @@ class File:
         return os.fstat(held.number).st_size
 
     def make_room(self) -> None:
-        """Give up the descriptor, and the map if it has a descriptor too."""
+        """Give up the descriptor, and the map if it has one too; a read under way holds its own."""
         self._held = None
         if MAP_HAS_ITS_OWN:
             self.map = None

@@ -11,8 +11,11 @@ import mmap
 import os
 import sys
 from collections import deque
-from typing import Any, Protocol
-from weakref import WeakSet, ref
+from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod, WeakSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LIMIT = os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else -1
 _MAY_OPEN = _LIMIT if _LIMIT > 0 else 512
@@ -36,26 +39,19 @@ class Descriptor:
         _close(self.number)
 
 
-class Keeper(Protocol):
-    """A file that holds a descriptor and can open it again."""
-
-    def make_room(self) -> None:
-        """Drop the descriptor; a read under way has a reference of its own."""
-
-
-_keepers: deque[ref[Keeper]] = deque()
-"""Files that hold a descriptor, oldest first."""
+_keepers: deque[WeakMethod[Callable[[], None]]] = deque()
+"""Methods by which the files with a descriptor drop it, oldest first."""
 _maps: WeakSet[mmap.mmap] = WeakSet()
 """Maps with a descriptor of their own."""
 
 
-def keep(keeper: Keeper) -> None:
-    """Register the holder of a new descriptor; beyond the limit, the oldest one drops its own."""
-    _keepers.append(ref(keeper))  # no lock: a forked child would wait for it for ever
+def keep(drop: Callable[[], None]) -> None:
+    """Register a holder of a descriptor by its method; beyond the limit, call the oldest one's."""
+    _keepers.append(WeakMethod(drop))  # no lock: a forked child would wait for it for ever
     if len(_keepers) > MOST_KEPT:
-        oldest = _keepers.popleft()()
-        if oldest is not None:
-            oldest.make_room()
+        drop_oldest = _keepers.popleft()()
+        if drop_oldest is not None:
+            drop_oldest()
 
 
 def map_file(descriptor: Descriptor) -> mmap.mmap | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from tfckpt_reader.storage.filesystem import read_start
+from tfckpt_reader.storage.filesystem import peek
 
 HEAD_SIZE = 512
 """Bytes from the start of a file that suffice to recognise it."""
@@ -17,6 +17,10 @@ _GET_REAL_FILE = "Get the real file, for instance with: git lfs pull"
 _DOWNLOAD_AGAIN = "Download it again"
 _UNPACK = "Unpack it first"
 _NOT_OURS = "It is not a TensorFlow checkpoint"
+_RUNS_CODE = f"{_NOT_OURS}; a pickle can run code when it is loaded"
+_WEB_PAGE = f"{_DOWNLOAD_AGAIN}: a web server answered with a page instead"
+_WEB_ERROR = f"{_DOWNLOAD_AGAIN}: a server may have answered with an error"
+_UNFINISHED = f"{_DOWNLOAD_AGAIN}: an unfinished copy looks like this"
 
 _LFS = b"version https://git-lfs.github.com/spec/"
 _ZIP = b"PK\x03\x04"
@@ -38,47 +42,25 @@ _HEADS: tuple[tuple[bytes, str, str], ...] = (
     (rb"\x89PNG", "a PNG image", _NOT_OURS),
     (rb"PAR1", "a Parquet file", _NOT_OURS),
     (rb"\x7fELF", "a program", _NOT_OURS),
-    (
-        _BLANK + rb"<(!doctype html|html|head)",
-        "an HTML page",
-        f"{_DOWNLOAD_AGAIN}: a web server answered with a page instead",
-    ),
-    (
-        _BLANK + rb"<\?xml",
-        "an XML document",
-        f"{_DOWNLOAD_AGAIN}: a server may have answered with an error",
-    ),
+    (_BLANK + rb"<(!doctype html|html|head)", "an HTML page", _WEB_PAGE),
+    (_BLANK + rb"<\?xml", "an XML document", _WEB_ERROR),
     (rb".{257}ustar", "a tar archive", _UNPACK),
-    (
-        rb"\x80[\x02-\x05].",
-        "a Python pickle (an old PyTorch checkpoint?)",
-        f"{_NOT_OURS}; a pickle can run code when it is loaded",
-    ),
+    (rb"\x80[\x02-\x05].", "a Python pickle (an old PyTorch checkpoint?)", _RUNS_CODE),
     (rb'.{4}\x00{4}\{"', "a safetensors file", "Open it with safetensors"),
     (rb".{4}TFL3", "a TensorFlow Lite model", _NOT_OURS),
     (rb".{0,52}brain\.Event:", "a TensorBoard event file", "Name the checkpoint instead"),
-    (
-        rb"\x08.\x12.(pytorch|tf2onnx|onnx|keras2onnx|skl2onnx|CNTK)",
-        "an ONNX model",
-        _NOT_OURS,
-    ),
+    (rb"\x08.\x12.(pytorch|tf2onnx|onnx|keras2onnx|skl2onnx|CNTK)", "an ONNX model", _NOT_OURS),
     (_STATE, "a `checkpoint` state file", "Name the state file or its folder, not this"),
     (rb'\s*\{\s*("|\})', "a JSON file", _NOT_OURS),
-    (
-        rb"\x00+\Z",
-        "zero bytes only, at least where it begins",
-        f"{_DOWNLOAD_AGAIN}: an unfinished copy looks like this",
-    ),
+    (rb"\x00+\Z", "zero bytes only, at least where it begins", _UNFINISHED),
 )
 """Pattern of the first bytes, kind of file, and advice; the first match counts."""
-_ZIP_MEMBERS: tuple[tuple[bytes, str, str], ...] = (
-    (b".npy", "a NumPy .npz archive", "Open it with numpy.load"),
-    (b"/data.pkl", "a PyTorch checkpoint (zip)", "Open it with torch.load"),
-    (b"/version", "a PyTorch checkpoint (zip)", "Open it with torch.load"),
-    (b"metadata.json", "a Keras .keras archive", "Open it with Keras"),
-    (b"config.json", "a Keras .keras archive", "Open it with Keras"),
+_ZIP_MEMBERS: tuple[tuple[tuple[bytes, ...], str, str], ...] = (
+    ((b".npy",), "a NumPy .npz archive", "Open it with numpy.load"),
+    ((b"/data.pkl", b"/version"), "a PyTorch checkpoint (zip)", "Open it with torch.load"),
+    ((b"metadata.json", b"config.json"), "a Keras .keras archive", "Open it with Keras"),
 )
-"""Ending of the first member's name, kind of archive, and advice."""
+"""Endings of the first member's name, kind of archive, and advice."""
 _FOLDER_MARKS: tuple[tuple[str, str], ...] = (
     (".zarray", "a zarr array"),
     (".zgroup", "a zarr group"),
@@ -106,7 +88,7 @@ def describe(head: bytes) -> tuple[str, str] | None:
         return f"a Git LFS pointer{target}, not the file itself", _GET_REAL_FILE
     if head.startswith(_ZIP):
         member = head[30 : 30 + int.from_bytes(head[26:28], "little")]
-        known = ((kind, advice) for end, kind, advice in _ZIP_MEMBERS if member.endswith(end))
+        known = ((kind, advice) for ends, kind, advice in _ZIP_MEMBERS if member.endswith(ends))
         return next(known, ("a zip archive", _UNPACK))
     # Compiled here, not on import: most runs describe nothing.
     matches = ((k, advice) for start, k, advice in _HEADS if re.match(start, head, re.DOTALL))
@@ -125,4 +107,4 @@ def describe_folder(names: set[str]) -> str | None:
 
 def read_head(path: str) -> bytes:
     """Return the first HEAD_SIZE bytes of a regular file; b"" for anything else."""
-    return read_start(path, HEAD_SIZE)
+    return peek(path, HEAD_SIZE)

@@ -7,14 +7,19 @@ here as into a bytearray, hence `page_buffer`.
 from __future__ import annotations
 
 import mmap
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
 _SMALL = 1 << 16
+_PRIVATE: dict[str, Any] = (
+    {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+)
+"""The default would be shared with a forked child, which would write into it."""
 CHUNK = 1 << 20
 """Bytes read at a time when a range is streamed."""
 PAGE = mmap.PAGESIZE
@@ -48,23 +53,11 @@ def page_buffer(size: int) -> memoryview:
     try:
         if size < _SMALL:
             return memoryview(bytearray(size))
-        return memoryview(_anonymous_map(size))
+        return memoryview(mmap.mmap(-1, size, **_PRIVATE))
     except (MemoryError, OSError, OverflowError) as error:
         raise UnsupportedError(
             f"{count_of(size, 'byte')} are needed at once, more than this machine gives"
         ) from error
-
-
-if hasattr(mmap, "MAP_PRIVATE"):
-
-    def _anonymous_map(size: int) -> mmap.mmap:
-        # The default would be shared with a forked child, which would write into it.
-        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-
-else:
-
-    def _anonymous_map(size: int) -> mmap.mmap:
-        return mmap.mmap(-1, size)
 
 
 def chunks(source: ByteSource, offset: int, size: int, item: int = 1) -> Iterator[memoryview]:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tfckpt_reader.storage.source import CHUNK, PAGE, page_buffer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     Task = TypeVar("Task")
-
     Result = TypeVar("Result")
 
 BUFFER = CHUNK + PAGE
@@ -56,17 +56,32 @@ def each(
     """
     count = processors() if threads is None else threads
     buffers = [page_buffer(BUFFER) for _ in range(max(count, 1))]
-    workers = _Workers(iter(tasks), work)
-    try:
-        if count > 1:
-            workers.start(buffers)
-        if workers.threads:
-            yield from workers.results()
-            return
-    finally:
-        workers.shutdown()
-    for task in tasks:
-        yield task, work(task, buffers[0])
+    remaining, turn, stop = iter(tasks), threading.Lock(), threading.Event()
+    done: SimpleQueue[tuple[Task, Result] | BaseException] = SimpleQueue()
+
+    def worker_loop(buffer: memoryview) -> None:
+        try:
+            while not stop.is_set():
+                with turn:
+                    task = next(remaining)
+                done.put((task, work(task, buffer)))
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            done.put(error)
+
+    loops = [partial(worker_loop, buffer) for buffer in buffers]
+    with _running(loops if count > 1 else [], stop) as started:
+        if not started:
+            for task in remaining:
+                yield task, work(task, buffers[0])
+        busy = started
+        while busy:
+            outcome = done.get()
+            if isinstance(outcome, StopIteration):
+                busy -= 1
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            else:
+                yield outcome
 
 
 def share(tasks: range, work: Callable[[int], None]) -> None:
@@ -76,70 +91,32 @@ def share(tasks: range, work: Callable[[int], None]) -> None:
         tasks: Fetched one by one, by any free thread.
         work: Called on several threads at once; must not raise.
     """
-    remaining = iter(tasks)  # a range's iterator serves one thread at a time
+    remaining, stop = iter(tasks), threading.Event()  # the iterator serves one thread at a time
 
     def worker_loop() -> None:
         for task in remaining:
+            if stop.is_set():
+                return
             work(task)
 
-    others = range(min(processors(), len(tasks)) - 1)
-    threads = [threading.Thread(target=worker_loop, daemon=True) for _ in others]
+    with _running([worker_loop] * (min(processors(), len(tasks)) - 1), stop):
+        worker_loop()
+
+
+@contextmanager
+def _running(loops: Sequence[Callable[[], None]], stop: threading.Event) -> Iterator[int]:
+    """Run each loop on a thread, as far as the system allows; yield the number of threads.
+
+    At the end, be it an error or Ctrl-C, threads finish their current task and are waited for.
+    """
+    workers = [threading.Thread(target=loop, daemon=True) for loop in loops]
     try:
         with suppress(RuntimeError):  # the system may refuse more threads
-            for thread in threads:
-                thread.start()
-        worker_loop()
+            for worker in workers:
+                worker.start()
+        yield sum(worker.ident is not None for worker in workers)
     finally:
-        for _ in remaining:  # after Ctrl-C, no thread begins another task
-            pass
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
-
-
-class _Workers:
-    """Threads that fetch tasks in turn and put the results into a queue."""
-
-    def __init__(self, tasks: Iterator[Any], work: Callable[[Any, memoryview], Any]) -> None:
-        self.tasks, self.work = tasks, work
-        self.threads: list[threading.Thread] = []
-        self.done: SimpleQueue[tuple[Any, Any] | BaseException] = SimpleQueue()
-        self.turn, self.stop = threading.Lock(), threading.Event()
-
-    def start(self, buffers: list[memoryview]) -> None:
-        """Start a thread per buffer, or as many as the system allows."""
-        with suppress(RuntimeError):
-            for buffer in buffers:
-                thread = threading.Thread(target=self.worker_loop, args=(buffer,), daemon=True)
-                self.threads.append(thread)
-                thread.start()
-        self.threads = [thread for thread in self.threads if thread.ident is not None]
-
-    def worker_loop(self, buffer: memoryview) -> None:
-        """Run tasks until they are exhausted or one fails; queue that exception last."""
-        try:
-            while not self.stop.is_set():
-                with self.turn:
-                    task = next(self.tasks)
-                self.done.put((task, self.work(task, buffer)))
-        except BaseException as error:  # noqa: BLE001 - raised again by `results`
-            self.done.put(error)
-
-    def results(self) -> Iterator[tuple[Any, Any]]:
-        """Yield results until every thread has exhausted the tasks."""
-        busy = len(self.threads)
-        while busy:
-            outcome = self.done.get()
-            if isinstance(outcome, StopIteration):
-                busy -= 1
-            elif isinstance(outcome, BaseException):
-                raise outcome
-            else:
-                yield outcome
-
-    def shutdown(self) -> None:
-        """Let each thread finish its current task, and wait for it."""
-        self.stop.set()
-        for thread in self.threads:
-            if thread.ident is not None:
-                thread.join()
+        stop.set()
+        for worker in workers:
+            if worker.ident is not None:
+                worker.join()

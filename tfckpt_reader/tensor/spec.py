@@ -72,69 +72,15 @@ class Unplaced(NamedTuple):
         """No checksum of its own."""
 
 
-class TensorSlice(NamedTuple):
-    """One slice of a partitioned tensor."""
+class _Described:
+    """The properties of a tensor or a slice, taken from its segment."""
 
-    extents: tuple[tuple[int, int], ...]
-    """(start, length) per axis exactly as stored; (0, -1) is a whole axis."""
-    start: tuple[int, ...]
-    """Index of its first element in the full tensor, per axis."""
+    __slots__ = ()
     segment: Segment | Unplaced
-    """Its stored bytes."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Elements per axis."""
-        return self.segment.shape
-
-    @property
-    def shard(self) -> int | None:
-        """Number of the data file; None if the index has no row for the slice."""
-        return self.segment.shard
-
-    @property
-    def offset(self) -> int | None:
-        """Bytes from the start of the shard; None in V1, whose values lie inside table blocks."""
-        return self.segment.offset
-
-    @property
-    def nbytes(self) -> int | None:
-        """Bytes stored; None in V1."""
-        return self.segment.nbytes
-
-    @property
-    def crc32c(self) -> int | None:
-        """Unmasked CRC-32C of the stored bytes; None in V1."""
-        return self.segment.crc32c
-
-    @property
-    def elements(self) -> int:
-        """Elements in the slice."""
-        return prod(self.shape)
-
-    def __str__(self) -> str:
-        """Return the extents as TensorFlow writes them: ``0,5:-``."""
-        return ":".join(
-            "-" if extent == WHOLE_AXIS else f"{extent[0]},{extent[1]}" for extent in self.extents
-        )
-
-
-class TensorSpec(NamedTuple):
-    """One tensor of a checkpoint, as its index describes it; no data is touched to make it."""
-
-    segment: Segment | Unplaced
-    """Its stored bytes, and its name, dtype and shape."""
-    slices: tuple[TensorSlice, ...] = ()
-    """Its slices if it is partitioned, in no particular order; else ()."""
-
-    @property
-    def name(self) -> str:
-        """The checkpoint key: UTF-8, with surrogate escapes for bytes that are not."""
-        return self.segment.name
 
     @property
     def dtype(self) -> DataType:
-        """Type of its elements."""
+        """Type of the elements."""
         return self.segment.dtype
 
     @property
@@ -144,12 +90,12 @@ class TensorSpec(NamedTuple):
 
     @property
     def nbytes(self) -> int | None:
-        """Bytes of the value; None for strings in V1, whose header lacks it."""
+        """Bytes of the value; None where the format does not store it: see `Unplaced`."""
         return self.segment.nbytes
 
     @property
     def shard(self) -> int | None:
-        """Number of the data file; None if the tensor is stored in slices."""
+        """Number of the data file; None for a tensor in slices, and for a slice without a row."""
         return self.segment.shard
 
     @property
@@ -164,19 +110,58 @@ class TensorSpec(NamedTuple):
 
     @property
     def elements(self) -> int:
-        """Elements in the tensor."""
+        """Number of elements."""
         return prod(self.shape)
+
+
+class _SliceFields(NamedTuple):
+    extents: tuple[tuple[int, int], ...]
+    """(start, length) per axis exactly as stored; (0, -1) is a whole axis."""
+    start: tuple[int, ...]
+    """Index of its first element in the full tensor, per axis."""
+    segment: Segment | Unplaced
+    """Its stored bytes."""
+
+
+class TensorSlice(_SliceFields, _Described):
+    """One slice of a partitioned tensor: `extents`, `start` and the properties of its segment."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Return the extents as TensorFlow writes them: ``0,5:-``."""
+        return ":".join(
+            "-" if extent == WHOLE_AXIS else f"{extent[0]},{extent[1]}" for extent in self.extents
+        )
+
+
+class _SpecFields(NamedTuple):
+    segment: Segment | Unplaced
+    """Its stored bytes, and its name, dtype and shape."""
+    slices: tuple[TensorSlice, ...] = ()
+    """Its slices if it is partitioned, in no particular order; else ()."""
+
+
+class TensorSpec(_SpecFields, _Described):
+    """One tensor of a checkpoint, as its index describes it; no data is touched to make it."""
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        """The checkpoint key: UTF-8, with surrogate escapes for bytes that are not."""
+        return self.segment.name
 
     @property
     def key(self) -> bytes:
         """The name as the index has it."""
         return key_of(self.name)
 
-    def __repr__(self) -> str:
-        columns = ("name", "dtype", "shape", "nbytes", "shard", "offset", "crc32c", "slices")
-        return f"TensorSpec({', '.join(f'{c}={getattr(self, c)!r}' for c in columns)})"
-
     @property
     def all_rows(self) -> range:
         """All rows along axis 0; range(1) for a scalar."""
         return range(self.shape[0] if self.shape else 1)
+
+    def __repr__(self) -> str:
+        columns = ("name", "dtype", "shape", "nbytes", "shard", "offset", "crc32c", "slices")
+        return f"TensorSpec({', '.join(f'{c}={getattr(self, c)!r}' for c in columns)})"

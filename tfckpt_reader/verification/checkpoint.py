@@ -10,6 +10,7 @@ overlapping segments, bytes without an owner, a missing header, a wrong size of 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enough_memory
@@ -66,16 +67,19 @@ def verify(
     except CorruptCheckpointError as error:
         findings.add_error("TFC101", error)
         location = Location("", error.file or "")
-    check = _CHECKS.get(location.version, _check_nothing)
     try:
         with enough_memory(location.prefix):
             graph = read_adjacent_graph(location)
-            for facts in check(location, findings, on_progress or no_progress, level):
+            for facts in _check(location, findings, on_progress or no_progress, level):
                 checked = facts  # an error leaves those of the stages before it
             notes = check_restored_keys(location, checked, graph, findings)
     except UnsupportedError as error:
         findings.most += 1  # room for this problem
         findings.add_error("TFC901", error)
+    diagnosis: tuple[str, ...] = ()
+    index = f"{location.prefix}.index"
+    with suppress(UnsupportedError), enough_memory(index):
+        diagnosis = diagnose(findings.problems, gather(findings.problems, checked, index))
     return Report(
         location.prefix,
         location.version,
@@ -85,30 +89,15 @@ def verify(
         (*location.notes, *notes),
         level=level,
         coverage=checked.coverage,
-        diagnosis=_diagnosis(findings, checked, f"{location.prefix}.index"),
+        diagnosis=diagnosis,
     )
 
 
-def _diagnosis(findings: Findings, checked: Checked, index: str) -> tuple[str, ...]:
-    if not findings.errors:
-        return ()
-    try:
-        with enough_memory(index):
-            return diagnose(findings.problems, gather(findings.problems, checked, index))
-    except UnsupportedError:
-        return ()
-
-
-def _check_v1(
+def _check(
     location: Location, findings: Findings, progress: Progress, level: str
 ) -> Iterator[Checked]:
-    from tfckpt_reader.verification.checks.v1 import check_v1
+    if location.version == "V1":
+        from tfckpt_reader.verification.checks.v1 import check_v1
 
-    return check_v1(location, findings, progress, level)
-
-
-def _check_nothing(*_arguments: object) -> Iterator[Checked]:
-    return iter(())
-
-
-_CHECKS = {"V1": _check_v1, "V2": check_v2}
+        return check_v1(location, findings, progress, level)
+    return check_v2(location, findings, progress, level) if location.version else iter(())

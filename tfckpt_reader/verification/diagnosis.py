@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.text import count_of, printable, quoted
-from tfckpt_reader.verification import codes
+from tfckpt_reader.verification.codes import CODES, DAMAGED_TABLE, DAMAGED_TENSOR, ERROR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -60,55 +60,47 @@ class Facts:
 
 def diagnose(problems: Sequence[Problem], facts: Iterable[Facts]) -> tuple[str, ...]:
     """Return a line per cause; none without errors."""
-    errors = [problem for problem in problems if problem.severity == codes.ERROR]
+    errors = [problem for problem in problems if problem.severity == ERROR]
     if not errors:
         return ()
-    lines = list(filter(None, (cause(errors) for cause in _OF_SHARD_NAMES)))[:1]
+    lines = list(filter(None, [_shard_names(errors)]))
     for fact in facts:
         here = [problem for problem in errors if problem.file == fact.file]
-        whole = next(filter(None, (cause(fact, here) for cause in _OF_WHOLE_FILE)), None)
+        whole = next(filter(None, (cause(fact) for cause in _OF_WHOLE_FILE)), None)
         causes = [whole] if whole else [cause(fact, here) for cause in _IN_PART]
         lines += [f"{printable(fact.file)}: {cause}" for cause in causes if cause]
-    exchanged = _exchanged_index(errors)
-    return (*lines, exchanged) if exchanged else tuple(lines)
-
-
-def _other_shard_count(errors: Sequence[Problem]) -> str | None:
-    counts = next(iter(_select(errors, codes.OTHER_SHARD_COUNT)), None)
-    if counts is None:
-        return None
-    evidence = (
-        f"the index counts {counts.expected} data files, the names of those beside it give "
-        f"{counts.got}"
-    )
-    if _select(errors, codes.MISSING_SHARD):
-        return (
-            f"{evidence}: index and data are of different saves, or files were renamed. Copy all "
-            "files of one save, under the names that it gave them"
+    if _select(errors, "other-index") and not _select(errors, *DAMAGED_TENSOR):
+        lines.append(
+            "the index was exchanged, or the SavedModel around it: fingerprint.pb belongs to "
+            "another index. Copy or export the whole SavedModel again"
         )
-    end = f"-of-{str(counts.expected).zfill(5)}"
-    return f"{evidence}: TensorFlow looks for names that end in {end}. Give them such names"
+    return tuple(lines)
 
 
-def _missing_shards(errors: Sequence[Problem]) -> str | None:
-    missing = [str(problem.file) for problem in _select(errors, codes.MISSING_SHARD)]
-    if not missing:
-        return None
+def _shard_names(errors: Sequence[Problem]) -> str | None:
+    """Return the cause in the names of the data files."""
+    missing = [str(problem.file) for problem in _select(errors, "shard-missing")]
+    counts = _select(errors, "shard-count")
+    if counts:
+        expected, got = counts[0].expected, counts[0].got
+        evidence = (
+            f"the index counts {expected} data files, the names of those beside it give {got}"
+        )
+        if missing:
+            return (
+                f"{evidence}: index and data are of different saves, or files were renamed. Copy "
+                "all files of one save, under the names that it gave them"
+            )
+        end = f"-of-{str(expected).zfill(5)}"
+        return f"{evidence}: TensorFlow looks for names that end in {end}. Give them such names"
     verb = "belongs" if len(missing) == 1 else "belong"
-    return f"not all files were copied: {_some(missing, printable)} {verb} here too"
+    names = _some(missing, printable)
+    return f"not all files were copied: {names} {verb} here too" if missing else None
 
 
-def _exchanged_index(errors: Sequence[Problem]) -> str | None:
-    if not _select(errors, codes.OTHER_INDEX) or _select(errors, *codes.DAMAGED_TENSOR):
-        return None
-    return (
-        "the index was exchanged, or the SavedModel around it: fingerprint.pb belongs to another "
-        "index. Copy or export the whole SavedModel again"
-    )
-
-
-def _select(problems: Sequence[Problem], *wanted: str) -> list[Problem]:
-    return [problem for problem in problems if problem.code in wanted]
+def _select(problems: Sequence[Problem], *names: str) -> list[Problem]:
+    """Return the problems with one of these names of codes."""
+    return [problem for problem in problems if CODES[problem.code].name in names]
 
 
 def _some(names: Sequence[str], shown: Callable[[str], str]) -> str:
@@ -116,11 +108,11 @@ def _some(names: Sequence[str], shown: Callable[[str], str]) -> str:
     return ", ".join(map(shown, names[:_MOST_NAMED])) + more
 
 
-def _other_kind(fact: Facts, _here: Sequence[Problem]) -> str | None:
+def _other_kind(fact: Facts) -> str | None:
     return None if fact.kind is None else f"this is {fact.kind[0]}. {fact.kind[1]}"
 
 
-def _newlines(fact: Facts, _here: Sequence[Problem]) -> str | None:
+def _newlines(fact: Facts) -> str | None:
     if fact.newlines is None:
         return None
     evidence = {
@@ -131,7 +123,7 @@ def _newlines(fact: Facts, _here: Sequence[Problem]) -> str | None:
     return f"{evidence}: it was transferred as text. Copy it again, in binary mode"
 
 
-def _zeros(fact: Facts, _here: Sequence[Problem]) -> str | None:
+def _zeros(fact: Facts) -> str | None:
     if fact.zeros_from is None:
         return None
     whose = f", in {count_of(fact.failing, 'tensor')}" if fact.failing else ""
@@ -141,7 +133,7 @@ def _zeros(fact: Facts, _here: Sequence[Problem]) -> str | None:
     )
 
 
-def _other_save(fact: Facts, _here: Sequence[Problem]) -> str | None:
+def _other_save(fact: Facts) -> str | None:
     enough = _MANY if fact.failing_share >= _NEARLY_ALL else _NEARLY_ALL
     if fact.failing <= 1 or fact.failing < enough * fact.whole:
         return None
@@ -167,7 +159,7 @@ def _age(older: float | None) -> str:
 
 
 def _cut_off_table(fact: Facts, here: Sequence[Problem]) -> str | None:
-    if fact.needed is not None or not _select(here, codes.NOT_A_TABLE):
+    if fact.needed is not None or not _select(here, "not-a-table"):
         return None
     return (
         "it does not end like a table: it was cut off, or is no file of a checkpoint. "
@@ -178,7 +170,7 @@ def _cut_off_table(fact: Facts, here: Sequence[Problem]) -> str | None:
 def _cut_off_shard(fact: Facts, here: Sequence[Problem]) -> str | None:
     if fact.needed is None or fact.needed <= fact.size:
         return None
-    lost = len({problem.tensor for problem in _select(here, codes.SHORT_SHARD)})
+    lost = len({problem.tensor for problem in _select(here, "shard-short")})
     return (
         f"it ends {count_of(fact.needed - fact.size, 'byte')} early and lacks {lost:,} of "
         f"{count_of(fact.tensors, 'tensor')}, wholly or in part: the download or copy was cut "
@@ -187,7 +179,7 @@ def _cut_off_shard(fact: Facts, here: Sequence[Problem]) -> str | None:
 
 
 def _damaged_tensors(fact: Facts, here: Sequence[Problem]) -> str | None:
-    damaged = _select(here, *codes.DAMAGED_TENSOR)
+    damaged = _select(here, *DAMAGED_TENSOR)
     names = list(dict.fromkeys(problem.tensor for problem in damaged if problem.tensor))
     if not names:
         return None
@@ -197,18 +189,18 @@ def _damaged_tensors(fact: Facts, here: Sequence[Problem]) -> str | None:
 
 
 def _damaged_table(fact: Facts, here: Sequence[Problem]) -> str | None:
-    if fact.needed is not None or not _select(here, *codes.DAMAGED_TABLE):
+    if fact.needed is not None or not _select(here, *DAMAGED_TABLE):
         return None
-    if _select(here, *codes.DAMAGED_TENSOR):
+    if _select(here, *DAMAGED_TENSOR):
         return None  # V1: its tensors are named
-    lost = len(_select(here, codes.LOST_BLOCK))
+    lost = len(_select(here, "block"))
     with_it = f", {count_of(lost, 'block')} of it with all rows" if lost else ""
     data = "; the data files may be good" if fact.file.endswith(".index") else ""
     return f"it is damaged{with_it}{data}. Copy it again"
 
 
 def _other_graph(_fact: Facts, here: Sequence[Problem]) -> str | None:
-    missing = [problem.tensor for problem in _select(here, codes.MISSING_KEY)]
+    missing = [problem.tensor for problem in _select(here, "graph-key")]
     if not missing or missing[0] is None:
         return None
     others = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
@@ -218,23 +210,7 @@ def _other_graph(_fact: Facts, here: Sequence[Problem]) -> str | None:
     )
 
 
-_OF_SHARD_NAMES: tuple[Callable[[Sequence[Problem]], str | None], ...] = (
-    _other_shard_count,
-    _missing_shards,
-)
-"""Causes in the names of the data files; the first match counts."""
-_OF_WHOLE_FILE: tuple[Callable[[Facts, Sequence[Problem]], str | None], ...] = (
-    _other_kind,
-    _newlines,
-    _zeros,
-    _other_save,
-)
+_OF_WHOLE_FILE = (_other_kind, _newlines, _zeros, _other_save)
 """Causes of all errors in a file; the first match counts."""
-_IN_PART: tuple[Callable[[Facts, Sequence[Problem]], str | None], ...] = (
-    _cut_off_table,
-    _cut_off_shard,
-    _damaged_tensors,
-    _damaged_table,
-    _other_graph,
-)
+_IN_PART = (_cut_off_table, _cut_off_shard, _damaged_tensors, _damaged_table, _other_graph)
 """Causes of some errors in a file; several may apply."""

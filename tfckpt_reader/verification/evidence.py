@@ -15,18 +15,21 @@ from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import HEAD_SIZE, describe
 from tfckpt_reader.storage.source import CHUNK, chunks
 from tfckpt_reader.table.format import FOOTER_SIZE, MAGIC, Footer
-from tfckpt_reader.verification import codes
+from tfckpt_reader.verification.codes import CODES, DAMAGED_TABLE, ERROR
 from tfckpt_reader.verification.diagnosis import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tfckpt_reader.storage.source import ByteSource
+    from tfckpt_reader.table.format import BlockHandle
     from tfckpt_reader.tensor.spec import Segment
     from tfckpt_reader.verification.checks.checked import Checked, DataFile
     from tfckpt_reader.verification.report import Problem
 
 _MOST_FILES = 100
+_OTHER_KINDS = ("not-a-table", "fingerprint", "graph")
+"""Names of the codes for files that may be of another kind."""
 _FEWEST_ZEROS = 64
 """Bytes: a few zeros may be a number."""
 _SECTOR = 512
@@ -47,38 +50,35 @@ def gather(problems: Sequence[Problem], checked: Checked, index: str) -> list[Fa
         checked: Facts from the checks, with the files open for them.
         index: Path of the file with the time to compare.
     """
-    errors = [problem for problem in problems if problem.severity == codes.ERROR]
     by_file: dict[str, set[str]] = {}
-    for problem in errors:
-        if problem.file is not None:
-            by_file.setdefault(problem.file, set()).add(problem.code)
-    foreign_index = any(problem.code == codes.OTHER_INDEX for problem in errors)
+    for problem in problems:
+        if problem.severity == ERROR and problem.file is not None:
+            by_file.setdefault(problem.file, set()).add(CODES[problem.code].name)
+    foreign_index = any("other-index" in names for names in by_file.values())
     damaged, tables = set(checked.damaged), {source.name: source for source in checked.tables}
     gathered = []
-    for path, its_codes in list(by_file.items())[:_MOST_FILES]:
+    for path, names in list(by_file.items())[:_MOST_FILES]:
         file = checked.data_files.get(path)
         try:
             if file is not None:
                 gathered.append(_of_shard(file, damaged, index, foreign_index=foreign_index))
             elif is_file(path):
-                gathered.append(_of_table(tables.get(path) or File(path), its_codes))
+                gathered.append(_of_table(tables.get(path) or File(path), names))
         except (CheckpointError, OSError):  # it has just vanished, or cannot be read
             continue
     return gathered
 
 
-def _of_table(source: ByteSource, its_codes: set[str]) -> Facts:
-    no_end = codes.NOT_A_TABLE in its_codes
-    if not no_end and its_codes.isdisjoint(codes.DAMAGED_TABLE):
-        kind = None if its_codes.isdisjoint(codes.UNREADABLE_MESSAGE) else _kind(source)
-        return Facts(source.name, source.size, kind=kind)
-    zeros = _trailing_zeros(source, 0, source.size)
+def _of_table(source: ByteSource, names: set[str]) -> Facts:
+    no_end = "not-a-table" in names
+    is_table = no_end or not names.isdisjoint(DAMAGED_TABLE)
+    zeros = _trailing_zeros(source, 0, source.size) if no_end else 0
     return Facts(
         source.name,
         source.size,
-        kind=_kind(source) if no_end else None,
-        zeros_from=source.size - zeros if no_end and zeros >= FOOTER_SIZE else None,
-        newlines=_table_newlines(source),
+        kind=None if names.isdisjoint(_OTHER_KINDS) else _kind(source),
+        zeros_from=source.size - zeros if zeros >= FOOTER_SIZE else None,
+        newlines=_table_newlines(source) if is_table else None,
     )
 
 
@@ -111,7 +111,6 @@ def _kind(source: ByteSource) -> tuple[str, str] | None:
 
 
 def _trailing_zeros(source: ByteSource, begin: int, end: int) -> int:
-    """Return the number of zero bytes at the end of a range."""
     count = 0
     while begin < end:
         size = min(end - begin, CHUNK if count else _SECTOR)
@@ -144,30 +143,27 @@ def _table_newlines(source: ByteSource) -> str | None:
     if not FOOTER_SIZE <= source.size <= _LARGEST_TABLE:
         return None
     data = bytes(source.read(0, source.size))
-    if b"\r\n" in data and _ends_as_table(data.replace(b"\r\n", b"\n")):
-        return "added"
-    missing = b"\r\n" not in data and _missing_bytes(data)
-    return "removed" if missing and missing <= data.count(b"\n") else None
+    undone = data.replace(b"\r\n", b"\n")
+    index = _index_block(undone)
+    if index is None:
+        return None
+    missing = index.end + FOOTER_SIZE - len(undone)
+    if undone == data:
+        return "removed" if 0 < missing <= data.count(b"\n") else None
+    block = undone[index.offset : index.end]
+    is_sound = mask(crc32c(block[:-4])) == int.from_bytes(block[-4:], "little")
+    return "added" if is_sound and not missing else None
 
 
-def _ends_as_table(data: bytes) -> bool:
-    """Return whether a table's footer and index block are whole, and end where it ends."""
-    if _missing_bytes(data) != 0:
-        return False
-    footer = Footer.decode(data[-FOOTER_SIZE:])
-    block = data[footer.index.offset : footer.index.end]
-    return mask(crc32c(block[:-4])) == int.from_bytes(block[-4:], "little")
-
-
-def _missing_bytes(data: bytes) -> int | None:
-    """Return by how many bytes a table is shorter than its footer implies; None without one."""
+def _index_block(data: bytes) -> BlockHandle | None:
+    """Return the index block's handle in a canonical footer; None without one."""
     if len(data) < FOOTER_SIZE or not data.endswith(MAGIC):
         return None
     try:
         footer = Footer.decode(data[-FOOTER_SIZE:])
     except CheckpointError:
         return None
-    return footer.index.end + FOOTER_SIZE - len(data) if footer.is_canonical else None
+    return footer.index if footer.is_canonical else None
 
 
 def _shard_newlines(

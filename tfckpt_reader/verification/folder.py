@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, CorruptCheckpointError
 from tfckpt_reader.paths.companions import graph_file_of, saved_model_prefix
 from tfckpt_reader.paths.discover import Discovery, discover
-from tfckpt_reader.paths.layout import V1_SHARD, Location
+from tfckpt_reader.paths.layout import Location
 from tfckpt_reader.paths.state_file import candidates, read_state
 from tfckpt_reader.storage.filesystem import exists, is_file, is_folder, size_of
 from tfckpt_reader.storage.sniff import describe, is_state_file, read_head
@@ -66,10 +66,7 @@ def verify_all(
         raise CheckpointNotFoundError(what, file=top, advice="To verify one checkpoint, name it")
     found = discover(top)
     of_folder = _folder_report(top, found, level)
-    partial = [
-        *(_lost(prefix, level) for prefix in found.without_index),
-        *_without_variables(found, level),
-    ]
+    partial = list(_partial(found, level))
     if not (found.checkpoints or partial or of_folder.problems):
         raise CheckpointNotFoundError(
             "there is no checkpoint in this folder or below it",
@@ -135,15 +132,13 @@ def _report(location: Location, findings: Findings, level: str) -> Report:
     return Report(location.prefix, location.version, 0, 0, problems, location.notes, level=level)
 
 
-def _lost(prefix: str, level: str) -> Report:
-    findings = Findings()
-    what = "data files are there, but not their index"
-    findings.add("TFC353", what, file=f"{prefix}.index")
-    return _report(Location("V2", prefix), findings, level)
-
-
-def _without_variables(found: Discovery, level: str) -> Iterator[Report]:
-    """Yield a report of each SavedModel with a graph but no variables."""
+def _partial(found: Discovery, level: str) -> Iterator[Report]:
+    """Yield a report of data files without an index, and of SavedModels without variables."""
+    for prefix in found.without_index:
+        findings = Findings()
+        what = "data files are there, but not their index"
+        findings.add("TFC353", what, file=f"{prefix}.index")
+        yield _report(Location("V2", prefix), findings, level)
     for folder in found.models:
         location = Location("V2", saved_model_prefix(folder))
         findings = Findings()
@@ -158,7 +153,12 @@ def _folder_report(top: str, found: Discovery, level: str) -> Report:
     findings = Findings()
     for path, why in found.unreadable:
         findings.add("TFC355", f"could not be searched: {why}", file=path)
-    known = {name for location, _ in found.checkpoints for name in _names_of(location)}
+    # A state file names a V1 set by its base, or by its pattern.
+    known = {
+        _absolute(path)
+        for location, _ in found.checkpoints
+        for path in (location.prefix, location.base)
+    }
     folders = {os.path.dirname(name) for name in known}
     for path in found.state_files:
         if os.path.abspath(path) not in known:
@@ -168,17 +168,7 @@ def _folder_report(top: str, found: Discovery, level: str) -> Report:
     return _report(Location("", top, notes=tuple(found.notes)), findings, level)
 
 
-def _names_of(location: Location) -> Iterator[str]:
-    """Yield the absolute paths by which a state file may name a checkpoint."""
-    path = _absolute(location.prefix)
-    yield path
-    match = V1_SHARD.fullmatch(path)
-    if location.version == "V1" and match:
-        yield match[1]
-
-
 def _check_state(path: str, known: set[str], findings: Findings) -> None:
-    """Report the missing checkpoints of a state file."""
     try:
         state = read_state(path)
     except CorruptCheckpointError as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.text import count_of, printable, quoted
-from tfckpt_reader.verification.codes import CODES, ERROR, INFORMATION, WARNING
+from tfckpt_reader.verification.codes import CODES, ERROR, INFORMATION, SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,12 +75,14 @@ class Problem:
             where.append(f"tensor {quoted(self.tensor)}")
         text = f"{self.severity} {self.code} {name}: "
         text += ": ".join(printable(part) for part in [*where, self.what] if part is not None)
-        if self.expected is not None or self.got is not None:
-            found = f"expected {self.expected}, " if self.expected is not None else ""
-            text += printable(
-                f" ({found}found {self.got})" if self.got is not None else f" ({found[:-2]})"
-            )
-        return text
+        return text + printable(values_of(self))
+
+
+def values_of(problem: Problem) -> str:
+    """Return the values that a problem compares, as text in parentheses; "" without any."""
+    values = {"expected": problem.expected, "found": problem.got}
+    shown = ", ".join(f"{word} {value}" for word, value in values.items() if value is not None)
+    return f" ({shown})" if shown else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class Report:
     def __str__(self) -> str:
         counts = [
             count_of(n, severity if severity != INFORMATION else "remark")
-            for severity in (ERROR, WARNING, INFORMATION)
+            for severity in SEVERITIES
             if (n := sum(problem.severity == severity for problem in self.problems))
         ]
         checked = f"{count_of(self.tensors, 'tensor')}, {count_of(self.nbytes, 'byte')} checked"

@@ -1,4 +1,4 @@
-"""What level values says of numbers, against NumPy and ml_dtypes; and what it leaves unsaid."""
+"""Scans of numbers against NumPy and ml_dtypes, and the anomalies that are reported."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def every_pattern(dtype: DataType) -> Any:
     return np.array(found, part).view(kind)
 
 
-# One number, some numbers: what NumPy says of them.
+# One number, some numbers, compared with NumPy.
 
 
 @each_float
@@ -60,15 +60,15 @@ def test_every_pattern_alone(dtype: DataType) -> None:
         nan, infinite, zero = np.isnan(numbers), np.isinf(numbers), numbers == 0
     step = 1 if len(numbers) <= 256 else 13  # 13 and 65,536 have no divisor in common
     for i in range(0, len(numbers), step):
-        seen = scan(data[i * size : (i + 1) * size], dtype)
-        assert seen.elements == 1
-        assert (seen.nan, seen.infinite) == (nan[i], infinite[i]), numbers[i]
-        assert (seen.first >= 0) == (nan[i] or infinite[i])
+        scanned = scan(data[i * size : (i + 1) * size], dtype)
+        assert scanned.elements == 1
+        assert (scanned.nan, scanned.infinite) == (nan[i], infinite[i]), numbers[i]
+        assert (scanned.first >= 0) == (nan[i] or infinite[i])
         if not nan[i]:
-            assert (seen.largest == 0) == zero[i], numbers[i]
+            assert (scanned.largest == 0) == zero[i], numbers[i]
         if plain is not None and not (nan[i] or infinite[i]):
             least = np.finfo(plain).tiny
-            assert (seen.largest < FLOATS[dtype].least) == (abs(numbers[i]) < least)
+            assert (scanned.largest < FLOATS[dtype].least) == (abs(numbers[i]) < least)
 
 
 @each_float
@@ -91,27 +91,27 @@ def test_the_limits_are_those_of_ml_dtypes(dtype: DataType) -> None:
 @each_float
 def test_counts_of_many(dtype: DataType) -> None:
     numbers = every_pattern(dtype)
-    seen = scan(raw(numbers), dtype)
+    scanned = scan(raw(numbers), dtype)
     with np.errstate(all="ignore"):
         nan, infinite = np.isnan(numbers), np.isinf(numbers)
-    assert seen.elements == numbers.size
-    assert seen.nan == np.count_nonzero(nan)
-    assert seen.infinite == np.count_nonzero(infinite)
+    assert scanned.elements == numbers.size
+    assert scanned.nan == np.count_nonzero(nan)
+    assert scanned.infinite == np.count_nonzero(infinite)
     odd = np.flatnonzero(nan | infinite)
     part = FLOATS[dtype].size
-    assert seen.first // numbers.itemsize * numbers.itemsize == odd[0] * numbers.itemsize
-    assert seen.first % part == 0
+    assert scanned.first // numbers.itemsize * numbers.itemsize == odd[0] * numbers.itemsize
+    assert scanned.first % part == 0
 
 
 def test_a_complex_number_counts_once() -> None:
-    seen = scan(
+    scanned = scan(
         raw(np.array([complex(NAN, NAN), complex(1, NAN), 2], np.complex64)), DataType.COMPLEX64
     )
-    assert (seen.elements, seen.nan, seen.first) == (3, 2, 0)
+    assert (scanned.elements, scanned.nan, scanned.first) == (3, 2, 0)
 
 
 @each_float
-def test_pieces_come_to_the_same(dtype: DataType) -> None:
+def test_merged_scans_equal_one_scan(dtype: DataType) -> None:
     numbers = every_pattern(dtype)
     half = len(numbers) // 3 * numbers.itemsize
     data = raw(numbers)
@@ -125,35 +125,35 @@ def test_of_nothing() -> None:
     assert merge([]).elements == 0
 
 
-# Which of it is told.
+# Which of it is reported.
 
 
-def told(name: str, array: Any, dtype: DataType = DataType.FLOAT32) -> list[str]:
+def codes_of(name: str, array: Any, dtype: DataType = DataType.FLOAT32) -> list[str]:
     return [code for code, _, _ in anomalies(name, dtype, array.shape, scan(raw(array), dtype))]
 
 
-def test_what_is_told_of_weights() -> None:
+def test_anomalies_of_weights() -> None:
     grid = np.ones((3, 4), np.float32)
-    assert told("w", grid * np.arange(12).reshape(3, 4)) == []
-    assert told("w", grid * 0) == ["TFC603"]
-    assert told("w", grid) == ["TFC604"]
-    assert told("w", grid * NAN) == ["TFC601"]
-    assert told("w", grid * INF) == ["TFC602"]
+    assert codes_of("w", grid * np.arange(12).reshape(3, 4)) == []
+    assert codes_of("w", grid * 0) == ["TFC603"]
+    assert codes_of("w", grid) == ["TFC604"]
+    assert codes_of("w", grid * NAN) == ["TFC601"]
+    assert codes_of("w", grid * INF) == ["TFC602"]
     mixed = grid.copy()
     mixed[1, 1], mixed[2, 2] = NAN, -INF
-    assert told("w", mixed) == ["TFC601", "TFC602"]
+    assert codes_of("w", mixed) == ["TFC601", "TFC602"]
     tiny = np.arange(12, dtype=np.float32).reshape(3, 4) * np.float32(1e-44)
-    assert told("w", tiny) == ["TFC605"]
+    assert codes_of("w", tiny) == ["TFC605"]
     tiny[0, 0] = 1
-    assert told("w", tiny) == []
+    assert codes_of("w", tiny) == []
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (5,), (1, 5), (1, 1, 1, 5), (0, 3)])
 def test_zeros_and_ones_are_how_biases_and_scales_begin(shape: tuple[int, ...]) -> None:
-    assert told("bias", np.zeros(shape, np.float32)) == []
-    assert told("gamma", np.ones(shape, np.float32)) == []
+    assert codes_of("bias", np.zeros(shape, np.float32)) == []
+    assert codes_of("gamma", np.ones(shape, np.float32)) == []
     if 0 not in shape:
-        assert told("gamma", np.full(shape, NAN, np.float32)) == ["TFC601"]
+        assert codes_of("gamma", np.full(shape, NAN, np.float32)) == ["TFC601"]
 
 
 @pytest.mark.parametrize(
@@ -164,9 +164,9 @@ def test_zeros_and_ones_are_how_biases_and_scales_begin(shape: tuple[int, ...]) 
         "optimizer/_variables/3/.ATTRIBUTES/VARIABLE_VALUE", "decoder/w_slot_vc",
     ],
 )  # fmt: skip
-def test_the_slots_of_what_is_frozen_stay_zero(name: str) -> None:
-    assert told(name, np.zeros((3, 4), np.float32)) == []
-    assert told(name, np.full((3, 4), NAN, np.float32)) == ["TFC601"]
+def test_zero_slots_of_frozen_weights_are_fine(name: str) -> None:
+    assert codes_of(name, np.zeros((3, 4), np.float32)) == []
+    assert codes_of(name, np.full((3, 4), NAN, np.float32)) == ["TFC601"]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_the_slots_of_what_is_frozen_stay_zero(name: str) -> None:
 )
 def test_other_names_are_weights(name: str) -> None:
     expected = [] if name == "Adam/w" else ["TFC603"]
-    assert told(name, np.zeros((3, 4), np.float32)) == expected
+    assert codes_of(name, np.zeros((3, 4), np.float32)) == expected
 
 
 def test_numbers_in_words() -> None:
@@ -191,7 +191,7 @@ def test_numbers_in_words() -> None:
 # In checkpoints.
 
 
-def test_only_floats_are_looked_at(tmp_path: Path) -> None:
+def test_only_floats_are_scanned(tmp_path: Path) -> None:
     tensors = {
         "i": np.zeros((3, 4), np.int32),
         "b": np.zeros((3, 4), bool),
@@ -204,7 +204,7 @@ def test_only_floats_are_looked_at(tmp_path: Path) -> None:
 
 
 @each_float
-def test_every_type_is_looked_at(dtype: DataType, tmp_path: Path) -> None:
+def test_every_type_is_scanned(dtype: DataType, tmp_path: Path) -> None:
     kind = array_type(dtype)
     numbers = np.ones(6, kind)
     numbers[4] = NAN
@@ -265,7 +265,7 @@ def test_a_tensor_in_slices_is_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("at", [0, 40])
-def test_of_a_damaged_tensor_nothing_more_is_said(at: int, tmp_path: Path) -> None:
+def test_a_damaged_tensor_is_not_scanned(at: int, tmp_path: Path) -> None:
     sliced = w.Sliced(GRID * 0, PIECES)
     prefix = poke(bundle(tmp_path, {"g": sliced, "h": GRID * 0}), ".data-00000-of-00001", at)
     assert [(p.code, p.tensor) for p in verify(prefix, level="values").problems] == [
@@ -282,7 +282,7 @@ def test_v1_slices(tmp_path: Path) -> None:
     assert found == [("TFC601", "g"), ("TFC603", "z")]
 
 
-def test_below_level_values_nothing_is_said(tmp_path: Path) -> None:
+def test_below_level_values_nothing_is_scanned(tmp_path: Path) -> None:
     prefix = bundle(tmp_path, {"g": GRID * NAN})
     for level in ("index", "sizes", "data"):
         assert codes(verify(prefix, level=level)) == []
@@ -290,6 +290,6 @@ def test_below_level_values_nothing_is_said(tmp_path: Path) -> None:
     assert verify(prefix, level="values").ok
 
 
-def test_a_look_is_small() -> None:
+def test_a_scan_is_small() -> None:
     assert all(isinstance(field, int) for field in scan(raw(GRID), DataType.FLOAT32))
     assert isinstance(merge([]), Scan)

@@ -61,7 +61,7 @@ def test_a_graph_that_would_fill_the_memory(
     assert note.startswith(f"{prefix}.meta was not compared: it has ")
 
 
-def test_a_thousand_keys_are_not_told_one_by_one(tmp_path: Path) -> None:
+def test_a_thousand_keys_are_not_reported_individually(tmp_path: Path) -> None:
     prefix = objects(tmp_path, *(f"{n:04d}{VALUE}" for n in range(1000)))
     report = verify(prefix)
     assert set(codes(report)) == {"TFC504"}
@@ -78,7 +78,7 @@ def test_a_damaged_index_does_not_accuse_the_graph(tmp_path: Path) -> None:
     assert codes(verify(Path(f"{prefix}"))) == ["TFC104"]
 
 
-def test_damaged_objects_are_told_once(tmp_path: Path) -> None:
+def test_damaged_objects_are_reported_once(tmp_path: Path) -> None:
     prefix = objects(tmp_path, "a" + VALUE)
     assert codes(verify(poke(prefix, DATA, -3))) == ["TFC401"]
 
@@ -92,7 +92,7 @@ def test_a_very_large_graph_is_left_aside(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["fingerprint.pb", "saved_model.pb"])
-def test_what_lies_beside_and_cannot_be_opened_does_not_hide_the_rest(
+def test_an_unreadable_file_beside_does_not_hide_the_rest(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = real_model(tmp_path)

@@ -22,7 +22,7 @@ import tfckpt_reader as tfckpt
 from tfckpt_reader import verify
 
 
-def test_missing_v1_shards_are_told(tmp_path: Path) -> None:
+def test_missing_v1_shards_are_reported(tmp_path: Path) -> None:
     w.write_v1_shards(tmp_path / "p", {f"t{i}": FLOATS for i in range(5)}, shards=5)
     for lost in (1, 4):
         (tmp_path / f"p-{lost:05d}-of-00005").unlink()

@@ -65,7 +65,7 @@ def test_a_bad_entry_does_not_hide_an_overlap(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("build", [overlapping, odd_piece])
-def test_bad_slices_do_not_hide_a_damaged_piece(build: Build, tmp_path: Path) -> None:
+def test_bad_slices_do_not_hide_a_damaged_one(build: Build, tmp_path: Path) -> None:
     report = verify(poke(build(tmp_path), DATA, 0))
     assert sorted(codes(report)) == ["TFC204", "TFC401"], shown(report)
 

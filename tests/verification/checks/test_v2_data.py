@@ -52,20 +52,20 @@ def test_overlap_names_the_second(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("filler", [b"\0", b"\x01"])
-def test_what_lies_between_is_told_with_its_place(filler: bytes, tmp_path: Path) -> None:
+def test_bytes_between_tensors_are_reported_with_offset(filler: bytes, tmp_path: Path) -> None:
     problem = only(verify(between(filler)(tmp_path)))
     assert problem.offset == 3
     assert problem.what.startswith("1 byte ")
 
 
-def test_tail_is_told_with_its_place_and_size(tmp_path: Path) -> None:
+def test_tail_is_reported_with_offset_and_size(tmp_path: Path) -> None:
     size = len(w.bundle_files(good())[DATA])
     problem = only(verify(bundle(tmp_path, tail=bytes(1000))))
     assert problem.offset == size
     assert "1,000 bytes" in problem.what
 
 
-def test_names_are_told_as_they_are_and_printed_escaped(tmp_path: Path) -> None:
+def test_names_are_reported_raw_and_printed_escaped(tmp_path: Path) -> None:
     names = [b"a\x1b[31m", b"b\nc", b"\xff\xfe", "d\u202e".encode()]
     tensors: dict[Any, Any] = dict.fromkeys(names, FLOATS)
     path = put(tmp_path, w.bundle_files(tensors))
@@ -107,7 +107,7 @@ def test_a_wrong_size_of_strings_moves_its_neighbour_too(tmp_path: Path) -> None
         assert codes(report) == expected, shown(report)
 
 
-def test_progress_is_told_inside_a_large_tensor(tmp_path: Path) -> None:
+def test_progress_is_reported_inside_a_large_tensor(tmp_path: Path) -> None:
     calls: list[int] = []
     prefix = bundle(tmp_path, {"t": np.zeros(4 << 20, np.uint8)})
     verify(prefix, on_progress=lambda done, _: calls.append(done))
@@ -159,9 +159,7 @@ def test_file_is_cut_between_tensors(
     ]
 
 
-def test_file_is_cut_before_a_hole_is_looked_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_is_cut_before_a_hole_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prefix = bundle(tmp_path, {"a": FLOATS, "b": FLOATS}, alignment=64)
     # The first two reads are of what lies between and behind the tensors.
     report = changing(prefix, 1, monkeypatch, after=0)

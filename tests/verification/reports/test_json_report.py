@@ -61,7 +61,7 @@ def test_every_field_is_described() -> None:
     assert set(described["problem"]["properties"]) == set(many["reports"][0]["problems"][0])
 
 
-def test_the_description_refuses_what_is_not_so() -> None:
+def test_the_schema_refuses_other_documents() -> None:
     jsonschema = pytest.importorskip("jsonschema")
     good = printed(document(report(problem())))
     validate(good)

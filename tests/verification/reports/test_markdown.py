@@ -44,7 +44,7 @@ def texts_of(page: str) -> tuple[list[str], list[list[str]]]:
     return others, rows
 
 
-def test_markdown_shows_what_is_wrong() -> None:
+def test_markdown_shows_the_problems() -> None:
     bad = problem(file="/top/m_1.data", tensor="a_b/*c*|d", offset=5, expected="1", got="2")
     others, rows = texts_of(markdown.markdown([report(path="/top/good"), report(bad)], top="/top"))
     assert others[0] == "TensorFlow checkpoints: 1 bad"
@@ -58,7 +58,7 @@ def test_markdown_shows_what_is_wrong() -> None:
     ("code", "verdict"),
     [("TFC401", "1 bad"), ("TFC601", "1 with warnings"), ("TFC305", "all sound")],
 )
-def test_markdown_says_at_the_top_what_it_comes_to(code: str, verdict: str) -> None:
+def test_markdown_begins_with_the_verdict(code: str, verdict: str) -> None:
     title, *_ = markdown.markdown([report(problem(code)), report()]).splitlines()
     assert title == f"## TensorFlow checkpoints: {verdict}"
 

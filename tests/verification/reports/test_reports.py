@@ -11,7 +11,7 @@ from tfckpt_reader.verification.reports.json_report import document
 from tfckpt_reader.verification.reports.junit import junit
 
 
-def test_the_diagnosis_is_told_everywhere() -> None:
+def test_every_format_shows_the_diagnosis() -> None:
     why = "the download was cut off"
     bad = report(problem("TFC302"), problem(), diagnosis=(why,))
     first, second = (command_of(line)[2] for line in annotated([bad]))

@@ -15,7 +15,6 @@ from reports import all_problems, hostile_reports, names, problem, report
 
 from tfckpt_reader.verification.codes import CODES
 from tfckpt_reader.verification.report import Problem, Report
-from tfckpt_reader.verification.reports import locations
 from tfckpt_reader.verification.reports.sarif import sarif
 
 
@@ -89,5 +88,5 @@ def test_sarif_of_anything(reports: list[Report], why: str) -> None:
         unquote_to_bytes(one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"])
         for one in run["results"]
     }
-    told = {locations.path_of(p, r) for r in reports for p in r.problems}
+    told = {p.file or r.path for r in reports for p in r.problems}
     assert found == {b"file://" + os.fsencode(os.path.abspath(path)) for path in told}

@@ -28,6 +28,15 @@ if TYPE_CHECKING:
     from tfckpt_reader.tensor.spec import TensorSpec
 
 
+def is_utf8(name: str) -> bool:
+    """Return whether the bytes of a name are UTF-8: others are lone surrogates in a str."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class Format(ABC):
     """A format to export to. Instances hold no state."""
 

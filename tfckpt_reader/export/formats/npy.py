@@ -71,8 +71,8 @@ class NpyFormat(Format):
 
         strings = elements()
         lengths = [len(string) for string in strings]
-        longest, payload = max(lengths, default=0), sum(lengths)
-        padded = longest * len(lengths) <= 2 * payload
+        longest, size = max(lengths, default=0), sum(lengths)
+        padded = longest * len(lengths) <= 2 * size
         if padded and not any(string.endswith(b"\0") for string in strings):
             width = max(longest, 1)
 
@@ -84,14 +84,8 @@ class NpyFormat(Format):
         np.cumsum(lengths, out=offsets[1:])
         data = offsets.tobytes()
         return (
-            OutputArray(
-                *(name + BYTES, "|u1", (payload,), 1, spec),
-                chunks=lambda: _joined(elements()),
-            ),
-            OutputArray(
-                *(name + OFFSETS, "<i8", offsets.shape, 8, spec),
-                chunks=lambda: iter([data]),
-            ),
+            OutputArray(name + BYTES, "|u1", (size,), 1, spec, chunks=lambda: _joined(elements())),
+            OutputArray(name + OFFSETS, "<i8", offsets.shape, 8, spec, chunks=lambda: iter([data])),
         )
 
 

@@ -28,6 +28,7 @@ from urllib.parse import quote
 
 from tfckpt_reader.encoding.checksum import CASTAGNOLI
 from tfckpt_reader.export.formats import npy
+from tfckpt_reader.export.formats.base import is_utf8
 from tfckpt_reader.export.transfer import write_arrays
 from tfckpt_reader.storage.atomic import write_at
 from tfckpt_reader.storage.workers import each
@@ -70,9 +71,7 @@ class NpyFolder(npy.NpyFormat):
             return why
         if not name:
             return "its name is empty"
-        try:
-            name.encode("utf-8")
-        except UnicodeEncodeError:
+        if not is_utf8(name):
             return "its name is not UTF-8"
         for possible in npy.possible_names(name, spec):
             if possible != name and self.collision_key(possible) in keys:

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import IEEE, combine
 from tfckpt_reader.export.formats import npy, zip_records
+from tfckpt_reader.export.formats.base import is_utf8
 from tfckpt_reader.export.transfer import array_bytes, file_sink, require_size, write_arrays
 from tfckpt_reader.storage.atomic import write_at
 
@@ -57,9 +58,7 @@ class Npz(npy.NpyFormat):
 
 
 def _name_refusal(longest: str, name: str) -> str | None:
-    try:
-        size = len(longest.encode("utf-8"))
-    except UnicodeEncodeError:
+    if not is_utf8(name):
         return "its name is not UTF-8"
     if "\0" in name:
         return "its name contains a NUL"
@@ -67,7 +66,7 @@ def _name_refusal(longest: str, name: str) -> str | None:
         return "its name climbs out of its folder with .."
     if _ABSOLUTE.match(name):
         return "its name is an absolute path"
-    if size + len(_SUFFIX) > zip_records.LONGEST_NAME:
+    if len((longest + _SUFFIX).encode("utf-8")) > zip_records.LONGEST_NAME:
         return f"the name of its file is longer than {zip_records.LONGEST_NAME} bytes"
     return None
 

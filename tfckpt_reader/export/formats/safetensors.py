@@ -31,7 +31,7 @@ from dataclasses import replace
 from math import prod
 from typing import IO, TYPE_CHECKING, ClassVar
 
-from tfckpt_reader.export.formats.base import Format
+from tfckpt_reader.export.formats.base import Format, is_utf8
 from tfckpt_reader.export.transfer import file_sink, write_arrays
 from tfckpt_reader.storage.atomic import write_at
 from tfckpt_reader.tensor.dtypes import DataType
@@ -96,11 +96,7 @@ class Safetensors(Format):
             return f"its shape is more than readers of the format can count: {list(spec.shape)}"
         if name == _METADATA:
             return "the format reserves that name"
-        try:
-            name.encode("utf-8")
-        except UnicodeEncodeError:
-            return "its name is not UTF-8"
-        return None
+        return None if is_utf8(name) else "its name is not UTF-8"
 
     def refusal_of_all(
         self, arrays: Sequence[OutputArray], provenance: Mapping[str, str]

@@ -67,6 +67,8 @@ class Numbers:
     def __init__(self, shards: Shards, dtype: DataType) -> None:
         self._shards = shards
         self._dtype = dtype
+        self._checked: set[str] = set()
+        """Names of tensors with a crc that was compared in the map, where views share the bytes."""
 
     @cached_property
     def _make(self) -> ArrayFactory:
@@ -88,10 +90,12 @@ class Numbers:
             whole = source.map
             data = source.read(offset, nbytes) if whole is None else whole[offset : offset + nbytes]
             array = self._make(data, shape)
-            if check:
+            if check and (name not in self._checked or array.flags.owndata):
                 computed = crc32c(data) if nbytes < WORTH_PARTS else parallel_crc(data)
                 if computed != crc:
                     self._shards.require_crc(segment, computed)
+                if source.map is not None:
+                    self._checked.add(name)
         except CheckpointError as error:
             self._shards.source(segment)  # a bad entry is the better explanation
             add_location(error, source.name, offset, name)
@@ -100,13 +104,24 @@ class Numbers:
 
     def fill(self, segment: Segment, rows: range, out: NDArray[Any], *, check: bool) -> None:
         """Write some rows along axis 0 into `out`."""
-        if check and out.size != segment.elements:
-            self.check(segment)
-            check = False
         first = segment.elements_before(rows.start)
+        if check and out.size != segment.elements:
+            self._copy_checked(segment, first, out)
+            return
         crc = self.copy(segment, first, out, 0 if check else None)
         if crc is not None:
             self._shards.require_crc(segment, crc)
+
+    def _copy_checked(self, segment: Segment, first: int, out: NDArray[Any]) -> None:
+        """Fill `out` with some elements out of one pass over the segment, and compare its crc."""
+        begin, raw = first * self._dtype.itemsize, _bytes_of(out)
+        end, done = begin + len(raw), 0
+        for block in self.blocks(segment):
+            low, high = max(begin, done), min(end, done + len(block))
+            if low < high:
+                raw[low - begin : high - begin] = block[low - done : high - done]
+            done += len(block)
+        self._normalise(out, big_endian=False)
 
     def copy(self, segment: Segment, first: int, out: NDArray[Any], crc: int | None) -> int | None:
         """Fill `out` with the elements from number `first` on.
@@ -115,7 +130,7 @@ class Numbers:
             `crc`, unless None, continued over their bytes.
         """
         source = self._shards.source(segment)
-        raw = out.reshape(-1).view("u1").data if out.size else memoryview(b"")
+        raw = _bytes_of(out)
         begin = segment.offset + first * self._dtype.itemsize
         with located(source.name, tensor=segment.name):
             for done in range(0, len(raw), CHUNK):
@@ -123,9 +138,12 @@ class Numbers:
                 source.readinto(begin + done, window)
                 if crc is not None:
                     crc = crc32c(window, crc)
-        if not is_normalised(out, self._dtype, big_endian=self._shards.big_endian):
-            normalise(out, self._dtype, big_endian=self._shards.big_endian)
+        self._normalise(out, big_endian=self._shards.big_endian)
         return crc
+
+    def _normalise(self, out: NDArray[Any], *, big_endian: bool) -> None:
+        if not is_normalised(out, self._dtype, big_endian=big_endian):
+            normalise(out, self._dtype, big_endian=big_endian)
 
     def check(self, segment: Segment) -> int:
         """Read all bytes and compare their crc; return the bytes that the elements take."""
@@ -142,6 +160,10 @@ class Numbers:
                 crc = crc32c(block, crc)
                 yield normalised_bytes(block, self._dtype, big_endian=self._shards.big_endian)
             self._shards.require_crc(segment, crc)
+
+
+def _bytes_of(array: NDArray[Any]) -> memoryview:
+    return array.reshape(-1).view("u1").data if array.size else memoryview(b"")
 
 
 def layout_of(shards: Shards, segment: Segment) -> Layout:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
+from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.table.format import FOOTER_SIZE
 from tfckpt_reader.tensor.names import name_of
 from tfckpt_reader.text import count_of, quoted
-from tfckpt_reader.verification.findings import code_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,22 +79,14 @@ def check_names(names: Iterable[str], path: str, findings: Findings) -> None:
 def _check_footer(table: Table, findings: Findings) -> None:
     path = table.source.name
     if not table.footer.is_canonical:
-        findings.add(
-            "TFC102",
-            "the footer holds more than two block handles and zeros before its magic",
-            file=path,
-            offset=table.source.size - FOOTER_SIZE,
-        )
+        what = "the footer holds more than two block handles and zeros before its magic"
+        findings.add("TFC102", what, file=path, offset=table.source.size - FOOTER_SIZE)
     with findings.collect("TFC103"):
         block = table.block(table.footer.metaindex, "metaindex block")
         if block.limit:
-            findings.add(
-                "TFC103",
-                "the metaindex block is not empty",
-                file=path,
-                offset=table.footer.metaindex.offset,
-                got=count_of(block.limit, "byte") + " of entries",
-            )
+            what, got = "the metaindex block is not empty", count_of(block.limit, "byte")
+            offset = table.footer.metaindex.offset
+            findings.add("TFC103", what, file=path, offset=offset, got=f"{got} of entries")
 
 
 def _check_coverage(table: Table, handles: list[BlockHandle], findings: Findings) -> None:
@@ -115,8 +106,8 @@ def _read_block(
     table: Table, handle: BlockHandle, rows: Rows, findings: Findings, *, values: bool
 ) -> tuple[list[bytes], bool]:
     """Add the rows of a block; return its keys up to the first defect, and whether it has none."""
-    file, keys = table.source.name, list[bytes]()
-    try:
+    file, keys, is_whole = table.source.name, list[bytes](), False
+    with findings.collect("TFC104"):
         for key, value in table.entries(handle, ordered=False):
             if keys and key < keys[-1]:
                 what = f"key {quoted(key)} comes after {quoted(keys[-1])}"
@@ -126,7 +117,5 @@ def _read_block(
                 what, tensor = "the key occurs twice", name_of(key)
                 findings.add("TFC107", what, file=file, offset=handle.offset, tensor=tensor)
             rows.setdefault(key, bytes(value) if values else b"")
-    except (CorruptCheckpointError, UnsupportedError) as error:
-        findings.add_error(code_of(error, "TFC104"), error)
-        return keys, False
-    return keys, True
+        is_whole = True
+    return keys, is_whole

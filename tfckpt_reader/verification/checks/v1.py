@@ -58,9 +58,8 @@ def check_v1(
     tables = tuple(table.source for table in reader.tables)
     checked = Checked(names, coverage=coverage, tables=tables)
     yield checked
-    sound = [
-        spec for spec in specs if _is_whole(reader, spec, keys if has_all_rows else None, findings)
-    ]
+    known = keys if has_all_rows else None
+    sound = [spec for spec in specs if _is_whole(reader, spec, known, findings)]
     all_known = has_all_rows and findings.errors == before
     nbytes = 0
     if reaches(level, "data"):
@@ -115,12 +114,7 @@ def _is_whole(reader: V1, spec: TensorSpec, keys: Keys | None, findings: Finding
 
 
 def _check_values(
-    reader: V1,
-    specs: list[TensorSpec],
-    findings: Findings,
-    progress: Progress,
-    *,
-    scans: bool,
+    reader: V1, specs: list[TensorSpec], findings: Findings, progress: Progress, *, scans: bool
 ) -> int:
     """Decode all values, and with `scans` scan them; return the bytes of the sound ones."""
     total, done = sum(spec.nbytes or 0 for spec in specs), 0

@@ -119,17 +119,18 @@ def _check_files(
         yield replace(checked, tensors=count)
         return
     all_known = index.all_known and findings.errors == before
-    shards = check_shards(bundle, index.segments, invalid, findings, all_known=all_known)
-    checked = replace(checked, data_files=shards.files)
+    files, present, lost = check_shards(
+        bundle, index.segments, invalid, findings, all_known=all_known
+    )
+    checked = replace(checked, data_files=files)
     yield checked
-    count -= len(shards.lost)
+    count -= len(lost)
     if not reaches(level, "data"):
         yield replace(checked, tensors=count)
         return
-    data = check_data(bundle, shards.present, findings, progress, index.tensors)
-    graph = _object_graph(bundle, shards.present) if is_sound else None
-    checked = replace(checked, tensors=count, nbytes=data.nbytes)
-    yield replace(checked, damaged=data.damaged, object_graph=graph)
+    nbytes, damaged = check_data(bundle, present, findings, progress, index.tensors)
+    graph = _object_graph(bundle, present) if is_sound else None
+    yield replace(checked, tensors=count, nbytes=nbytes, damaged=damaged, object_graph=graph)
 
 
 def _check_header(
@@ -177,9 +178,8 @@ def _check_entries(
                 for tensor_slice in spec.slices:
                     its_key = slice_key(key, tensor_slice.extents)
                     specs.pop(its_key, None)
-                    if (
-                        tensor_slice.shard is None
-                    ):  # no sound row: `Partitions.segment` gives the reason
+                    if tensor_slice.shard is None:
+                        # No sound row: `Partitions.segment` gives the reason.
                         without_row.add(its_key)
                     else:
                         rows.pop(its_key, None)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfckpt_reader.errors import CheckpointError, UnsupportedError
 from tfckpt_reader.formats.v2.bulk import scan
+from tfckpt_reader.progress import counter
 from tfckpt_reader.verification.checks import numbers
-from tfckpt_reader.verification.codes import DAMAGED_TENSOR
+from tfckpt_reader.verification.codes import CODES, DAMAGED_TENSOR
 from tfckpt_reader.verification.findings import code_of_data
 
 if TYPE_CHECKING:
@@ -30,69 +30,60 @@ _MOST_TIMES, _FEW = 16, 1 << 30
 a small index can claim a large file 100,000 times."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedData:
-    """Outcome of reading all segments."""
-
-    nbytes: int
-    """Bytes of the sound ones."""
-    damaged: list[Segment]
-    """Segments with wrong bytes."""
-
-
 def check_data(
     bundle: Bundle,
     segments: Sequence[Segment],
     findings: Findings,
     progress: Progress,
     tensors: ScannedTensors | None,
-) -> CheckedData:
+) -> tuple[int, list[Segment]]:
     """Report damaged segments, and with `tensors` the anomalies in the sound ones.
 
-    All segments lie within their files.
+    All segments lie within their files. Returns the bytes of the sound ones, and those with wrong
+    bytes.
 
     Raises:
         UnsupportedError: reading them would take too long, since they overlap too often.
     """
-    total, sound, seen = sum(segment.nbytes for segment in segments), 0, 0
+    total, sound = sum(segment.nbytes for segment in segments), 0
     there = sum(bundle.shards.file(shard).size for shard in {s.shard for s in segments})
     if total > _MOST_TIMES * there + _FEW:
         problem = f"its tensors claim {total:,} bytes of {there:,}: so many overlaps are not read"
         raise UnsupportedError(problem, file=bundle.path)
 
-    def on_read(nbytes: int) -> None:
-        nonlocal seen
-        seen += nbytes
-        progress(seen, total)
-
     damaged, begin, order = [], len(findings.problems), []
-    with closing(_read_all(bundle, segments, tensors is not None, on_read)) as done:
+    on_read, scans = counter(progress, total), tensors is not None
+    with closing(_read_all(bundle, segments, on_read, scans=scans)) as done:
         for number, error, outcome in done:
             segment = segments[number]
             if error is not None:
                 order.append(number)
                 code = code_of_data(error)
-                damaged += [segment] if code in DAMAGED_TENSOR else []
+                damaged += [segment] if CODES[code].name in DAMAGED_TENSOR else []
                 findings.add_error(code, error)
                 continue
             sound += segment.nbytes
             if not segment.dtype.itemsize and outcome != segment.nbytes:
                 order.append(number)
-                _report_size(bundle, segment, outcome, findings)
+                findings.add(
+                    "TFC403",
+                    f"its {segment.dtype}s take a different number of bytes than the entry says",
+                    file=bundle.path,
+                    tensor=segment.name,
+                    expected=outcome,
+                    got=segment.nbytes,
+                )
             if tensors is not None and segment.dtype in numbers.FLOATS:
                 tensors.add(number, segment, outcome)
     pairs = zip(order, findings.problems[begin:], strict=True)
     findings.problems[begin:] = [problem for _, problem in sorted(pairs, key=lambda pair: pair[0])]
     if tensors is not None:
         tensors.report(bundle, findings)
-    return CheckedData(sound, damaged)
+    return sound, damaged
 
 
 def _read_all(
-    bundle: Bundle,
-    segments: Sequence[Segment],
-    scans: bool,  # noqa: FBT001 - private
-    on_read: OnRead,
+    bundle: Bundle, segments: Sequence[Segment], on_read: OnRead, *, scans: bool
 ) -> Generator[tuple[int, CheckpointError | None, Any], None, None]:
     """Read all segments, in any order, numbers on threads; yield each one's number and error.
 
@@ -122,17 +113,6 @@ def _read_all(
                 yield number, None, needed
             except CheckpointError as error:
                 yield number, error, None
-
-
-def _report_size(bundle: Bundle, segment: Segment, needed: int, findings: Findings) -> None:
-    findings.add(
-        "TFC403",
-        f"its {segment.dtype}s take a different number of bytes than the entry says",
-        file=bundle.path,
-        tensor=segment.name,
-        expected=needed,
-        got=segment.nbytes,
-    )
 
 
 class _Scanned(NamedTuple):
@@ -170,9 +150,8 @@ class ScannedTensors:
             self._unfinished[segment.name] = merged
             return
         offset = merged.segment.offset + max(merged.numbers.first, 0)
-        for code, what, got in numbers.anomalies(
-            segment.name, segment.dtype, shape, merged.numbers
-        ):
+        found = numbers.anomalies(segment.name, segment.dtype, shape, merged.numbers)
+        for code, what, got in found:
             self._anomalies.append((merged.number, merged.segment, offset, code, what, got))
 
     def report(self, bundle: Bundle, findings: Findings) -> None:

@@ -5,7 +5,6 @@ Reads only unclaimed bytes. Files are read, never mapped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
 from math import gcd
 from typing import TYPE_CHECKING
@@ -27,18 +26,6 @@ if TYPE_CHECKING:
     from tfckpt_reader.verification.findings import Findings
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedShards:
-    """The data files of a bundle, and the segments in them."""
-
-    files: dict[str, DataFile]
-    """By path."""
-    present: list[Segment]
-    """Valid segments within the limits of their file, by position."""
-    lost: set[str]
-    """Names of tensors without a file."""
-
-
 def check_shards(
     bundle: Bundle,
     segments: Sequence[Segment],
@@ -46,7 +33,7 @@ def check_shards(
     findings: Findings,
     *,
     all_known: bool,
-) -> CheckedShards:
+) -> tuple[dict[str, DataFile], list[Segment], set[str]]:
     """Report defects of the data files, apart from the bytes of tensors.
 
     Args:
@@ -55,12 +42,16 @@ def check_shards(
         invalid: Numbers of segments with an entry reported already.
         findings: Collects the defects.
         all_known: `segments` is complete: all other bytes belong to no tensor.
+
+    Returns:
+        The files by path; the valid segments within the limits of their file, by position; the
+        names of tensors without a file.
     """
-    there = shard_counts(bundle.prefix)
-    _check_shard_names(bundle, there, findings)
-    if all_known:
-        _check_strays(bundle, there, {segment.shard for segment in segments}, findings)
-    checked = CheckedShards({}, [], set())
+    used = {segment.shard for segment in segments}
+    _check_shard_names(bundle, used if all_known else None, findings)
+    files: dict[str, DataFile] = {}
+    present: list[Segment] = []
+    lost: set[str] = set()
     for shard, group in groupby(enumerate(segments), key=lambda item: item[1].shard):
         items = list(group)
         own = [segment for _, segment in items]
@@ -72,10 +63,10 @@ def check_shards(
         except CheckpointError as error:
             if valid:
                 _report_lost_shard(error, own, findings)
-            checked.lost.update(segment.name for segment in own)
+            lost.update(segment.name for segment in own)
             continue
-        checked.files[file.name] = DataFile(file, own)
-        checked.present.extend(_within(bundle, valid, findings))
+        files[file.name] = DataFile(file, own)
+        present.extend(_within(bundle, valid, findings))
         end, gaps = _check_overlaps(file, own, findings)
         if all_known:
             alignment = gcd(*(segment.offset for segment in own))
@@ -83,25 +74,18 @@ def check_shards(
                 _check_unclaimed(file, end, gaps, alignment, findings)
             except CheckpointError as error:
                 findings.add_error(code_of_data(error), error)
-    return checked
+    return files, present, lost
 
 
-def _check_shard_names(bundle: Bundle, there: dict[int, set[int]], findings: Findings) -> None:
-    count = bundle.header.num_shards
+def _check_shard_names(bundle: Bundle, used: set[int] | None, findings: Findings) -> None:
+    """Report another count of shards in the names, and with `used` the files without a tensor."""
+    there, count = shard_counts(bundle.prefix), bundle.header.num_shards
     if count not in there and there:
-        findings.add(
-            "TFC307",
-            "the names of the data files give another number of shards",
-            file=bundle.path,
-            expected=count,
-            got=", ".join(str(n) for n in sorted(there)),
-        )
-
-
-def _check_strays(
-    bundle: Bundle, there: dict[int, set[int]], used: set[int], findings: Findings
-) -> None:
-    count = bundle.header.num_shards
+        what = "the names of the data files give another number of shards"
+        got = ", ".join(map(str, sorted(there)))
+        findings.add("TFC307", what, file=bundle.path, expected=count, got=got)
+    if used is None:
+        return
     for n, shards in sorted(there.items()):
         others = sorted(shards - used if n == count or count not in there else shards)
         for path in (shard_path(bundle.prefix, shard, n) for shard in others):

@@ -7,11 +7,12 @@ gets its first before any gets its second; and the last annotation counts the re
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from tfckpt_reader.text import printable
 from tfckpt_reader.verification.codes import CODES, ERROR, WARNING
-from tfckpt_reader.verification.reports.locations import path_of, relative, text_of
+from tfckpt_reader.verification.reports.locations import relative, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,19 +21,6 @@ if TYPE_CHECKING:
 
 MOST = 10
 """Annotations of each severity shown by GitHub for a step."""
-
-
-class _Group(NamedTuple):
-    """Problems of one kind in one file."""
-
-    turn: int
-    """Groups before it in its report."""
-    diagnosis: tuple[str, ...]
-    """Diagnosis of its report, for the first group only."""
-    first: Problem
-    number: int
-    """Count of its problems."""
-    path: str
 
 
 def annotated(
@@ -45,57 +33,41 @@ def annotated(
         top: The top of the repository; paths are relative to it.
         failed: Errors of unverified paths; these come first.
     """
-    shown = (
-        failed
-        if len(failed) < MOST
-        else [*failed[: MOST - 2], f"… and {len(failed) - MOST + 2:,} more"]
-    )
-    lines = [command("error", why, title="tfckpt: not verified") for why in shown]
+    if len(failed) >= MOST:
+        failed = [*failed[: MOST - 2], f"… and {len(failed) - MOST + 2:,} more"]
+    lines = [command("error", why, title="tfckpt: not verified") for why in failed]
     for severity in (ERROR, WARNING):
-        groups = sorted(
-            (group for report in reports for group in _groups(report, severity)),
-            key=lambda group: group.turn,
-        )
+        turns = zip_longest(*(_groups(report, severity) for report in reports))
+        groups = [group for turn in turns for group in turn if group is not None]
         room = MOST - (len(lines) if severity == ERROR else 0)
-        lines += _chosen(severity, groups, room, top)
+        shown = groups if len(groups) <= room else groups[: room - 1]
+        lines += [_annotation(report, problems, top) for report, problems in shown]
+        hidden = sum(len(problems) for _, problems in groups[len(shown) :])
+        if hidden:
+            more = f"{hidden:,} more of severity {severity}: the log of this step has them"
+            lines.append(command(severity, more, title="tfckpt: and more"))
     return lines
 
 
-def _chosen(severity: str, groups: list[_Group], room: int, top: str) -> list[str]:
-    if len(groups) <= room:
-        return [_annotation(severity, group, top) for group in groups]
-    shown, hidden = groups[: max(0, room - 1)], groups[max(0, room - 1) :]
-    number = sum(group.number for group in hidden)
-    more = f"{number:,} more of severity {severity}: the log of this step has them"
-    return [
-        *(_annotation(severity, group, top) for group in shown),
-        command(severity, more, title="tfckpt: and more"),
-    ]
-
-
-def _groups(report: Report, severity: str) -> list[_Group]:
+def _groups(report: Report, severity: str) -> list[tuple[Report, list[Problem]]]:
+    """Return the report with the problems of each kind in each file."""
     groups: dict[tuple[str, str], list[Problem]] = {}
     for problem in report.problems:
         if problem.severity == severity:
-            groups.setdefault((problem.code, path_of(problem, report)), []).append(problem)
-    return [
-        _Group(turn, () if turn else report.diagnosis, problems[0], len(problems), path)
-        for turn, ((_, path), problems) in enumerate(groups.items())
-    ]
+            groups.setdefault((problem.code, problem.file or report.path), []).append(problem)
+    return [(report, problems) for problems in groups.values()]
 
 
-def _annotation(severity: str, group: _Group, top: str) -> str:
-    code = CODES[group.first.code]
-    text = [text_of(group.first)]
-    if group.number > 1:
-        text.append(f"… and {group.number - 1:,} more of this kind in this file")
-    title = f"{group.first.code} {code.name}"
-    return command(
-        severity,
-        "\n".join([*text, *group.diagnosis, f"{code.meaning} {code.cure}"]),
-        file=relative(group.path, top),
-        title=title,
-    )
+def _annotation(report: Report, problems: list[Problem], top: str) -> str:
+    first = problems[0]
+    kind, lines = CODES[first.code], [text_of(first)]
+    if len(problems) > 1:
+        lines.append(f"… and {len(problems) - 1:,} more of this kind in this file")
+    if first is next(each for each in report.problems if each.severity == first.severity):
+        lines += report.diagnosis  # once in a report
+    message = "\n".join([*lines, f"{kind.meaning} {kind.cure}"])
+    file, title = relative(first.file or report.path, top), f"{first.code} {kind.name}"
+    return command(first.severity, message, file=file, title=title)
 
 
 def command(name: str, message: str, **properties: str) -> str:

@@ -22,13 +22,10 @@ if TYPE_CHECKING:
 _COLUMNS = tuple(field.name for field in fields(Problem))
 
 
-def _problem(problem: Problem) -> dict[str, Any]:
-    # Not dataclasses.asdict, which copies deeply: there may be 100,000.
-    return {name: getattr(problem, name) for name in _COLUMNS}
-
-
 def document(report: Report) -> dict[str, Any]:
     """Return one report as a document for `json_stream`: its problems are an iterator."""
+    # Not dataclasses.asdict, which copies deeply: there may be 100,000.
+    problems = ({name: getattr(each, name) for name in _COLUMNS} for each in report.problems)
     return {
         "path": report.path,
         "version": report.version,
@@ -38,7 +35,7 @@ def document(report: Report) -> dict[str, Any]:
         "tensors": report.tensors,
         "bytes": report.nbytes,
         "diagnosis": list(report.diagnosis),
-        "problems": map(_problem, report.problems),
+        "problems": problems,
     }
 
 

@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
-from tfckpt_reader.text import count_of, printable
+from tfckpt_reader.text import printable
 from tfckpt_reader.verification.codes import ERROR, WARNING
 from tfckpt_reader.verification.report import MOST, OTHER
 
@@ -56,9 +56,8 @@ def _fails(case: Case, bad: tuple[str, ...]) -> bool:
 def _suite(report: Report, its: list[Case], bad: tuple[str, ...]) -> Iterator[str]:
     name = _attribute(report.path)
     failures = sum(_fails(case, bad) for case in its)
-    yield (
-        f'<testsuite name={name} tests="{len(its)}" failures="{failures}" errors="0" skipped="0">'
-    )
+    counts = f'tests="{len(its)}" failures="{failures}" errors="0" skipped="0"'
+    yield f"<testsuite name={name} {counts}>"
     yield "<properties>"
     facts = {
         "version": report.version,
@@ -83,7 +82,10 @@ def _outcome(case: Case, bad: tuple[str, ...]) -> Iterator[str]:
     if not case.problems:
         return
     worst = sorted(case.problems, key=lambda problem: problem.severity not in bad)
-    text = _text([*map(str, worst[:_MOST_LINES]), *_more(worst)])
+    lines = [str(problem) for problem in worst[:_MOST_LINES]]
+    if len(worst) > _MOST_LINES:
+        lines.append(f"… and {len(worst) - _MOST_LINES:,} more")
+    text = _text(lines)
     if _fails(case, bad):
         kinds = " ".join(dict.fromkeys(p.code for p in worst if p.severity in bad))
         yield f'<failure type="{kinds}" message={_attribute(str(worst[0]))}>{text}</failure>'
@@ -91,19 +93,12 @@ def _outcome(case: Case, bad: tuple[str, ...]) -> Iterator[str]:
         yield f"<system-out>{text}</system-out>"
 
 
-def _more(problems: Sequence[Problem]) -> list[str]:
-    more = len(problems) - _MOST_LINES
-    return [f"… and {more:,} more"] if more > 0 else []
-
-
 def _failed_suite(failed: Sequence[str]) -> Iterator[str]:
-    yield (
-        f'<testsuite name="not verified" tests="{len(failed)}" failures="0"'
-        f' errors="{len(failed)}" skipped="0">'
-    )
-    for why in failed:
-        yield f'<testcase classname="not verified" name={_attribute(why)}>'
-        yield f"<error message={_attribute(why)}/>"
+    counts = f'tests="{len(failed)}" failures="0" errors="{len(failed)}" skipped="0"'
+    yield f'<testsuite name="not verified" {counts}>'
+    for why in map(_attribute, failed):
+        yield f'<testcase classname="not verified" name={why}>'
+        yield f"<error message={why}/>"
         yield "</testcase>"
     yield "</testsuite>"
 
@@ -122,34 +117,30 @@ class Case(NamedTuple):
 
     name: str
     """The same in every run, while the checkpoint has the file or scope."""
-    contents: str
-    """The number of tensors, as text; "" for a file."""
     problems: tuple[Problem, ...]
 
 
 def cases(report: Report) -> list[Case]:
     """Return the cases of a report: files first, then scopes, each in the report's order."""
-    scopes = report.coverage.scopes
-    files: dict[str, list[Problem]] = {file_case(f, report): [] for f in report.coverage.files}
-    tensors: dict[str, list[Problem]] = {scope_case(scope): [] for scope in scopes}
+    covered = report.coverage
+    files: dict[str, list[Problem]] = {_file_case(path, report): [] for path in covered.files}
+    tensors: dict[str, list[Problem]] = {_scope_case(scope): [] for scope in covered.scopes}
     for problem in report.problems:
         if problem.tensor is not None:
-            its, name = tensors, scope_case(report.coverage.scope_of(problem.tensor))
+            its, name = tensors, _scope_case(covered.scope_of(problem.tensor))
         else:
-            its, name = files, file_case(problem.file or report.path, report)
+            its, name = files, _file_case(problem.file or report.path, report)
         if name not in its and len(its) >= MOST:  # beyond the coverage
-            name = scope_case(OTHER) if its is tensors else f"file {OTHER}"
+            name = _scope_case(OTHER) if its is tensors else f"file {OTHER}"
         its.setdefault(name, []).append(problem)
-    counts = {scope_case(scope): count_of(number, "tensor") for scope, number in scopes.items()}
-    return [Case(name, counts.get(name, ""), tuple(its)) for name, its in (files | tensors).items()]
+    return [Case(name, tuple(its)) for name, its in (files | tensors).items()]
 
 
-def file_case(path: str, report: Report) -> str:
+def _file_case(path: str, report: Report) -> str:
     """Return the name of a file's case: its path relative to the checkpoint's folder."""
     folder = os.path.join(report.path if not report.version else os.path.dirname(report.path), "")
     return f"file {path.removeprefix(folder)}"
 
 
-def scope_case(scope: str) -> str:
-    """Return the name of a scope's case."""
+def _scope_case(scope: str) -> str:
     return f"tensors {scope}/" if scope else "tensors without a scope"

@@ -9,13 +9,20 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tfckpt_reader.verification.codes import SEVERITIES
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tfckpt_reader.verification.report import Problem, Report
 
 
-def path_of(problem: Problem, report: Report) -> str:
-    """Return the path that a problem is shown at: its file, or else the checkpoint."""
-    return problem.file or report.path
+def worst_first(reports: Sequence[Report]) -> list[tuple[Problem, str]]:
+    """Return all problems with their paths: the file, or else the checkpoint."""
+    pairs = [
+        (problem, problem.file or report.path) for report in reports for problem in report.problems
+    ]
+    return sorted(pairs, key=lambda pair: SEVERITIES.index(pair[0].severity))
 
 
 def text_of(problem: Problem) -> str:
@@ -25,21 +32,20 @@ def text_of(problem: Problem) -> str:
 
 def relative(path: str, top: str) -> str:
     """Return a path relative to the folder `top`; unchanged, if it lies elsewhere."""
-    whole, folder = os.path.abspath(path), os.path.join(os.path.abspath(top), "")
-    return with_slashes(whole.removeprefix(folder) if whole.startswith(folder) else path)
+    inside = _inside(path, top)
+    return (path if inside is None else inside).replace(os.sep, "/")
 
 
 def uri(path: str, top: str) -> str:
     """Return the URI of a path: relative to `top`, or ``file://`` if it lies elsewhere."""
     from urllib.parse import quote
 
-    shown = relative(path, top)
-    whole = os.path.abspath(path)
-    if not whole.startswith(os.path.join(os.path.abspath(top), "")):
-        return "file:///" + quote(os.fsencode(with_slashes(whole).lstrip("/")), safe="/")
-    return quote(os.fsencode(shown), safe="/")
+    inside = _inside(path, top)
+    shown = (os.path.abspath(path) if inside is None else inside).replace(os.sep, "/")
+    scheme = "file:///" if inside is None else ""
+    return scheme + quote(os.fsencode(shown.lstrip("/")), safe="/")
 
 
-def with_slashes(path: str) -> str:
-    """Return a path with the slashes of URIs, on Windows too."""
-    return path.replace(os.sep, "/")
+def _inside(path: str, top: str) -> str | None:
+    whole, folder = os.path.abspath(path), os.path.join(os.path.abspath(top), "")
+    return whole.removeprefix(folder) if whole.startswith(folder) else None

@@ -10,11 +10,12 @@ import re
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.text import count_of, printable, shortened
-from tfckpt_reader.verification.codes import CODES, ERROR, INFORMATION, WARNING
-from tfckpt_reader.verification.reports.locations import path_of, relative
+from tfckpt_reader.verification.codes import CODES, WARNING
+from tfckpt_reader.verification.report import values_of
+from tfckpt_reader.verification.reports.locations import relative, worst_first
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from tfckpt_reader.verification.report import Problem, Report
 
@@ -26,7 +27,6 @@ _PLAIN = frozenset(" /-,;=.")
 """Characters without a meaning inside a line, besides letters and digits."""
 _INNER_UNDERSCORE = re.compile(r"(?<=[A-Za-z0-9])&#95;(?=[A-Za-z0-9])")
 """Between letters it has no meaning, and most names have some."""
-_ORDER = {ERROR: 0, WARNING: 1, INFORMATION: 2}
 _END = "\n… cut off here: the summary has a limit\n"
 
 
@@ -45,8 +45,7 @@ def markdown(
         failed: Errors of unverified paths.
         largest: Most bytes of UTF-8; a longer page is cut, with a line to say so.
     """
-    problems = [(problem, report) for report in reports for problem in report.problems]
-    problems.sort(key=lambda pair: _ORDER[pair[0].severity])
+    problems = worst_first(reports)
     checked = [report for report in reports if report.version or report.problems]
     bad = sum(not report.ok for report in checked) + len(failed)
     warned = sum(any(p.severity == WARNING for p in report.problems) for report in checked)
@@ -54,9 +53,17 @@ def markdown(
     lines = [f"## TensorFlow checkpoints: {verdict}", ""]
     lines += [f"* **not verified**: {escaped(why)}" for why in failed]
     lines += _checkpoints(checked, top) if checked else []
-    lines += _diagnoses(checked, top)
-    lines += _problems(problems, top) if problems else []
-    lines += _meanings(problem for problem, _ in problems)
+    diagnoses = [
+        f"* {escaped(relative(report.path, top))}: {escaped(line)}"
+        for report in checked
+        for line in report.diagnosis
+    ]
+    lines += ["", *diagnoses[:_MOST_PROBLEMS]] if diagnoses else []
+    if problems:
+        lines += [*_problems(problems, top), ""]
+        for code in dict.fromkeys(problem.code for problem, _ in problems):
+            kind = CODES[code]
+            lines.append(f"* **{code}** {kind.name}: {escaped(f'{kind.meaning} {kind.cure}')}")
     return _limited(lines, largest)
 
 
@@ -77,46 +84,22 @@ def _checkpoints(reports: Sequence[Report], top: str) -> list[str]:
     ]
 
 
-def _diagnoses(reports: Sequence[Report], top: str) -> list[str]:
-    lines = [
-        f"* {escaped(relative(report.path, top))}: {escaped(line)}"
-        for report in reports
-        for line in report.diagnosis
-    ]
-    return ["", *lines[:_MOST_PROBLEMS]] if lines else []
-
-
-def _problems(problems: Sequence[tuple[Problem, Report]], top: str) -> list[str]:
+def _problems(problems: Sequence[tuple[Problem, str]], top: str) -> list[str]:
     rows = [
         f"| {problem.severity} | {problem.code} |"
-        f" {escaped(relative(path_of(problem, report), top))} |"
+        f" {escaped(relative(path, top))} |"
         f" {'' if problem.offset is None else problem.offset} |"
-        f" {escaped(problem.tensor or '')} | {escaped(_what(problem))} |"
-        for problem, report in problems[:_MOST_PROBLEMS]
+        f" {escaped(problem.tensor or '')} | {escaped(problem.what + values_of(problem))} |"
+        for problem, path in problems[:_MOST_PROBLEMS]
     ]
     more = len(problems) - len(rows)
+    rows += ["", f"… and {more:,} more"] if more else []
     return [
         "",
         "| severity | code | file | byte | tensor | what |",
         "|---|---|---|--:|---|---|",
         *rows,
-        *(["", f"… and {more:,} more"] if more else []),
     ]
-
-
-def _what(problem: Problem) -> str:
-    values = {"expected": problem.expected, "found": problem.got}
-    shown = ", ".join(f"{word} {value}" for word, value in values.items() if value is not None)
-    return f"{problem.what} ({shown})" if shown else problem.what
-
-
-def _meanings(problems: Iterable[Problem]) -> list[str]:
-    codes = dict.fromkeys(problem.code for problem in problems)
-    lines = [
-        f"* **{code}** {CODES[code].name}: {escaped(f'{CODES[code].meaning} {CODES[code].cure}')}"
-        for code in codes
-    ]
-    return ["", *lines] if lines else []
 
 
 def escaped(text: str) -> str:

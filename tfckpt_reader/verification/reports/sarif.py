@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tfckpt_reader.text import count_of, printable
 from tfckpt_reader.verification.codes import CODES, ERROR, INFORMATION, WARNING
 from tfckpt_reader.verification.reports.json_report import json_stream
-from tfckpt_reader.verification.reports.locations import path_of, text_of, uri
+from tfckpt_reader.verification.reports.locations import text_of, uri, worst_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +25,7 @@ SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
 _LEVELS = {ERROR: "error", WARNING: "warning", INFORMATION: "note"}
+_RULES = {code: number for number, code in enumerate(CODES)}
 _MOST = 25_000
 """Results: GitHub accepts no more. Errors come first."""
 _FINGERPRINT = "tfckptProblem/v1"
@@ -41,27 +42,22 @@ def sarif(
         top: The top of the repository; paths are relative to it.
         failed: Errors of unverified paths.
     """
-    order = list(_LEVELS)
-    problems = [(problem, report) for report in reports for problem in report.problems]
-    problems.sort(key=lambda pair: order.index(pair[0].severity))
-    rules = {code: number for number, code in enumerate(CODES)}
-    seen: dict[str, int] = {}
-    results = (_result(*pair, rules, top, seen) for pair in problems[:_MOST])
+    problems = worst_first(reports)
+    notes = [("error", text) for text in failed]
     rest = len(problems) - _MOST
-    more = [f"{count_of(rest, 'problem')} more than these were found"] if rest > 0 else []
-    run = {
-        "tool": {
-            "driver": {
-                "name": "tfckpt",
-                "version": version,
-                "rules": [_rule(number, code) for number, code in CODES.items()],
-            }
-        },
-        "invocations": [_invocation(failed, more)],
-        "results": results,
-    }
-    document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-    yield from json_stream(document)
+    if rest > 0:
+        notes.append(("warning", f"{count_of(rest, 'problem')} more than these were found"))
+    invocation: dict[str, Any] = {"executionSuccessful": not failed}
+    if notes:
+        invocation["toolExecutionNotifications"] = [
+            {"level": level, "message": {"text": printable(text)}} for level, text in notes
+        ]
+    rules = [_rule(number, code) for number, code in CODES.items()]
+    tool = {"driver": {"name": "tfckpt", "version": version, "rules": rules}}
+    seen: dict[str, int] = {}
+    results = (_result(*pair, top, seen) for pair in problems[:_MOST])
+    run = {"tool": tool, "invocations": [invocation], "results": results}
+    yield from json_stream({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
     yield "\n"
 
 
@@ -76,20 +72,8 @@ def _rule(number: str, code: Code) -> dict[str, Any]:
     }
 
 
-def _invocation(failed: Sequence[str], more: Sequence[str]) -> dict[str, Any]:
-    notifications = [("error", text) for text in failed] + [("warning", text) for text in more]
-    invocation: dict[str, Any] = {"executionSuccessful": not failed}
-    if notifications:
-        invocation["toolExecutionNotifications"] = [
-            {"level": level, "message": {"text": printable(text)}} for level, text in notifications
-        ]
-    return invocation
-
-
-def _result(
-    problem: Problem, report: Report, rules: dict[str, int], top: str, seen: dict[str, int]
-) -> dict[str, Any]:
-    where = uri(path_of(problem, report), top)
+def _result(problem: Problem, path: str, top: str, seen: dict[str, int]) -> dict[str, Any]:
+    where = uri(path, top)
     # Viewers expect a region even for a whole file.
     region = {"byteOffset": max(0, problem.offset or 0)}
     physical = {"artifactLocation": {"uri": where}, "region": region}
@@ -99,7 +83,7 @@ def _result(
         location["logicalLocations"] = [{"fullyQualifiedName": name, "kind": "member"}]
     return {
         "ruleId": problem.code,
-        "ruleIndex": rules[problem.code],
+        "ruleIndex": _RULES[problem.code],
         "level": _LEVELS[problem.severity],
         "message": {"text": text_of(problem)},
         "locations": [location],
@@ -109,8 +93,7 @@ def _result(
 
 def _fingerprint(problem: Problem, where: str, seen: dict[str, int]) -> str:
     """Return an identifier that is the same in the next run: a save changes offsets and values."""
-    parts = (problem.code, where, problem.tensor or "")
-    key = "\0".join(parts)
+    key = "\0".join((problem.code, where, problem.tensor or ""))
     seen[key] = seen.get(key, -1) + 1
     text = f"{key}\0{seen[key]}".encode("utf-8", "surrogatepass")
     return hashlib.sha256(text).hexdigest()[:32]
