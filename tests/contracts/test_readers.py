@@ -56,7 +56,7 @@ def assert_same(found: Any, expected: Any) -> None:
 
 
 class ReaderContract:
-    """A subclass says how tensors are written."""
+    """The contract of readers; a subclass writes the tensors."""
 
     def write(self, folder: Path, tensors: Mapping[Any, Any]) -> Path:
         raise NotImplementedError

@@ -51,7 +51,7 @@ class Damage:
         self.touched: set[str] = set()
 
     def owner(self, key: bytes) -> set[str]:
-        """Whose row it is: a slice's row is its tensor's; the header is everybody's."""
+        """Return the owner of a row: a slice's row is its tensor's; the header is everybody's."""
         if not key:
             return set(GOOD)
         return {name for name in GOOD if name.encode() == key or key[1:].startswith(name.encode())}

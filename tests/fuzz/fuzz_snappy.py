@@ -43,7 +43,7 @@ def one(data: bytes) -> None:
 
 
 def decoded(stream: bytes) -> bytes | None:
-    """What a snappy stream expands to; None if it is none."""
+    """Expand a snappy stream; return None if it is none."""
     size, at = _varint(stream)
     if size is None or size > 1 << 20:
         return None

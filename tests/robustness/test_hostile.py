@@ -144,7 +144,7 @@ def check_other_ways(case: Case, path: Path, *, mmap: bool) -> None:
 
 
 def ours(read: Callable[[], object]) -> object:
-    """Whatever it gives, or our error."""
+    """Return the result, or our error."""
     try:
         return read()
     except CheckpointError as error:
@@ -287,7 +287,7 @@ def test_cut_and_grown_by_another_thread(tmp_path: Path) -> None:
 @pytest.mark.tensorflow
 @pytest.mark.slow
 def test_tensorflow_agrees(tmp_path: Path) -> None:
-    """Where both give a tensor it is the same; what TensorFlow gives we give too, or say why."""
+    """Where both give a tensor it is the same; where only TensorFlow does, there is a reason."""
     outcomes = compared(tmp_path)
     print("\n" + as_table(outcomes))  # noqa: T201 - the table is the point
     wrong = [f"{outcome.case.name}: {what}" for outcome in outcomes for what in outcome.wrong]

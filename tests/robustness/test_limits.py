@@ -86,7 +86,7 @@ for step in steps:
 
 
 class Said:
-    """What a step came to: an answer, or one of our errors."""
+    """The result of a step: an answer, or one of our errors."""
 
     def __init__(self, said: dict[str, Any]) -> None:
         self.answer = said.get("answer")

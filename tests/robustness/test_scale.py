@@ -1,4 +1,4 @@
-"""What grows with the size of a checkpoint and what must not: work that is counted, not timed."""
+"""Work that must not grow with the size of a checkpoint: counted, not timed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 
 def lines_run(work: Callable[[], object]) -> int:
-    """How many lines of Python a call runs, whatever they do: the same on every machine."""
+    """Count the lines of Python that a call runs: the same on every machine."""
     count = 0
 
     def trace(_frame: FrameType, event: str, _value: object) -> Any:
