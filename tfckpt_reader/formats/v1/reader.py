@@ -16,13 +16,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import (
-    CheckpointError,
-    CorruptCheckpointError,
-    ErrorKind,
-    UnsupportedError,
-    located,
-)
+from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, ErrorKind, located
 from tfckpt_reader.formats.reader import read_in_order
 from tfckpt_reader.formats.v1.rows import read_header, stored_values, tensor_meta
 from tfckpt_reader.storage.local import File
@@ -43,7 +37,6 @@ from tfckpt_reader.tensor.slices import (
 )
 from tfckpt_reader.tensor.spec import TensorSlice, TensorSpec, Unplaced
 from tfckpt_reader.tensor.typed_values import count_values, decode_values
-from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -52,10 +45,6 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.formats.reader import OnRead, Sink
     from tfckpt_reader.tensor.typed_values import Part
-
-
-_LEAST_TENSOR = 8
-"""Bytes of a tensor in a file, however compressed: its name and its row hold more."""
 
 
 class V1:
@@ -91,7 +80,6 @@ class V1:
             try:
                 table = Table(File(path, mapped=mapped))
                 metas = read_header(table).tensor
-                _require_rows(table, len(metas))
                 names = [tensor_meta(table, data).name for data in metas]
             except CheckpointError as error:
                 if on_error is None:
@@ -285,18 +273,6 @@ class V1:
         where = "slice, the only one" if slice_.shape == spec.shape else f"slice {slice_}"
         raise CorruptCheckpointError(
             "the file has no row for it", kind=ErrorKind.SLICES, structure=where
-        )
-
-
-def _require_rows(table: Table, count: int) -> None:
-    """Refuse a header of more tensors than the file can have rows for: compressed, they are few."""
-    most = table.source.size // _LEAST_TENSOR
-    if count > most:
-        raise UnsupportedError(
-            f"lists {count_of(count, 'tensor')}, far more than a file of this size holds",
-            file=table.source.name,
-            structure="header",
-            expected=f"at most {most:,}",
         )
 
 
