@@ -139,7 +139,7 @@ def _error(path: str, refused: dict[str, str], colliding: dict[str, str]) -> Uns
         advice.append("Give colliding tensors other names with --rename or --map, or --exclude one")
     return UnsupportedError(
         f"{count_of(len(reasons), 'tensor')} cannot be stored: "
-        + "; ".join(f"{quoted(name)}: {reason}" for name, reason in reasons.items()),
+        + "; ".join(f"{name!r}: {reason}" for name, reason in reasons.items()),
         file=path,
         advice=". ".join(advice),
     )
