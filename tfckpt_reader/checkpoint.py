@@ -18,7 +18,7 @@ from tfckpt_reader.errors import (
 )
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.tensor.dtypes import to_numpy
-from tfckpt_reader.text import count_of, nearest, shortened
+from tfckpt_reader.text import count_of, nearest, quoted, shortened
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 
 class Specs(Mapping[str, "TensorSpec"]):
-    """Name -> TensorSpec, in key order. One name is looked up; a listing decodes the whole index.
+    """Name -> TensorSpec, in key order.
+
+    Looking up one name decodes little; iterating decodes the whole index, once.
 
     Attributes:
         known: All specs, after a listing; before it none.
@@ -108,7 +110,7 @@ class Specs(Mapping[str, "TensorSpec"]):
         except CheckpointError as error:
             advice = f"The index is damaged, so it may be lost: {error.problem}"
         return TensorNotFoundError(
-            f"there is no tensor {name!r}", file=self._reader.path, advice=advice
+            f"there is no tensor {quoted(name)}", file=self._reader.path, advice=advice
         )
 
     def __repr__(self) -> str:
@@ -170,7 +172,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         try:
             return reader.array(spec, check=self._check)
         except MemoryError:
-            with enough_memory(reader.path):
+            with enough_memory(reader.path):  # not around the hot path: entering it costs time
                 raise
 
     def __contains__(self, name: object) -> bool:
@@ -194,10 +196,11 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
 
         Args:
             name: The tensor.
-            rows: A slice along axis 0, with step 1 and bounds as Python's. Only its bytes are read.
-            check: Compare the crc; a crc covers the whole tensor, so with `rows` all of it is
-                read once. Default: as the checkpoint was opened, but not with `rows`.
-            out: Array to fill and return; of the same dtype and shape.
+            rows: A slice along axis 0, with step 1 and bounds as Python's. Only its bytes are read,
+                unless `check`.
+            check: Compare the crc; it covers the whole tensor, so with `rows` all of it is read.
+                Default: as the checkpoint was opened, but not with `rows`.
+            out: Array to fill and return, of the same dtype and shape; undefined after an error.
 
         Raises:
             TensorNotFoundError: no tensor has that name.
@@ -307,10 +310,10 @@ def open(  # noqa: A001 - the module's one verb; callers write tfckpt.open
 def open_location(location: Location, *, check: bool = True, mmap: bool = True) -> Checkpoint:
     """Open a checkpoint that has been located."""
     with enough_memory(location.prefix):
-        return Checkpoint(read_location(location, mmap=mmap), location.notes, check=check)
+        return Checkpoint(reader_for(location, mmap=mmap), location.notes, check=check)
 
 
-def read_location(location: Location, *, mmap: bool) -> Reader:
+def reader_for(location: Location, *, mmap: bool) -> Reader:
     """Return the reader for the format of a checkpoint that has been located."""
     if location.version == "V1":
         from tfckpt_reader.formats.v1.reader import V1
@@ -324,7 +327,7 @@ def read_location(location: Location, *, mmap: bool) -> Reader:
 def _row_range(spec: TensorSpec, rows: slice | None) -> range:
     if not spec.shape:
         if rows is not None:
-            raise ValueError(f"tensor {spec.name!r} is a scalar and has no rows")
+            raise ValueError(f"tensor {quoted(spec.name)} is a scalar and has no rows")
         return range(1)
     if rows is None:
         return range(spec.shape[0])

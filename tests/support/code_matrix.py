@@ -226,4 +226,4 @@ CASES: list[tuple[str, str, Build]] = [
 ]  # fmt: skip
 
 OF_FOLDERS = {"TFC351", "TFC352", "TFC353", "TFC354", "TFC355", "TFC356"}
-"""What only a search through folders comes upon: there, that is what is verified."""
+"""Only a search through folders meets these, so whole folders are verified."""

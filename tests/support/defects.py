@@ -353,7 +353,7 @@ def with_hash(change: int) -> Callable[[bytes], bytes]:
 
 
 SAVED_NAMES = ("global_step", "v1", "v2", "v3")
-"""What the .meta of the fixture saver_tf1 restores."""
+"""The names that the .meta of the fixture saver_tf1 restores."""
 
 
 def with_meta(folder: Path, *names: str, graph: bytes | None = None) -> Path:

@@ -13,6 +13,7 @@ from tfckpt_reader.paths.companions import (
     saved_model_file,
     saved_model_of,
 )
+from tfckpt_reader.paths.layout import checkpoints_in
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.paths.saver import saver_version
 from tfckpt_reader.storage.filesystem import is_file, is_folder, list_names
@@ -84,8 +85,9 @@ def _only(names: list[str], folder: str) -> str:
     """
     if len(names) > 1:
         more = " …" if len(names) > _MOST_NAMES else ""
+        none = "" if checkpoints_in(folder) else ", and no checkpoint"
         raise CheckpointNotFoundError(
-            f"there are {count_of(len(names), 'graph')} in this folder",
+            f"there are {count_of(len(names), 'graph')} in this folder{none}",
             file=folder,
             advice=f"Name one: {', '.join(names[:_MOST_NAMES])}{more}",
         )

@@ -18,8 +18,8 @@ from tfckpt_reader.text import printable
 if TYPE_CHECKING:
     from tfckpt_reader.paths.layout import Location
 
-    FileStates = dict[str, tuple[int, int]]
-    """Path -> bytes, and nanoseconds of the last change."""
+    FileStates = dict[str, tuple[int, int] | None]
+    """Path -> bytes, and nanoseconds of the last change; None for a missing file."""
 
 _OWN_SUFFIX = r"\.index|\.meta|\.data-\d+-of-\d+"
 
@@ -31,9 +31,8 @@ def public_name(location: Location) -> str:
 
 
 def file_states(location: Location) -> FileStates:
-    """Return the sizes of a checkpoint's files, and the times of their last changes."""
-    versions = {path: version_of(path) for path in tensor_files(location)}
-    return {path: version for path, version in versions.items() if version is not None}
+    """Return how large the files of a checkpoint are, and when they were changed."""
+    return {path: version_of(path) for path in tensor_files(location)}
 
 
 def require_unchanged(location: Location, before: FileStates) -> None:

@@ -90,9 +90,11 @@ def discover(top: str) -> Discovery:
     result = Discovery()
     for folder, files in walk(top, result):
         listing = remember(folder, files)
-        is_model = not set(SAVED_MODEL_FILES).isdisjoint(files)
-        if is_model and saved_model_variables(folder) is None:
-            result.models.append(folder)
+        if not set(SAVED_MODEL_FILES).isdisjoint(files):
+            variables = saved_model_variables(folder)
+            result.models += [] if variables else [folder]
+            for note in variables.notes if variables else ():
+                result.note(note)
         names = _finished(folder, listing.names, result)
         if hidden := listing.hidden():
             shown = ", ".join(hidden[:_MOST_NAMED]) + (" …" if hidden[_MOST_NAMED:] else "")

@@ -37,8 +37,8 @@ class Listing:
         names: All names but those of leftovers, sorted.
         leftovers: Names of other programs' files: a system's, and copies made by editors, by the
             synchronisation of folders, and by downloads.
-        data_files: Base of V2 data files -> count in the name -> numbers.
-        v1_shards: Base of V1 shards -> count in the name -> number -> name.
+        data_files: Base of V2 data files, leftovers too -> count in the name -> numbers.
+        v1_shards: Base of V1 shards, leftovers too -> count in the name -> number -> name.
     """
 
     def __init__(self, names: list[str]) -> None:
@@ -49,8 +49,8 @@ class Listing:
         for name in names:
             if _SYSTEM_FILE.fullmatch(name) or _COPY.fullmatch(name):
                 self.leftovers.append(name)
-                continue
-            self.names.append(name)
+            else:
+                self.names.append(name)
             if match := DATA_FILE.fullmatch(name):
                 counts = self.data_files.setdefault(match[1], {})
                 counts.setdefault(int(match[3]), set()).add(int(match[2]))

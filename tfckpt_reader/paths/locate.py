@@ -50,6 +50,8 @@ from tfckpt_reader.table.format import MAGIC
 from tfckpt_reader.text import shortened
 
 _MOST_LISTED = 10
+_INDEX_TOO = "Copy or download the .index file too"
+_CHECKPOINT_TOO = "Copy the checkpoint too; `tfckpt meta` reads the graph"
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://")
 
 
@@ -202,7 +204,10 @@ def _wrong_file(path: str) -> CheckpointError:
         return CheckpointNotFoundError(
             f"{what}; its index, {own[1]}.index, is not beside it",
             file=path,
-            advice=_hidden(own[1]) or "Copy or download the .index file too",
+            advice=_hidden(own[1])
+            or (
+                "Copy the checkpoint too; `tfckpt meta` reads the graph" if is_graph else _INDEX_TOO
+            ),
         )
     if known is not None:
         kind, advice = known
@@ -240,11 +245,12 @@ def _ambiguous(path: str, locations: list[Location], notes: list[str]) -> Checkp
         return CheckpointNotFoundError(
             f"this is {other}", file=path, advice="It is not a TensorFlow checkpoint"
         )
-    data = next(filter(DATA_FILE.fullmatch, names), None)
+    data = next(filter(None, map(DATA_FILE.fullmatch, names)), None)
     return CheckpointNotFoundError(
         f"there is no checkpoint in this folder{because}",
         file=path,
-        advice=f"There is {data}, but not its .index file" if data else _inside(path, names),
+        advice=_inside(path, names)
+        or (f"There is {data[0]}, but not its .index file" if data else None),
     )
 
 

@@ -18,9 +18,14 @@ from typing import TYPE_CHECKING, Any
 from tfckpt_reader.encoding.checksum import crc32c, mask
 from tfckpt_reader.encoding.coding import decode_varint
 from tfckpt_reader.encoding.wire_format import fields
-from tfckpt_reader.errors import DAMAGED, CheckpointError, ChecksumError, CorruptCheckpointError
-from tfckpt_reader.tensor.dense import require_room
+from tfckpt_reader.errors import (
+    CHECKSUM_ADVICE,
+    CheckpointError,
+    ChecksumError,
+    CorruptCheckpointError,
+)
 from tfckpt_reader.tensor.dtypes import DataType
+from tfckpt_reader.tensor.strings import require_room
 from tfckpt_reader.tensor.tensor_proto import check_tensor_proto, decode_tensor_proto
 
 if TYPE_CHECKING:
@@ -70,7 +75,7 @@ def variant_messages(
                 offset=offset,
                 expected=f"{int.from_bytes(stored, 'little'):#010x}",
                 got=f"{mask(crc):#010x}",
-                advice=DAMAGED,
+                advice=CHECKSUM_ADVICE,
             )
         crc = crc32c(stored, crc)
         messages.append(message)

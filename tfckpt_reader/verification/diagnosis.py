@@ -47,6 +47,8 @@ class Facts:
     """Share of the failing ones in the bytes of the whole ones."""
     kind: tuple[str, str] | None = None
     """Its real kind, if it is no file of a checkpoint, and advice."""
+    begins_as_table: bool = True
+    """Its first bytes are those of a table; of an index and a V1 file only."""
     zeros_from: int | None = None
     """From here on, all wrong bytes are zero."""
     newlines: str | None = None
@@ -176,6 +178,8 @@ def _age(older: float | None) -> str:
 def _cut_off_table(fact: Facts, here: Sequence[Problem]) -> str | None:
     if fact.needed is not None or not _select(here, "not-a-table"):
         return None
+    if not fact.begins_as_table:
+        return "it neither begins nor ends as a table does: it seems to be no file of a checkpoint"
     return (
         "it does not end like a table: it was cut off, or is no file of a checkpoint. "
         "Compare its size with the original's and copy it again"

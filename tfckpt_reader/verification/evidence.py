@@ -15,7 +15,7 @@ from tfckpt_reader.encoding.checksum import crc32c, mask
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.storage.filesystem import is_file, list_names, modified_time, size_of
 from tfckpt_reader.storage.local import File
-from tfckpt_reader.storage.sniff import HEAD_SIZE, describe
+from tfckpt_reader.storage.sniff import HEAD_SIZE, describe, looks_like_table
 from tfckpt_reader.storage.source import CHUNK, chunks
 from tfckpt_reader.table.format import FOOTER_SIZE, MAGIC, Footer
 from tfckpt_reader.verification.codes import CODES, DAMAGED_TABLE, ERROR
@@ -108,6 +108,7 @@ def _of_table(source: ByteSource, names: set[str]) -> Facts:
         source.name,
         source.size,
         kind=None if names.isdisjoint(_OTHER_KINDS) else _kind(source),
+        begins_as_table=looks_like_table(_head(source)),
         zeros_from=source.size - zeros if zeros >= FOOTER_SIZE else None,
         newlines=_table_newlines(source) if is_table else None,
     )
@@ -135,9 +136,13 @@ def _of_shard(file: DataFile, damaged: set[Segment], index: str, *, foreign_inde
     )
 
 
+def _head(source: ByteSource) -> bytes:
+    return bytes(source.read(0, min(HEAD_SIZE, source.size)))
+
+
 def _kind(source: ByteSource) -> tuple[str, str] | None:
     """Return the real kind of a file and advice; zeros at its beginning are no evidence here."""
-    head = bytes(source.read(0, min(HEAD_SIZE, source.size)))
+    head = _head(source)
     return describe(head) if head.strip(b"\0") or not head else None
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, CorruptCheckpointError
 from tfckpt_reader.paths.companions import graph_file_of, saved_model_prefix
 from tfckpt_reader.paths.discover import Discovery, discover
-from tfckpt_reader.paths.layout import Location
+from tfckpt_reader.paths.layout import Location, unmerged_save
 from tfckpt_reader.paths.listing import listed_once
-from tfckpt_reader.paths.state_file import candidates, prefix_of_file, read_state
+from tfckpt_reader.paths.state_file import candidates, last_component, prefix_of_file, read_state
 from tfckpt_reader.storage.filesystem import exists, is_file, is_folder, size_of
 from tfckpt_reader.storage.sniff import describe, is_state_file, read_head
 from tfckpt_reader.storage.workers import WORTH_THREADS, each
@@ -195,7 +195,9 @@ def _check_state(path: str, known: set[str], findings: Findings) -> None:
     if not _is_known(folder, state.newest, known):
         is_there = any(map(is_file, candidates(folder, state.newest)))
         why = "is cut off, or no checkpoint" if is_there else "is not beside it"
+        unmerged = unmerged_save(os.path.join(folder, last_component(state.newest)))
         what = f"the newest checkpoint {why}: {shortened(state.newest)}"
+        what += f"; {unmerged}" if unmerged else ""
         findings.add("TFC351", what, file=path)
     others = dict.fromkeys(name for name in state.kept if name != state.newest)
     missing = [name for name in others if not _is_known(folder, name, known)]

@@ -106,7 +106,7 @@ def _within(bundle: Bundle, segments: list[Segment], findings: Findings) -> Iter
     """Yield segments within the limits of their file; report the others."""
     for segment in segments:
         try:
-            bundle.shards.source(segment)
+            bundle.shards.file_of(segment)
             yield segment
         except CheckpointError as error:
             findings.add_error(code_of_data(error), error)
