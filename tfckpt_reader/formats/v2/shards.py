@@ -54,6 +54,7 @@ class Shards:
         """Those opened so far, by number."""
         self._mapped = mapped
         self._notes = notes
+        self._present: dict[int, set[int]] | None = None
         self._lock = threading.Lock()
 
     def file(self, shard: int) -> File:
@@ -71,7 +72,9 @@ class Shards:
         path = shard_path(self.prefix, shard, self.num_shards)
         if exists(path):
             return path
-        present = shard_counts(self.prefix)
+        if self._present is None:
+            self._present = shard_counts(self.prefix)
+        present = self._present
         # A merge with an empty input counts too many shards: the files are then named for fewer.
         fewer = [n for n, numbers in present.items() if n < self.num_shards and shard in numbers]
         if len(fewer) == 1 and len(present) == 1:
