@@ -25,26 +25,38 @@ if TYPE_CHECKING:
 
 _DTYPE, _SHAPE, _CONTENT = 1, 2, 4
 LARGEST_REPEAT = 1 << 28
-"""Limit in bytes on repeating a few stored values: graphs store large constants like this."""
+"""Limit in bytes on repeating stored values: graphs store large constants like this."""
 _SMALL_REPEAT = 1 << 20
 """Up to this size in bytes, a repeated single value is expanded."""
 
 
-def decode_tensor_proto(data: memoryview, *, most: int = LARGEST_REPEAT) -> NDArray[Any]:
+class Room:
+    """The memory left for arrays of repeated values, shared by the tensors of one request.
+
+    Args:
+        nbytes: Its size in bytes.
+    """
+
+    def __init__(self, nbytes: int = LARGEST_REPEAT) -> None:
+        self.nbytes = min(nbytes, LARGEST_REPEAT)
+
+
+def decode_tensor_proto(data: memoryview, room: Room | None = None) -> NDArray[Any]:
     """Return a tensor with its own dtype and shape, as a read-only array.
 
     With fewer values than elements the last value repeats; with none, all are zero. A single
-    value repeated to more than `_SMALL_REPEAT` or `most` bytes becomes a broadcast view.
+    value repeated to more bytes than `_SMALL_REPEAT`, or than there is room for, becomes a
+    broadcast view.
 
     Raises:
         CorruptCheckpointError: the message is damaged.
-        UnsupportedError: several values are to be repeated to more than `most` bytes.
+        UnsupportedError: several values are to be repeated to more bytes than there is room for.
     """
     dtype, shape, content, parts = _split(data)
     if content is not None:
         return array_factory(dtype)(content.toreadonly(), shape)
     values = decode_values(parts, dtype)
-    array = _repeated(values, dtype, shape, most)
+    array = _repeated(values, dtype, shape, room or Room())
     array.flags.writeable = False
     return array
 
@@ -98,7 +110,7 @@ def _require_room(number: int, shape: tuple[int, ...]) -> None:
 
 
 def _repeated(
-    values: NDArray[Any], dtype: DataType, shape: tuple[int, ...], most: int
+    values: NDArray[Any], dtype: DataType, shape: tuple[int, ...], room: Room
 ) -> NDArray[Any]:
     """Return the values in `shape`, the last one repeated for all further elements."""
     import numpy as np
@@ -106,7 +118,7 @@ def _repeated(
     _require_room(len(values), shape)
     count = prod(shape)
     nbytes = (dtype.itemsize or 8) * count
-    if len(values) <= 1 and nbytes > min(most, _SMALL_REPEAT):
+    if len(values) <= 1 and nbytes > min(room.nbytes, _SMALL_REPEAT):
         empty((0,) * len(shape), dtype)  # raises for a rank that NumPy lacks
         try:
             return np.broadcast_to(values[:1].reshape(()) if len(values) else _zero(dtype), shape)
@@ -115,11 +127,13 @@ def _repeated(
                 f"an array of {dtype} {list(shape)} is too large for NumPy",
                 structure="TensorProto",
             ) from error
-    if len(values) < count and nbytes > most:
+    if len(values) < count and nbytes > room.nbytes:
         raise UnsupportedError(
             f"{len(values)} stored values repeat to {count} elements, more than are expanded here",
             structure="TensorProto",
         )
+    if len(values) < count:
+        room.nbytes -= nbytes
     if dtype is DataType.STRING:
         # np.full and assignment would strip trailing NULs.
         last = values[-1] if len(values) else b""

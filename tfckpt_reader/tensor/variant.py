@@ -26,7 +26,7 @@ from tfckpt_reader.errors import (
 )
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.strings import require_room
-from tfckpt_reader.tensor.tensor_proto import check_tensor_proto, decode_tensor_proto
+from tfckpt_reader.tensor.tensor_proto import Room, check_tensor_proto, decode_tensor_proto
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,14 +83,24 @@ def variant_messages(
     return messages, offset, crc
 
 
-def decode_variant(message: memoryview) -> Variant:
+def room_of(nbytes: int) -> Room:
+    """Return the room for repeated values in a variant tensor of `nbytes` stored bytes."""
+    return Room(_EXPANSION * nbytes)
+
+
+def decode_variant(message: memoryview, room: Room | None = None) -> Variant:
     """Decode one VariantTensorDataProto.
+
+    Args:
+        message: Its bytes.
+        room: Shared by the elements of a tensor. Default: one for this message.
 
     Raises:
         CorruptCheckpointError: the message, or a tensor in it, is damaged.
         UnsupportedError: a few values in it are repeated very often.
     """
     name, metadata, tensors = b"", b"", []
+    room = room or room_of(len(message))
     with _inside():
         for number, value in _fields(message):
             if number == 1:
@@ -98,7 +108,7 @@ def decode_variant(message: memoryview) -> Variant:
             elif number == 2:
                 metadata = bytes(value)
             elif number == 3:
-                tensors.append(decode_tensor_proto(value, most=_EXPANSION * len(value)))
+                tensors.append(decode_tensor_proto(value, room))
     return Variant(name.decode("utf-8", "surrogateescape"), metadata, tuple(tensors))
 
 
