@@ -18,7 +18,7 @@ from tfckpt_reader.errors import (
 )
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.tensor.dtypes import to_numpy
-from tfckpt_reader.text import count_of, nearest, shortened
+from tfckpt_reader.text import count_of, nearest, quoted, shortened
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -110,7 +110,7 @@ class Specs(Mapping[str, "TensorSpec"]):
         except CheckpointError as error:
             advice = f"The index is damaged, so it may be lost: {error.problem}"
         return TensorNotFoundError(
-            f"there is no tensor {name!r}", file=self._reader.path, advice=advice
+            f"there is no tensor {quoted(name)}", file=self._reader.path, advice=advice
         )
 
     def __repr__(self) -> str:
@@ -327,7 +327,7 @@ def reader_for(location: Location, *, mmap: bool) -> Reader:
 def _row_range(spec: TensorSpec, rows: slice | None) -> range:
     if not spec.shape:
         if rows is not None:
-            raise ValueError(f"tensor {spec.name!r} is a scalar and has no rows")
+            raise ValueError(f"tensor {quoted(spec.name)} is a scalar and has no rows")
         return range(1)
     if rows is None:
         return range(spec.shape[0])

@@ -370,6 +370,14 @@ class ExporterContract:
             name: len(data) for name, data in found.items()
         }
 
+    def test_underflows_are_counted_by_tensor(self, tmp_path: Path) -> None:
+        tiny = np.array([1e-9, -1e-9, 1e-6, 0.0, -0.0, 2.0**-24, 6.2e-5, np.nan], np.float32)
+        source = bundle(tmp_path, {"tiny": tiny, "plain": FLOATS})
+        done = self.convert(source, cast="float16")
+        assert done.underflows == {"tiny": 3}  # 2^-24 is a subnormal, and exact
+        assert any("tiny: 3 numbers too small" in note for note in done.notes)
+        assert done.overflows == {}
+
     def test_overflows_are_counted_by_tensor(self, tmp_path: Path) -> None:
         large = np.array([1e5, -1e5, 1.0, np.inf, np.nan], np.float32)
         source = bundle(tmp_path, {"large": large, "small": FLOATS})

@@ -67,12 +67,6 @@ def run(arguments: Namespace) -> int:
     return 1 if done.skipped else 0
 
 
-def _options(arguments: Namespace) -> Options:
-    """Return the options of a conversion; all but ``--map`` have the names of its fields."""
-    values = {f.name: getattr(arguments, f.name) for f in fields(Options) if f.name != "names"}
-    return Options(names=read_list(arguments.map) if arguments.map else None, **values)
-
-
 def _plan_line(array: Array) -> str:
     """Return a line for an array; the names come last: long ones disturb no column."""
     size = size_text(array.nbytes)

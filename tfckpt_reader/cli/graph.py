@@ -13,7 +13,7 @@ from tfckpt_reader.errors import TensorNotFoundError
 from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
 from tfckpt_reader.graph.render import write_event_file
 from tfckpt_reader.graph.render.dot import MOST_BOXES, Picture, collapsed, drawn
-from tfckpt_reader.text import count_of, nearest
+from tfckpt_reader.text import count_of, nearest, quoted
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -72,7 +72,7 @@ def _function(meta: MetaGraph, name: str) -> Function:
         names = list(meta.functions)
         listed = nearest(name, names) or names[:_MOST_FUNCTIONS]
         raise TensorNotFoundError(
-            f"there is no function {name!r}",
+            f"there is no function {quoted(name)}",
             file=meta.file,
             advice=f"There is: {', '.join(listed) or 'none'}",
         )

@@ -66,6 +66,8 @@ class Conversion:
     """Its arrays, with the tensors in the order of the checkpoint."""
     overflows: dict[str, int] = field(default_factory=dict)
     """Name of a tensor -> numbers made infinite by a cast."""
+    underflows: dict[str, int] = field(default_factory=dict)
+    """Name of a tensor -> numbers that a cast made zero or, as subnormals, less exact."""
 
 
 def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its own
@@ -163,9 +165,14 @@ def convert_with(
 
 def _conversion(path: str, plan: Plan, notes: Sequence[str]) -> Conversion:
     overflows = {name: cast.overflows for name, cast in plan.casts.items() if cast.overflows}
-    infinite = [
-        f"{name}: {count_of(count, 'number')} too large for the type became infinite"
-        for name, count in overflows.items()
+    underflows = {name: cast.underflows for name, cast in plan.casts.items() if cast.underflows}
+    changed = [
+        f"{name}: {count_of(count, 'number')} too {size} for the type became {result}"
+        for counts, size, result in (
+            (overflows, "large", "infinite"),
+            (underflows, "small", "zero or less exact"),
+        )
+        for name, count in counts.items()
     ]
     arrays = tuple(
         Array(array.spec.name, array.name, array.type_name, array.shape, array.nbytes)
@@ -176,7 +183,8 @@ def _conversion(path: str, plan: Plan, notes: Sequence[str]) -> Conversion:
         plan.written,
         plan.skipped,
         sum(array.nbytes for array in arrays),
-        (*notes, *plan.notes, *infinite),
+        (*notes, *plan.notes, *changed),
         arrays,
         overflows,
+        underflows,
     )

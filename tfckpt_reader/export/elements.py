@@ -105,6 +105,12 @@ def _small_float(byte: int, exponent_bits: int, mantissa_bits: int, bias: int, k
 
 CAST_TYPES = {str(t): t for t in (DataType.FLOAT32, DataType.FLOAT16, DataType.BFLOAT16)}
 """Values of the option ``cast`` -> type."""
+_SMALLEST_NORMAL = {
+    DataType.FLOAT32: 2.0**-126,
+    DataType.FLOAT16: 2.0**-14,
+    DataType.BFLOAT16: 2.0**-126,
+}
+"""Smaller numbers lose digits, or become zero."""
 
 _NUMPY_FLOATS = (DataType.FLOAT16, DataType.FLOAT32, DataType.FLOAT64)
 
@@ -115,7 +121,7 @@ def is_floating(dtype: DataType) -> bool:
 
 
 class Cast:
-    """Rounds the elements of one tensor to another type, and counts overflows.
+    """Rounds the elements of one tensor to another type, and counts the damage.
 
     May be called on any thread.
 
@@ -128,6 +134,8 @@ class Cast:
         self.target = target
         self.overflows = 0
         """Finite numbers too large for the target type: they became infinities."""
+        self.underflows = 0
+        """Numbers too small for the target type: they became zero, or lost digits as subnormals."""
         wide_type, self._widen = widened(source) or Encoding(source)
         self._wide = to_numpy(wide_type).newbyteorder("<")
         self._lock = threading.Lock()
@@ -140,9 +148,11 @@ class Cast:
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             rounded, infinite = _rounded(numbers, self.target)
         overflows = int(np.count_nonzero(infinite & np.isfinite(numbers)))
-        if overflows:
+        underflows = _underflows(numbers, rounded, self.target)
+        if overflows or underflows:
             with self._lock:
                 self.overflows += overflows
+                self.underflows += underflows
         return rounded.view(np.uint8).data
 
 
@@ -155,6 +165,19 @@ def _rounded(numbers: NDArray[Any], target: DataType) -> tuple[NDArray[Any], NDA
         return bits, (bits & 0x7FFF) == 0x7F80
     rounded = numbers.astype(to_numpy(target).newbyteorder("<"))
     return rounded, np.isinf(rounded)
+
+
+def _underflows(numbers: NDArray[Any], rounded: NDArray[Any], target: DataType) -> int:
+    """Return how many numbers are below the target's normal range and were changed by rounding."""
+    import numpy as np
+
+    small = np.abs(numbers) < _SMALLEST_NORMAL[target]
+    if not small.any():
+        return 0
+    after = rounded[small]
+    if target is DataType.BFLOAT16:
+        after = (after.astype("<u4") << 16).view("<f4")
+    return int(np.count_nonzero(after.astype("<f8") != numbers[small].astype("<f8")))
 
 
 def _bfloat16_bits(numbers: NDArray[Any]) -> NDArray[np.uint16]:

@@ -16,7 +16,7 @@ from tfckpt_reader.export.rename import collisions, renamed
 from tfckpt_reader.export.transfer import OutputArray
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
 from tfckpt_reader.tensor.names import select
-from tfckpt_reader.text import count_of
+from tfckpt_reader.text import count_of, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -82,7 +82,9 @@ def make_plan(
     path, to = destination
     selected, notes = _selected(ckpt, options)
     listed = options.names or {}
-    notes += [f"there is no tensor {name!r} to rename" for name in listed if name not in ckpt.specs]
+    notes += [
+        f"there is no tensor {quoted(name)} to rename" for name in listed if name not in ckpt.specs
+    ]
     names, without_effect = renamed(selected, options.strip_prefix, options.rename, listed)
     skipped = _refusals(selected, names, to, ())
     held = {name: spec for name, spec in selected.items() if name not in skipped}

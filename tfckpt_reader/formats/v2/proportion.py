@@ -37,7 +37,7 @@ def require_proportion(shards: Shards, segments: Collection[Segment]) -> None:
 
 
 class Claims:
-    """What segments have claimed that are read one after another; each counts once.
+    """The claims of segments read one after another; each counts once.
 
     Args:
         shards: The data files.

@@ -9,6 +9,7 @@ the entries in the index give the positions. Its name holds its number and the n
 from __future__ import annotations
 
 import threading
+from functools import cache
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import mask
@@ -54,6 +55,7 @@ class Shards:
         """Those opened so far, by number."""
         self._mapped = mapped
         self._notes = notes
+        self._shard_counts = cache(shard_counts)  # a folder is listed once
         self._lock = threading.Lock()
 
     def file(self, shard: int) -> File:
@@ -71,14 +73,12 @@ class Shards:
         path = shard_path(self.prefix, shard, self.num_shards)
         if exists(path):
             return path
-        present = shard_counts(self.prefix)
+        present = self._shard_counts(self.prefix)
         # A merge with an empty input counts too many shards: the files are then named for fewer.
         fewer = [n for n, numbers in present.items() if n < self.num_shards and shard in numbers]
         if len(fewer) == 1 and len(present) == 1:
-            note = (
-                f"the index counts {count_of(self.num_shards, 'shard')}, "
-                f"the data files are named for {fewer[0]}"
-            )
+            counted = count_of(self.num_shards, "shard")
+            note = f"the index counts {counted}, the data files are named for {fewer[0]}"
             if note not in self._notes:
                 self._notes.append(note)
             return shard_path(self.prefix, shard, fewer[0])
