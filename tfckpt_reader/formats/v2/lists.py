@@ -15,7 +15,8 @@ from tfckpt_reader.errors import enough_memory, located
 from tfckpt_reader.tensor.dense import empty, require_room
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.strings import StringLengths, string_lengths, strings
-from tfckpt_reader.tensor.variant import check_variant, decode_variant, variant_messages
+from tfckpt_reader.tensor.tensor_proto import check_variant, decode_variant
+from tfckpt_reader.tensor.variant import variant_messages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
