@@ -17,6 +17,7 @@ from tfckpt_reader.errors import (
     enough_memory,
 )
 from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.paths.unchanged import Unchanged
 from tfckpt_reader.tensor.dtypes import to_numpy
 from tfckpt_reader.text import count_of, nearest, shortened
 
@@ -32,6 +33,28 @@ if TYPE_CHECKING:
     from tfckpt_reader.tensor.spec import TensorSpec
 
 
+class _Guard:
+    """Explains errors of a reader by their cause: too little memory, or files that changed."""
+
+    def __init__(self, path: str, files: Unchanged) -> None:
+        self.files = files
+        """The files as they were when the checkpoint was opened."""
+        self._memory = enough_memory(path)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, CheckpointError):
+            self.files.explain(error)
+        self._memory.__exit__(kind, error, trace)
+
+
 class Specs(Mapping[str, "TensorSpec"]):
     """Name -> TensorSpec, in key order. One name is looked up; a listing decodes the whole index.
 
@@ -40,8 +63,9 @@ class Specs(Mapping[str, "TensorSpec"]):
         complete: Whether there was a listing.
     """
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, guard: _Guard) -> None:
         self._open_reader: Reader | None = reader
+        self._guard = guard
         self._label = os.path.basename(reader.prefix) or reader.prefix
         self.known: dict[str, TensorSpec] = {}
         self.complete = False
@@ -61,7 +85,7 @@ class Specs(Mapping[str, "TensorSpec"]):
     def listed(self) -> dict[str, TensorSpec]:
         """All specs, decoded once."""
         if not self.complete:
-            with enough_memory(self._reader.path):
+            with self._guard:
                 self.known = self._reader.listing()
             self.complete = True
         return self.known
@@ -97,7 +121,7 @@ class Specs(Mapping[str, "TensorSpec"]):
         # Rows of one tensor are often read in a loop: decode its slices once.
         spec = self._last
         if spec is None or spec.name != name:
-            with enough_memory(self._reader.path):
+            with self._guard:
                 self._last = spec = self._reader.lookup(name)
         return spec
 
@@ -124,6 +148,8 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     access; that of a copy each time. An array stays valid after `close`. Strings are object arrays
     of bytes, scalars are arrays of rank 0.
 
+    If its files change after it was opened, what was not read yet is an error: open it again.
+
     Two checkpoints are equal only if they are the same object. Safe to use from several threads.
 
     Attributes:
@@ -131,9 +157,12 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         version: "V1" or "V2".
     """
 
-    def __init__(self, reader: Reader, notes: tuple[str, ...] = (), *, check: bool = True) -> None:
+    def __init__(
+        self, reader: Reader, files: Unchanged, notes: tuple[str, ...] = (), *, check: bool = True
+    ) -> None:
         self._open_reader: Reader | None = reader
-        self._specs = Specs(reader)
+        self._guard = _Guard(reader.path, files)
+        self._specs = Specs(reader, self._guard)
         self._check = check
         self._notes = notes
         self._meta_graph: MetaGraph | None = None
@@ -168,10 +197,13 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         # Hot path: most tensors are small.
         spec = self._specs.known.get(name) or self._specs[name]
         try:
-            return reader.array(spec, check=self._check)
-        except MemoryError:
-            with enough_memory(reader.path):
+            array = reader.array(spec, check=self._check)
+        except (MemoryError, CheckpointError):
+            with self._guard:
                 raise
+        if not self._check:
+            self._guard.files.require()
+        return array
 
     def __contains__(self, name: object) -> bool:
         return name in self.specs
@@ -208,13 +240,16 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         wanted = _row_range(spec, rows)
         if check is None:
             check = self._check and rows is None
-        if out is None:
-            with enough_memory(self.reader.path):
-                return self.reader.read(spec, wanted, check=check)
-        _require_fit(out, spec, wanted)
-        if out.flags.c_contiguous and out.flags.aligned:
-            return self.reader.read(spec, wanted, check=check, out=out)
-        out[...] = self.reader.read(spec, wanted, check=check)
+        if out is not None:
+            _require_fit(out, spec, wanted)
+        is_plain = out is None or (out.flags.c_contiguous and out.flags.aligned)
+        with self._guard:
+            array = self.reader.read(spec, wanted, check=check, out=out if is_plain else None)
+        if not check:  # no crc gives away bytes of another save
+            self._guard.files.require()
+        if out is None or is_plain:
+            return array
+        out[...] = array
         return out
 
     @property
@@ -306,8 +341,9 @@ def open(  # noqa: A001 - the module's one verb; callers write tfckpt.open
 
 def open_location(location: Location, *, check: bool = True, mmap: bool = True) -> Checkpoint:
     """Open a checkpoint that has been located."""
-    with enough_memory(location.prefix):
-        return Checkpoint(read_location(location, mmap=mmap), location.notes, check=check)
+    files = Unchanged(location)
+    with _Guard(location.prefix, files):
+        return Checkpoint(read_location(location, mmap=mmap), files, location.notes, check=check)
 
 
 def read_location(location: Location, *, mmap: bool) -> Reader:

@@ -35,6 +35,8 @@ class ErrorKind(enum.Enum):
 
     UNREADABLE = "the system does not let a file be read"
     NOT_FOUND = "a file is missing"
+    INCOMPLETE = "a data file of a checkpoint is missing"
+    CHANGED = "a file was changed while it was read"
     NO_TENSOR = "no tensor has that name"
     UNSUPPORTED = "more than this reader, or this machine, can handle"
     DAMAGED = "bytes that cannot be right, of no more special kind"

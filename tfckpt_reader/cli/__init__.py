@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING
 from tfckpt_reader import __version__
 from tfckpt_reader.cli import output
 from tfckpt_reader.cli.interrupts import redeliver_interrupts
-from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
+from tfckpt_reader.errors import (
+    CheckpointError,
+    CorruptCheckpointError,
+    ErrorKind,
+    UnsupportedError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +58,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             traceback.print_exc()
         output.print_message(_error_text(error))
-        return 1 if isinstance(error, CorruptCheckpointError | UnsupportedError) else 2
+        return _exit_code(error)
+
+
+def _exit_code(error: Exception) -> int:
+    """Return 1 for a checkpoint that is there and bad, 2 where nothing is known of it."""
+    if not isinstance(error, CheckpointError) or error.kind is ErrorKind.CHANGED:
+        return 2
+    is_bad = isinstance(error, CorruptCheckpointError | UnsupportedError)
+    return 1 if is_bad or error.kind is ErrorKind.INCOMPLETE else 2
 
 
 def _error_text(error: Exception) -> str:

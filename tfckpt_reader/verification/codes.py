@@ -102,6 +102,9 @@ CODES = {
     "TFC354": Code("unreadable", "index",
         "A checkpoint, or a file beside it, is there but cannot be read.", _ALLOW),
     "TFC355": Code("unreadable-folder", "index", "A folder could not be searched.", _ALLOW),
+    "TFC356": Code("changed", "index",
+        "A file was changed while it was read: nothing is known of the checkpoint.",
+        "Wait until its writer is done, and verify it again."),
     "TFC401": Code("crc", "data", "The bytes of a tensor are not those that were saved.", _COPY),
     "TFC402": Code("value", "data", "The bytes of a tensor cannot be decoded.", _COPY),
     "TFC403": Code("string-size", "data",
@@ -124,7 +127,7 @@ CODES = {
         "Update, or use a larger machine."),
 }  # fmt: skip
 """By number. Codes are stable: a number is never given another meaning."""
-UNREAD = ("TFC309", "TFC354", "TFC355")
+UNREAD = ("TFC309", "TFC354", "TFC355", "TFC356")
 """Nothing is known of the bytes: no finding, but an exit code of 2."""
 DAMAGED_TABLE = ("footer", "metaindex", "block", "index-gap")
 """Names of the codes for damaged blocks of a file with the footer of a table."""
