@@ -10,14 +10,9 @@ import os
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import (
-    CheckpointError,
-    CheckpointNotFoundError,
-    TensorNotFoundError,
-    enough_memory,
-)
+from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, TensorNotFoundError
 from tfckpt_reader.paths.locate import locate
-from tfckpt_reader.paths.unchanged import Unchanged
+from tfckpt_reader.paths.unchanged import Guard, Unchanged
 from tfckpt_reader.tensor.dtypes import to_numpy
 from tfckpt_reader.text import count_of, nearest, shortened
 
@@ -33,28 +28,6 @@ if TYPE_CHECKING:
     from tfckpt_reader.tensor.spec import TensorSpec
 
 
-class _Guard:
-    """Explains errors of a reader by their cause: too little memory, or files that changed."""
-
-    def __init__(self, path: str, files: Unchanged) -> None:
-        self.files = files
-        """The files as they were when the checkpoint was opened."""
-        self._memory = enough_memory(path)
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if isinstance(error, CheckpointError):
-            self.files.explain(error)
-        self._memory.__exit__(kind, error, trace)
-
-
 class Specs(Mapping[str, "TensorSpec"]):
     """Name -> TensorSpec, in key order. One name is looked up; a listing decodes the whole index.
 
@@ -63,7 +36,7 @@ class Specs(Mapping[str, "TensorSpec"]):
         complete: Whether there was a listing.
     """
 
-    def __init__(self, reader: Reader, guard: _Guard) -> None:
+    def __init__(self, reader: Reader, guard: Guard) -> None:
         self._open_reader: Reader | None = reader
         self._guard = guard
         self._label = os.path.basename(reader.prefix) or reader.prefix
@@ -161,7 +134,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         self, reader: Reader, files: Unchanged, notes: tuple[str, ...] = (), *, check: bool = True
     ) -> None:
         self._open_reader: Reader | None = reader
-        self._guard = _Guard(reader.path, files)
+        self._guard = Guard(reader.path, files)
         self._specs = Specs(reader, self._guard)
         self._check = check
         self._notes = notes
@@ -242,14 +215,15 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
             check = self._check and rows is None
         if out is not None:
             _require_fit(out, spec, wanted)
-        is_plain = out is None or (out.flags.c_contiguous and out.flags.aligned)
+        is_plain = out is not None and out.flags.c_contiguous and out.flags.aligned
         with self._guard:
             array = self.reader.read(spec, wanted, check=check, out=out if is_plain else None)
         if not check:  # no crc gives away bytes of another save
             self._guard.files.require()
-        if out is None or is_plain:
+        if out is None:
             return array
-        out[...] = array
+        if not is_plain:
+            out[...] = array
         return out
 
     @property
@@ -342,7 +316,7 @@ def open(  # noqa: A001 - the module's one verb; callers write tfckpt.open
 def open_location(location: Location, *, check: bool = True, mmap: bool = True) -> Checkpoint:
     """Open a checkpoint that has been located."""
     files = Unchanged(location)
-    with _Guard(location.prefix, files):
+    with Guard(location.prefix, files):
         return Checkpoint(read_location(location, mmap=mmap), files, location.notes, check=check)
 
 

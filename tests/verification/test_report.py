@@ -29,6 +29,7 @@ ERRORS = {
     *("overlap", "hole", "trailing", "crc", "value", "string-size", "unsupported"),
     *("fingerprint", "other-index", "graph-key", "object-key", "graph"),
     *("state-newest", "index-missing", "unreadable", "unreadable-folder", "shard-unreadable"),
+    "changed",
     *("stray-slice", "shard-count"),  # TensorFlow cannot read those tensors
 }
 HARMLESS = {
@@ -37,6 +38,7 @@ HARMLESS = {
     "name": WARNING,
     **dict.fromkeys(("nan", "infinite", "all-zero", "constant", "denormal"), WARNING),
     "state-kept": WARNING,
+    "graph-shape": WARNING,
 }
 
 

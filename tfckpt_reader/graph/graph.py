@@ -98,9 +98,9 @@ class Graph:
         """Return the operation, or the argument, of a tensor."""
         return self._naming.origin(text)
 
-    def drop_nodes_without(self, text: bytes) -> None:
-        """Drop all nodes without `text` in their bytes; call it before any other method."""
-        self._nodes = self._nodes.containing(text)
+    def drop_nodes_without(self, *texts: bytes) -> None:
+        """Drop all nodes without one of `texts` in their bytes; call it before other methods."""
+        self._nodes = self._nodes.containing(*texts)
 
     def __len__(self) -> int:
         return len(self._nodes)

@@ -29,8 +29,10 @@ from tfckpt_reader.graph.functions import Function, decode_functions
 from tfckpt_reader.graph.graph import Graph
 from tfckpt_reader.graph.saved_keys import (
     KeyDifference,
+    Kind,
     Saved,
     keys_of_variables,
+    kinds_of_saved,
     saved_by,
     saved_by_functions,
 )
@@ -47,8 +49,9 @@ if TYPE_CHECKING:
 
 _NODE, _LIBRARY = 1, 2
 _SERVE = frozenset({"serve"})
-_SAVE = b"ave"
-"""In the bytes of each node of a Saver: its name, op, inputs or function contain Save or save."""
+_SAVE = (b"ave", b"ariable", b"VarHandleOp")
+"""One is in the bytes of each node of a Saver, whose name, op, inputs or function contain Save or
+save, and of each variable."""
 _OF_OBJECTS = frozenset({"variables", "trainable_variables"})
 """Collections replaced by the object graph in TensorFlow 2."""
 
@@ -259,17 +262,20 @@ def read_meta_graph(
     return load(os.fsdecode(path), tags)
 
 
-def read_saved_keys(path: str) -> frozenset[str]:
-    """Return the keys saved by the graph in a file, decoding only nodes that may save.
+def read_saved_kinds(path: str) -> dict[str, Kind]:
+    """Return the keys saved by the graph in a file, each with its dtype and shape as far as known.
 
-    Keys given by other nodes are left out: the purpose is to find keys absent from a checkpoint.
+    Decodes only nodes that may save, and those of variables. Keys given by other nodes are left
+    out: the purpose is to find keys absent from a checkpoint.
 
     Raises:
         CheckpointError: as for `read_meta_graph`.
     """
     graph = load(path)
-    graph.drop_nodes_without(_SAVE)
-    return frozenset(saved.key for saved in graph.saved)
+    graph.drop_nodes_without(*_SAVE)
+    variables = () if "variables" in graph.collections else graph.global_variables
+    objects = {each.checkpoint_key: (each.dtype, each.shape) for each in variables}
+    return kinds_of_saved(graph, graph.saved, objects)
 
 
 def load(path: str, tags: Iterable[str] | None = None, read: Read | None = None) -> MetaGraph:

@@ -14,13 +14,19 @@ import re
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, ErrorKind
+from tfckpt_reader.errors import (
+    CheckpointError,
+    CorruptCheckpointError,
+    ErrorKind,
+    enough_memory,
+)
 from tfckpt_reader.paths.layout import tensor_files
 from tfckpt_reader.storage.filesystem import FileState, list_names, state_of
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from types import TracebackType
 
     from tfckpt_reader.paths.layout import Location
 
@@ -103,6 +109,28 @@ class Unchanged:
     def is_there(self) -> bool:
         """Whether all files that existed before exist now."""
         return all(before is None or state_of(path) for path, before in self._before.items())
+
+
+class Guard:
+    """Explains errors of a reader by their cause: too little memory, or files that changed."""
+
+    def __init__(self, path: str, files: Unchanged) -> None:
+        self.files = files
+        """The files as they were when the checkpoint was opened."""
+        self._memory = enough_memory(path)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, CheckpointError):
+            self.files.explain(error)
+        self._memory.__exit__(kind, error, trace)
 
 
 def _is_saved_now(prefix: str) -> bool:
