@@ -1,4 +1,4 @@
-"""What all tests share: how hypothesis searches, and what is left out where TensorFlow is not."""
+"""Settings of all tests: how hypothesis searches, and which tests need TensorFlow."""
 
 from __future__ import annotations
 

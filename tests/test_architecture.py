@@ -33,7 +33,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "protobuf": (*_BASE, "encoding"),
     "table": _BYTES,
     "tensor": (*_BASE, "encoding", "protobuf"),
-    "paths": (*_BASE, "storage", "protobuf", "table"),
+    "paths": (*_BYTES, "protobuf", "table"),
     "formats": (*_BYTES, "protobuf", "table", "tensor", "paths"),
     "objects": (*_BASE, "encoding", "protobuf", "tensor"),
     "graph": (*_BYTES, "protobuf", "tensor", "paths", "objects"),

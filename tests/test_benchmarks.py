@@ -25,7 +25,7 @@ def outline(page: str) -> list[str]:
 
 @linux_only
 @pytest.mark.slow
-def test_the_page_is_what_is_printed(tmp_path: Path) -> None:
+def test_page_matches_the_output(tmp_path: Path) -> None:
     pytest.importorskip("safetensors")
     command = [sys.executable, str(TABLES), "--quick", "--work", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -198,7 +198,7 @@ def test_specs_as_a_mapping(tmp_path: Path) -> None:
 
 
 def base_of(array: Any) -> Any:
-    """What an array is a view of, in the end."""
+    """Return the object that an array is a view of, in the end."""
     while isinstance(array, np.ndarray) and array.base is not None:
         array = array.base
     return array.obj if isinstance(array, memoryview) else array
@@ -479,7 +479,7 @@ def test_file_cut_after_it_was_opened(prefix: str) -> None:
                 ckpt.read("t")
 
 
-def test_claims_are_compared_before_memory_is_set_aside(tmp_path: Path) -> None:
+def test_claims_are_compared_before_allocation(tmp_path: Path) -> None:
     size = 1 << 43
     w.write_bundle(
         tmp_path / "p",

@@ -1,4 +1,4 @@
-"""What other people's CI takes from this repository: read by those who will read it."""
+"""Files for other people's CI, read by the programs that will read them."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_its_yaml_is_yaml() -> None:
     assert set(uses) <= set(loaded((ROOT / "action.yml").read_text("utf-8"))["inputs"])
 
 
-def test_all_inputs_are_told() -> None:
+def test_all_inputs_are_documented() -> None:
     action = loaded((ROOT / "action.yml").read_text("utf-8"))
     told = CI.partition("Inputs: ")[2].partition("Output:")[0]
     assert re.findall(r"`([a-z]+)`", told) == list(action["inputs"])
@@ -113,7 +113,7 @@ def test_all_inputs_are_told() -> None:
 @pytest.mark.parametrize(
     ("which", "schema"), [(0, "vendor.github-workflows"), (3, "vendor.gitlab-ci")]
 )
-def test_recipes_are_what_their_services_take(which: int, schema: str, tmp_path: Path) -> None:
+def test_recipes_match_the_schema_of_their_service(which: int, schema: str, tmp_path: Path) -> None:
     path = tmp_path / "recipe.yml"
     path.write_text(blocks(CI, "yaml")[which], "utf-8")
     check_schema(schema, path)
@@ -156,7 +156,7 @@ def test_python_block_runs() -> None:
 # The action.
 
 
-def test_action_is_what_github_takes() -> None:
+def test_action_matches_the_schema_of_github() -> None:
     check_schema("vendor.github-actions", ROOT / "action.yml")
 
 
@@ -228,7 +228,7 @@ def hook() -> Any:
     return found
 
 
-def test_hook_is_what_pre_commit_takes(tmp_path: Path) -> None:
+def test_hook_is_accepted_by_pre_commit(tmp_path: Path) -> None:
     pytest.importorskip("pre_commit")
     done = subprocess.run(
         [sys.executable, "-m", "pre_commit", "validate-manifest", ".pre-commit-hooks.yaml"],

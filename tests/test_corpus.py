@@ -117,7 +117,7 @@ UNSOUND = {"v2_missing_shard": ["TFC301"]}
 
 @pytest.mark.parametrize("level", LEVELS)
 @each_entry
-def test_nothing_is_said_of_what_is_sound(entry: Entry, level: str) -> None:
+def test_sound_checkpoints_have_no_problems(entry: Entry, level: str) -> None:
     for checkpoint in readable(entry):
         report = tfckpt.verify(f"{folder_of(entry)}/{checkpoint['prefix']}", level=level)
         expected = next((c for start, c in UNSOUND.items() if entry["id"].startswith(start)), [])

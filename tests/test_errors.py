@@ -68,7 +68,7 @@ def test_attributes_and_text(kind: type[CheckpointError]) -> None:
     assert error.args == ("does not fit",)
 
 
-def test_a_name_of_any_length_is_told_shortly() -> None:
+def test_long_names_are_shortened() -> None:
     error = CheckpointError("broken", file="f", tensor="k" * 5_000_000)
     assert error.tensor == "k" * 5_000_000
     assert "tensor 'kkk" in str(error)
@@ -77,7 +77,7 @@ def test_a_name_of_any_length_is_told_shortly() -> None:
 
 
 @each
-def test_only_what_is_known_is_told(kind: type[CheckpointError]) -> None:
+def test_missing_attributes_are_left_out(kind: type[CheckpointError]) -> None:
     assert str(kind("broken")) == "broken"
     assert str(kind("broken", file="f")) == "f: broken"
     assert str(kind("broken", offset=0)) == "byte 0: broken"

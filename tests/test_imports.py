@@ -1,4 +1,4 @@
-"""What each command loads: a listing must start fast, and work where little is installed."""
+"""Modules that each command loads: a listing starts fast, and works where little is installed."""
 
 from __future__ import annotations
 
@@ -153,9 +153,7 @@ def test_verifying_needs_no_numpy(path: str) -> None:
 
 @pytest.mark.parametrize("level", ["index", "sizes", "data"])
 @pytest.mark.parametrize("big_endian", [False, True])
-def test_neither_does_finding_out_what_happened(
-    level: str, big_endian: bool, tmp_path: Path
-) -> None:
+def test_a_diagnosis_needs_no_numpy(level: str, big_endian: bool, tmp_path: Path) -> None:
     """Half of the data is zero, and two bytes are too many."""
     numbers = {f"t{i}": np.full(1000, i + 1, np.float32) for i in range(4)}
     files = w.bundle_files(numbers, big_endian=big_endian)
@@ -167,7 +165,7 @@ def test_neither_does_finding_out_what_happened(
     assert third_party(asked) == {"google", "crc32c"}
 
 
-def test_looking_at_numbers_needs_numpy_only(tmp_path: Path) -> None:
+def test_level_values_needs_numpy_only(tmp_path: Path) -> None:
     w.write_bundle(tmp_path / "p", {"b": w.Raw(14, (1,), b"\0\0"), "f": np.zeros(1, np.float32)})
     code, loaded, _ = run("verify", str(tmp_path / "p"), "--level=values")
     assert code == 0

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, TensorNotFoundError
 from tfckpt_reader.paths.locate import locate
-from tfckpt_reader.paths.unchanged import Guard, Unchanged
+from tfckpt_reader.paths.unchanged import Guard
 from tfckpt_reader.tensor.dtypes import to_numpy
-from tfckpt_reader.text import count_of, nearest, shortened
+from tfckpt_reader.text import count_of, nearest, quoted, shortened
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 
 class Specs(Mapping[str, "TensorSpec"]):
-    """Name -> TensorSpec, in key order. One name is looked up; a listing decodes the whole index.
+    """Name -> TensorSpec, in key order.
+
+    Looking up one name decodes little; iterating decodes the whole index, once.
 
     Attributes:
         known: All specs, after a listing; before it none.
@@ -105,7 +107,7 @@ class Specs(Mapping[str, "TensorSpec"]):
         except CheckpointError as error:
             advice = f"The index is damaged, so it may be lost: {error.problem}"
         return TensorNotFoundError(
-            f"there is no tensor {name!r}", file=self._reader.path, advice=advice
+            f"there is no tensor {quoted(name)}", file=self._reader.path, advice=advice
         )
 
     def __repr__(self) -> str:
@@ -119,9 +121,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     ``ckpt[name]`` is a read-only array, C-contiguous, aligned and native: a view of the mapped
     file where the bytes allow it, else a copy. The crc of a view is compared once, at the first
     access; that of a copy each time. An array stays valid after `close`. Strings are object arrays
-    of bytes, scalars are arrays of rank 0.
-
-    If its files change after it was opened, what was not read yet is an error: open it again.
+    of bytes, scalars are arrays of rank 0. If the files change, what was not read yet is an error.
 
     Two checkpoints are equal only if they are the same object. Safe to use from several threads.
 
@@ -131,11 +131,11 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     """
 
     def __init__(
-        self, reader: Reader, files: Unchanged, notes: tuple[str, ...] = (), *, check: bool = True
+        self, reader: Reader, guard: Guard, notes: tuple[str, ...], *, check: bool
     ) -> None:
         self._open_reader: Reader | None = reader
-        self._guard = Guard(reader.path, files)
-        self._specs = Specs(reader, self._guard)
+        self._guard = guard
+        self._specs = Specs(reader, guard)
         self._check = check
         self._notes = notes
         self._meta_graph: MetaGraph | None = None
@@ -172,10 +172,9 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         try:
             array = reader.array(spec, check=self._check)
         except (MemoryError, CheckpointError):
-            with self._guard:
+            with self._guard:  # not around the hot path: entering it costs time
                 raise
-        if not self._check:
-            self._guard.files.require()
+        self._guard.confirm(checked=self._check)
         return array
 
     def __contains__(self, name: object) -> bool:
@@ -199,10 +198,11 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
 
         Args:
             name: The tensor.
-            rows: A slice along axis 0, with step 1 and bounds as Python's. Only its bytes are read.
-            check: Compare the crc; a crc covers the whole tensor, so with `rows` all of it is
-                read once. Default: as the checkpoint was opened, but not with `rows`.
-            out: Array to fill and return; of the same dtype and shape.
+            rows: A slice along axis 0, with step 1 and bounds as Python's. Only its bytes are read,
+                unless `check`.
+            check: Compare the crc; it covers the whole tensor, so with `rows` all of it is read.
+                Default: as the checkpoint was opened, but not with `rows`.
+            out: Array to fill and return, of the same dtype and shape; undefined after an error.
 
         Raises:
             TensorNotFoundError: no tensor has that name.
@@ -215,16 +215,13 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
             check = self._check and rows is None
         if out is not None:
             _require_fit(out, spec, wanted)
-        is_plain = out is not None and out.flags.c_contiguous and out.flags.aligned
+        is_plain = out is None or (out.flags.c_contiguous and out.flags.aligned)
         with self._guard:
             array = self.reader.read(spec, wanted, check=check, out=out if is_plain else None)
-        if not check:  # no crc gives away bytes of another save
-            self._guard.files.require()
-        if out is None:
-            return array
-        if not is_plain:
+        self._guard.confirm(checked=check)
+        if out is not None and not is_plain:
             out[...] = array
-        return out
+        return array if out is None else out
 
     @property
     def meta_graph(self) -> MetaGraph | None:
@@ -315,12 +312,11 @@ def open(  # noqa: A001 - the module's one verb; callers write tfckpt.open
 
 def open_location(location: Location, *, check: bool = True, mmap: bool = True) -> Checkpoint:
     """Open a checkpoint that has been located."""
-    files = Unchanged(location)
-    with Guard(location.prefix, files):
-        return Checkpoint(read_location(location, mmap=mmap), files, location.notes, check=check)
+    with Guard(location) as guard:
+        return Checkpoint(reader_for(location, mmap=mmap), guard, location.notes, check=check)
 
 
-def read_location(location: Location, *, mmap: bool) -> Reader:
+def reader_for(location: Location, *, mmap: bool) -> Reader:
     """Return the reader for the format of a checkpoint that has been located."""
     if location.version == "V1":
         from tfckpt_reader.formats.v1.reader import V1
@@ -334,7 +330,7 @@ def read_location(location: Location, *, mmap: bool) -> Reader:
 def _row_range(spec: TensorSpec, rows: slice | None) -> range:
     if not spec.shape:
         if rows is not None:
-            raise ValueError(f"tensor {spec.name!r} is a scalar and has no rows")
+            raise ValueError(f"tensor {quoted(spec.name)} is a scalar and has no rows")
         return range(1)
     if rows is None:
         return range(spec.shape[0])

@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-DAMAGED = "The data file is damaged, or belongs to another save"
+CHECKSUM_ADVICE = "The data file is damaged, or belongs to another save"
 """Advice that goes with a checksum that differs."""
 
 
 class ErrorKind(enum.Enum):
     """The subject of an error, whatever its message; verification maps kinds to codes."""
 
-    UNREADABLE = "the system does not let a file be read"
-    NOT_FOUND = "a file is missing"
-    INCOMPLETE = "a data file of a checkpoint is missing"
-    CHANGED = "a file was changed while it was read"
-    NO_TENSOR = "no tensor has that name"
-    UNSUPPORTED = "more than this reader, or this machine, can handle"
-    DAMAGED = "bytes that cannot be right, of no more special kind"
-    TRUNCATED = "a file ends too early"
-    CHECKSUM = "a checksum of a tensor differs"
+    UNREADABLE = "a file the system does not let us read"
+    NOT_FOUND = "a missing file"
+    INCOMPLETE = "a missing data file of a checkpoint"
+    CHANGED = "a file that changed while it was read"
+    NO_TENSOR = "an unknown tensor name"
+    UNSUPPORTED = "not supported by this reader, or too large for this machine"
+    DAMAGED = "bytes that cannot be right (no more specific kind)"
+    TRUNCATED = "a file that ends too early"
+    CHECKSUM = "a checksum of a tensor that differs"
     FOREIGN = "another kind of file than is needed here"
     FOREIGN_DATA = "another kind of file in place of a data file"
     TABLE = "the footer of a table"

@@ -83,7 +83,7 @@ print(json.dumps(found))
 
 
 class Options(NamedTuple):
-    """What was asked for."""
+    """The command line, parsed."""
 
     work: Path
     tensorflow: str | None

@@ -12,7 +12,7 @@ from graphs import meta_bytes, node
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.graph.render.scopes import MOST_BOXES
+from tfckpt_reader.graph.render.dot import MOST_BOXES
 
 SAVER = FIXTURES / "saver_tf1"
 META = SAVER / "model.ckpt-1.meta"

@@ -11,7 +11,11 @@ from numpy.testing import assert_array_equal
 from strategies import numbers, piece
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.encoding.coding import ordered_number, ordered_signed, ordered_string
+from tfckpt_reader.encoding.coding import (
+    encode_ordered_number,
+    encode_ordered_signed,
+    encode_ordered_string,
+)
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.proto_fields import extents
 from tfckpt_reader.tensor.slices import box_of, overlaps, slice_key
@@ -117,17 +121,19 @@ def test_case_43_slice_key() -> None:
 def test_case_44_ordered_code() -> None:
     edges = sorted({s * (1 << k) + d for k in range(63) for d in (-1, 0, 1) for s in (-1, 1)})
     for code, values in (
-        (ordered_signed, edges),
-        (ordered_number, [n for n in edges if n >= 0]),
+        (encode_ordered_signed, edges),
+        (encode_ordered_number, [n for n in edges if n >= 0]),
     ):
         codes = [code(n) for n in values]
         assert codes == sorted(codes)
         assert len(set(codes)) == len(values)
-    assert [ordered_signed(n) for n in edges] == [w.ordered_signed(n) for n in edges]
-    assert ordered_string(b"") == bytes.fromhex("0001")
-    assert ordered_string(b"foo") == bytes.fromhex("666f6f 0001")
-    assert ordered_string(b"\x00\x01\xff") == bytes.fromhex("00ff 01 ff00 0001")
+    assert [encode_ordered_signed(n) for n in edges] == [w.ordered_signed(n) for n in edges]
+    assert encode_ordered_string(b"") == bytes.fromhex("0001")
+    assert encode_ordered_string(b"foo") == bytes.fromhex("666f6f 0001")
+    assert encode_ordered_string(b"\x00\x01\xff") == bytes.fromhex("00ff 01 ff00 0001")
     texts = sorted(
         [b"", b"\x00", b"\x00\x00", b"\x00\x01", b"\x00\xff", b"a", b"\xff", b"\xff\x00"]
     )
-    assert [ordered_string(text) for text in texts] == sorted(map(ordered_string, texts))
+    assert [encode_ordered_string(text) for text in texts] == sorted(
+        map(encode_ordered_string, texts)
+    )

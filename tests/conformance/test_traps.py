@@ -179,7 +179,7 @@ def test_trap_07_narrow_types(
             assert found.dtype == getattr(ml_dtypes, str(ckpt.specs["t"].dtype))
             assert found.astype(np.float64).tolist() == values
             assert found.tobytes() == bytes(byte & mask for byte in payload)
-        streamed = b"".join(map(bytes, ckpt.reader.blocks(ckpt.specs["t"])))
+        streamed = b"".join(map(bytes, ckpt.reader.chunks(ckpt.specs["t"])))
         assert streamed == bytes(byte & mask for byte in payload)
 
 
@@ -498,7 +498,7 @@ def test_trap_31_varints_and_bools(tmp_path: Path) -> None:
             assert found.tolist() == [[False, True], [True, True]]
             assert found.tobytes() == b"\x00\x01\x01\x01"
         assert ckpt.read("b", rows=slice(1, 2)).tobytes() == b"\x01\x01"
-        assert b"".join(map(bytes, ckpt.reader.blocks(ckpt.specs["b"]))) == b"\x00\x01\x01\x01"
+        assert b"".join(map(bytes, ckpt.reader.chunks(ckpt.specs["b"]))) == b"\x00\x01\x01\x01"
 
 
 def test_trap_32_empty_tensor_needs_its_file(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="POSIX only")
 
 
 class Contract:
-    """What any source of bytes does; a subclass says how one is made."""
+    """The contract of any byte source; a subclass makes one."""
 
     def make(self, path: Path) -> ByteSource:
         raise NotImplementedError
@@ -120,7 +120,7 @@ class Contract:
 
 
 class FileContract(Contract):
-    """What holds of files only."""
+    """The contract of sources that are files."""
 
     def test_views_outlive_the_file(self, path: Path) -> None:
         source = self.make(path)

@@ -156,7 +156,7 @@ def open_folder() -> Iterator[Path]:
 
 
 class ExporterContract:
-    """A subclass names its target in `TARGETS`."""
+    """The contract of exporters; a subclass names its target in `TARGETS`."""
 
     kind: str
 
@@ -176,13 +176,13 @@ class ExporterContract:
 
     # All or nothing.
 
-    def test_what_was_read_is_what_is_there(self, tmp_path: Path) -> None:
+    def test_arrays_are_those_of_the_checkpoint(self, tmp_path: Path) -> None:
         done = self.convert(bundle(tmp_path, TENSORS))
         assert done.written == ("a", "t", "z")
         assert self.arrays(tmp_path) == {name: array.tobytes() for name, array in TENSORS.items()}
 
     @pytest.mark.parametrize("exists", [False, True])
-    def test_damage_leaves_what_was_there(self, exists: bool, tmp_path: Path) -> None:
+    def test_damage_keeps_the_existing_target(self, exists: bool, tmp_path: Path) -> None:
         source = bundle(tmp_path, TENSORS)
         if exists:
             self.convert(source, include=["a"])
@@ -208,7 +208,7 @@ class ExporterContract:
         assert left(tmp_path) == []
 
     @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
-    def test_killed_leaves_only_what_says_so(self, tmp_path: Path) -> None:
+    def test_killed_leaves_only_an_unfinished_file(self, tmp_path: Path) -> None:
         source, (name, options) = bundle(tmp_path, TENSORS), TARGETS[self.kind]
         self.convert(source, include=["a"])
         command = [
@@ -229,7 +229,7 @@ class ExporterContract:
         assert set(self.arrays(tmp_path)) == set(TENSORS)
 
     @pytest.mark.skipif(os.name == "nt", reason="no such limit there")
-    def test_a_file_that_may_not_grow(self, tmp_path: Path) -> None:
+    def test_file_size_limit(self, tmp_path: Path) -> None:
         name, options = TARGETS[self.kind]
         target = f"{tmp_path}/{name}"
         script = [sys.executable, "-c", LIMITED, str(bundle(tmp_path, TENSORS)), target]
@@ -248,7 +248,7 @@ class ExporterContract:
         self.convert(source, small_disk, exclude=["t"])  # the space is free again
         assert set(self.arrays(small_disk)) == {"a", "z"}
 
-    def test_it_is_written_aside_and_synced(
+    def test_target_is_synced_before_it_is_renamed(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         source, renamed = bundle(tmp_path, TENSORS), []
@@ -281,7 +281,7 @@ class ExporterContract:
     @pytest.mark.parametrize(
         "error", [OSError(errno.EIO, os.strerror(errno.EIO)), KeyboardInterrupt()]
     )
-    def test_an_end_while_it_is_synced(
+    def test_error_or_interrupt_while_syncing(
         self, error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def fsync(_fd: int) -> None:
@@ -295,7 +295,7 @@ class ExporterContract:
             assert caught.value.filename == f"{tmp_path}/{self.name}".rstrip("/")
         assert left(tmp_path) == []
 
-    def test_no_room_for_a_name(self, tmp_path: Path) -> None:
+    def test_missing_folder_and_existing_target(self, tmp_path: Path) -> None:
         source = bundle(tmp_path, TENSORS)
         with pytest.raises(FileNotFoundError, match="there is no folder"):
             self.convert(source, tmp_path / "no")
@@ -359,7 +359,7 @@ class ExporterContract:
         assert calls[-1] == (total, total)
         assert len(calls) > 3
 
-    def test_a_dry_run_says_what_will_be(self, tmp_path: Path) -> None:
+    def test_dry_run_predicts_the_result(self, tmp_path: Path) -> None:
         source = bundle(tmp_path, TENSORS)
         plan = self.convert(source, dry_run=True, rename=["^=>x/"], cast="float16")
         assert left(tmp_path) == []
@@ -369,6 +369,14 @@ class ExporterContract:
         assert {array.name: array.nbytes for array in plan.arrays} == {
             name: len(data) for name, data in found.items()
         }
+
+    def test_underflows_are_counted_by_tensor(self, tmp_path: Path) -> None:
+        tiny = np.array([1e-9, -1e-9, 1e-6, 0.0, -0.0, 2.0**-24, 6.2e-5, np.nan], np.float32)
+        source = bundle(tmp_path, {"tiny": tiny, "plain": FLOATS})
+        done = self.convert(source, cast="float16")
+        assert done.underflows == {"tiny": 3}  # 2^-24 is a subnormal, and exact
+        assert any("tiny: 3 numbers too small" in note for note in done.notes)
+        assert done.overflows == {}
 
     def test_overflows_are_counted_by_tensor(self, tmp_path: Path) -> None:
         large = np.array([1e5, -1e5, 1.0, np.inf, np.nan], np.float32)
@@ -381,7 +389,7 @@ class ExporterContract:
 
     @settings(suppress_health_check=[HealthCheck.differing_executors])
     @given(some_tensors())
-    def test_whatever_it_takes_others_read(self, tensors: dict[str, Any]) -> None:
+    def test_other_libraries_read_the_arrays(self, tensors: dict[str, Any]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             w.write_bundle(Path(folder) / "p", tensors)
             try:
@@ -459,9 +467,7 @@ class ExporterContract:
     @pytest.mark.parametrize(
         "shape", [(1 << 40, 1 << 40, 0), (0, 1 << 40, 1 << 40), (1 << 62, 0, 4)]
     )
-    def test_an_empty_tensor_that_no_reader_holds(
-        self, shape: tuple[int, ...], tmp_path: Path
-    ) -> None:
+    def test_empty_tensor_with_axes_too_large(self, shape: tuple[int, ...], tmp_path: Path) -> None:
         """Nothing is in it, but readers multiply its axes; some then read nothing of the file."""
         w.write_bundle(tmp_path / "p", {"empty": w.Raw(1, shape, b""), "good": FLOATS})
         with pytest.raises(tfckpt.UnsupportedError, match=r"1 tensor .* 'empty': its shape"):

@@ -56,7 +56,7 @@ def assert_same(found: Any, expected: Any) -> None:
 
 
 class ReaderContract:
-    """A subclass says how tensors are written."""
+    """The contract of readers; a subclass writes the tensors."""
 
     def write(self, folder: Path, tensors: Mapping[Any, Any]) -> Path:
         raise NotImplementedError
@@ -144,7 +144,7 @@ class ReaderContract:
         for name, tensor in tensors().items():
             expected = array_of(tensor)
             if expected.dtype != object:
-                pieces = [bytes(piece) for piece in ckpt.reader.blocks(ckpt.specs[name])]
+                pieces = [bytes(piece) for piece in ckpt.reader.chunks(ckpt.specs[name])]
                 assert b"".join(pieces) == expected.tobytes()
                 assert all(len(piece) % expected.itemsize == 0 for piece in pieces)
 
@@ -190,7 +190,7 @@ class ReaderContract:
             assert_same(ckpt["t"], array)
             rows = slice(data.draw(st.integers(0, 4)), data.draw(st.integers(0, 4)))
             assert_same(ckpt.read("t", rows=rows), array[rows])
-            streamed = b"".join(bytes(p) for p in ckpt.reader.blocks(ckpt.specs["t"]))
+            streamed = b"".join(bytes(p) for p in ckpt.reader.chunks(ckpt.specs["t"]))
             assert streamed == array.tobytes()
 
     def test_a_large_tensor(self, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ class ReaderContract:
                     assert_same(ckpt[name], array)
                     assert_same(ckpt.read(name), array)
                     assert_same(ckpt.read(name, rows=slice(500, 777)), array[500:777])
-                    streamed = b"".join(bytes(p) for p in ckpt.reader.blocks(ckpt.specs[name]))
+                    streamed = b"".join(bytes(p) for p in ckpt.reader.chunks(ckpt.specs[name]))
                     assert streamed == array.tobytes()
 
     @pytest.mark.parametrize(("shape", "piece"), [((2, 0), (0, 1)), ((0, 2), (0, -1))])
@@ -236,7 +236,7 @@ class ReaderContract:
                     assert caught.value.tensor == name
                     assert f"axis 0 index {row}" in str(caught.value)
                 with pytest.raises(tfckpt.CorruptCheckpointError):
-                    list(ckpt.reader.blocks(ckpt.specs[name]))
+                    list(ckpt.reader.chunks(ckpt.specs[name]))
                 with pytest.raises(tfckpt.CorruptCheckpointError):
                     check_tensor(ckpt.reader, ckpt.specs[name])
                 assert_same(ckpt.read(name, rows=slice(0, 2)), MATRIX[:2])

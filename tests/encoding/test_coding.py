@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from tfckpt_reader.encoding.coding import (
     decode_varint,
     decode_varint32,
+    encode_ordered_number,
+    encode_ordered_signed,
+    encode_ordered_string,
     encode_varint,
-    ordered_number,
-    ordered_signed,
-    ordered_string,
 )
 from tfckpt_reader.encoding.wire_format import (
     FIXED32,
@@ -237,7 +237,7 @@ SIGNED = [
 
 @pytest.mark.parametrize(("n", "code"), SIGNED)
 def test_ordered_signed_vectors(n: int, code: str) -> None:
-    assert ordered_signed(n) == bytes.fromhex(code)
+    assert encode_ordered_signed(n) == bytes.fromhex(code)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_ordered_signed_vectors(n: int, code: str) -> None:
     [(0, "00"), (2, "01 02"), (255, "01 ff"), (256, "02 01 00"), (1 << 24, "04 01000000")],
 )
 def test_ordered_number_vectors(n: int, code: str) -> None:
-    assert ordered_number(n) == bytes.fromhex(code)
+    assert encode_ordered_number(n) == bytes.fromhex(code)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_ordered_number_vectors(n: int, code: str) -> None:
     ],
 )
 def test_ordered_string_vectors(text: bytes, code: str) -> None:
-    assert ordered_string(text) == bytes.fromhex(code)
+    assert encode_ordered_string(text) == bytes.fromhex(code)
 
 
 INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
@@ -267,14 +267,14 @@ INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
 
 @given(INT64, INT64)
 def test_ordered_signed_sorts(a: int, b: int) -> None:
-    assert (ordered_signed(a) < ordered_signed(b)) == (a < b)
-    assert ordered_signed(a) == w.ordered_signed(a)
+    assert (encode_ordered_signed(a) < encode_ordered_signed(b)) == (a < b)
+    assert encode_ordered_signed(a) == w.ordered_signed(a)
 
 
 @given(st.integers(0, U64), st.integers(0, U64))
 def test_ordered_number_sorts(a: int, b: int) -> None:
-    assert (ordered_number(a) < ordered_number(b)) == (a < b)
-    assert ordered_number(a) == w.ordered_number(a)
+    assert (encode_ordered_number(a) < encode_ordered_number(b)) == (a < b)
+    assert encode_ordered_number(a) == w.ordered_number(a)
 
 
 BYTES = st.lists(st.sampled_from(b"\x00\x01a\xfe\xff"), max_size=6).map(bytes)
@@ -282,6 +282,6 @@ BYTES = st.lists(st.sampled_from(b"\x00\x01a\xfe\xff"), max_size=6).map(bytes)
 
 @given(BYTES, BYTES)
 def test_ordered_string_sorts(a: bytes, b: bytes) -> None:
-    assert (ordered_string(a) < ordered_string(b)) == (a < b)
-    assert ordered_string(a) == w.ordered_string(a)
-    assert a == b or not ordered_string(a).startswith(ordered_string(b))
+    assert (encode_ordered_string(a) < encode_ordered_string(b)) == (a < b)
+    assert encode_ordered_string(a) == w.ordered_string(a)
+    assert a == b or not encode_ordered_string(a).startswith(encode_ordered_string(b))

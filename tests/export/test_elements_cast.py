@@ -44,7 +44,20 @@ def nearest_bfloat16(number: float) -> int:
 def cast(numbers: list[float], source: DataType, target: DataType) -> tuple[bytes, int]:
     kind = {FLOAT16: "<f2", FLOAT32: "<f4", FLOAT64: "<f8"}[source]
     caster = Cast(source, target)
-    return bytes(caster(memoryview(np.array(numbers, kind).tobytes()))), caster.overflows
+    data = bytes(caster(memoryview(np.array(numbers, kind).tobytes())))
+    smallest = 2.0**-14 if target is FLOAT16 else 2.0**-126
+    after = of_floats(data, target)
+    assert caster.underflows == sum(
+        abs(a) < smallest and a != b for a, b in zip(numbers, after, strict=True)
+    )
+    return data, caster.overflows
+
+
+def of_floats(data: bytes, kind: DataType) -> list[float]:
+    if kind is BFLOAT16:
+        return [of_bfloat16(int(bits)) for bits in np.frombuffer(data, "<u2")]
+    numbers = np.frombuffer(data, {FLOAT16: "<f2", FLOAT32: "<f4"}[kind])
+    return [float(number) for number in numbers]
 
 
 @given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=5))

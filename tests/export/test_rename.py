@@ -13,21 +13,19 @@ import writers as w
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.cli import main
-from tfckpt_reader.export.rename import Rule, collisions, read_list, renamed
+from tfckpt_reader.export.rename import collisions, read_list, renamed
 
 NAMES = ["model/a/kernel", "model/a/bias", "step"]
 
 
 def test_names_stay_by_default() -> None:
-    found, _ = renamed(NAMES)
+    found, _ = renamed(NAMES, "", [], {})
     assert found == {name: name for name in NAMES}
 
 
 def test_prefix_then_rules_in_order_then_the_list() -> None:
-    rules = [Rule.parse("/=>."), Rule.parse(r"^(\w+)\.(\w+)$=>\2.\1"), Rule.parse("bias=>b")]
-    found, _ = renamed(
-        NAMES, strip_prefix="model/", rules=rules, listed={"step": "global_step", "gone": "x"}
-    )
+    rules = ["/=>.", r"^(\w+)\.(\w+)$=>\2.\1", "bias=>b"]
+    found, _ = renamed(NAMES, "model/", rules, {"step": "global_step", "gone": "x"})
     assert found == {
         "model/a/kernel": "kernel.a",
         "model/a/bias": "b.a",
@@ -38,7 +36,7 @@ def test_prefix_then_rules_in_order_then_the_list() -> None:
 def test_flags_may_stand_before_a_rule() -> None:
     """As they may in any other regular expression."""
     for text in (r"(?i)(MODEL)/=>\1.", "(?x)(model) /  # a comment => \\1."):
-        found, _ = renamed(NAMES, rules=[Rule.parse(text)])
+        found, _ = renamed(NAMES, "", [text], {})
         assert found["model/a/bias"].strip() == "model.a/bias"
 
 
@@ -52,11 +50,11 @@ def test_flags_may_stand_before_a_rule() -> None:
 )
 def test_no_rule(text: str) -> None:
     with pytest.raises(ValueError, match="rule"):
-        Rule.parse(text)
+        renamed(NAMES, "", [text], {})
 
 
 def test_collisions_name_each_other() -> None:
-    found = collisions({"a": "x", "b": "x", "c": "X", "d": "y", "e": "x"})
+    found = collisions({"a": "x", "b": "x", "c": "X", "d": "y", "e": "x"}, str)
     assert set(found) == {"a", "b", "e"}
     assert found["a"].endswith("as 'b'")
     assert found["b"].endswith("as 'a'")

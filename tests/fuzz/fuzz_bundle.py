@@ -51,7 +51,7 @@ class Damage:
         self.touched: set[str] = set()
 
     def owner(self, key: bytes) -> set[str]:
-        """Whose row it is: a slice's row is its tensor's; the header is everybody's."""
+        """Return the owner of a row: a slice's row is its tensor's; the header is everybody's."""
         if not key:
             return set(GOOD)
         return {name for name in GOOD if name.encode() == key or key[1:].startswith(name.encode())}
@@ -220,7 +220,7 @@ def _assert_all_ways_agree(ckpt: tfckpt_reader.Checkpoint, name: str, array: NDA
     assert spec.shape == array.shape
     check_tensor(ckpt.reader, spec)
     if spec.dtype.itemsize:
-        stream = b"".join(bytes(piece) for piece in ckpt.reader.blocks(spec))
+        stream = b"".join(bytes(piece) for piece in ckpt.reader.chunks(spec))
         width = array.dtype.itemsize // (2 if array.dtype.kind == "c" else 1)
         assert stream == array.reshape(-1).view(f"u{width}").astype(f"<u{width}").tobytes()
 

@@ -104,7 +104,7 @@ class _Entry:
     slices: list[tuple[tuple[int, int], ...]] = field(default_factory=list)
 
     def possible(self) -> bool:
-        """Whether a reader must take it."""
+        """Return whether a reader must accept it."""
         if self.dtype not in range(1, 34) or len(self.dims) > 254 or min(self.dims, default=0) < 0:
             return False
         if prod(self.dims) >= 1 << 63:

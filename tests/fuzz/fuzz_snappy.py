@@ -34,7 +34,7 @@ def one(data: bytes) -> None:
     assert got == expected or (got is None and _has_long_form(stream))
     sealed = memoryview(w.seal(stream, kind=1))
     try:
-        contents, compressed = table_format.open_block(sealed, len(stream))
+        contents, compressed = table_format.unpack_block(sealed, len(stream))
     except CheckpointError:
         assert kind != 2 or got is None
     else:
@@ -43,7 +43,7 @@ def one(data: bytes) -> None:
 
 
 def decoded(stream: bytes) -> bytes | None:
-    """What a snappy stream expands to; None if it is none."""
+    """Expand a snappy stream; return None if it is none."""
     size, at = _varint(stream)
     if size is None or size > 1 << 20:
         return None

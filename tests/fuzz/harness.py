@@ -1,4 +1,4 @@
-"""What the fuzz targets share: input as choices, bytes as a source, and the way to atheris.
+"""Common code of the fuzz targets: input as choices, bytes as a source, the way to atheris.
 
 A target is a module with ``one(data)``, which raises just if its invariant is broken, and
 ``seeds()``, inputs to begin with. It needs atheris only when it is run as a script.

@@ -113,7 +113,7 @@ def test_nodes_in_windows() -> None:
     for number, head in enumerate(heads):
         if number in (0, 7, 20_000):
             assert (head.name, list(head.attr)) == (b"big%d" % number, [])
-            assert [entry.key for entry in found.attributes(number)] == [b"value"]
+            assert [entry.key for entry in found.header(number, whole=True).attr] == [b"value"]
         else:
             i = next(expected)
             assert (head.name, head.op, len(head.attr)) == (b"n%d" % i, b"Op%d" % i, 1)
@@ -163,7 +163,7 @@ def test_attributes_of_all_outputs_are_decoded_once(
         asked.append(name)
         return parse(name, data)
 
-    monkeypatch.setattr("tfckpt_reader.graph.decode.attributes.parse", counted)
+    monkeypatch.setattr("tfckpt_reader.graph.decode.operation.parse", counted)
     monkeypatch.setattr("tfckpt_reader.graph.decode.node_store.parse", counted)
     types = attr("T", text(1, text(6, b"\x01" * 3000)))
     shapes = b"".join(text(7, text(2, w.int_field(1, i))) for i in range(3000))

@@ -11,7 +11,7 @@ from described import DESCRIBED, Facts, each_graph, tensor_facts
 from project import CORPUS, FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.graph.decode.tf1_values import VariableDefinition
+from tfckpt_reader.graph.decode.collections import VariableDefinition
 
 
 def test_the_corpus_is_here() -> None:

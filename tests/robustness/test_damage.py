@@ -184,7 +184,7 @@ def test_undamaged(kind: str) -> None:
 
 
 def parts_of(table: bytes) -> tuple[range, range, range]:
-    """Where the metaindex, the handles in the footer, and the padding behind them are."""
+    """Return where the metaindex, the handles in the footer and their padding are."""
     at, numbers = len(table) - 48, []
     for _ in range(4):
         number, at = w._varint_at(table, at)
@@ -313,7 +313,7 @@ def rows_of(write: Callable[..., object], tensors: Mapping[str, Any]) -> w.Rows:
 
 
 def assert_ours(files: Files, disk: Disk) -> None:
-    """Whatever comes out, `outcome` lets only our errors out, and finds arrays as specified."""
+    """`outcome` lets only our errors out, and requires arrays to be as specified."""
     found = outcome(files, disk)
     assert isinstance(found, (dict, CheckpointError))
 

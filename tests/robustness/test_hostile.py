@@ -139,12 +139,12 @@ def check_other_ways(case: Case, path: Path, *, mmap: bool) -> None:
                 assert_value(whole[rows], ckpt.read(name, rows=rows))
         check_tensor(ckpt.reader, ckpt.specs[name])
         if whole.dtype != object:
-            stream = b"".join(bytes(piece) for piece in ckpt.reader.blocks(ckpt.specs[name]))
+            stream = b"".join(bytes(piece) for piece in ckpt.reader.chunks(ckpt.specs[name]))
             assert stream == whole.tobytes() or sys.byteorder == "big"
 
 
 def ours(read: Callable[[], object]) -> object:
-    """Whatever it gives, or our error."""
+    """Return the result, or our error."""
     try:
         return read()
     except CheckpointError as error:
@@ -241,7 +241,7 @@ def test_cut_while_open(tmp_path: Path, way: str) -> None:
             "read": lambda: ckpt.read("a"),
             "rows": lambda: ckpt.read("a", rows=slice(5000, 6000)),
             "check": lambda: check_tensor(ckpt.reader, ckpt.specs["a"]),
-            "stream": lambda: list(ckpt.reader.blocks(ckpt.specs["a"])),
+            "stream": lambda: list(ckpt.reader.chunks(ckpt.specs["a"])),
         }
         with pytest.raises(tfckpt.TruncatedError):
             ways[way]()
@@ -287,7 +287,7 @@ def test_cut_and_grown_by_another_thread(tmp_path: Path) -> None:
 @pytest.mark.tensorflow
 @pytest.mark.slow
 def test_tensorflow_agrees(tmp_path: Path) -> None:
-    """Where both give a tensor it is the same; what TensorFlow gives we give too, or say why."""
+    """Where both give a tensor it is the same; where only TensorFlow does, there is a reason."""
     outcomes = compared(tmp_path)
     print("\n" + as_table(outcomes))  # noqa: T201 - the table is the point
     wrong = [f"{outcome.case.name}: {what}" for outcome in outcomes for what in outcome.wrong]

@@ -70,7 +70,7 @@ steps_by_name = {
     "variant": lambda name: [list(tensor.shape) for v in ckpt()[name].flat for tensor in v.tensors],
     "rows": lambda name: summed(ckpt().read(name, rows=slice(-2, None))),
     "check": check,
-    "stream": lambda name: sum(map(len, ckpt().reader.blocks(ckpt().specs[name]))),
+    "stream": lambda name: sum(map(len, ckpt().reader.chunks(ckpt().specs[name]))),
     "verify": lambda _: verified(tfckpt.verify(path)),
     "convert": convert,
 }
@@ -86,7 +86,7 @@ for step in steps:
 
 
 class Said:
-    """What a step came to: an answer, or one of our errors."""
+    """The result of a step: an answer, or one of our errors."""
 
     def __init__(self, said: dict[str, Any]) -> None:
         self.answer = said.get("answer")

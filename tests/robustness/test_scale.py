@@ -1,4 +1,4 @@
-"""What grows with the size of a checkpoint and what must not: work that is counted, not timed."""
+"""Work that must not grow with the size of a checkpoint: counted, not timed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 
 def lines_run(work: Callable[[], object]) -> int:
-    """How many lines of Python a call runs, whatever they do: the same on every machine."""
+    """Count the lines of Python that a call runs: the same on every machine."""
     count = 0
 
     def trace(_frame: FrameType, event: str, _value: object) -> Any:
@@ -157,9 +157,9 @@ def test_rows_of_one_of_a_thousand_pieces(
     with tfckpt.open(tmp_path / "p", mmap=mapped) as ckpt:
         assert len(ckpt.specs["t"].slices) == 1000
         for rows, alone, checked in (
-            (slice(2501, 2503), 24, 24 + 60),  # a crc covers the whole piece
+            (slice(2501, 2503), 24, 60),  # a crc covers the whole slice
             (slice(4995, 5000), 60, 60),
-            (slice(4, 6), 24, 24 + 120),
+            (slice(4, 6), 24, 120),
             (slice(7, 7), 0, 0),
         ):
             for check, expected in ((False, alone), (True, checked)):

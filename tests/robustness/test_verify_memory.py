@@ -160,7 +160,7 @@ def test_very_many_tensors_take_little_memory(kind: str, tmp_path: Path) -> None
     assert int(done.stderr) < 150_000 + header, "KiB at its peak"
 
 
-def test_the_sparse_writer_writes_what_it_says(tmp_path: Path) -> None:
+def test_sparse_writer_writes_the_given_sizes(tmp_path: Path) -> None:
     prefix = sparse_bundle(tmp_path, 3_000_000, tensors=3)
     assert codes(verify(prefix)) == []
     with tfckpt.open(prefix) as ckpt:

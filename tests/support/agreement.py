@@ -21,7 +21,7 @@ def tensorflow() -> Any:
 
 
 def assert_canonical(array: w.Array, dtype: int) -> None:
-    """What is promised of every array."""
+    """Require the properties that every array has."""
     assert array.dtype == numpy_type(dtype)
     assert array.dtype.isnative
     assert array.flags.c_contiguous
@@ -81,7 +81,7 @@ def assert_theirs(readers: tf_oracle.Readers, path: str, expected: Mapping[str, 
 
 
 def refuses(path: str, item: Item, call: str) -> bool:
-    """Whether TensorFlow is known not to read such a tensor."""
+    """Return whether TensorFlow is known to refuse such a tensor."""
     if Path(path + ".index").exists():
         return item.sliced and item.dtype in {7, 15, 16, 17, 19, *range(22, 29), 31, 32, 33}
     return call == "get" and (item.sliced or item.dtype in {8, 11, 12, 13, 17, 18, 19})

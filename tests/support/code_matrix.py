@@ -62,6 +62,7 @@ from defects import (
     swapped,
     too_deep,
     twice,
+    unmerged,
     v1,
     v1_hole,
     v1_meta,
@@ -144,6 +145,7 @@ CASES: list[tuple[str, str, Build]] = [
     ("TFC205", "the same in V1", v1_meta(I_META)),
     ("TFC206", "a name that is not UTF-8", lambda d: bundle(d, {"\udcff": FLOATS})),
     ("TFC206", "the same in V1", lambda d: v1(d, {"\udcff": FLOATS})),
+    ("TFC207", "a part of a save whose other part is not there", unmerged),
     ("TFC301", "no data file", lambda d: without(d, DATA)),
     ("TFC301", "one of two data files", lambda d: without(d, ".data-00001-of-00002", shards=2)),
     ("TFC301", "one of two V1 shards", v1_without_shard),
@@ -223,8 +225,9 @@ CASES: list[tuple[str, str, Build]] = [
     ("TFC353", "a SavedModel without its variables", without_variables),
     ("TFC354", "a pipe for an index", pipe_for_index),
     ("TFC354", "a folder for a fingerprint", folder_for_fingerprint),
+    ("TFC356", "a state file that names an index", with_state("p.index")),
     ("TFC355", "a folder that lies too deep", too_deep),
 ]  # fmt: skip
 
-OF_FOLDERS = {"TFC351", "TFC352", "TFC353", "TFC354", "TFC355"}
-"""What only a search through folders comes upon: there, that is what is verified."""
+OF_FOLDERS = {"TFC351", "TFC352", "TFC353", "TFC354", "TFC355", "TFC356"}
+"""Only a search through folders meets these, so whole folders are verified."""

@@ -26,7 +26,7 @@ MIB = 1 << 20
 
 
 def left(folder: Path) -> list[str]:
-    """What lies in a folder that is not part of the checkpoint `p`."""
+    """List the files of a folder that do not belong to the checkpoint `p`."""
     return sorted(name for name in os.listdir(folder) if not name.startswith("p."))
 
 

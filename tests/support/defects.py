@@ -43,6 +43,18 @@ def bundle(folder: Path, tensors: Mapping[str, Any] | None = None, **options: An
     return put(folder, w.bundle_files(good() if tensors is None else tensors, **options))
 
 
+def unmerged(folder: Path) -> Path:
+    """Make a part of a save without the other part."""
+    return renamed(bundle(folder), "part-00000-of-00002")
+
+
+def renamed(prefix: Path, name: str) -> Path:
+    """Give the files of a bundle another base name."""
+    for file in list(prefix.parent.glob(f"{prefix.name}.*")):
+        file.rename(file.with_name(name + file.name.removeprefix(prefix.name)))
+    return prefix.with_name(name)
+
+
 def edited(folder: Path, key: bytes, **fields: Any) -> Path:
     """The good bundle with these fields of one entry changed, sealed again."""
     return bundle(folder, edit_rows=lambda rows: w.edit_entry(rows, key, **fields))

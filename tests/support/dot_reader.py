@@ -14,7 +14,7 @@ _IN_LABEL = re.compile(r"\\(.)|([^\\]+)", re.DOTALL)
 
 
 class Drawing(NamedTuple):
-    """What a text in DOT says."""
+    """A drawing in DOT, parsed."""
 
     boxes: dict[str, dict[str, str]]  # id -> attributes
     edges: dict[tuple[str, str, bool], str]  # ids from, to, dashed -> label
@@ -31,7 +31,7 @@ def tokens(dot: str) -> Iterator[str]:
 
 
 def label(quoted: str) -> str:
-    """What Graphviz shows for a quoted string."""
+    """Return the text that Graphviz shows for a quoted string."""
     meanings = {"n": "\n", "\\": "\\", '"': '"'}
     parts = [meanings[m[1]] if m[1] else m[2] for m in _IN_LABEL.finditer(quoted[1:-1])]
     return html.unescape("".join(parts))

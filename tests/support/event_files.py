@@ -18,7 +18,7 @@ GRAPHS = [path for path, _ in DESCRIBED] + [
 
 
 def values(message: bytes, number: int) -> list[bytes]:
-    """What stands in the fields of one number, all of them bytes or messages."""
+    """Return the contents of all fields of one number, which are bytes or messages."""
     found = []
     for field in (field for each, field in w.split_fields(message) if each == number):
         _, size_at = w._varint_at(field, 0)

@@ -52,7 +52,7 @@ sys.exit(code)
 def interrupted(
     *command: str | Path, how: str = A_MOMENT_LATER
 ) -> subprocess.CompletedProcess[str]:
-    """What became of a command that Ctrl-C met; stdout ends with the threads that were left."""
+    """Run a command and interrupt it; stdout ends with the number of threads left."""
     return subprocess.run(
         [sys.executable, "-c", _CHILD, how, *map(str, command)],
         env={**os.environ, "PYTHONPATH": str(Path(tfckpt_reader.__file__).parents[1])},

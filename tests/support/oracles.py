@@ -1,4 +1,4 @@
-"""What TensorFlow reads from the fixtures, as the JSON beside them has it."""
+"""The JSON beside the fixtures, which holds TensorFlow's answers, and assertions by it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ CASES = [
 
 
 def value_bytes(array: NDArray[Any]) -> bytes:
-    """What is hashed: C order, little-endian; before each string its length in 8 bytes."""
+    """Return the bytes that are hashed: C order, little-endian; each string behind its length."""
     if array.dtype == object:
         return b"".join(len(value).to_bytes(8, "little") + value for value in array.flat)
     if array.dtype.isbuiltin == 1:  # the types of ml_dtypes know no byte order but the machine's
@@ -55,12 +55,12 @@ def value_bytes(array: NDArray[Any]) -> bytes:
 
 
 def numpy_name(dtype: str) -> str:
-    """What NumPy calls the type that holds a dtype of TensorFlow's."""
+    """Return NumPy's name of the type that holds a dtype of TensorFlow's."""
     return "object" if dtype in OBJECTS else QUANTISED.get(dtype, dtype)
 
 
 def has_type(record: Record) -> bool:
-    """Whether there is a NumPy type for the values here: some come with ml_dtypes only."""
+    """Return whether NumPy has a type for the values: some come with ml_dtypes only."""
     name = numpy_name(record["dtype"])
     return HAVE_ML_DTYPES or not (
         name in ("bfloat16", "int4", "uint4", "int2", "uint2")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 def in_child(check: Callable[[], bool]) -> bool:
-    """Whether a check holds in a forked child."""
+    """Return whether a check holds in a forked child."""
     with warnings.catch_warnings():  # newer Pythons warn where a test runner has threads
         warnings.simplefilter("ignore", DeprecationWarning)
         pid = os.fork()

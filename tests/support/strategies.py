@@ -1,4 +1,4 @@
-"""What several tests share: bytes in memory as a source, and what hypothesis builds tests from."""
+"""Bytes in memory as a source, and strategies of hypothesis."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tfckpt_reader.graph.decode.attributes import FunctionCall
+from tfckpt_reader.graph.decode.operation import FunctionCall
 from tfckpt_reader.tensor.dtypes import DataType
 
 

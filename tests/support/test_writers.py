@@ -300,7 +300,7 @@ def tensorflow() -> Any:
 
 
 def restored(path: Path | str, name: str, dtype: int, piece: str = "") -> Any:
-    """What RestoreV2 reads, as the tensor's NumPy value."""
+    """Read a tensor by RestoreV2, as a NumPy value."""
     tf = tensorflow()
 
     (tensor,) = tf.raw_ops.RestoreV2(

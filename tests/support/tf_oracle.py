@@ -75,7 +75,7 @@ class Readers:
         self.reader = lru_cache(maxsize=1)(self.tf.train.load_checkpoint)
 
     def listing(self, path: str) -> Listing:
-        """What there is, by the checkpoint reader; looked up anew."""
+        """List all tensors by a new checkpoint reader."""
         self.reader.cache_clear()
         reader = self.reader(path)
         dtypes = reader.get_variable_to_dtype_map()

@@ -174,7 +174,7 @@ def seal(contents: bytes, *, compress: bool = False, kind: int | None = None) ->
 
 
 def handle(offset: int, size: int) -> bytes:
-    """Where a block is: varint offset, varint size without the trailer."""
+    """The handle of a block: varint offset, varint size without the trailer."""
     return varint(offset) + varint(size)
 
 

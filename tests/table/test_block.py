@@ -14,14 +14,14 @@ from strategies import ROWS
 
 from tfckpt_reader.errors import CheckpointError, ChecksumError, CorruptCheckpointError
 from tfckpt_reader.table.block import Block
-from tfckpt_reader.table.format import LARGEST_EXPANSION, open_block
+from tfckpt_reader.table.format import LARGEST_EXPANSION, unpack_block
 
 INTERVALS = st.sampled_from([1, 2, 16, 1024])
 ABC = [(b"abc", b"1"), (b"abd", b"22"), (b"b", b"")]
 
 
 def opened(sealed: bytes) -> Block:
-    contents, compressed = open_block(memoryview(sealed), len(sealed) - 5)
+    contents, compressed = unpack_block(memoryview(sealed), len(sealed) - 5)
     return Block(contents, compressed=compressed)
 
 

@@ -152,7 +152,7 @@ with tfckpt.open(sys.argv[1]) as ckpt:
                 assert error.tensor == name, error.tensor
             else:
                 raise SystemExit(f"{name} was read")
-        streamed = b"".join(bytes(piece) for piece in ckpt.reader.blocks(ckpt.specs[name]))
+        streamed = b"".join(bytes(piece) for piece in ckpt.reader.chunks(ckpt.specs[name]))
         assert streamed == {"bf": b"\\x80\\x3f", "i4": b"\\x07"}[name]
 """
 

@@ -16,9 +16,10 @@ from project import CORPUS, FIXTURES
 from tensorflow_graphs import comparable, ours, shape_of
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.graph.decode.collections import AnyValue, Asset
-from tfckpt_reader.graph.decode.tf1_values import (
+from tfckpt_reader.graph.decode.collections import (
     VARIABLE_COLLECTIONS,
+    AnyValue,
+    Asset,
     CondContext,
     QueueRunner,
     Saver,

@@ -85,7 +85,7 @@ def attempt(read: Callable[[], w.Array]) -> Value | tfckpt.CheckpointError:
 
 @dataclass
 class Mine:
-    """What the package makes of a checkpoint."""
+    """The package's reading of a checkpoint."""
 
     listed: set[bytes] | tfckpt.CheckpointError
     found: Ours
@@ -130,7 +130,7 @@ def read_one(
 
 
 class Tally:
-    """How many tensors each read, and why not; of each reason the first case."""
+    """Counts of tensors read by either, and of the reasons why not, each with its first case."""
 
     def __init__(self) -> None:
         self.cases = self.both = self.neither = 0
@@ -177,7 +177,7 @@ class Comparison:
             self.judge(key, got, self.theirs(key, got))
 
     def dtype(self, key: bytes, got: object) -> int | None:
-        """What to ask TensorFlow for."""
+        """Return the dtype number to ask TensorFlow for."""
         if key in self.known:
             return self.known[key][0]
         if isinstance(got, tuple):

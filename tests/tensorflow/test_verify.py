@@ -64,7 +64,7 @@ def v1_rows() -> w.Rows:
 
 
 @pytest.mark.parametrize("version", ["V1", "V2"])
-def test_what_is_sound_is_read_by_tensorflow(version: str, tmp_path: Path) -> None:
+def test_sound_checkpoints_are_read_by_tensorflow(version: str, tmp_path: Path) -> None:
     from tf_oracle import TensorFlow, value_of
 
     tensors = TENSORS if version == "V1" else {**TENSORS, **ONLY_V2}

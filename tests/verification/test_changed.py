@@ -64,7 +64,7 @@ def test_a_change_is_said_alone(prefix: Path, change: str) -> None:
 
     report = tfckpt.verify(prefix, on_progress=on_progress)
     (problem,) = report.problems
-    assert problem.code == "TFC356"
+    assert problem.code == "TFC357"
     assert "changed while it was read" in problem.what
     assert report.diagnosis == ()
 

@@ -28,9 +28,16 @@ ERRORS = {
     *("separator", "no-header", "header", "entry", "slices", "shard-missing", "shard-short"),
     *("overlap", "hole", "trailing", "crc", "value", "string-size", "unsupported"),
     *("fingerprint", "other-index", "graph-key", "object-key", "graph"),
-    *("state-newest", "index-missing", "unreadable", "unreadable-folder", "shard-unreadable"),
-    "changed",
-    *("stray-slice", "shard-count"),  # TensorFlow cannot read those tensors
+    *(
+        "state-newest",
+        "index-missing",
+        "unmerged",
+        "unreadable",
+        "unreadable-folder",
+        "shard-unreadable",
+        "changed",
+    ),
+    *("stray-slice", "shard-count", "unmerged"),  # TensorFlow cannot read those tensors
 }
 HARMLESS = {
     "padding": INFORMATION,
@@ -39,6 +46,7 @@ HARMLESS = {
     **dict.fromkeys(("nan", "infinite", "all-zero", "constant", "denormal"), WARNING),
     "state-kept": WARNING,
     "graph-shape": WARNING,
+    "state-text": WARNING,
 }
 
 

@@ -6,15 +6,17 @@ command: ``tfckpt ls`` starts fast.
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import os
 import sys
+import threading
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tfckpt_reader import __version__
 from tfckpt_reader.cli import output
-from tfckpt_reader.cli.interrupts import redeliver_interrupts
 from tfckpt_reader.errors import (
     CheckpointError,
     CorruptCheckpointError,
@@ -23,7 +25,7 @@ from tfckpt_reader.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 COMMANDS = {
     "ls": "List the tensors: dtype, shape, size, name.",
@@ -34,18 +36,26 @@ COMMANDS = {
     "graph": "Draw a graph for TensorBoard or Graphviz.",
 }
 """Each command and its line of help."""
+_OPTIONS = {
+    "--latest": "in a folder with several checkpoints and no state file, use the newest",
+    "--json": "print JSON",
+    "--debug": "show the traceback of an error",
+}
+"""Each option of all commands and its line of help."""
 _EXIT_CODES = (
     "Exit code: 0 good; 1 findings or damage; 2 no checkpoint, not readable, or wrong arguments."
 )
 _INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it: 128 and the number of the signal."""
+_DELAY = 0.05
+"""Seconds until a dropped Ctrl-C is delivered again: the finalizer has ended by then."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     debug = False
     try:
-        with output.streams(), redeliver_interrupts():
+        with output.streams(), _redeliver_interrupts():
             parsed = _parse(sys.argv[1:] if arguments is None else arguments)
             debug = parsed.debug
             return int(parsed.run(parsed))
@@ -67,6 +77,33 @@ def _exit_code(error: Exception) -> int:
         return 2
     is_bad = isinstance(error, CorruptCheckpointError | UnsupportedError)
     return 1 if is_bad or error.kind is ErrorKind.INCOMPLETE else 2
+
+
+@contextmanager
+def _redeliver_interrupts() -> Iterator[None]:
+    """Deliver again each Ctrl-C dropped by a finalizer, until the context ends.
+
+    Python drops exceptions raised in a finalizer or a weakref callback, KeyboardInterrupt too: the
+    work would go on as if nobody had pressed Ctrl-C.
+    """
+    previous, ended = sys.unraisablehook, threading.Event()
+
+    def deliver() -> None:
+        if not ended.wait(_DELAY):
+            _thread.interrupt_main()
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            _thread.start_new_thread(deliver, ())  # Thread.start would wait here until it runs
+        else:
+            previous(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        ended.set()
+        sys.unraisablehook = previous
 
 
 def _error_text(error: Exception) -> str:
@@ -100,18 +137,9 @@ def _parser(called: str | None) -> argparse.ArgumentParser:
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary, epilog=_EXIT_CODES)
         if name == called:
-            _add_arguments(command, name)
+            module = import_module(f"{__name__}.{name}")
+            module.add_arguments(command)
+            for option, text in _OPTIONS.items():
+                command.add_argument(option, action="store_true", help=text)
+            command.set_defaults(run=module.run)
     return parser
-
-
-def _add_arguments(command: argparse.ArgumentParser, name: str) -> None:
-    module = import_module(f"{__name__}.{name}")
-    module.add_arguments(command)
-    command.add_argument(
-        "--latest",
-        action="store_true",
-        help="in a folder with several checkpoints and no state file, use the newest",
-    )
-    command.add_argument("--json", action="store_true", help="print JSON")
-    command.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    command.set_defaults(run=module.run)

@@ -11,7 +11,7 @@ from tfckpt_reader.cli.path_argument import CHECKPOINT
 from tfckpt_reader.export import convert_with
 from tfckpt_reader.export.elements import CAST_TYPES
 from tfckpt_reader.export.formats import FORMATS
-from tfckpt_reader.export.options import Options
+from tfckpt_reader.export.plan import Options
 from tfckpt_reader.export.rename import read_list
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.text import count_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add the arguments of ``convert``."""
+    """Add the arguments of ``convert``; the options have the names of `Options`."""
     add = parser.add_argument
     add("path", metavar="PATH", help=CHECKPOINT)
     add("out", metavar="OUT", help="file to write, .npz or .safetensors, or a folder/ for .npy")
@@ -35,28 +35,24 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--strip-prefix", default="", metavar="TEXT", help="remove this prefix from names")
     rule = "replace matches in names; may be repeated, each applies to what the one before left"
     add("--rename", action="append", default=[], metavar="'REGEX=>TEXT'", help=rule)
-    add("--map", metavar="FILE", help=".json or .toml file of names: tensor -> array in OUT")
-    types = tuple(CAST_TYPES)
-    add("--cast", choices=types, help="store all floating-point numbers as this type")
+    names = ".json or .toml file of names: tensor -> array in OUT"
+    add("--map", dest="names", metavar="FILE", help=names)
+    add("--cast", choices=tuple(CAST_TYPES), help="store all floating-point numbers as this type")
     add("--dry-run", action="store_true", help="write nothing; print what would be written")
     add("--force", action="store_true", help="replace OUT if it exists")
-    add(
-        "--skip-unsupported",
-        action="store_true",
-        help="leave out tensors that the format cannot hold (exit code 1 if there are any)",
-    )
-    add(
-        "--raw",
-        action="store_true",
-        help="keep the bits of bfloat16, float8, float4, int4 and int2, as uint16 or uint8",
-    )
+    skip = "leave out tensors that the format cannot hold (exit code 1 if there are any)"
+    add("--skip-unsupported", action="store_true", help=skip)
+    raw = "keep the bits of bfloat16, float8, float4, int4 and int2, as uint16 or uint8"
+    add("--raw", action="store_true", help=raw)
 
 
 def run(arguments: Namespace) -> int:
     """Convert a checkpoint: 0 if every selected tensor was written, 1 if some were skipped."""
+    chosen = {field.name: getattr(arguments, field.name) for field in fields(Options)}
     with output.ProgressBar("convert") as progress:
         location = locate(arguments.path, latest=arguments.latest)
-        done = convert_with(location, arguments.out, _options(arguments), progress)
+        chosen["names"] = read_list(arguments.names) if arguments.names else None
+        done = convert_with(location, arguments.out, Options(**chosen), progress)
     if arguments.json:
         facts = asdict(done)
         output.print_json({"path": facts.pop("path"), "bytes": facts.pop("nbytes"), **facts})
@@ -69,12 +65,6 @@ def run(arguments: Namespace) -> int:
     amount = f"{count_of(len(done.written), 'tensor')}, {size_text(done.nbytes)}"
     output.print_lines(f"{did} {done.path}: {amount}")
     return 1 if done.skipped else 0
-
-
-def _options(arguments: Namespace) -> Options:
-    """Return the options of a conversion; all but ``--map`` have the names of its fields."""
-    values = {f.name: getattr(arguments, f.name) for f in fields(Options) if f.name != "names"}
-    return Options(names=read_list(arguments.map) if arguments.map else None, **values)
 
 
 def _plan_line(array: Array) -> str:

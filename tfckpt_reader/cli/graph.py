@@ -12,9 +12,8 @@ from tfckpt_reader.cli.path_argument import GRAPH, graph_file
 from tfckpt_reader.errors import TensorNotFoundError
 from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
 from tfckpt_reader.graph.render import write_event_file
-from tfckpt_reader.graph.render.dot import drawn
-from tfckpt_reader.graph.render.scopes import MOST_BOXES, Picture, collapsed
-from tfckpt_reader.text import count_of, nearest
+from tfckpt_reader.graph.render.dot import MOST_BOXES, Picture, collapsed, drawn
+from tfckpt_reader.text import count_of, nearest, quoted
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -28,27 +27,18 @@ _MOST_FUNCTIONS = 10
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``graph``."""
-    parser.add_argument("path", metavar="PATH", help=GRAPH)
+    add = parser.add_argument
+    add("path", metavar="PATH", help=GRAPH)
     form = parser.add_mutually_exclusive_group(required=True)
     form.add_argument("--tensorboard", metavar="LOGDIR", help="write an event file for TensorBoard")
-    form.add_argument(
-        "--dot", action="store_true", help="print the graph for Graphviz, with a box per name scope"
-    )
-    parser.add_argument(
-        "--depth",
-        type=int,
-        metavar="N",
-        help="with --dot: name components to keep; 0 keeps one, and merges conv and conv_1"
-        " (default: as many as stay readable)",
-    )
-    parser.add_argument("--function", metavar="NAME", help="with --dot: draw this function")
-    parser.add_argument(
-        "--subgraph",
-        action="append",
-        default=[],
-        metavar="OUT",
-        help="draw only what this tensor or operation depends on; may be repeated",
-    )
+    dot = "print the graph for Graphviz, with a box per name scope"
+    form.add_argument("--dot", action="store_true", help=dot)
+    depth = "name components to keep; 0 keeps one, and merges conv and conv_1"
+    default = "(default: as many as stay readable)"
+    add("--depth", type=int, metavar="N", help=f"with --dot: {depth} {default}")
+    add("--function", metavar="NAME", help="with --dot: draw this function")
+    only = "draw only what this tensor or operation depends on; may be repeated"
+    add("--subgraph", action="append", default=[], metavar="OUT", help=only)
 
 
 def run(arguments: Namespace) -> int:
@@ -82,7 +72,7 @@ def _function(meta: MetaGraph, name: str) -> Function:
         names = list(meta.functions)
         listed = nearest(name, names) or names[:_MOST_FUNCTIONS]
         raise TensorNotFoundError(
-            f"there is no function {name!r}",
+            f"there is no function {quoted(name)}",
             file=meta.file,
             advice=f"There is: {', '.join(listed) or 'none'}",
         )

@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``ls``."""
-    parser.add_argument("path", metavar="PATH", help=CHECKPOINT)
-    parser.add_argument(
-        "glob", metavar="GLOB", nargs="*", default=[], help="list only names that match"
-    )
-    parser.add_argument("--sort", choices=("name", "size"), default="name", help="order of lines")
+    add = parser.add_argument
+    add("path", metavar="PATH", help=CHECKPOINT)
+    add("glob", metavar="GLOB", nargs="*", default=[], help="list only names that match")
+    add("--sort", choices=("name", "size"), default="name", help="order of lines")
 
 
 def run(arguments: Namespace) -> int:

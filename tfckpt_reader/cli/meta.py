@@ -10,10 +10,11 @@ from tfckpt_reader.cli.describe.interface import (
     interface_lines,
     signature_facts,
     signature_lines,
+    variable_facts,
+    variable_lines,
 )
 from tfckpt_reader.cli.describe.operation import is_damaged, operation_facts, operation_lines
 from tfckpt_reader.cli.describe.summary import problem_lines, summary_facts, summary_lines
-from tfckpt_reader.cli.describe.variables import variable_facts, variable_lines
 from tfckpt_reader.cli.path_argument import GRAPH, graph_file
 from tfckpt_reader.errors import TensorNotFoundError
 from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
@@ -27,17 +28,12 @@ if TYPE_CHECKING:
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``meta``."""
     parser.add_argument("path", metavar="PATH", help=GRAPH)
-    one = parser.add_mutually_exclusive_group()
-    one.add_argument(
-        "--ops",
-        nargs="?",
-        const="*",
-        metavar="GLOB",
-        help="list all operations, or those like GLOB",
-    )
-    one.add_argument("--op", metavar="NAME", help="describe one operation")
-    one.add_argument("--variables", action="store_true", help="list the variables")
-    one.add_argument("--signatures", action="store_true", help="list inputs and outputs")
+    add = parser.add_mutually_exclusive_group().add_argument
+    ops = "list all operations, or those like GLOB"
+    add("--ops", nargs="?", const="*", metavar="GLOB", help=ops)
+    add("--op", metavar="NAME", help="describe one operation")
+    add("--variables", action="store_true", help="list the variables")
+    add("--signatures", action="store_true", help="list inputs and outputs")
     parser.add_argument("--trainable", action="store_true", help="list the trainable variables")
 
 

@@ -124,11 +124,7 @@ class ProgressBar:
 
     def __call__(self, done: int, total: int) -> None:
         """Show the bytes done, of their total."""
-        if not self._wanted:
-            return
-        if self._bar is None:
-            if time.monotonic() - self._began < _PATIENCE:
-                return
+        if self._wanted and self._bar is None and time.monotonic() - self._began >= _PATIENCE:
             self._start(total)
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total)

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, TypeVar
 from tfckpt_reader.checkpoint import open_location
 from tfckpt_reader.cli import output
 from tfckpt_reader.errors import CheckpointNotFoundError, CorruptCheckpointError
-from tfckpt_reader.paths.companions import graph_file_of, saved_model_file
+from tfckpt_reader.paths.companions import (
+    SAVED_MODEL_FILES,
+    graph_file_of,
+    saved_model_file,
+    saved_model_of,
+)
+from tfckpt_reader.paths.layout import checkpoints_in
 from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.paths.saver import saver_version
 from tfckpt_reader.paths.unchanged import read_unchanged
 from tfckpt_reader.storage.filesystem import is_file, is_folder, list_names
 from tfckpt_reader.text import count_of
@@ -60,31 +67,49 @@ def graph_file(arguments: Namespace) -> str:
             return path
         raise
     except CheckpointNotFoundError:
-        names = list_names(path) if is_folder(path) else []
-        metas = [name for name in names if name.endswith(".meta")]
-        if not metas:
+        graphs = _graphs_in(path)
+        if not graphs:
             raise
-        return _only(metas, path)
+        return _only(graphs, path)
     output.print_notes(location.notes)
     file = graph_file_of(location.prefix)
-    if file is None:
+    if file is not None:
+        return file
+    if graphs := _graphs_in(path):
+        return _only(graphs, path)
+    model = saved_model_of(location.prefix)
+    if model is not None:
         raise CheckpointNotFoundError(
-            "there is no graph beside this checkpoint",
-            file=f"{location.prefix}.meta",
-            advice="Copy the .meta file too; checkpoints of TensorFlow 2 have none",
+            "the graph of this SavedModel is missing",
+            file=os.path.join(model, SAVED_MODEL_FILES[0]),
+            advice="Copy it too: it lies beside the folder `variables`",
         )
-    return file
+    raise CheckpointNotFoundError(
+        "there is no graph beside this checkpoint",
+        file=f"{location.prefix}.meta",
+        advice="Copy the .meta file too; checkpoints of TensorFlow 2 have none",
+    )
+
+
+def _graphs_in(path: str) -> list[str]:
+    """Return the names of all graphs in a folder; none for a path of another kind."""
+    metas = [name for name in list_names(path) if name.endswith(".meta")] if is_folder(path) else []
+    return [name for name in metas if saver_version(os.path.join(path, name)) is not None] or metas
 
 
 def _only(names: list[str], folder: str) -> str:
-    """Return the .meta file of a folder without checkpoints, if there is only one."""
+    """Return the .meta file of a folder, if there is only one.
+
+    It can be that of a checkpoint which the state file does not name, or of none.
+    """
     if len(names) > 1:
         more = " …" if len(names) > _MOST_NAMES else ""
+        none = "" if checkpoints_in(folder) else ", and no checkpoint"
         raise CheckpointNotFoundError(
-            f"there are {count_of(len(names), 'graph')} in this folder, and no checkpoint",
+            f"there are {count_of(len(names), 'graph')} in this folder{none}",
             file=folder,
             advice=f"Name one: {', '.join(names[:_MOST_NAMES])}{more}",
         )
     file = os.path.join(folder, names[0])
-    output.print_notes((f"{file} is the only graph in {folder}, which has no checkpoint",))
+    output.print_notes((f"{file} is the only graph in {folder}, and was read",))
     return file

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader import __version__
 from tfckpt_reader.cli import output
-from tfckpt_reader.paths.layout import DATA_FILE, is_table
+from tfckpt_reader.paths.layout import is_table
+from tfckpt_reader.paths.listing import DATA_FILE
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -136,7 +136,6 @@ def _reports(
 def _print_reports(
     reports: list[Report], errors: list[CheckpointError], arguments: argparse.Namespace
 ) -> None:
-    """Print one report, or several and their total."""
     many = arguments.all or len(arguments.path) > 1
     if arguments.json:
         from tfckpt_reader.verification.reports.json_report import document, documents
@@ -165,7 +164,6 @@ def _verdict(report: Report) -> list[str]:
 
 
 def _total(reports: list[Report], failed: int) -> str:
-    """Return the result of many reports, in a line."""
     checkpoints = [report for report in reports if report.version]
     bad = sum(not report.ok for report in checkpoints)
     warned = sum(report.ok and _count(report, WARNING) > 0 for report in checkpoints)

@@ -2,7 +2,7 @@
 
 Knows no file and no block.
 
-Every decoder takes a buffer, an offset and a limit, and returns the value with the offset behind
+Every decoder takes a buffer, an offset and a limit, and returns the value with the offset after
 it. Offsets in errors count from the start of the buffer.
 
 * A *varint* is base 128, least significant group first, bit 7 set on all bytes but the last
@@ -20,7 +20,7 @@ _U64 = (1 << 64) - 1
 
 
 def decode_varint(data: bytes | memoryview, offset: int, limit: int) -> tuple[int, int]:
-    """Return the unsigned 64-bit varint at `offset` and the offset behind it.
+    """Return the unsigned 64-bit varint at `offset` and the offset after it.
 
     Bits above the 64th are dropped, as TensorFlow does.
 
@@ -40,7 +40,7 @@ def decode_varint(data: bytes | memoryview, offset: int, limit: int) -> tuple[in
 
 
 def decode_varint32(data: bytes | memoryview, offset: int, limit: int) -> tuple[int, int]:
-    """Return the unsigned 32-bit varint at `offset` and the offset behind it."""
+    """Return the unsigned 32-bit varint at `offset` and the offset after it."""
     value, end = decode_varint(data, offset, limit)
     if value > 0xFFFFFFFF or end - offset > 5:
         raise CorruptCheckpointError(
@@ -59,19 +59,19 @@ def encode_varint(value: int) -> bytes:
     return bytes(groups)
 
 
-def ordered_number(value: int) -> bytes:
+def encode_ordered_number(value: int) -> bytes:
     """Return a count byte and the big-endian bytes of a number >= 0."""
     size = (value.bit_length() + 7) // 8
     return bytes([size]) + value.to_bytes(size, "big")
 
 
-def ordered_string(value: bytes) -> bytes:
+def encode_ordered_string(value: bytes) -> bytes:
     """Return the string with each 00 as 00 ff and each ff as ff 00, and its terminator 00 01."""
     parts = [part.replace(b"\xff", b"\xff\x00") for part in value.split(b"\x00")]
     return b"\x00\xff".join(parts) + b"\x00\x01"
 
 
-def ordered_signed(value: int) -> bytes:
+def encode_ordered_signed(value: int) -> bytes:
     """Return a signed number as n bytes of two's complement, the first n bits flipped.
 
     n is the smallest with 7n - 1 bits for the magnitude; the flipped bits encode n.

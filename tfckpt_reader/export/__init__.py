@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.checkpoint import open_location
 from tfckpt_reader.export.destination import Destination
 from tfckpt_reader.export.guard import public_name, require_outside
-from tfckpt_reader.export.options import DEFAULTS, Options
-from tfckpt_reader.export.plan import Plan, make_plan
+from tfckpt_reader.export.plan import Options, Plan, make_plan
 from tfckpt_reader.export.transfer import Job
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.paths.unchanged import Unchanged, read_unchanged
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.paths.layout import Location
     from tfckpt_reader.progress import Progress
+
+_DEFAULTS = Options()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +62,26 @@ class Conversion:
     """Its arrays, with the tensors in the order of the checkpoint."""
     overflows: dict[str, int] = field(default_factory=dict)
     """Name of a tensor -> numbers made infinite by a cast."""
+    underflows: dict[str, int] = field(default_factory=dict)
+    """Name of a tensor -> numbers that a cast made zero or, as subnormals, less exact."""
 
 
 def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its own
     src: str | os.PathLike[str] | bytes | Location,
     dst: str | os.PathLike[str],
     *,
-    include: Sequence[str] = DEFAULTS.include,
-    exclude: Sequence[str] = DEFAULTS.exclude,
-    strip_prefix: str = DEFAULTS.strip_prefix,
-    rename: Sequence[str] = DEFAULTS.rename,
-    names: Mapping[str, str] | None = DEFAULTS.names,
-    cast: str | None = DEFAULTS.cast,
-    raw: bool = DEFAULTS.raw,
-    format: str | None = DEFAULTS.format,  # noqa: A002 - its usual name
-    compress: bool = DEFAULTS.compress,
-    force: bool = DEFAULTS.force,
-    skip_unsupported: bool = DEFAULTS.skip_unsupported,
-    dry_run: bool = DEFAULTS.dry_run,
+    include: Sequence[str] = _DEFAULTS.include,
+    exclude: Sequence[str] = _DEFAULTS.exclude,
+    strip_prefix: str = _DEFAULTS.strip_prefix,
+    rename: Sequence[str] = _DEFAULTS.rename,
+    names: Mapping[str, str] | None = _DEFAULTS.names,
+    cast: str | None = _DEFAULTS.cast,
+    raw: bool = _DEFAULTS.raw,
+    format: str | None = _DEFAULTS.format,  # noqa: A002 - its usual name
+    compress: bool = _DEFAULTS.compress,
+    force: bool = _DEFAULTS.force,
+    skip_unsupported: bool = _DEFAULTS.skip_unsupported,
+    dry_run: bool = _DEFAULTS.dry_run,
     on_progress: Progress | None = None,
 ) -> Conversion:
     """Write the tensors of a checkpoint to an .npz or a .safetensors file, or a folder of .npy.
@@ -140,7 +143,7 @@ def convert_with(
     progress: Progress = no_progress,
 ) -> Conversion:
     """Convert a checkpoint as `convert` does, with the options in one record."""
-    destination = Destination.of(os.fspath(dst), options)
+    destination = Destination.of(os.fspath(dst), options.format, compress=options.compress)
     destination.require_writable(force=options.force or options.dry_run)
     location = locate(src)
     require_outside(location, destination.path)
@@ -162,9 +165,14 @@ def convert_with(
 
 def _conversion(path: str, plan: Plan, notes: Sequence[str]) -> Conversion:
     overflows = {name: cast.overflows for name, cast in plan.casts.items() if cast.overflows}
-    infinite = [
-        f"{name}: {count_of(count, 'number')} too large for the type became infinite"
-        for name, count in overflows.items()
+    underflows = {name: cast.underflows for name, cast in plan.casts.items() if cast.underflows}
+    changed = [
+        f"{name}: {count_of(count, 'number')} too {size} for the type became {result}"
+        for counts, size, result in (
+            (overflows, "large", "infinite"),
+            (underflows, "small", "zero or less exact"),
+        )
+        for name, count in counts.items()
     ]
     arrays = tuple(
         Array(array.spec.name, array.name, array.type_name, array.shape, array.nbytes)
@@ -175,7 +183,8 @@ def _conversion(path: str, plan: Plan, notes: Sequence[str]) -> Conversion:
         plan.written,
         plan.skipped,
         sum(array.nbytes for array in arrays),
-        (*notes, *plan.notes, *infinite),
+        (*notes, *plan.notes, *changed),
         arrays,
         overflows,
+        underflows,
     )

@@ -6,17 +6,15 @@ Knows no tensor.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.export.formats import FORMATS
 from tfckpt_reader.storage.atomic import atomic_file, atomic_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from tfckpt_reader.export.formats.base import Format
-    from tfckpt_reader.export.options import Options
 
 _SLASHES = tuple(filter(None, (os.sep, os.altsep)))
 
@@ -29,16 +27,16 @@ class Destination(NamedTuple):
     format: Format
 
     @classmethod
-    def of(cls, path: str, options: Options) -> Destination:
-        """Return the destination at a path; its suffix selects the format if no option does.
+    def of(cls, path: str, name: str | None, *, compress: bool) -> Destination:
+        """Return the destination at a path; its suffix selects the format unless `name` does.
 
         Raises:
             ValueError: the format is unknown, or cannot be compressed.
         """
-        name = options.format or _format_name(path)
+        name = name or _format_name(path)
         if name not in FORMATS:
             raise ValueError(f"there is no format {name!r}, only {', '.join(FORMATS)}")
-        if options.compress and not FORMATS[name].can_compress:
+        if compress and not FORMATS[name].can_compress:
             compressible = " or ".join(f".{key}" for key in FORMATS if FORMATS[key].can_compress)
             raise ValueError(f"{path}: only an {compressible} can be compressed")
         stripped = path.rstrip("".join(_SLASHES)) if FORMATS[name].is_folder else path
@@ -61,19 +59,14 @@ class Destination(NamedTuple):
             raise FileExistsError(f"{path} exists already; --force (force=True) replaces it")
         self.format.files_to_replace(path)
 
-    @contextmanager
-    def written(self) -> Iterator[IO[bytes] | str]:
+    def written(self) -> AbstractContextManager[IO[bytes] | str]:
         """Yield a new file, or the path of a new folder; rename it to `path` on success."""
         if self.format.is_folder:
-            with atomic_folder(self.path, self.format.files_to_replace(self.path)) as folder:
-                yield folder
-        else:
-            with atomic_file(self.path) as file:
-                yield file
+            return atomic_folder(self.path, self.format.files_to_replace(self.path))
+        return atomic_file(self.path)
 
 
 def _format_name(path: str) -> str:
-    """Return the name of the format with the suffix of a path."""
     for name, file_format in FORMATS.items():
         if path.endswith(_SLASHES if file_format.suffix == "/" else file_format.suffix):
             return name

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Encode = Callable[[memoryview], memoryview]
+    """Converts whole little-endian elements to as many of another type. Called on any thread."""
+
 _SMALL_FLOATS: dict[DataType, tuple[int, int, int, str]] = {
     DataType.FLOAT8_E5M2: (5, 2, 15, "ieee"),
     DataType.FLOAT8_E4M3FN: (4, 3, 7, "fn"),
@@ -33,23 +36,32 @@ _SMALL_FLOATS: dict[DataType, tuple[int, int, int, str]] = {
 """Bits of exponent, bits of mantissa, bias, and the kind, for the NaNs."""
 
 
-class Widening(NamedTuple):
-    """A wider type, and the conversion to it."""
+class Encoding(NamedTuple):
+    """A type for the elements of a tensor, and the conversion to it."""
 
     dtype: DataType
-    convert: Callable[[memoryview], memoryview]
+    encode: Encode | None = None
+    """None: the elements stay as they are."""
+
+    def after(self, first: Encode | None) -> Encoding:
+        """Return the encoding that converts the elements with `first` beforehand."""
+        if first is None:
+            return self
+        then = self.encode
+        return self._replace(encode=first if then is None else lambda data: then(first(data)))
 
 
-def widened(dtype: DataType) -> Widening | None:
-    """Return the widening of a type missing in NumPy; None for NumPy's own types."""
+@cache
+def widened(dtype: DataType) -> Encoding | None:
+    """Return a type missing in NumPy as a wider type; None for NumPy's own types."""
     if dtype is DataType.BFLOAT16:
-        return Widening(DataType.FLOAT32, _widen_bfloat16)
+        return Encoding(DataType.FLOAT32, _widen_bfloat16)
     if dtype in _SMALL_FLOATS:
-        return Widening(DataType.FLOAT32, _small_float_widener(dtype))
+        return Encoding(DataType.FLOAT32, _small_float_widener(dtype))
     if dtype.bits and str(dtype).startswith("u"):
-        return Widening(DataType.UINT8, memoryview)
+        return Encoding(DataType.UINT8)
     if dtype.bits:
-        return Widening(DataType.INT8, _sign_extender(dtype.bits))
+        return Encoding(DataType.INT8, _sign_extender(dtype.bits))
     return None
 
 
@@ -59,27 +71,18 @@ def _widen_bfloat16(data: memoryview) -> memoryview:
     return (np.frombuffer(data, "<u2").astype("<u4") << 16).astype("<u4").view(np.uint8).data
 
 
-def _sign_extender(bits: int) -> Callable[[memoryview], memoryview]:
+def _sign_extender(bits: int) -> Encode:
     table = bytes(
         (((n & (1 << bits) - 1) ^ (1 << bits - 1)) - (1 << bits - 1)) & 0xFF for n in range(256)
     )
     return lambda data: memoryview(bytes(data).translate(table))
 
 
-def _small_float_widener(dtype: DataType) -> Callable[[memoryview], memoryview]:
+def _small_float_widener(dtype: DataType) -> Encode:
     import numpy as np
 
-    table = small_float_values(dtype).astype("<f4")
+    table = np.array([_small_float(byte, *_SMALL_FLOATS[dtype]) for byte in range(256)], "<f4")
     return lambda data: table[np.frombuffer(data, np.uint8)].view(np.uint8).data
-
-
-@cache
-def small_float_values(dtype: DataType) -> NDArray[np.float32]:
-    """Return the value of each of the 256 bytes, for an 8-bit or 4-bit float type."""
-    import numpy as np
-
-    values = np.array([_small_float(byte, *_SMALL_FLOATS[dtype]) for byte in range(256)])
-    return values.astype(np.float32)
 
 
 def _small_float(byte: int, exponent_bits: int, mantissa_bits: int, bias: int, kind: str) -> float:
@@ -100,24 +103,25 @@ def _small_float(byte: int, exponent_bits: int, mantissa_bits: int, bias: int, k
     return sign * (mantissa + (1 << mantissa_bits)) * 2.0 ** (exponent - bias - mantissa_bits)
 
 
-CAST_TYPES = {
-    "float32": DataType.FLOAT32,
-    "float16": DataType.FLOAT16,
-    "bfloat16": DataType.BFLOAT16,
-}
+CAST_TYPES = {str(t): t for t in (DataType.FLOAT32, DataType.FLOAT16, DataType.BFLOAT16)}
 """Values of the option ``cast`` -> type."""
+_SMALLEST_NORMAL = {
+    DataType.FLOAT32: 2.0**-126,
+    DataType.FLOAT16: 2.0**-14,
+    DataType.BFLOAT16: 2.0**-126,
+}
+"""Smaller numbers lose digits, or become zero."""
 
 _NUMPY_FLOATS = (DataType.FLOAT16, DataType.FLOAT32, DataType.FLOAT64)
 
 
 def is_floating(dtype: DataType) -> bool:
     """Return whether elements are floating-point numbers, not complex ones."""
-    wider = widened(dtype)
-    return dtype in _NUMPY_FLOATS or (wider is not None and wider.dtype is DataType.FLOAT32)
+    return (widened(dtype) or Encoding(dtype)).dtype in _NUMPY_FLOATS
 
 
 class Cast:
-    """Rounds the elements of one tensor to another type, and counts overflows.
+    """Rounds the elements of one tensor to another type, and counts the damage.
 
     May be called on any thread.
 
@@ -130,22 +134,25 @@ class Cast:
         self.target = target
         self.overflows = 0
         """Finite numbers too large for the target type: they became infinities."""
-        self._widen = widened(source)
-        self._wide = to_numpy(self._widen.dtype if self._widen else source).newbyteorder("<")
+        self.underflows = 0
+        """Numbers too small for the target type: they became zero, or lost digits as subnormals."""
+        wide_type, self._widen = widened(source) or Encoding(source)
+        self._wide = to_numpy(wide_type).newbyteorder("<")
         self._lock = threading.Lock()
 
     def __call__(self, data: memoryview) -> memoryview:
         """Return the bytes of the elements in the target type."""
         import numpy as np
 
-        wide = data if self._widen is None else self._widen.convert(data)
-        numbers = np.frombuffer(wide, self._wide)
+        numbers = np.frombuffer(self._widen(data) if self._widen else data, self._wide)
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             rounded, infinite = _rounded(numbers, self.target)
         overflows = int(np.count_nonzero(infinite & np.isfinite(numbers)))
-        if overflows:
+        underflows = _underflows(numbers, rounded, self.target)
+        if overflows or underflows:
             with self._lock:
                 self.overflows += overflows
+                self.underflows += underflows
         return rounded.view(np.uint8).data
 
 
@@ -158,6 +165,19 @@ def _rounded(numbers: NDArray[Any], target: DataType) -> tuple[NDArray[Any], NDA
         return bits, (bits & 0x7FFF) == 0x7F80
     rounded = numbers.astype(to_numpy(target).newbyteorder("<"))
     return rounded, np.isinf(rounded)
+
+
+def _underflows(numbers: NDArray[Any], rounded: NDArray[Any], target: DataType) -> int:
+    """Return how many numbers are below the target's normal range and were changed by rounding."""
+    import numpy as np
+
+    small = np.abs(numbers) < _SMALLEST_NORMAL[target]
+    if not small.any():
+        return 0
+    after = rounded[small]
+    if target is DataType.BFLOAT16:
+        after = (after.astype("<u4") << 16).view("<f4")
+    return int(np.count_nonzero(after.astype("<f8") != numbers[small].astype("<f8")))
 
 
 def _bfloat16_bits(numbers: NDArray[Any]) -> NDArray[np.uint16]:

@@ -1,4 +1,4 @@
-"""The plan of a conversion: the tensors to write, their names and their encodings.
+"""The plan of a conversion: its options, the tensors to write, their names and their encodings.
 
 Reads no numbers and writes nothing. All refusals are collected and reported at once.
 """
@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError
-from tfckpt_reader.export.arrays import OutputArray
 from tfckpt_reader.export.elements import CAST_TYPES, Cast, is_floating
-from tfckpt_reader.export.rename import Rule, collisions, renamed
+from tfckpt_reader.export.rename import collisions, renamed
+from tfckpt_reader.export.transfer import OutputArray
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.names import select
-from tfckpt_reader.text import count_of, shortened
+from tfckpt_reader.text import count_of, quoted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -24,8 +25,35 @@ if TYPE_CHECKING:
     from tfckpt_reader.checkpoint import Checkpoint
     from tfckpt_reader.export.destination import Destination
     from tfckpt_reader.export.formats.base import Format
-    from tfckpt_reader.export.options import Options
     from tfckpt_reader.tensor.spec import TensorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of `convert`, under the names of its keyword arguments, and their defaults.
+
+    The docstring of `convert` documents each.
+
+    Raises:
+        ValueError: no float can be cast to `cast`.
+    """
+
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    strip_prefix: str = ""
+    rename: Sequence[str] = ()
+    names: Mapping[str, str] | None = None
+    cast: str | None = None
+    raw: bool = False
+    format: str | None = None
+    compress: bool = False
+    force: bool = False
+    skip_unsupported: bool = False
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if self.cast is not None and self.cast not in CAST_TYPES:
+            raise ValueError(f"cannot cast to {self.cast!r}, only to {', '.join(CAST_TYPES)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +62,10 @@ class Plan:
 
     written: tuple[str, ...]
     """Names of the tensors to write."""
-    arrays: tuple[OutputArray, ...]
+    arrays: Sequence[OutputArray]
     skipped: dict[str, str]
     """Name -> reason for leaving it out."""
-    notes: tuple[str, ...]
+    notes: Sequence[str]
     casts: dict[str, Cast]
     """Name -> its cast, if it has one."""
 
@@ -54,12 +82,11 @@ def make_plan(
     """
     path, to = destination
     selected, notes = _selected(ckpt, options)
-    rules = [Rule.parse(text) for text in options.rename]
     listed = options.names or {}
-    notes += [f"there is no tensor {name!r} to rename" for name in listed if name not in ckpt.specs]
-    names, without_effect = renamed(
-        selected, strip_prefix=options.strip_prefix, rules=rules, listed=listed
-    )
+    notes += [
+        f"there is no tensor {quoted(name)} to rename" for name in listed if name not in ckpt.specs
+    ]
+    names, without_effect = renamed(selected, options.strip_prefix, options.rename, listed)
     skipped = _refusals(selected, names, to, ())
     held = {name: spec for name, spec in selected.items() if name not in skipped}
     skipped |= _refusals(held, names, to, {to.collision_key(names[name]) for name in held})
@@ -68,7 +95,7 @@ def make_plan(
     colliding = collisions({name: names[name] for name in specs}, to.collision_key)
     if refused or colliding:
         raise _error(path, refused, colliding)
-    casts = _casts(specs, options)
+    casts = _casts(specs, options.cast)
     arrays: list[OutputArray] = []
     for name, spec in specs.items():
         arrays += _arrays(ckpt, spec, names[name], to, casts.get(name), raw=options.raw)
@@ -76,7 +103,7 @@ def make_plan(
     if reason:
         raise UnsupportedError(reason, file=path, advice="Leave some out with --exclude")
     notes += [*without_effect, *_split_strings(arrays)]
-    return Plan(tuple(specs), tuple(arrays), skipped, tuple(notes), casts)
+    return Plan(tuple(specs), arrays, skipped, notes, casts)
 
 
 def _selected(ckpt: Checkpoint, options: Options) -> tuple[dict[str, TensorSpec], list[str]]:
@@ -132,10 +159,10 @@ def _error(path: str, refused: dict[str, str], colliding: dict[str, str]) -> Uns
     )
 
 
-def _casts(specs: Mapping[str, TensorSpec], options: Options) -> dict[str, Cast]:
-    if options.cast is None:
+def _casts(specs: Mapping[str, TensorSpec], cast: str | None) -> dict[str, Cast]:
+    if cast is None:
         return {}
-    target = CAST_TYPES[options.cast]
+    target = CAST_TYPES[cast]
     return {
         name: Cast(spec.dtype, target)
         for name, spec in specs.items()
@@ -149,17 +176,15 @@ def _arrays(
     encoding = to.encoding(spec.dtype if cast is None else cast.target, raw=raw)
     if encoding is None:
         return to.string_arrays(name, spec, partial(ckpt.read, spec.name, check=True))
-    return (OutputArray.numeric(name, spec, encoding.after(cast)),)
+    dtype, encode = encoding.after(cast)
+    return (OutputArray(name, to.type_names[dtype], spec.shape, dtype.itemsize, spec, encode),)
 
 
 def _split_strings(arrays: Sequence[OutputArray]) -> list[str]:
     """Return a note for each tensor of strings in two arrays."""
-    names: dict[str, list[str]] = {}
-    for array in arrays:
-        names.setdefault(array.spec.name, []).append(array.name)
-    shapes = {array.spec.name: list(array.spec.shape) for array in arrays}
     return [
-        f"{name}: strings of shape {shapes[name]}, stored as {' and '.join(both)}"
-        for name, both in names.items()
-        if len(both) > 1
+        f"{one.spec.name}: strings of shape {list(one.spec.shape)}, "
+        f"stored as {one.name} and {other.name}"
+        for one, other in pairwise(arrays)
+        if one.spec is other.spec
     ]

@@ -7,44 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-ARROW = "=>"
-
-
-class Rule(NamedTuple):
-    """Replaces every match of a regular expression."""
-
-    pattern: re.Pattern[str]
-    replacement: str
-
-    @classmethod
-    def parse(cls, text: str) -> Rule:
-        """Return the rule ``REGEX=>REPLACEMENT``; groups are written as for `re.sub`.
-
-        Raises:
-            ValueError: the text is not a valid rule.
-        """
-        regex, arrow, replacement = text.partition(ARROW)
-        if not arrow:
-            raise ValueError(f"a rule to rename is written REGEX{ARROW}REPLACEMENT, not {text!r}")
-        try:
-            rule = cls(re.compile(regex), replacement)
-            rule.pattern.sub(replacement, "")  # checks the groups, with or without a match
-        except (re.error, IndexError, RecursionError, OverflowError) as error:
-            raise ValueError(f"{text!r} is not a valid rule to rename: {error}") from error
-        return rule
-
 
 def renamed(
-    names: Iterable[str],
-    *,
-    strip_prefix: str = "",
-    rules: Sequence[Rule] = (),
-    listed: Mapping[str, str] | None = None,
+    names: Iterable[str], strip_prefix: str, rules: Sequence[str], listed: Mapping[str, str]
 ) -> tuple[dict[str, str], list[str]]:
     """Return each tensor's name in the destination, and a note for each step without effect.
 
@@ -53,24 +23,38 @@ def renamed(
     Args:
         names: The tensors' names.
         strip_prefix: Removed from the beginning of names, first.
-        rules: Applied one after another to the rest.
+        rules: ``REGEX=>REPLACEMENT``, applied one after another to the rest. Groups are written as
+            for `re.sub`.
         listed: Name -> name in the destination; overrides everything else.
+
+    Raises:
+        ValueError: a rule is not valid.
     """
     before, notes = list(names), []
     if not any(name.startswith(strip_prefix) for name in before):
         notes.append(f"no name begins with {strip_prefix!r}")
     after = [name.removeprefix(strip_prefix) for name in before]
-    for pattern, replacement in rules:
+    for pattern, replacement in [_parsed(rule) for rule in rules]:
         if not any(pattern.search(name) for name in after):
             notes.append(f"no name matches {pattern.pattern!r}")
         after = [pattern.sub(replacement, name) for name in after]
     new_names = dict(zip(before, after, strict=True))
-    return new_names | {n: new for n, new in (listed or {}).items() if n in new_names}, notes
+    return new_names | {n: new for n, new in listed.items() if n in new_names}, notes
 
 
-def collisions(
-    new_names: Mapping[str, str], collision_key: Callable[[str], str] = lambda name: name
-) -> dict[str, str]:
+def _parsed(rule: str) -> tuple[re.Pattern[str], str]:
+    regex, arrow, replacement = rule.partition("=>")
+    if not arrow:
+        raise ValueError(f"a rule to rename is written REGEX=>REPLACEMENT, not {rule!r}")
+    try:
+        pattern = re.compile(regex)
+        pattern.sub(replacement, "")  # checks the groups, with or without a match
+    except (re.error, IndexError, RecursionError, OverflowError) as error:
+        raise ValueError(f"{rule!r} is not a valid rule to rename: {error}") from error
+    return pattern, replacement
+
+
+def collisions(new_names: Mapping[str, str], collision_key: Callable[[str], str]) -> dict[str, str]:
     """Return the tensors with colliding names in the destination: name -> reason.
 
     Args:

@@ -1,4 +1,4 @@
-"""Copy the bytes of tensors to their offsets in files: read, checked and written on threads.
+"""The arrays of an export, and the transfer of their bytes to their offsets in files, on threads.
 
 Knows no format. All offsets are known beforehand, so arrays may be written in any order.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import CASTAGNOLI, IEEE, PartialChecksums, crc32c
@@ -17,8 +18,9 @@ from tfckpt_reader.text import count_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from tfckpt_reader.export.arrays import OutputArray
+    from tfckpt_reader.export.elements import Encode
     from tfckpt_reader.formats.reader import OnRead, Reader
+    from tfckpt_reader.tensor.spec import TensorSpec
 
     ArraySink = Callable[[int, int, bytes | memoryview], None]
     """Writes bytes of an array, given its number and the count of its bytes before them. Called on
@@ -26,6 +28,29 @@ if TYPE_CHECKING:
 
 _CHECKSUMS = {IEEE: zlib.crc32, CASTAGNOLI: crc32c}
 """Polynomial -> checksum function."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputArray:
+    """An array to write. Its bytes are a tensor's, encoded if necessary, or come in chunks."""
+
+    name: str
+    """Name in the destination."""
+    type_name: str
+    """The type in the format's spelling."""
+    shape: tuple[int, ...]
+    itemsize: int
+    """Bytes per element in the destination."""
+    spec: TensorSpec
+    """The tensor it comes from."""
+    encode: Encode | None = None
+    chunks: Callable[[], Iterator[bytes | memoryview]] | None = None
+    """Yields the bytes of an array of strings; None for numbers."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its elements in the destination, known before they are written."""
+        return prod(self.shape) * self.itemsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +115,7 @@ def array_bytes(job: Job, array: OutputArray) -> Iterator[bytes | memoryview]:
             job.on_read(len(made))
             yield made
         return
-    for data in job.reader.blocks(array.spec):
+    for data in job.reader.chunks(array.spec):
         job.on_read(len(data))
         yield data if array.encode is None else array.encode(data)
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tfckpt_reader.tensor.spec import TensorSpec
 
     Sink = Callable[[int, int, memoryview], object]
-    """Called on any thread with a number, the bytes that lie before, and some whole elements,
-    normalised but little-endian. Their buffer is overwritten when it returns.
+    """Called on any thread with the number of a tensor, an offset in its bytes, and a chunk: whole
+    elements from there on, as portable bytes (``tensor.dense``). It is overwritten on return.
     """
 
     OnRead = Callable[[int], None]
@@ -55,11 +55,11 @@ class Reader(Protocol):
     ) -> NDArray[Any]:
         """Return some rows, owned, or written into `out`, a C-contiguous array of their shape."""
 
-    def blocks(self, spec: TensorSpec) -> Iterator[memoryview]:
-        """Yield a numeric tensor's bytes in C order, little-endian, whole elements at a time.
+    def chunks(self, spec: TensorSpec) -> Iterator[memoryview]:
+        """Yield a numeric tensor's portable bytes in C order, whole elements at a time.
 
-        A block is overwritten when the next is asked for. The crc is compared at the end: no block
-        may be trusted until the iteration is over.
+        A chunk is overwritten by the next. The crc is compared at the end: no chunk may be trusted
+        until the iteration is over.
         """
 
     def read_many(
@@ -85,8 +85,8 @@ def read_in_order(
     """Do as `Reader.read_many` for numbered tensors, one after another."""
     for number, spec in specs:
         done = 0
-        for block in reader.blocks(spec):
-            sink(number, done, block)
-            done += len(block)
+        for chunk in reader.chunks(spec):
+            sink(number, done, chunk)
+            done += len(chunk)
             if on_read is not None:
-                on_read(len(block))
+                on_read(len(chunk))

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.text import count_of, quoted
@@ -28,28 +28,27 @@ _LOOP_BACK = {"NextIteration", "RefNextIteration"}
 """Ops that close a while loop, the only legal cycle of a graph."""
 
 
-class Naming(NamedTuple):
-    """The names of tensors in inputs."""
-
-    origin: Callable[[str], str]
-    """Return the node, or the argument, of a tensor."""
-    canonical: Callable[[str], str]
-    """Return the canonical name of a tensor: inputs may use several."""
-
-
 class Connectivity:
     """The inputs of all nodes.
 
     Args:
         nodes: The nodes.
         numbers: Name -> number of the node; ARGUMENT for an argument.
-        naming: The names of tensors in inputs.
+        origin: Returns the node, or the argument, of a tensor.
+        canonical: Returns the canonical name of a tensor: inputs may use several.
     """
 
-    def __init__(self, nodes: StoredNodes, numbers: Mapping[str, int], naming: Naming) -> None:
+    def __init__(
+        self,
+        nodes: StoredNodes,
+        numbers: Mapping[str, int],
+        origin: Callable[[str], str],
+        canonical: Callable[[str], str],
+    ) -> None:
         self._nodes = nodes
         self._numbers = numbers
-        self._naming = naming
+        self._origin = origin
+        self._canonical = canonical
 
     @cached_property
     def users(self) -> dict[str, list[int]]:
@@ -57,7 +56,7 @@ class Connectivity:
         users: dict[str, list[int]] = {}
         for number, node in enumerate(self._nodes.headers()):
             texts = (name_text(raw) for raw in node.input if raw[:1] != b"^")
-            for name in dict.fromkeys(map(self._naming.canonical, texts)):
+            for name in dict.fromkeys(map(self._canonical, texts)):
                 users.setdefault(name, []).append(number)
         return users
 
@@ -69,26 +68,25 @@ class Connectivity:
             inputs: The same. Each is in the result where it is needed. The inputs of a given node
                 are not followed for any of its outputs, those of a given tensor not for itself.
         """
-        origin, canonical = self._naming
         given = set(inputs)
         expanded = {ARGUMENT, *(self._numbers[name] for name in given if name in self._numbers)}
-        cut = {canonical(name) for name in given if name not in self._numbers}
+        cut = {self._canonical(name) for name in given if name not in self._numbers}
         needed: set[int] = set()
-        waiting = deque((name, self._numbers[origin(name)]) for name in outputs)
+        waiting = deque((name, self._numbers[self._origin(name)]) for name in outputs)
         while waiting:
             name, number = waiting.popleft()
             needed.add(number)
-            if number not in expanded and canonical(name) not in cut:
+            if number not in expanded and self._canonical(name) not in cut:
                 expanded.add(number)
                 for text in map(name_text, self._nodes.header(number).input):
-                    source = self._numbers.get(self._origin(text))
+                    source = self._numbers.get(self._source(text))
                     if source is not None:
                         waiting.append((text, source))
         return sorted(needed - {ARGUMENT})
 
-    def _origin(self, text: str) -> str:
+    def _source(self, text: str) -> str:
         """Return the name of the source of an input or a control input."""
-        return text[1:] if text.startswith("^") else self._naming.origin(text)
+        return text[1:] if text.startswith("^") else self._origin(text)
 
     def defects(self, wrong_output: Callable[[int, str, str], str]) -> Iterator[str]:
         """Yield the defects, a line each.
@@ -97,13 +95,14 @@ class Connectivity:
             wrong_output: Takes the number and the op of a node, and an input from it; returns the
                 defect of that input, or "".
         """
-        ops = self._ops()
+        op_name = cache(name_text)
+        ops = [op_name(node.op) for node in self._nodes.headers()]
         sources, ends, forward = array("I"), array("Q", [0]), True
         for number, node in enumerate(self._nodes.headers()):
             for text in dict.fromkeys(map(name_text, node.input)):
-                source = self._numbers.get(self._origin(text))
+                source = self._numbers.get(self._source(text))
                 if source is None:
-                    name, origin = quoted(name_text(node.name)), quoted(self._origin(text))
+                    name, origin = quoted(name_text(node.name)), quoted(self._source(text))
                     yield f"node {name} has an input that names nothing: {origin}"
                 elif source != ARGUMENT:
                     wrong = "" if text.startswith("^") else wrong_output(source, ops[source], text)
@@ -121,15 +120,6 @@ class Connectivity:
             count = count_of(len(cycles), "node")
             yield f"a cycle that is no while loop goes through {count}, such as {name}"
 
-    def _ops(self) -> list[str]:
-        """Return the op of each node; equal ones are one object."""
-        words: dict[bytes, str] = {}
-        ops = []
-        for node in self._nodes.headers():
-            op = node.op
-            ops.append(words.get(op) or words.setdefault(op, name_text(op)))
-        return ops
-
 
 def on_cycles(sources: Sequence[Sequence[int]]) -> list[int]:
     """Return the numbers on cycles, or between two of them, in ascending order.
@@ -137,14 +127,20 @@ def on_cycles(sources: Sequence[Sequence[int]]) -> list[int]:
     Args:
         sources: For each number, the numbers it depends on.
     """
-    users = [array("I") for _ in sources]
-    for number, needed in enumerate(sources):
-        for source in needed:
-            users[source].append(number)
+    users = reversed_edges(sources)
     remaining = bytearray(b"\1" * len(sources))
     _remove_ends(remaining, sources, users)
     _remove_ends(remaining, users, sources)
     return [number for number, remains in enumerate(remaining) if remains]
+
+
+def reversed_edges(edges: Sequence[Sequence[int]]) -> list[array[int]]:
+    """Return, for each number, those with an edge to it."""
+    back = [array("I") for _ in edges]
+    for number, others in enumerate(edges):
+        for other in others:
+            back[other].append(number)
+    return back
 
 
 def _remove_ends(

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.wire_format import split_fields
 from tfckpt_reader.errors import CheckpointError, TensorNotFoundError
-from tfckpt_reader.graph.connectivity import ARGUMENT, Naming
-from tfckpt_reader.graph.decode.attributes import Attributes, FunctionCall
+from tfckpt_reader.graph.connectivity import ARGUMENT
 from tfckpt_reader.graph.decode.node_store import MOST_NODES, StoredNodes
-from tfckpt_reader.graph.decode.op_defs import OpDefinition, Outputs
+from tfckpt_reader.graph.decode.op_defs import OpDefinition
+from tfckpt_reader.graph.decode.operation import Attributes, FunctionCall
 from tfckpt_reader.graph.graph import Graph, Tensor
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
@@ -25,8 +25,6 @@ from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-
-    from tfckpt_reader.graph.decode.operation import Operation
 
 MOST_FUNCTIONS = 1 << 18
 _FUNCTION, _NODE_DEF = 1, 3
@@ -45,7 +43,7 @@ class Function(Graph):
         attrs: Its attributes.
     """
 
-    _naming = Naming(lambda text: text.partition(":")[0], lambda text: text)
+    _canonical = staticmethod(lambda text: text)
 
     def __init__(
         self,
@@ -62,6 +60,11 @@ class Function(Graph):
         self.results = {name_text(entry.key): name_text(entry.value) for entry in message.ret}
         self.attrs = Attributes(message.attr, f"function {quoted(self.name)}", file)
         self._frozen = True
+
+    @staticmethod
+    def origin(text: str) -> str:
+        """Return the operation, or the argument, of a tensor."""
+        return text.partition(":")[0]
 
     @cached_property
     def arguments(self) -> dict[str, Tensor]:
@@ -93,21 +96,17 @@ class Function(Graph):
         outputs = self.outputs_of(operation)
         if outputs is None:
             return Tensor(name, operation, None, None, None)
-        return self._tensor(operation, self._index(node, output, outputs), name)
-
-    def _index(self, node: str, output: str, outputs: list[Outputs]) -> int:
-        """Return the index of ``output:index`` among all outputs of a node."""
         wanted, _, digits = output.partition(":")
         first = 0
         for arg in outputs:
             if arg.name == wanted and (not digits or digits.isdecimal()):
                 index = int(digits[:10] or 0)
                 if arg.number is None or index < arg.number:
-                    return first + index
+                    return self._tensor(operation, first + index, name)
             first += arg.number or 0
         raise TensorNotFoundError(
             f"node {quoted(node)} of function {quoted(self.name)} has no output {quoted(output)}",
-            file=self._file,
+            file=self.file,
         )
 
     @cached_property
@@ -128,7 +127,7 @@ class Function(Graph):
     def _defects(self) -> Iterator[str]:
         yield from super()._defects()
         for name, text in self.results.items():
-            source = self._numbers.get(self._naming.origin(text))
+            source = self._numbers.get(self.origin(text))
             if source is None:
                 yield f"result {quoted(name)} names nothing: {quoted(text)}"
             elif source != ARGUMENT:
@@ -169,17 +168,11 @@ def functions_called(graph: Graph, name: str, functions: Mapping[str, Function])
     called: dict[str, Function] = {}
     waiting = [graph.operation(name)]
     while waiting:
-        names = _names_called(waiting.pop())
+        operation = waiting.pop()
+        attrs = operation.attrs
+        values = [attrs[name] for name in attrs if name in _CALLED]
+        names = [operation.type, *(v.name for v in values if isinstance(v, FunctionCall))]
         new = [functions[name] for name in names if name in functions and name not in called]
         called.update((function.name, function) for function in new)
         waiting.extend(operation for function in new for operation in function.operations)
     return list(called.values())
-
-
-def _names_called(operation: Operation) -> Iterator[str]:
-    """Yield the functions that an operation may call: its own type, and those in attributes."""
-    yield operation.type
-    attrs = operation.attrs
-    for name in attrs:
-        if name in _CALLED and isinstance(value := attrs[name], FunctionCall):
-            yield value.name

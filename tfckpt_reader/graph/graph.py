@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import FrozenInstanceError, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import CheckpointError, TensorNotFoundError, enough_memory, located
-from tfckpt_reader.graph.connectivity import ARGUMENT, Connectivity, Naming
+from tfckpt_reader.graph.connectivity import ARGUMENT, Connectivity
 from tfckpt_reader.graph.decode.op_defs import OpDefinition, Outputs, dtype_at, outputs_of
 from tfckpt_reader.graph.decode.operation import (
     UNKNOWN_RANK_OPS,
@@ -60,20 +60,25 @@ class Graph:
     Args:
         nodes: The stored nodes.
         definitions: Returns name of an op -> its definition.
+
+    Attributes:
+        file: Path of its file.
+        messages: The stored bytes of each node, by number.
+        unknown_rank_ops: Ops with an unknown rank if their shape has no dimensions.
     """
 
     _frozen = False
-    _naming = Naming(lambda text: split_name(text)[0], tensor_name)
+    _canonical = staticmethod(tensor_name)
 
     def __init__(
         self, nodes: StoredNodes, definitions: Callable[[], Mapping[str, OpDefinition]]
     ) -> None:
-        self._nodes = nodes
+        self.messages = nodes
         self._definitions = definitions
-        self._file = nodes.file
-        self._unknown_rank_ops: Collection[str] = UNKNOWN_RANK_OPS
+        self.file = nodes.file
+        self.unknown_rank_ops: Collection[str] = UNKNOWN_RANK_OPS
         self._built: dict[int, Operation] = {}
-        self._words: dict[bytes, str] = {}
+        self._word = cache(name_text)
         # An op may have thousands of outputs: attributes about all are decoded once, not for each.
         self._last_outputs: tuple[Operation, list[Outputs]] | None = None
         self._last_shapes: tuple[Operation, list[Any]] | None = None
@@ -84,26 +89,13 @@ class Graph:
             raise FrozenInstanceError(f"cannot assign to field {name!r}")
         super().__setattr__(name, value)
 
-    @property
-    def messages(self) -> StoredNodes:
-        """The stored bytes of each node, by number."""
-        return self._nodes
-
-    @property
-    def unknown_rank_ops(self) -> Collection[str]:
-        """Ops with an unknown rank if their shape has no dimensions."""
-        return self._unknown_rank_ops
-
-    def origin(self, text: str) -> str:
+    @staticmethod
+    def origin(text: str) -> str:
         """Return the operation, or the argument, of a tensor."""
-        return self._naming.origin(text)
-
-    def drop_nodes_without(self, *texts: bytes) -> None:
-        """Drop all nodes without one of `texts` in their bytes; call it before other methods."""
-        self._nodes = self._nodes.containing(*texts)
+        return split_name(text)[0]
 
     def __len__(self) -> int:
-        return len(self._nodes)
+        return len(self.messages)
 
     @cached_property
     def operations(self) -> tuple[Operation, ...]:
@@ -113,27 +105,27 @@ class Graph:
             CorruptCheckpointError: a node is damaged; names it.
             UnsupportedError: they do not fit into memory.
         """
-        with enough_memory(self._file):
-            numbered = enumerate(self._nodes.headers())
+        with enough_memory(self.file):
+            numbered = enumerate(self.messages.headers())
             return tuple([self._built.get(n) or self._build(n, node) for n, node in numbered])
 
     def _build(self, number: int, node: Any) -> Operation:
-        return decode_operation(node, self._nodes, number, self._words, self._naming.canonical)
+        return decode_operation(node, self.messages, number, self._word, self._canonical)
 
     def _at(self, number: int) -> Operation:
         """Return operation `number`, always the same object, without decoding any other."""
         if "operations" in self.__dict__:
             return self.operations[number]
         if number not in self._built:
-            self._built[number] = self._build(number, self._nodes.header(number))
+            self._built[number] = self._build(number, self.messages.header(number))
         return self._built[number]
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
         """Name -> number of the first operation with it; ARGUMENT for an argument."""
         numbers: dict[str, int] = {}
-        with enough_memory(self._file):
-            for number, node in enumerate(self._nodes.headers()):
+        with enough_memory(self.file):
+            for number, node in enumerate(self.messages.headers()):
                 numbers.setdefault(name_text(node.name), number)
         return numbers
 
@@ -156,13 +148,13 @@ class Graph:
     def of_types(self, types: Iterable[str]) -> list[Operation]:
         """Return the operations with an op in `types`, in the order of the file."""
         wanted = {op.encode("utf-8", "surrogateescape") for op in types}
-        numbers = [n for n, node in enumerate(self._nodes.headers()) if node.op in wanted]
+        numbers = [n for n, node in enumerate(self.messages.headers()) if node.op in wanted]
         return [self._at(number) for number in numbers]
 
     @cached_property
     def op_counts(self) -> dict[str, int]:
         """Name of an op -> number of operations with it, by name."""
-        counts = Counter(node.op for node in self._nodes.headers())
+        counts = Counter(node.op for node in self.messages.headers())
         return dict(sorted((name_text(op), count) for op, count in counts.items()))
 
     def tensor(self, name: str) -> Tensor:
@@ -182,7 +174,7 @@ class Graph:
             return None
         last = self._last_outputs
         if last is None or last[0] is not operation:
-            with located(self._file), enough_memory(self._file):
+            with located(self.file), enough_memory(self.file):
                 last = self._last_outputs = (operation, outputs_of(operation, definition))
         return last[1]
 
@@ -202,7 +194,7 @@ class Graph:
             if count is not None and index >= count:
                 raise TensorNotFoundError(
                     f"operation {quoted(operation.name)} has no output {index}",
-                    file=self._file,
+                    file=self.file,
                     expected=f"an output below {count}",
                 )
             dtype = dtype_at(outputs, index)
@@ -210,21 +202,21 @@ class Graph:
 
     def _shape(self, operation: Operation, index: int) -> PartialShape:
         last = self._last_shapes
-        with located(self._file):
+        with located(self.file):
             if last is None or last[0] is not operation:
                 last = self._last_shapes = (operation, output_shapes(operation.attrs))
             if index < len(last[1]):
                 return shape_or_none(last[1][index])
-            return stored_shape(operation, index, self._unknown_rank_ops)
+            return stored_shape(operation, index, self.unknown_rank_ops)
 
     @cached_property
     def _connectivity(self) -> Connectivity:
-        return Connectivity(self._nodes, self._numbers, self._naming)
+        return Connectivity(self.messages, self._numbers, self.origin, self._canonical)
 
     def consumers(self, name: str) -> tuple[Operation, ...]:
         """Return the operations with a tensor as an input, in the order of the file."""
-        with enough_memory(self._file):
-            users = self._connectivity.users.get(self._naming.canonical(name), ())
+        with enough_memory(self.file):
+            users = self._connectivity.users.get(self._canonical(name), ())
             return tuple(map(self._at, users))
 
     def subgraph(self, outputs: Iterable[str], inputs: Iterable[str] = ()) -> tuple[Operation, ...]:
@@ -238,17 +230,21 @@ class Graph:
         Raises:
             TensorNotFoundError: the graph lacks one of the names.
         """
+        with enough_memory(self.file):
+            return tuple(map(self._at, self.needed(outputs, inputs)))
+
+    def needed(self, outputs: Iterable[str], inputs: Iterable[str] = ()) -> list[int]:
+        """Return the numbers of the operations in a `subgraph`."""
         wanted, given = list(outputs), list(inputs)
-        for name in (*wanted, *given):
-            if self._naming.origin(name) not in self._numbers:
-                raise self._not_found(self._naming.origin(name))
-        with enough_memory(self._file):
-            return tuple(map(self._at, self._connectivity.needed(wanted, given)))
+        for name in map(self.origin, (*wanted, *given)):
+            if name not in self._numbers:
+                raise self._not_found(name)
+        return self._connectivity.needed(wanted, given)
 
     @cached_property
     def problems(self) -> tuple[str, ...]:
         """Defects of the graph, a line each; at most 1,000 of them."""
-        with enough_memory(self._file):
+        with enough_memory(self.file):
             defects = list(islice(self._defects(), _MOST_PROBLEMS + 1))
         if len(defects) > _MOST_PROBLEMS:
             defects[-1] = "there are more problems than are listed here"
@@ -256,7 +252,7 @@ class Graph:
 
     def _defects(self) -> Iterator[str]:
         if len(self._numbers) < len(self):
-            for raw, count in Counter(node.name for node in self._nodes.headers()).items():
+            for raw, count in Counter(node.name for node in self.messages.headers()).items():
                 if count > 1:
                     yield f"node {quoted(name_text(raw))} is there {count} times; the first counts"
         yield from self._connectivity.defects(self._wrong_output)
@@ -269,7 +265,7 @@ class Graph:
                 return ""
         except CheckpointError as error:
             return f"but {error}"
-        return f"but node {quoted(self._naming.origin(text))} has no such output"
+        return f"but node {quoted(self.origin(text))} has no such output"
 
     def _has_output(self, definition: OpDefinition, number: int, text: str) -> bool:
         """Return whether node `number` has the output named by an input."""
@@ -290,4 +286,4 @@ class Graph:
         alike = nearest(name, list(self._numbers))
         advice = f"Nearest: {', '.join(alike)}" if alike else None
         problem = f"there is no operation {quoted(name)}"
-        return TensorNotFoundError(problem, file=self._file, advice=advice)
+        return TensorNotFoundError(problem, file=self.file, advice=advice)

@@ -18,13 +18,18 @@ from tfckpt_reader.errors import (
     enough_memory,
     located,
 )
-from tfckpt_reader.graph.decode.collections import Asset, Collections, decode_asset
+from tfckpt_reader.graph.decode.collections import (
+    Asset,
+    Collections,
+    Saver,
+    decode_asset,
+    decode_saver,
+)
 from tfckpt_reader.graph.decode.files import ADVICE, StoredMetaGraph, joined, read_stored
 from tfckpt_reader.graph.decode.node_store import MOST_NODES, StoredNodes
 from tfckpt_reader.graph.decode.op_defs import OpDefinition, decode_definitions
 from tfckpt_reader.graph.decode.operation import UNKNOWN_RANK_OPS, UNKNOWN_RANK_PLACEHOLDER
 from tfckpt_reader.graph.decode.signatures import Signature, decode_signature
-from tfckpt_reader.graph.decode.tf1_values import Saver, decode_saver
 from tfckpt_reader.graph.functions import Function, decode_functions
 from tfckpt_reader.graph.graph import Graph
 from tfckpt_reader.graph.saved_keys import (
@@ -43,7 +48,7 @@ from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tfckpt_reader.graph.infer.endpoints import Endpoint, Endpoints
 
@@ -62,7 +67,6 @@ class MetaGraph(Graph):
     All of it is plain data, decoded on demand. Made by `read_meta_graph`.
 
     Attributes:
-        file: Path of its file.
         tensorflow_version: Version of the writer; "" if unknown.
         tensorflow_git_version: The same.
         tags: Its tags among the graphs of a SavedModel.
@@ -72,7 +76,7 @@ class MetaGraph(Graph):
         libraries: The bytes of its libraries of functions; most graphs have one, or none.
     """
 
-    def __init__(self, stored: StoredMetaGraph, read: Read | None = None) -> None:
+    def __init__(self, stored: StoredMetaGraph, read: Read | None, texts: Sequence[bytes]) -> None:
         with located(stored.file):
             data = memoryview(joined(stored.graph))
             try:
@@ -82,17 +86,17 @@ class MetaGraph(Graph):
                 raise
             graph = parse("Graph", rest)
             info = parse("MetaInfo", joined(stored.info))
-            saver = stored.saver
-            self.saver: Saver | None = decode_saver(joined(saver)) if saver else None
-        super().__init__(StoredNodes(data, nodes, _NODE, stored.file), lambda: self.definitions)
-        self.file = stored.file
+            saver = parse("Saver", joined(stored.saver))
+            self.saver: Saver | None = decode_saver(saver) if stored.saver else None
+        every = StoredNodes(data, nodes, _NODE, stored.file)
+        super().__init__(every.containing(*texts) if texts else every, lambda: self.definitions)
         self.tensorflow_version = name_text(info.tensorflow_version)
         self.tensorflow_git_version = name_text(info.tensorflow_git_version)
         self.tags = frozenset(map(name_text, info.tags))
         self.producer: int = graph.versions.producer or graph.version
         self.min_consumer: int = graph.versions.min_consumer
         if self.producer <= UNKNOWN_RANK_PLACEHOLDER:
-            self._unknown_rank_ops = UNKNOWN_RANK_OPS | {"Placeholder"}
+            self.unknown_rank_ops = UNKNOWN_RANK_OPS | {"Placeholder"}
         ends = zip(libraries[::2], libraries[1::2], strict=True)
         self.libraries = [data[begin:end] for begin, end in ends]
         self._op_list: bytes = info.stripped_op_list
@@ -271,30 +275,34 @@ def read_saved_kinds(path: str) -> dict[str, Kind]:
     Raises:
         CheckpointError: as for `read_meta_graph`.
     """
-    graph = load(path)
-    graph.drop_nodes_without(*_SAVE)
+    graph = load(path, texts=_SAVE)
     variables = () if "variables" in graph.collections else graph.global_variables
     objects = {each.checkpoint_key: (each.dtype, each.shape) for each in variables}
     return kinds_of_saved(graph, graph.saved, objects)
 
 
-def load(path: str, tags: Iterable[str] | None = None, read: Read | None = None) -> MetaGraph:
-    """Read a graph as `read_meta_graph` does; `read` returns the values of its variables."""
+def load(
+    path: str,
+    tags: Iterable[str] | None = None,
+    read: Read | None = None,
+    texts: Sequence[bytes] = (),
+) -> MetaGraph:
+    """Read a graph as `read_meta_graph` does, without nodes that lack all `texts`.
+
+    `read` returns the values of its variables.
+    """
     stored = read_stored(path)
-    with enough_memory(path):
-        graphs = [(_tags(each), each) for each in stored]
+    file = stored[0].file if stored else path
+    with located(file), enough_memory(file):
+        infos = [parse("MetaInfo", joined(each.info)) for each in stored]
+        tags_of = [frozenset(map(name_text, info.tags)) for info in infos]
         wanted = _SERVE if tags is None else frozenset(tags)
-        fitting = [each for its_tags, each in graphs if its_tags == wanted]
-        if not fitting and (tags is not None or not graphs):
-            present = "; ".join(", ".join(sorted(its_tags)) or "none" for its_tags, _ in graphs)
+        fitting = [each for each, own in zip(stored, tags_of, strict=True) if own == wanted]
+        if not fitting and (tags is not None or not stored):
+            present = "; ".join(", ".join(sorted(own)) or "none" for own in tags_of)
             raise CheckpointNotFoundError(
                 f"there is no graph with the tags {', '.join(sorted(wanted)) or 'none'}",
-                file=stored[0].file if stored else path,
+                file=file,
                 advice=f"There is: {present}" if present else "It holds no graph at all",
             )
-        return MetaGraph(fitting[0] if fitting else stored[0], read)
-
-
-def _tags(stored: StoredMetaGraph) -> frozenset[str]:
-    with located(stored.file):
-        return frozenset(map(name_text, parse("MetaInfo", joined(stored.info)).tags))
+        return MetaGraph(fitting[0] if fitting else stored[0], read, texts)

@@ -10,7 +10,7 @@ the keys, the slices (not ``Save``) and the tensors.
 from __future__ import annotations
 
 from functools import cache, partial
-from itertools import islice
+from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tfckpt_reader.errors import CheckpointError, TensorNotFoundError, UnsupportedError
@@ -99,11 +99,10 @@ def saved_by_functions(
     This leaves out the functions of a model saved within this one. If the calls are unknown, all
     functions count.
     """
-    called: Iterable[Function]
     try:
         called = functions_called(graph, split_name(save_tensor_name)[0], functions)
     except CheckpointError:
-        called = functions.values()
+        called = list(functions.values())
     return tuple(saved for function in called for saved in saved_by(function))
 
 
@@ -111,13 +110,7 @@ def _saved(operation: Operation, strings: Callable[[str], list[str]]) -> Iterato
     first = _FIRST_TENSOR[operation.type]
     inputs = operation.inputs
     keys, specs = (strings(inputs[n]) if n < min(first, len(inputs)) else [] for n in (1, 2))
-    tensors = inputs[first:]
-    for number, key in enumerate(keys):
-        yield Saved(
-            key,
-            specs[number] if number < len(specs) else "",
-            tensors[number] if number < len(tensors) else "",
-        )
+    return map(Saved, keys, chain(specs, repeat("")), chain(inputs[first:], repeat("")))
 
 
 def _strings(graph: Graph, tensor: str) -> list[str]:

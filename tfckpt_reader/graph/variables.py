@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tfckpt_reader.errors import TensorNotFoundError
+from tfckpt_reader.graph.decode.collections import VariableDefinition
 from tfckpt_reader.graph.decode.operation import declared_shape, split_name
-from tfckpt_reader.graph.decode.tf1_values import VariableDefinition
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.proto_fields import PartialShape
 from tfckpt_reader.text import quoted

@@ -59,9 +59,16 @@ def decode_saved_variables(data: bytes | memoryview) -> tuple[SavedVariable, ...
     nodes = parse("SavedObjects", data).nodes
     paths = _paths(nodes)
     return tuple(
-        _variable(node.variable, paths.get(number))
-        for number, node in enumerate(nodes)
-        if node.HasField("variable")
+        SavedVariable(
+            name_text(variable.name),
+            data_type(variable.dtype),
+            partial_shape(variable.shape) if variable.HasField("shape") else None,
+            variable.trainable,
+            name_text(variable.device),
+            paths[number] + _VALUE if number in paths else None,
+        )
+        for number, variable in enumerate(node.variable for node in nodes)
+        if nodes[number].HasField("variable")
     )
 
 
@@ -77,17 +84,6 @@ def tracked_keys(data: memoryview) -> Iterator[str]:
         if field == _NODES and not isinstance(node, int):
             for value in parse("TrackedObjects.Object", node).attributes:
                 yield name_text(value.checkpoint_key)
-
-
-def _variable(message: Any, path: str | None) -> SavedVariable:
-    return SavedVariable(
-        name_text(message.name),
-        data_type(message.dtype),
-        partial_shape(message.shape) if message.HasField("shape") else None,
-        message.trainable,
-        name_text(message.device),
-        None if path is None else path + _VALUE,
-    )
 
 
 class _Paths(dict[int, str]):
@@ -125,11 +121,6 @@ def _paths(nodes: Any) -> _Paths:
             name = _escaped(child.local_name)
             if paths.add(child.node_id, f"{paths[number]}/{name}" if number else name):
                 waiting.append(child.node_id)
-    _add_slots(nodes, paths)
-    return paths
-
-
-def _add_slots(nodes: Any, paths: _Paths) -> None:
     for number in tuple(paths):
         for slot in nodes[number].slot_variables:
             variable, target = paths.get(slot.original_variable_node_id), slot.slot_variable_node_id
@@ -137,6 +128,7 @@ def _add_slots(nodes: Any, paths: _Paths) -> None:
                 continue
             name = f"{paths[number]}/{_escaped(slot.slot_name)}"
             paths.add(target, f"{variable}/.OPTIMIZER_SLOT/{name}")
+    return paths
 
 
 def _escaped(name: bytes) -> str:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointNotFoundError
 from tfckpt_reader.paths.layout import Location, base_of, v1_shards, v2_checkpoint
+from tfckpt_reader.paths.listing import listing
 from tfckpt_reader.paths.state_file import STATE_FILE
 from tfckpt_reader.storage.filesystem import absolute_path, exists, is_file, is_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_VARIABLES = "variables"
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 """Names of the file with the graphs in the folder of a SavedModel."""
 
@@ -26,8 +28,19 @@ def saved_model_file(folder: str) -> str | None:
 
 
 def saved_model_prefix(folder: str) -> str:
-    """Return the prefix of the variables of a SavedModel."""
-    return os.path.join(folder, "variables", "variables")
+    """Return the prefix of the variables of a SavedModel.
+
+    Some copies change capitals in the names; the spelling that exists counts.
+    """
+    prefix = folder
+    for ending in ("", ".index"):
+        names = (
+            listing(prefix).names if not exists(os.path.join(prefix, _VARIABLES + ending)) else ()
+        )
+        wanted = _VARIABLES + ending
+        found = next((name for name in names if name.lower() == wanted), wanted)
+        prefix = os.path.join(prefix, found.removesuffix(ending))
+    return prefix
 
 
 def saved_model_variables(folder: str) -> Location | None:
@@ -37,7 +50,11 @@ def saved_model_variables(folder: str) -> Location | None:
         CheckpointNotFoundError: several sets of V1 shards match.
     """
     prefix = saved_model_prefix(folder)
-    return v2_checkpoint(prefix) or v1_shards(prefix)
+    location = v2_checkpoint(prefix) or v1_shards(prefix)
+    wanted = os.path.join(folder, _VARIABLES, _VARIABLES)
+    if location is None or prefix == wanted:
+        return location
+    return location.noted(f"TensorFlow looks for {wanted}, and this is {prefix}: rename it")
 
 
 def saved_model_of(prefix: str) -> str | None:
@@ -46,10 +63,10 @@ def saved_model_of(prefix: str) -> str | None:
     Only names count: the folder need not have a SavedModel's file.
     """
     folder, base = os.path.split(prefix)
-    if base != "variables" or os.path.basename(absolute_path(folder)) != "variables":
+    if not base.lower() == os.path.basename(absolute_path(folder)).lower() == _VARIABLES:
         return None
     outer, inner = os.path.split(folder)
-    return outer if inner == "variables" else os.path.join(folder, os.pardir)
+    return outer if inner.lower() == _VARIABLES else os.path.join(folder, os.pardir)
 
 
 def graph_file_of(prefix: str) -> str | None:

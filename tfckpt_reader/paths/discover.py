@@ -1,50 +1,62 @@
 """All checkpoints below a folder, and notes about files that only resemble them.
 
-Independent of tensors. Each folder is listed once; of a file, at most the footer and the header
-row are read.
+Independent of tensors. Each folder is listed once; of a file, at most the first bytes, the footer
+and the header row are read.
 
 Links to folders are not followed: their targets lie below the same top, or a note names them. V1
 checkpoints have no ending of their own. So a table counts as one by its contents, and a truncated
-one by the graph beside it; LevelDB writes tables too. Other tools write ``.index`` files. One
-counts here if it ends as a table does, has a usual name, or lies beside another file of a
-checkpoint.
+one by the graph of a V1 saver beside it; LevelDB writes tables too.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointError, enough_memory
-from tfckpt_reader.paths.companions import SAVED_MODEL_FILES, saved_model_of, saved_model_variables
+from tfckpt_reader.paths.companions import SAVED_MODEL_FILES, saved_model_variables
 from tfckpt_reader.paths.layout import (
-    DATA_FILE,
+    OWN_FILE,
     UNFINISHED,
+    UNMERGED_FOLDER,
+    UNMERGED_PART,
     Location,
+    is_index,
     is_table,
-    parse_v1_shard,
     v1_pattern,
     v1_shards,
 )
+from tfckpt_reader.paths.listing import DATA_FILE, listed_once, parse_v1_shard, remember
+from tfckpt_reader.paths.saver import saver_version, writes_v1
 from tfckpt_reader.paths.state_file import STATE_FILE
-from tfckpt_reader.storage.filesystem import is_file, is_permitted, list_entries, real_path, size_of
+from tfckpt_reader.storage.filesystem import (
+    absolute_path,
+    is_file,
+    is_permitted,
+    list_entries,
+    real_path,
+    size_of,
+)
 from tfckpt_reader.storage.local import File
+from tfckpt_reader.storage.sniff import is_state_file, read_head
 from tfckpt_reader.table.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_NOT_SEARCHED = frozenset({".git"})
-"""Git's copies of files have other names, so no checkpoint is recognisable among them."""
+_NOT_SEARCHED = frozenset(
+    {".git", ".svn", ".hg", "__MACOSX", ".ipynb_checkpoints", ".stversions", ".Trash", ".Trashes"}
+    | {"$RECYCLE.BIN", "@eaDir", ".AppleDouble", ".dropbox.cache"}
+)
+"""Folders of other programs, with copies of files: Git's have other names, those of Jupyter and
+macOS lie beside their originals."""
 _NOT_V1 = (".ldb", ".sst", ".index")
 """Endings of tables in LevelDB and RocksDB, and of V2 indexes."""
-_UNMERGED_FOLDER = re.compile(r"(?s).*_temp(_[0-9a-f]{32})?")
-_UNMERGED_FILE = re.compile(r"part-\d{5,}-of-\d{5,}(\.index|\.data-\d{5,}-of-\d{5,})")
 _V2_HEADER_STARTS = (b"", b"\x08", b"\x10", b"\x1a")
 """First byte of a BundleHeader: its fields are 1 to 3; a SavedTensorSlices begins with none."""
 _MOST_NOTES = 50
+_MOST_NAMED = 3
 
 
 @dataclass(slots=True)
@@ -54,7 +66,7 @@ class Discovery:
     checkpoints: list[tuple[Location, int]] = field(default_factory=list)
     """Each with the bytes of its data files, or of its V1 files."""
     state_files: list[str] = field(default_factory=list)
-    """Paths of the files named `checkpoint`."""
+    """Paths of the files named `checkpoint`, and of those that begin as one does."""
     models: list[str] = field(default_factory=list)
     """Folders of SavedModels without variables."""
     without_index: list[str] = field(default_factory=list)
@@ -72,21 +84,27 @@ class Discovery:
             self.notes.append("… and more was skipped")
 
 
+@listed_once()
 def discover(top: str) -> Discovery:
     """Return all checkpoints in a folder and the folders below it."""
     result = Discovery()
     for folder, files in walk(top, result):
-        if STATE_FILE in files:
-            result.state_files.append(os.path.join(folder, STATE_FILE))
-        is_model = not set(SAVED_MODEL_FILES).isdisjoint(files)
-        if is_model and saved_model_variables(folder) is None:
-            result.models.append(folder)
-        names = _finished(folder, files, result)
+        listing = remember(folder, files)
+        if not set(SAVED_MODEL_FILES).isdisjoint(files):
+            variables = saved_model_variables(folder)
+            result.models += [] if variables else [folder]
+            for note in variables.notes if variables else ():
+                result.note(note)
+        names = _finished(folder, listing.names, result)
+        if hidden := listing.hidden():
+            shown = ", ".join(hidden[:_MOST_NAMED]) + (" …" if hidden[_MOST_NAMED:] else "")
+            result.note(f"{folder}: copies that other programs left were skipped: {shown}")
         sizes = _data_sizes(folder, names)
         _add_v2(folder, names, sizes, result)
-        _add_v1(folder, names, result)
-        without_index = sorted(sizes.keys() - _bases(files))
+        tables = _add_v1(folder, names, result)
+        without_index = sorted(sizes.keys() - _bases(names))
         result.without_index += (os.path.join(folder, base) for base in without_index)
+        _add_small_files(folder, names, tables, result)
     result.checkpoints.sort(key=lambda pair: pair[0].prefix)
     return result
 
@@ -133,11 +151,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _finished(folder: str, names: list[str], result: Discovery) -> list[str]:
     """Return the names without those of a save that is under way or was aborted."""
-    is_unmerged = _UNMERGED_FOLDER.fullmatch(os.path.basename(folder))
+    is_unmerged = UNMERGED_FOLDER.fullmatch(os.path.basename(absolute_path(folder)))
     finished = [
         name
         for name in names
-        if not (UNFINISHED.fullmatch(name) or (is_unmerged and _UNMERGED_FILE.fullmatch(name)))
+        if not (
+            UNFINISHED.fullmatch(name)
+            or (is_unmerged and UNMERGED_PART.fullmatch(name.partition(".")[0]))
+        )
     ]
     if len(finished) < len(names):
         result.note(f"{folder}: files of an unfinished save were skipped")
@@ -158,38 +179,60 @@ def _bases(names: list[str]) -> list[str]:
 
 
 def _add_v2(folder: str, names: list[str], sizes: dict[str, int], result: Discovery) -> None:
-    existing = set(names)
     for base in _bases(names):
         prefix = os.path.join(folder, base)
-        has_company = base in sizes or f"{base}.meta" in existing
-        has_usual_name = "ckpt" in base or saved_model_of(prefix) is not None
-        if has_company or has_usual_name or is_table(f"{prefix}.index"):
+        if is_index(prefix):
             result.checkpoints.append((Location("V2", prefix), sizes.get(base, 0)))
         else:
             note = "was skipped: it is not the index of a checkpoint, and has no data beside it"
             result.note(f"{prefix}.index {note}")
 
 
-def _add_v1(folder: str, names: list[str], result: Discovery) -> None:
+def _add_v1(folder: str, names: list[str], result: Discovery) -> set[str]:
+    """Add V1 checkpoints; return the names of their files."""
     sets: set[str] = set()
-    existing = set(names)
+    existing, added = set(names), set()
     for name in names:
         path = os.path.join(folder, name)
         if name.endswith(_NOT_V1) or DATA_FILE.fullmatch(name):
             continue
         shard = parse_v1_shard(path)
-        was_v1 = f"{name}.meta" in existing and f"{name}.index" not in existing
         if shard:
             sets.add(v1_pattern(shard[0], shard[2]))
-        elif not (is_table(path) or was_v1):
+        elif not (is_table(path) or _was_v1(path, existing)):
             if is_file(path) and not is_permitted(path):
                 result.note(f"{path} cannot be opened: is it a checkpoint?")
         elif _is_foreign(path):
             result.note(f"{path} was skipped: a table, but not of a V1 checkpoint")
         else:
+            added.add(name)
             result.checkpoints.append((Location("V1", path, (path,)), size_of(path)))
     for location in filter(None, map(v1_shards, sorted(sets))):
+        added.update(os.path.basename(path) for path in (*location.files, location.base))
         result.checkpoints.append((location, sum(map(size_of, location.files))))
+    return added
+
+
+def _was_v1(path: str, existing: set[str]) -> bool:
+    """Return whether the graph beside a damaged file is that of a V1 checkpoint."""
+    name = os.path.basename(path)
+    has_graph = f"{name}.meta" in existing and f"{name}.index" not in existing
+    return has_graph and writes_v1(f"{path}.meta")
+
+
+def _add_small_files(folder: str, names: list[str], tables: set[str], result: Discovery) -> None:
+    """Add state files, by any name; note graphs of no checkpoint."""
+    owned = tables | set(_bases(names))
+    for name in names:
+        path = os.path.join(folder, name)
+        own = OWN_FILE.fullmatch(name)
+        if name == STATE_FILE:
+            result.state_files.append(path)
+        elif own and own[2] == "meta":
+            if own[1] not in owned and saver_version(path) is not None:
+                result.note(f"{path} is a graph without a checkpoint of its name")
+        elif not (own or name in tables) and is_state_file(read_head(path)):
+            result.state_files.append(path)
 
 
 def _is_foreign(path: str) -> bool:

@@ -10,14 +10,17 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointNotFoundError
+from tfckpt_reader.paths.listing import V1_SHARD, listing, parse_v1_shard
+from tfckpt_reader.paths.saver import writes_v1
 from tfckpt_reader.storage.filesystem import (
+    absolute_path,
     exists,
     is_file,
     is_folder,
-    list_names,
     modified_time,
     peek,
 )
@@ -25,20 +28,18 @@ from tfckpt_reader.table.format import FOOTER_SIZE, MAGIC
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
-V1_SHARD = re.compile(r"(?s)(.*)-(\d{5,19}|\?{5})-of-(\d{5,19}|\?{5})")
-"""Base, number and count in the name of a V1 shard, or in TensorFlow's pattern for a set of them.
-Names from a state file can have any length, and Python refuses to convert very long numbers."""
-DATA_FILE = re.compile(r"(?s)(.*)\.data-\d{5,}-of-\d{5,}")
-"""Prefix in the name of a V2 data file."""
 OWN_FILE = re.compile(r"(?s)(.*)\.(index|meta|data-\d{5,}-of-\d{5,})")
 """Prefix and ending in the name of a file of a V2 checkpoint, or of a graph."""
 UNFINISHED = re.compile(r"(?s).*\.tempstate\d+")
 """Name of a file that TensorFlow was still writing."""
+UNMERGED_FOLDER = re.compile(r"(?s)(.*)_temp(_[0-9a-f]{32})?")
+"""Name of the folder with the parts of a sharded save, and the base name of the checkpoint."""
+UNMERGED_PART = re.compile(r"part-(\d{5,19})-of-(\d{5,19})")
+"""Base name of a part, its number, and the number of parts. A finished save has merged them."""
+LACKS = "; missing: "
 _MOST_SHOWN = 10
-_MOST_MISSING = 1 << 20
-"""List at most this many missing shards: a name can claim any count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,8 @@ class Location:
     """V1: its files."""
     notes: tuple[str, ...] = ()
     """Assumptions made on the way from the given path, a line each."""
-    missing: tuple[int, ...] = ()
-    """V1: numbers of the missing shards."""
+    missing: str = ""
+    """V1: the message about missing shards."""
 
     def noted(self, *notes: str) -> Location:
         """Return the same location with more notes before its own."""
@@ -77,26 +78,21 @@ def base_of(prefix: str) -> str:
     return shard[1] if shard else prefix
 
 
-def parse_v1_shard(name: str) -> tuple[str, int, int] | None:
-    """Return base, number and count in the name of a V1 shard; None for any other name."""
-    match = V1_SHARD.fullmatch(name)
-    if match is None or not (match[2].isdigit() and match[3].isdigit()):
-        return None
-    return match[1], int(match[2]), int(match[3])
-
-
 def v1_pattern(base: str, count: int) -> str:
     """Return TensorFlow's name for a set of V1 shards."""
     return f"{base}-?????-of-{count:05d}"
 
 
-def missing_text(missing: tuple[int, ...], count: int) -> str:
-    """Return the message about missing V1 shards."""
-    if len(missing) == 1:
-        return f"shard {missing[0]} of {count} is missing, with all tensors in it"
-    shown = ", ".join(map(str, missing[:_MOST_SHOWN]))
-    more = " …" if len(missing) > _MOST_SHOWN else ""
-    return f"shards {shown}{more} of {count} are missing, with all tensors in them"
+def _missing_text(shards: Collection[int], count: int) -> str:
+    """Return the message about missing V1 shards; "" if all exist. A name can claim any count."""
+    missing = count - sum(number < count for number in shards)
+    absent = (number for number in range(count) if number not in shards)
+    if missing == 1:
+        return f"shard {next(absent)} of {count} is missing, with all tensors in it"
+    shown = ", ".join(map(str, islice(absent, _MOST_SHOWN)))
+    more = " …" if missing > _MOST_SHOWN else ""
+    text = f"shards {shown}{more} of {count} are missing, with all tensors in them"
+    return text if missing else ""
 
 
 def shard_path(prefix: str, shard: int, num_shards: int) -> str:
@@ -107,11 +103,7 @@ def shard_path(prefix: str, shard: int, num_shards: int) -> str:
 def shard_counts(prefix: str) -> dict[int, set[int]]:
     """Return the V2 data files beside an index: N -> numbers of those named ``-of-N``."""
     folder, base = os.path.split(prefix)
-    pattern = re.compile(re.escape(base) + r"\.data-(\d{5,})-of-(\d{5,})")
-    counts: dict[int, set[int]] = {}
-    for match in filter(None, map(pattern.fullmatch, list_names(folder))):
-        counts.setdefault(int(match[2]), set()).add(int(match[1]))
-    return counts
+    return listing(folder).data_files.get(base, {})
 
 
 def guessed_shard_count(prefix: str) -> int:
@@ -148,10 +140,16 @@ def v2_checkpoint(prefix: str) -> Location | None:
     """Return the V2 checkpoint with this prefix, if its index exists."""
     if not is_file(prefix + ".index"):
         return None
+    location = _v2_location(prefix)
     if not exists(prefix) or prefix.endswith("/"):
-        return Location("V2", prefix)
+        return location
     other = "folder" if is_folder(prefix) else "file"
-    return Location("V2", prefix, notes=(f"{prefix}.index was read, not the {other} {prefix}",))
+    return location.noted(f"{prefix}.index was read, not the {other} {prefix}")
+
+
+def _v2_location(prefix: str) -> Location:
+    note = unmerged_note(prefix)
+    return Location("V2", prefix, notes=(f"{prefix} {note}",) if note else ())
 
 
 def v1_checkpoint(path: str) -> Location | None:
@@ -167,7 +165,7 @@ def v1_checkpoint(path: str) -> Location | None:
 
 def v1_file(path: str) -> Location | None:
     """Return the V1 checkpoint in a single file: a table, or a damaged file beside its graph."""
-    is_one = is_table(path) or (is_file(path) and is_file(f"{path}.meta"))
+    is_one = is_table(path) or (is_file(path) and writes_v1(f"{path}.meta"))
     return Location("V1", path, (path,)) if is_one else None
 
 
@@ -187,11 +185,10 @@ def v1_shards(path: str) -> Location | None:
         )
     for n, shards in sets.items():
         files = tuple(shards[i] for i in sorted(shards))
-        missing = tuple(i for i in range(min(n, _MOST_MISSING)) if i not in shards)
+        missing = _missing_text(shards, n)
         pattern = v1_pattern(base, n)
         notes = () if path == pattern else (f"{count_of(len(files), 'shard')} {pattern} were read",)
-        lost = (missing_text(missing, n),) if missing else ()
-        return Location("V1", pattern, files, (*notes, *lost), missing)
+        return Location("V1", pattern, files, (*notes, *filter(None, [missing])), missing)
     return None
 
 
@@ -201,25 +198,78 @@ def _v1_sets(base: str) -> dict[int, dict[int, str]]:
     A set needs one file that is a table, or its graph; the other files may be damaged.
     """
     folder, stem = os.path.split(base)
-    sets: dict[int, dict[int, str]] = {}
-    for name in list_names(folder):
-        shard = parse_v1_shard(name)
-        if shard and shard[0] == stem:
-            sets.setdefault(shard[2], {})[shard[1]] = os.path.join(folder, name)
-    has_graph = is_file(f"{base}.meta")
+    sets = {
+        n: {number: os.path.join(folder, name) for number, name in shards.items()}
+        for n, shards in listing(folder).v1_shards.get(stem, {}).items()
+    }
+    has_graph = bool(sets) and writes_v1(f"{base}.meta")
     return {n: s for n, s in sets.items() if has_graph or any(map(is_table, s.values()))}
+
+
+def is_index(prefix: str) -> bool:
+    """Return whether ``.index`` of a prefix is one of a checkpoint: other programs write some, too.
+
+    It ends as a table does, has a usual name, or lies beside another file of a checkpoint.
+    """
+    folder, base = os.path.split(prefix)
+    files = listing(folder)
+    has_company = base in files.data_files or is_file(f"{prefix}.meta")
+    inner = os.path.basename(absolute_path(folder))
+    has_usual_name = "ckpt" in base or base.lower() == inner.lower() == "variables"
+    return has_company or has_usual_name or is_table(f"{prefix}.index")
+
+
+def unmerged_note(prefix: str) -> str:
+    """Return a note about a part of a save that was never merged; "" for another checkpoint.
+
+    It ends with the missing parts, if any.
+    """
+    folder, base = os.path.split(prefix)
+    part = UNMERGED_PART.fullmatch(base)
+    is_inside = UNMERGED_FOLDER.fullmatch(os.path.basename(absolute_path(folder)))
+    if part is None or not (is_inside or int(part[2]) > 1):
+        return ""
+    count, names = int(part[2]), set(listing(folder).names)
+    others = (f"part-{number:05d}-of-{count:05d}" for number in range(count))
+    missing = (name for name in others if f"{name}.index" not in names)
+    shown = list(islice(missing, _MOST_SHOWN + 1))
+    text = f"is part {int(part[1]) + 1} of {count} of a save that never ended"
+    if not shown:
+        return text if count == 1 else f"{text}; all its parts are there, not merged"
+    more = " …" if len(shown) > _MOST_SHOWN else ""
+    return f"{text}{LACKS}{', '.join(shown[:_MOST_SHOWN])}{more}"
+
+
+def _bases_in(folder: str) -> list[str]:
+    """Return the base names of all indexes in a folder."""
+    return [n.removesuffix(".index") for n in listing(folder).names if n.endswith(".index")]
+
+
+def unmerged_save(prefix: str) -> str | None:
+    """Return a message about the parts of a save of this checkpoint that was never merged."""
+    folder, base = os.path.split(prefix)
+    for name in listing(folder).names:
+        match = UNMERGED_FOLDER.fullmatch(name)
+        if match and match[1] in (base, f"{base}_temp"):
+            inner = os.path.join(folder, name)
+            parts = [n for n in map(UNMERGED_PART.fullmatch, _bases_in(inner)) if n]
+            if parts:
+                number = count_of(len(parts), "part")
+                return f"a save of it never ended: {inner} has {number} of {int(parts[0][2])}"
+    return None
 
 
 def checkpoints_in(folder: str) -> list[Location]:
     """Return all checkpoints directly in a folder, in the order of names."""
     by_prefix: dict[str, Location] = {}
-    for name in list_names(folder):
+    for name in listing(folder).names:
         path = os.path.join(folder, name)
         if UNFINISHED.fullmatch(name):
             continue
-        if name.endswith(".index") and is_file(path):
+        if name.endswith(".index"):
             prefix = path.removesuffix(".index")
-            by_prefix[prefix] = Location("V2", prefix)
+            if is_file(path) and is_index(prefix):
+                by_prefix[prefix] = _v2_location(prefix)
         elif is_table(path):
             shard = parse_v1_shard(path)
             pattern = v1_pattern(shard[0], shard[2]) if shard else path

@@ -24,25 +24,38 @@ from tfckpt_reader.paths.companions import (
     saved_model_variables,
 )
 from tfckpt_reader.paths.layout import (
-    DATA_FILE,
     OWN_FILE,
+    UNMERGED_FOLDER,
     Location,
     checkpoint_at,
     checkpoints_in,
+    unmerged_note,
+    unmerged_save,
     v1_checkpoint,
     v2_checkpoint,
 )
-from tfckpt_reader.paths.state_file import STATE_FILE, listed_checkpoint, read_state
-from tfckpt_reader.storage.filesystem import exists, is_file, is_folder, list_names
+from tfckpt_reader.paths.listing import DATA_FILE, listed_once, listing
+from tfckpt_reader.paths.saver import saver_version
+from tfckpt_reader.paths.state_file import STATE_FILE, last_component, listed_checkpoint, read_state
+from tfckpt_reader.storage.filesystem import exists, is_file, is_folder
 from tfckpt_reader.storage.local import File
-from tfckpt_reader.storage.sniff import describe, describe_folder, is_state_file, read_head
+from tfckpt_reader.storage.sniff import (
+    describe,
+    describe_folder,
+    is_state_file,
+    looks_like_table,
+    read_head,
+)
 from tfckpt_reader.table.format import MAGIC
 from tfckpt_reader.text import shortened
 
 _MOST_LISTED = 10
+_INDEX_TOO = "Copy or download the .index file too"
+_CHECKPOINT_TOO = "Copy the checkpoint too; `tfckpt meta` reads the graph"
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://")
 
 
+@listed_once()
 def locate(path: str | os.PathLike[str] | bytes | Location, *, latest: bool = False) -> Location:
     """Return the checkpoint meant by a path.
 
@@ -64,7 +77,8 @@ def locate(path: str | os.PathLike[str] | bytes | Location, *, latest: bool = Fa
         )
     name = name[7:] if scheme else name
     if is_folder(name):
-        return v2_checkpoint(name) or _in_folder(name, latest=latest)
+        beside = None if name.endswith("/") else v2_checkpoint(name)
+        return beside or _in_folder(name, latest=latest)
     location = v2_checkpoint(name) or _by_file(name) or v1_checkpoint(name)
     if location is not None:
         return location
@@ -102,14 +116,26 @@ def _by_file(path: str) -> Location | None:
 def _in_folder(path: str, *, latest: bool) -> Location:
     notes = []
     state_path = os.path.join(path, STATE_FILE)
+    nameless = v2_checkpoint(os.path.join(path, ""))
     if is_file(state_path):
         try:
-            return _from_state(state_path)
+            location = _from_state(state_path)
         except CorruptCheckpointError as error:
             notes.append(f"the state file was ignored: {error}")
+        else:
+            is_other = nameless and nameless.prefix != location.prefix
+            ignored = (
+                f"{nameless and nameless.prefix}.index was not read: {state_path} names another"
+            )
+            return location.noted(ignored) if is_other else location
     if saved_model_file(path) is not None:
         return _in_saved_model(path)
+    if nameless is not None:
+        return nameless.noted(*notes, f"{nameless.prefix}.index was read")
     locations = checkpoints_in(path)
+    if not locations and saved_model_variables(path) is not None:
+        missing = f"{os.path.join(path, SAVED_MODEL_FILES[0])} is missing"
+        return _in_saved_model(path).noted(*notes, missing)
     if len(locations) > 1 and latest:
         locations = [max(locations, key=lambda location: (location.modified, location.prefix))]
     if len(locations) != 1:
@@ -120,10 +146,11 @@ def _in_folder(path: str, *, latest: bool) -> Location:
 def _in_saved_model(folder: str) -> Location:
     location = saved_model_variables(folder)
     if location is None:
+        prefix = saved_model_prefix(folder)
         raise CheckpointNotFoundError(
             "this SavedModel has no variables",
-            file=saved_model_prefix(folder) + ".index",
-            advice="If the model has variables, copy its folder `variables` too",
+            file=f"{prefix}.index",
+            advice=_hidden(prefix) or "If the model has variables, copy its folder `variables` too",
         )
     return location.noted(f"the variables of the SavedModel {folder or '.'} were read")
 
@@ -131,15 +158,26 @@ def _in_saved_model(folder: str) -> Location:
 def _from_state(path: str) -> Location:
     state = read_state(path)
     location = listed_checkpoint(path, state.newest)
-    if location is not None:
-        return location
     folder = os.path.dirname(path) or "."
-    others = _listed(checkpoints_in(folder))
+    if location is not None:
+        faults = (f"{path}: {state.fault}",) if state.fault else ()
+        return location.noted(*faults)
+    last = os.path.join(folder, last_component(state.newest))
+    others = _hidden(last) or _listed(checkpoints_in(folder))
     raise CheckpointNotFoundError(
         f"the checkpoint it names is not beside it: {shortened(state.newest)}",
         file=path,
         advice=others or f"There is no other checkpoint in {folder}",
     )
+
+
+def _hidden(prefix: str) -> str | None:
+    """Return what is there instead of a checkpoint: a part of a save, copies of other programs."""
+    folder, base = os.path.split(prefix)
+    left = [os.path.join(folder, name) for name in listing(folder).hidden(base)] if base else []
+    copies = f"Copies that other programs left are no checkpoint: {', '.join(left[:_MOST_LISTED])}"
+    unmerged = unmerged_save(prefix)
+    return f"{unmerged[0].upper()}{unmerged[1:]}" if unmerged else copies if left else None
 
 
 def _listed(locations: list[Location], before: str = "The folder has: ") -> str | None:
@@ -156,30 +194,44 @@ def _wrong_file(path: str) -> CheckpointError:
         File(path)
     except CheckpointError as error:  # a pipe, or no permission
         return error
+    head = read_head(path)
+    known = describe(head)
     own = OWN_FILE.fullmatch(path)
-    if own:
+    is_graph = own is not None and own[2] == "meta"
+    is_foreign = is_graph and saver_version(path) is None
+    if own and not (is_foreign or known):
+        what = "this is a graph without a checkpoint" if is_graph else "this is a data file"
         return CheckpointNotFoundError(
-            "this is one file of a checkpoint; the index is not beside it",
-            file=f"{own[1]}.index",
-            advice="Copy or download the .index file too",
+            f"{what}; its index, {own[1]}.index, is not beside it",
+            file=path,
+            advice=_hidden(own[1])
+            or (
+                "Copy the checkpoint too; `tfckpt meta` reads the graph" if is_graph else _INDEX_TOO
+            ),
         )
-    known = describe(read_head(path))
     if known is not None:
         kind, advice = known
         return CorruptCheckpointError(
             f"this is {kind}", kind=ErrorKind.FOREIGN, file=path, advice=advice
         )
+    begins = looks_like_table(head)
     return CorruptCheckpointError(
-        "this is no checkpoint: it does not end as a table does",
+        "this is no checkpoint of TensorFlow: it does not end as a table does",
         kind=ErrorKind.FOREIGN,
         file=path,
         expected=f"magic {MAGIC.hex()} in the last 8 bytes",
-        advice="If it should be one, it is truncated: copy or download it again",
+        advice="It begins as one and is truncated: copy or download it again" if begins else None,
     )
 
 
 def _ambiguous(path: str, locations: list[Location], notes: list[str]) -> CheckpointNotFoundError:
     because = f" ({notes[0]})" if notes else ""
+    if locations and all(map(unmerged_note, (location.prefix for location in locations))):
+        return CheckpointNotFoundError(
+            f"this folder has {len(locations)} checkpoints, each part of a save that never ended",
+            file=path,
+            advice=_listed(locations, "To read one part, name it: "),
+        )
     if locations:
         return CheckpointNotFoundError(
             f"this folder has {len(locations)} checkpoints, and no state file names the newest"
@@ -187,18 +239,30 @@ def _ambiguous(path: str, locations: list[Location], notes: list[str]) -> Checkp
             file=path,
             advice=_listed(locations, "Name one, or use --latest: "),
         )
-    names = list_names(path)
+    names = listing(path).names
     other = describe_folder(set(names))
     if other:
         return CheckpointNotFoundError(
             f"this is {other}", file=path, advice="It is not a TensorFlow checkpoint"
         )
-    data = next(filter(DATA_FILE.fullmatch, names), None)
+    data = next(filter(None, map(DATA_FILE.fullmatch, names)), None)
     return CheckpointNotFoundError(
         f"there is no checkpoint in this folder{because}",
         file=path,
-        advice=f"There is {data}, but not its .index file" if data else None,
+        advice=_inside(path, names)
+        or (f"There is {data[0]}, but not its .index file" if data else None),
     )
+
+
+def _inside(path: str, names: list[str]) -> str | None:
+    """Return what a folder without a checkpoint has instead of one."""
+    left = listing(path).hidden()
+    if left:
+        return (
+            f"Copies that other programs left are no checkpoint: {', '.join(left[:_MOST_LISTED])}"
+        )
+    bases = (match[1] for match in map(UNMERGED_FOLDER.fullmatch, names) if match)
+    return next(filter(None, (_hidden(os.path.join(path, base)) for base in bases)), None)
 
 
 def _missing(path: str) -> CheckpointNotFoundError:
@@ -208,6 +272,8 @@ def _missing(path: str) -> CheckpointNotFoundError:
     advice = _listed(alike)
     if folder and not is_folder(folder):
         advice = f"There is no folder {folder} either"
-    elif any(name.startswith(base + ".data-") for name in list_names(folder)):
+    elif hidden := _hidden(path):
+        advice = hidden
+    elif base in listing(folder).data_files:
         advice = "Its data files are there, but not its .index file: copy or download that too"
     return CheckpointNotFoundError("there is no checkpoint here", file=path, advice=advice)

@@ -11,7 +11,8 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from tfckpt_reader.errors import CheckpointNotFoundError
-from tfckpt_reader.paths.layout import OWN_FILE, V1_SHARD, Location, base_of, shard_counts
+from tfckpt_reader.paths.layout import OWN_FILE, Location, base_of, shard_counts
+from tfckpt_reader.paths.listing import V1_SHARD, listed_once
 from tfckpt_reader.paths.state_file import (
     STATE_FILE,
     candidates,
@@ -46,6 +47,7 @@ class Kept:
     """Names of the files in the folder that belong to no listed checkpoint."""
 
 
+@listed_once()
 def kept_checkpoints(folder: str | os.PathLike[str] | bytes) -> Kept:
     """Compare a folder's state file with the folder.
 
@@ -70,7 +72,10 @@ def kept_checkpoints(folder: str | os.PathLike[str] | bytes) -> Kept:
             owners = {(os.path.basename(location.base), location.version)}
         owned |= owners
         if location and _is_complete(location):
-            there.append(location.prefix)
+            prefix = location.prefix
+            # `open` goes by the state file in a folder.
+            is_other = prefix.endswith("/") and is_file(prefix + STATE_FILE)
+            there.append(f"{prefix}.index" if is_other else prefix)
         elif location or owners & existing:
             incomplete.append(written)
         else:

@@ -10,17 +10,20 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError
-from tfckpt_reader.paths.layout import Location, checkpoint_at
+from tfckpt_reader.paths.layout import OWN_FILE, Location, checkpoint_at
 from tfckpt_reader.protobuf import parse_text
-from tfckpt_reader.storage.filesystem import absolute_path, is_folder
+from tfckpt_reader.storage.filesystem import absolute_path, is_file, is_folder
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import HEAD_SIZE, describe, is_state_file
 from tfckpt_reader.text import count_of, shortened
 
 STATE_FILE = "checkpoint"
 """Its usual name."""
+_WINDOWS_PATH = re.compile(rb"""["'][A-Za-z]:\\(?!\\)""")
+"""A path with a plain backslash, which escapes the next character."""
 _LARGEST = 1 << 20
 """Bytes of the largest file to parse."""
 
@@ -37,6 +40,8 @@ class State:
     """Seconds since the epoch, parallel to `kept` or empty."""
     last_preserved: float
     """Seconds since the epoch."""
+    fault: str = ""
+    """Why TensorFlow cannot read the file."""
 
 
 def read_state(path: str) -> State:
@@ -50,9 +55,9 @@ def read_state(path: str) -> State:
     file = File(path)
     if file.size > _LARGEST:
         raise CorruptCheckpointError(f"is larger than {count_of(_LARGEST, 'byte')}", file=path)
-    text = bytes(file.read(0, file.size))
+    text = bytes(file.read(0, file.size)).removeprefix(b"\xef\xbb\xbf")
     try:
-        state = parse_text("CheckpointState", text.removeprefix(b"\xef\xbb\xbf"))
+        state, fault = _parse(text)
     except CheckpointError as error:
         known = None if is_state_file(text[:HEAD_SIZE]) else describe(text[:HEAD_SIZE])
         error.file = path
@@ -65,7 +70,20 @@ def read_state(path: str) -> State:
         tuple(os.fsdecode(p) for p in state.all_model_checkpoint_paths),
         tuple(state.all_model_checkpoint_timestamps),
         state.last_preserved_timestamp,
+        fault,
     )
+
+
+def _parse(text: bytes) -> tuple[Any, str]:
+    """Decode a state file. People write Windows paths with plain backslashes, which escape."""
+    if not _WINDOWS_PATH.search(text):
+        try:
+            return parse_text("CheckpointState", text), ""
+        except CheckpointError:
+            if b"\\" not in text:
+                raise
+    doubled = text.replace(b"\\", b"\\\\")
+    return parse_text("CheckpointState", doubled), "its backslashes must be doubled for TensorFlow"
 
 
 def last_component(written: str) -> str:
@@ -82,7 +100,15 @@ def candidates(folder: str, written: str) -> list[str]:
     last = os.path.join(folder, last_component(written))
     prefixes = [direct, last] if is_inside else [last]
     # A checkpoint with an empty base name, `dir/.index`, is written as the folder itself.
-    return [*prefixes, *(os.path.join(path, "") for path in prefixes if is_folder(path))]
+    as_folder = [os.path.join(path, "") for path in prefixes if is_folder(path)]
+    return [*prefixes, *as_folder, *filter(None, map(prefix_of_file, prefixes))]
+
+
+def prefix_of_file(path: str) -> str | None:
+    """Return the prefix in the path of a file of a V2 checkpoint; None for any other path."""
+    own = OWN_FILE.fullmatch(path)
+    is_file_of_one = own is not None and is_file(f"{own[1]}.index") and not is_file(f"{path}.index")
+    return own[1] if own and is_file_of_one else None
 
 
 def listed_checkpoint(state_path: str, written: str) -> Location | None:
@@ -93,7 +119,7 @@ def listed_checkpoint(state_path: str, written: str) -> Location | None:
     """
     folder = os.path.dirname(state_path)
     for prefix in candidates(folder, written):
-        location = checkpoint_at(prefix)
+        location = None if prefix_of_file(prefix) else checkpoint_at(prefix)
         if location is not None:
             if prefix == os.path.join(folder, written):
                 return location

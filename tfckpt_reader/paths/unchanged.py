@@ -21,12 +21,13 @@ from tfckpt_reader.errors import (
     enough_memory,
 )
 from tfckpt_reader.paths.layout import tensor_files
-from tfckpt_reader.storage.filesystem import FileState, list_names, state_of
-from tfckpt_reader.text import count_of
+from tfckpt_reader.storage.filesystem import changed, list_names, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
+
+    from typing_extensions import Self
 
     from tfckpt_reader.paths.layout import Location
 
@@ -72,19 +73,10 @@ class Unchanged:
         for path, before in self._before.items():
             now = state_of(path)
             if now != before:
-                replaced = before and now and before.identity != now.identity
-                kind = CorruptCheckpointError
+                change = changed(path, before, now)
                 if isinstance(error, CorruptCheckpointError):
-                    kind = type(error)
-                raise kind(
-                    f"the file has changed while it was read{': it was replaced' * bool(replaced)}",
-                    kind=ErrorKind.CHANGED,
-                    file=path,
-                    tensor=error.tensor if error else None,
-                    expected=_text(before),
-                    got=_text(now),
-                    advice="Wait until its writer is done, and try again",
-                )
+                    change.__class__, change.tensor = type(error), error.tensor
+                raise change
 
     def settle(self, error: CheckpointError | None = None) -> None:
         """Require that nothing changed, and that no save is going on: one may end meanwhile.
@@ -114,13 +106,17 @@ class Unchanged:
 class Guard:
     """Explains errors of a reader by their cause: too little memory, or files that changed."""
 
-    def __init__(self, path: str, files: Unchanged) -> None:
-        self.files = files
-        """The files as they were when the checkpoint was opened."""
-        self._memory = enough_memory(path)
+    def __init__(self, location: Location) -> None:
+        self._files = Unchanged(location)
+        self._memory = enough_memory(next(tensor_files(location)))
 
-    def __enter__(self) -> None:
-        pass
+    def confirm(self, *, checked: bool) -> None:
+        """Require that nothing changed, unless a crc would give bytes of another save away."""
+        if not checked:
+            self._files.require()
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self,
@@ -129,7 +125,7 @@ class Guard:
         trace: TracebackType | None,
     ) -> None:
         if isinstance(error, CheckpointError):
-            self.files.explain(error)
+            self._files.explain(error)
         self._memory.__exit__(kind, error, trace)
 
 
@@ -142,12 +138,6 @@ def _is_saved_now(prefix: str) -> bool:
             if state is not None and abs(time.time() - state.modified / 1e9) < _ABANDONED:
                 return True
     return False
-
-
-def _text(state: FileState | None) -> str:
-    if state is None:
-        return "no file"
-    return f"{count_of(state.size, 'byte')}, changed at {state.modified / 1e9:.3f} s"
 
 
 def read_unchanged(

@@ -16,6 +16,9 @@ from typing import Any
 from tfckpt_reader.encoding.wire_format import fields
 from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, UnsupportedError
 
+_LEAKED = (ValueError, RecursionError, IndexError, TypeError)
+"""Errors of protobuf's pure-Python form for bad bytes, besides its DecodeError."""
+
 
 @cache
 def _pool() -> Any:
@@ -46,21 +49,20 @@ def parse(name: str, data: bytes | memoryview, kind: ErrorKind | None = None) ->
         kind: Kind of the error for other bytes.
 
     Raises:
-        CorruptCheckpointError: the bytes are no such message. All errors of the protobuf runtime
-            become this; its pure-Python form leaks UnicodeDecodeError and RecursionError.
+        CorruptCheckpointError: the bytes are no such message.
         UnsupportedError: out of memory; protobuf 4 raises the same error as for bad bytes.
     """
     try:
         return message_class(name).FromString(bytes(data))
-    except (ValueError, RecursionError, IndexError, TypeError) as error:
-        raise _not_a(name, kind) from error
     except Exception as error:
-        if type(error).__name__ != "DecodeError":
-            raise
-        if "alloc failed" in str(error):
+        is_decode_error = type(error).__name__ == "DecodeError"
+        if is_decode_error and "alloc failed" in str(error):
             problem = "the message needs more memory than this machine has"
             raise UnsupportedError(problem, structure=name) from error
-        raise _not_a(name, kind) from error
+        if is_decode_error or isinstance(error, _LEAKED):
+            problem = "the bytes are not the protobuf message that belongs here"
+            raise CorruptCheckpointError(problem, kind=kind, structure=name) from error
+        raise
 
 
 def parse_text(name: str, text: bytes, *, skip_unknown: bool = False) -> Any:
@@ -86,8 +88,3 @@ def parse_text(name: str, text: bytes, *, skip_unknown: bool = False) -> Any:
     except (text_format.ParseError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CorruptCheckpointError(f"this is no valid {name} in text form: {reason}") from error
-
-
-def _not_a(name: str, kind: ErrorKind | None) -> CorruptCheckpointError:
-    problem = "the bytes are not the protobuf message that belongs here"
-    return CorruptCheckpointError(problem, kind=kind, structure=name)

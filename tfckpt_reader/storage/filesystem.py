@@ -11,6 +11,9 @@ import os
 from operator import attrgetter
 from typing import NamedTuple
 
+from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind
+from tfckpt_reader.text import count_of
+
 exists, is_file, is_folder = os.path.exists, os.path.isfile, os.path.isdir
 """Whether a path leads, directly or by links, to anything, to a regular file, or to a folder."""
 absolute_path, real_path = os.path.abspath, os.path.realpath
@@ -72,6 +75,25 @@ def state_of(path: str) -> FileState | None:
         return FileState.of(os.stat(path))
     except (OSError, ValueError):  # ValueError: a NUL in the path
         return None
+
+
+def changed(path: str, before: FileState | None, now: FileState | None) -> CorruptCheckpointError:
+    """Return the error for a file that changed while it was read."""
+    replaced = before and now and before.identity != now.identity
+    return CorruptCheckpointError(
+        f"the file has changed while it was read{': it was replaced' * bool(replaced)}",
+        kind=ErrorKind.CHANGED,
+        file=path,
+        expected=_text(before),
+        got=_text(now),
+        advice="Wait until its writer is done, and try again",
+    )
+
+
+def _text(state: FileState | None) -> str:
+    if state is None:
+        return "no file"
+    return f"{count_of(state.size, 'byte')}, changed at {state.modified / 1e9:.3f} s"
 
 
 def size_of(path: str) -> int:

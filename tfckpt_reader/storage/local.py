@@ -21,11 +21,9 @@ import threading
 from tfckpt_reader.errors import (
     CheckpointError,
     CheckpointNotFoundError,
-    CorruptCheckpointError,
-    ErrorKind,
     TruncatedError,
 )
-from tfckpt_reader.storage.filesystem import FileState
+from tfckpt_reader.storage.filesystem import FileState, changed
 from tfckpt_reader.storage.open_files import MAP_HAS_ITS_OWN, Descriptor, keep, map_file
 from tfckpt_reader.storage.source import page_buffer
 from tfckpt_reader.text import count_of
@@ -107,12 +105,7 @@ class File:
             held = Descriptor(_open_regular(self.name))
             seen = FileState.of(os.fstat(held.number))
             if self._seen not in (None, seen):
-                raise CorruptCheckpointError(
-                    "the file has changed while it was read",
-                    kind=ErrorKind.CHANGED,
-                    file=self.name,
-                    advice="Wait until its writer is done, and try again",
-                )
+                raise changed(self.name, self._seen, seen)
             self._held, self._seen = held, seen
             keep(self.make_room)
         return held

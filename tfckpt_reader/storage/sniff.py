@@ -22,13 +22,22 @@ _WEB_PAGE = f"{_DOWNLOAD_AGAIN}: a web server answered with a page instead"
 _WEB_ERROR = f"{_DOWNLOAD_AGAIN}: a server may have answered with an error"
 _UNFINISHED = f"{_DOWNLOAD_AGAIN}: an unfinished copy looks like this"
 
+_NAME_OTHER = "Name the file without ._ at its beginning instead"
+
 _LFS = b"version https://git-lfs.github.com/spec/"
 _ZIP = b"PK\x03\x04"
 _STATE = rb"\s*(#[^\n]*\n\s*)*(all_)?model_checkpoint_path"
+_MINDSPORE = (
+    rb"\x0a.{1,4}?\x0a.{1,2}?[\w./-]+\x12.{1,4}?(\x08.{1,9}?)*\x12.(Float|Int|UInt|BFloat|Bool|str)"
+)
+_BASE64 = rb"[A-Za-z0-9+/\r\n]{512}"
+_TABLE = rb"\x00\x00[\x80-\xff]{0,4}[\x01-\x7f][\x08\x0a\x10\x12\x1a]"
+"""An empty key, the size of its value, and the first byte of a message."""
 _BLANK = rb"(?i)[\xef\xbb\xbf \t\r\n]*"
 """White space and a byte order mark; the rest of the pattern ignores case."""
 
 _HEADS: tuple[tuple[bytes, str, str], ...] = (
+    (rb"\x00\x05\x16[\x00\x07]", "an AppleDouble file (attributes of macOS)", _NAME_OTHER),
     (rb"\x89HDF\r\n\x1a\n", "an HDF5 file (Keras .h5)", "Open it with h5py or Keras"),
     (rb"GGUF", "a GGUF model", _NOT_OURS),
     (rb"\x93NUMPY", "a NumPy .npy array", "Open it with numpy.load"),
@@ -50,6 +59,8 @@ _HEADS: tuple[tuple[bytes, str, str], ...] = (
     (rb".{4}TFL3", "a TensorFlow Lite model", _NOT_OURS),
     (rb".{0,52}brain\.Event:", "a TensorBoard event file", "Name the checkpoint instead"),
     (rb"\x08.\x12.(pytorch|tf2onnx|onnx|keras2onnx|skl2onnx|CNTK)", "an ONNX model", _NOT_OURS),
+    (_MINDSPORE, "a MindSpore checkpoint", _NOT_OURS),
+    (_BASE64, "base64 text", "Decode it first"),
     (_STATE, "a `checkpoint` state file", "Name the state file or its folder, not this"),
     (rb'\s*\{\s*("|\})', "a JSON file", _NOT_OURS),
     (rb"\x00+\Z", "zero bytes only, at least where it begins", _UNFINISHED),
@@ -70,7 +81,7 @@ _FOLDER_MARKS: tuple[tuple[str, str], ...] = (
     ("_METADATA", "an Orbax checkpoint"),
     ("model.safetensors", "a folder of safetensors weights"),
     ("pytorch_model.bin", "a folder of PyTorch weights"),
-    ("keras_metadata.pb", "a Keras SavedModel"),
+    ("keras_metadata.pb", "a Keras SavedModel without its saved_model.pb and its variables"),
 )
 """Name of a file in the folder, and kind of folder."""
 
@@ -93,6 +104,14 @@ def describe(head: bytes) -> tuple[str, str] | None:
     # Compiled here, not on import: most runs describe nothing.
     matches = ((k, advice) for start, k, advice in _HEADS if re.match(start, head, re.DOTALL))
     return next(matches, None)
+
+
+def looks_like_table(head: bytes) -> bool:
+    """Return whether a file with these first bytes begins as the table of a checkpoint does.
+
+    Its first key is empty, and its value a message.
+    """
+    return re.match(_TABLE, head, re.DOTALL) is not None
 
 
 def is_state_file(head: bytes) -> bool:

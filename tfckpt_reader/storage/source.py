@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SMALL = 1 << 16
+"""Buffers below this size, in bytes, gain nothing from whole pages."""
 _PRIVATE: dict[str, Any] = (
     {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
 )
@@ -63,8 +64,8 @@ def page_buffer(size: int) -> memoryview:
 def chunks(source: ByteSource, offset: int, size: int, item: int = 1) -> Iterator[memoryview]:
     """Read a range into one reused buffer, and yield it chunk by chunk.
 
-    A chunk is overwritten by the next. It holds a multiple of `item` bytes, at most CHUNK, and has
-    the same alignment to pages as in the file.
+    A chunk is overwritten by the next. It holds a multiple of `item` bytes, at most CHUNK. In large
+    ranges it has the same alignment to pages as in the file.
     """
     buffer = page_buffer(min(CHUNK, size) + PAGE)
     step = CHUNK - CHUNK % item

@@ -29,6 +29,8 @@ SMALL = 1 << 20
 _LARGEST_BORROWING = 256
 """How many times its own size a block's keys may share: otherwise a small file could stand for
 keys that fill the memory. Real writers store every sixteenth key whole."""
+_FREE_BORROWING = 1 << 20
+"""Bytes that keys may share in any block, however small."""
 
 
 class Block:
@@ -62,10 +64,10 @@ class Block:
         self._check_restarts()
 
     def _check_restarts(self) -> None:
-        # A search relies on their order: it would miss keys otherwise.
+        # A search relies on them: 0 first, then ascending; it would miss keys otherwise.
         previous = -1
         for restart in self.restarts:
-            if restart <= previous or restart > max(0, self.limit - 1) or (previous < 0 < restart):
+            if restart <= previous or restart > max(0, self.limit - 1) or previous < 0 < restart:
                 raise CorruptCheckpointError(
                     "restart points do not ascend from 0 within the block",
                     offset=self.limit,
@@ -90,9 +92,10 @@ class Block:
         data, limit = self.data, self.limit
         pending = iter(self.restarts[restart:])
         offset = upcoming = next(pending, limit)
-        key, borrowed, most_borrowed = b"", 0, _LARGEST_BORROWING * len(data) + SMALL
+        key, borrowed, most_borrowed = b"", 0, _LARGEST_BORROWING * len(data) + _FREE_BORROWING
         while offset < limit:
             start = offset
+            # Two bytes past `limit` exist: the restart array follows the entries.
             shared, unshared, size = data[offset], data[offset + 1], data[offset + 2]
             if shared | unshared | size < 0x80:
                 offset += 3
@@ -147,13 +150,14 @@ class BlockCursor:
 
     def __init__(self, block: Block) -> None:
         self.block = block
-        self._ended: list[tuple[int, bytes, Entry | None, Iterator[Entry]]] = []
+        self._paused: list[tuple[int, bytes, Entry | None, Iterator[Entry]]] = []
 
     def first(self, target: bytes) -> Entry | None:
         """Return the first entry with a key >= `target`; None if there are no more."""
         restart = self.block.restart_before(target)
         try:
-            begun, before, entry, walk = self._ended.pop()  # only one thread continues a walk
+            # pop() is atomic: no two threads continue the same walk.
+            begun, before, entry, walk = self._paused.pop()
         except IndexError:
             begun = -1
         if begun != restart or target < before:
@@ -161,12 +165,12 @@ class BlockCursor:
             entry = next(walk, None)
         while entry is not None and entry[0] < target:
             entry = next(walk, None)
-        self._ended.append((restart, target, entry, walk))
+        self._paused.append((restart, target, entry, walk))
         return entry
 
 
 def _lengths(data: bytes | memoryview, offset: int, limit: int) -> tuple[int, int, int, int]:
-    """Return an entry's three lengths, of any size, and the offset behind them."""
+    """Return an entry's three lengths, of any size, and the offset after them."""
     shared, offset = decode_varint32(data, offset, limit)
     unshared, offset = decode_varint32(data, offset, limit)
     size, offset = decode_varint32(data, offset, limit)

@@ -45,7 +45,7 @@ class BlockHandle:
 
     @classmethod
     def decode(cls, data: bytes | memoryview, offset: int, limit: int) -> tuple[BlockHandle, int]:
-        """Return the handle at `offset` and the offset behind it."""
+        """Return the handle at `offset` and the offset after it."""
         start, offset = decode_varint(data, offset, limit)
         size, offset = decode_varint(data, offset, limit)
         return cls(start, size), offset
@@ -73,7 +73,7 @@ class Footer:
         return cls(metaindex, index, canonical == data[:HANDLES_END])
 
 
-def open_block(stored: memoryview, size: int) -> tuple[memoryview, bool]:
+def unpack_block(stored: memoryview, size: int) -> tuple[memoryview, bool]:
     """Check and decompress a stored block: `size` bytes of contents and the trailer.
 
     Returns:
@@ -102,7 +102,7 @@ def open_block(stored: memoryview, size: int) -> tuple[memoryview, bool]:
     return _DECOMPRESS[kind](stored[:size]), kind != 0
 
 
-def _stored(contents: memoryview) -> memoryview:
+def _uncompressed(contents: memoryview) -> memoryview:
     return contents
 
 
@@ -145,5 +145,5 @@ def _unsnappy(contents: memoryview) -> memoryview:
     return memoryview(data).toreadonly()
 
 
-_DECOMPRESS = {0: _stored, 1: _unsnappy}
+_DECOMPRESS = {0: _uncompressed, 1: _unsnappy}
 """Compression type -> function from stored to plain contents."""

@@ -34,7 +34,7 @@ from tfckpt_reader.table.format import (
     TRAILER_SIZE,
     BlockHandle,
     Footer,
-    open_block,
+    unpack_block,
 )
 
 if TYPE_CHECKING:
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.storage.source import ByteSource
     from tfckpt_reader.table.block import Entry
-
-_KINDS = {"metaindex block": ErrorKind.METAINDEX}
-"""The kind of errors in a block, unless it is `ErrorKind.BLOCK`."""
 
 
 class Table:
@@ -58,7 +55,7 @@ class Table:
         self.source = source
         self.footer = self._read_footer()
         self._last: tuple[BlockHandle, Block] | None = None
-        self.index = self.block(self.footer.index, "index block")
+        self.index = self.read_block(self.footer.index, "index block")
         self._in_index = BlockCursor(self.index)
         self._in_block: BlockCursor | None = None
 
@@ -170,36 +167,47 @@ class Table:
                 got=repr(separator),
             )
 
-    def block(self, handle: BlockHandle, what: str = "data block") -> Block:
-        """Read one block; check its bounds, crc, compression and restart array."""
+    def block(self, handle: BlockHandle) -> Block:
+        """Return a data block; the last one is kept."""
         last = self._last
         if last is not None and last[0] == handle:
             return last[1]
+        self._last = self._in_block = None  # never hold two: a V1 row can be very large
+        block = self.read_block(handle, "data block")
+        self._last = handle, block
+        return block
+
+    def read_block(
+        self, handle: BlockHandle, structure: str, kind: ErrorKind = ErrorKind.BLOCK
+    ) -> Block:
+        """Read a block; check its bounds, crc, compression and restart array.
+
+        Args:
+            handle: Its position.
+            structure: Its name in errors.
+            kind: The kind of errors about it.
+        """
         size = self.source.size
         if handle.end > size:
             raise CorruptCheckpointError(
-                "its handle points past the end of the file",
+                "block handle points past the end of the file",
                 file=self.source.name,
                 offset=handle.offset,
-                kind=_KINDS.get(what, ErrorKind.BLOCK),
-                structure=what,
+                kind=kind,
+                structure=structure,
                 expected=f"an end at or before byte {size}",
                 got=f"byte {handle.end}",
             )
-        self._last = self._in_block = None  # never hold two: a V1 row can be very large
         try:
             stored = self.source.read(handle.offset, handle.size + TRAILER_SIZE)
             with located(self.source.name, handle.offset):
-                contents, compressed = open_block(stored, handle.size)
-                block = Block(contents, compressed=compressed)
+                contents, compressed = unpack_block(stored, handle.size)
+                return Block(contents, compressed=compressed)
         except (CorruptCheckpointError, UnsupportedError) as error:
-            error.structure = what
+            error.structure = structure
             if isinstance(error, CorruptCheckpointError):
-                error.kind = _KINDS.get(what, ErrorKind.BLOCK)
+                error.kind = kind
             raise
-        if what == "data block":
-            self._last = handle, block
-        return block
 
     def entries(
         self, handle: BlockHandle, *, ordered: bool = True
@@ -262,7 +270,12 @@ class Table:
 
 
 def _index_value(value: bytes | memoryview) -> BlockHandle:
-    return BlockHandle.decode(value, 0, len(value))[0]
+    try:
+        return BlockHandle.decode(value, 0, len(value))[0]
+    except CorruptCheckpointError as error:
+        error.kind, error.structure = ErrorKind.BLOCK, "index block"
+        error.offset = None  # it counts from the start of the value
+        raise
 
 
 def _not_a_table(source: ByteSource) -> CorruptCheckpointError:

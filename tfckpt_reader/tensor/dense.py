@@ -5,6 +5,7 @@ Knows no file and no key. FORMAT 3.4, 3.8; TensorFlow ``core/util/tensor_bundle/
 Elements lie row-major and little-endian (big-endian in a big-endian bundle). Any non-zero byte of
 a bool is true. int4, uint4, int2, uint2 and float4 take a byte each, of which only the low bits
 count. *Normalised* bytes are native-endian, their bools are 0 or 1, and unused bits are 0.
+*Portable* bytes are the same, but little-endian on every machine.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ _NORMALISED_BYTE = {
     **{d: bytes(i & ((1 << d.bits) - 1) for i in range(256)) for d in DataType if d.bits},
 }
 """Byte to byte, for the types with bits that do not count."""
+_BITS = {1: DataType.UINT8, 2: DataType.UINT16}
+"""The integers that hold the bits of types unknown to NumPy, by their bytes."""
 _NATIVE_IS_BIG = byteorder == "big"
 
 
@@ -57,9 +60,7 @@ def empty_rows(spec: TensorSpec, rows: range) -> NDArray[Any]:
 
 def empty_bits(shape: tuple[int, ...], dtype: DataType) -> NDArray[Any]:
     """Return an uninitialised array for stored numbers: of integers where NumPy lacks the type."""
-    import numpy as np
-
-    return np.empty(shape, f"u{dtype.itemsize}") if dtype.needs_ml_dtypes else empty(shape, dtype)
+    return empty(shape, _BITS[dtype.itemsize] if dtype.needs_ml_dtypes else dtype)
 
 
 def shaped(flat: NDArray[Any], shape: tuple[int, ...], dtype: DataType) -> NDArray[Any]:
@@ -132,7 +133,8 @@ def normalise(array: NDArray[Any], dtype: DataType, *, big_endian: bool) -> None
         array.reshape(-1).view(f"u{_number_size(dtype)}").byteswap(inplace=True)
     elif dtype is DataType.BOOL:
         raw = array.view(np.uint8)
-        np.not_equal(raw, 0, out=array) if array.size else None
+        if array.size:
+            np.not_equal(raw, 0, out=array)
     elif dtype.bits:
         raw = array.view(np.uint8)
         raw &= (1 << dtype.bits) - 1
@@ -143,8 +145,8 @@ def _number_size(dtype: DataType) -> int:
     return dtype.itemsize // (2 if dtype in (DataType.COMPLEX64, DataType.COMPLEX128) else 1)
 
 
-def normalised_bytes(data: memoryview, dtype: DataType, *, big_endian: bool) -> memoryview:
-    """Return stored numbers normalised, but little-endian on every machine."""
+def portable_bytes(data: memoryview, dtype: DataType, *, big_endian: bool) -> memoryview:
+    """Return stored numbers as portable bytes."""
     if big_endian and dtype.itemsize > 1:
         import numpy as np
 
@@ -152,20 +154,3 @@ def normalised_bytes(data: memoryview, dtype: DataType, *, big_endian: bool) -> 
         return np.frombuffer(data, f">u{size}").astype(f"<u{size}").view("u1").data
     table = _NORMALISED_BYTE.get(dtype)
     return data if table is None else memoryview(bytes(data).translate(table))
-
-
-def require_room(dtype: DataType, count: int, nbytes: int) -> None:
-    """Refuse a count of strings or variants that no tensor of `nbytes` can hold.
-
-    Raises:
-        CorruptCheckpointError: the count is too large.
-    """
-    least = {DataType.STRING: 1, DataType.VARIANT: 5}.get(dtype, 0) * count
-    if least > max(nbytes, 0):
-        raise CorruptCheckpointError(
-            f"too few bytes for {count} elements",
-            offset=0,
-            structure=f"{dtype} tensor",
-            expected=f"at least {least} bytes",
-            got=max(nbytes, 0),
-        )

@@ -15,7 +15,11 @@ from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.encoding.coding import ordered_number, ordered_signed, ordered_string
+from tfckpt_reader.encoding.coding import (
+    encode_ordered_number,
+    encode_ordered_signed,
+    encode_ordered_string,
+)
 from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, UnsupportedError
 from tfckpt_reader.tensor.spec import WHOLE_AXIS
 
@@ -33,8 +37,13 @@ _ASSEMBLED = 1 << 20
 
 def slice_key(name: bytes, extents: Sequence[tuple[int, int]]) -> bytes:
     """Return the key of the row of a slice of the tensor `name`."""
-    axes = b"".join(ordered_signed(n) for extent in extents for n in extent)
-    return ordered_number(0) + ordered_string(name) + ordered_number(len(extents)) + axes
+    axes = b"".join(encode_ordered_signed(n) for extent in extents for n in extent)
+    return (
+        encode_ordered_number(0)
+        + encode_ordered_string(name)
+        + encode_ordered_number(len(extents))
+        + axes
+    )
 
 
 def is_slice_key(key: bytes) -> bool:

@@ -53,7 +53,7 @@ class Segment(NamedTuple):
 
 
 class Unplaced(NamedTuple):
-    """In place of a segment, for a tensor stored in slices or in V1: no offset and no crc."""
+    """Stands in for a segment where a tensor has no byte range of its own: in V1, or in slices."""
 
     name: str
     dtype: DataType
@@ -61,7 +61,7 @@ class Unplaced(NamedTuple):
     nbytes: int | None = None
     """Bytes of the value; None for strings in V1, and for a slice."""
     shard: int | None = None
-    """Number of the V1 file; None for a tensor in slices, and for a slice without a row."""
+    """Number of the V1 file; None for a tensor in slices, and for a slice the index lacks."""
 
     @property
     def offset(self) -> None:
@@ -95,7 +95,7 @@ class _Described:
 
     @property
     def shard(self) -> int | None:
-        """Number of the data file; None for a tensor in slices, and for a slice without a row."""
+        """Number of the data file; None for a tensor in slices, and for a slice the index lacks."""
         return self.segment.shard
 
     @property

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.encoding.checksum import crc32c, mask
 from tfckpt_reader.encoding.coding import decode_varint
 from tfckpt_reader.errors import (
-    DAMAGED,
+    CHECKSUM_ADVICE,
     ChecksumError,
+    CorruptCheckpointError,
     TruncatedError,
 )
 from tfckpt_reader.tensor.dtypes import DataType
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-from tfckpt_reader.tensor.dense import require_room
 
 _LENGTHS_AT_ONCE = 1 << 16
 """Of strings: as Python numbers, all of them would take more memory than the tensor."""
@@ -42,6 +42,23 @@ class StringLengths:
     def end(self) -> int:
         """Offset behind the last string's bytes from the tensor's start."""
         return self.begin + sum(self.lengths)
+
+
+def require_room(dtype: DataType, count: int, nbytes: int) -> None:
+    """Refuse a count of strings or variants that no tensor of `nbytes` can hold.
+
+    Raises:
+        CorruptCheckpointError: the count is too large.
+    """
+    least = {DataType.STRING: 1, DataType.VARIANT: 5}.get(dtype, 0) * count
+    if least > max(nbytes, 0):
+        raise CorruptCheckpointError(
+            f"too few bytes for {count} elements",
+            offset=0,
+            structure=f"{dtype} tensor",
+            expected=f"at least {least} bytes",
+            got=max(nbytes, 0),
+        )
 
 
 def string_lengths(
@@ -87,7 +104,7 @@ def string_lengths(
             structure="string lengths",
             expected=f"{masked:#010x}",
             got=f"{mask(crc):#010x}",
-            advice=DAMAGED,
+            advice=CHECKSUM_ADVICE,
         )
     return StringLengths(lengths, offset + 4, crc32c(stored, crc))
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from tfckpt_reader.encoding.checksum import crc32c, mask
 from tfckpt_reader.encoding.coding import decode_varint
-from tfckpt_reader.errors import DAMAGED, ChecksumError, CorruptCheckpointError
-from tfckpt_reader.tensor.dense import require_room
+from tfckpt_reader.errors import CHECKSUM_ADVICE, ChecksumError, CorruptCheckpointError
 from tfckpt_reader.tensor.dtypes import DataType
+from tfckpt_reader.tensor.strings import require_room
 
 
 def variant_messages(
@@ -43,7 +43,7 @@ def variant_messages(
                 offset=offset,
                 expected=f"{int.from_bytes(stored, 'little'):#010x}",
                 got=f"{mask(crc):#010x}",
-                advice=DAMAGED,
+                advice=CHECKSUM_ADVICE,
             )
         crc = crc32c(stored, crc)
         messages.append(message)

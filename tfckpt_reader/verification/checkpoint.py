@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, UnsupportedError, enough_memory
 from tfckpt_reader.paths.companions import graph_file_of, saved_model_of
-from tfckpt_reader.paths.layout import Location
+from tfckpt_reader.paths.layout import LACKS, Location, unmerged_note
+from tfckpt_reader.paths.listing import listed_once
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.paths.unchanged import read_unchanged
 from tfckpt_reader.progress import Progress, no_progress
@@ -27,9 +29,9 @@ from tfckpt_reader.verification.checks.restored_keys import (
     read_adjacent_graph,
 )
 from tfckpt_reader.verification.checks.v2 import check_v2
-from tfckpt_reader.verification.codes import require_level
+from tfckpt_reader.verification.codes import CODES, require_level
 from tfckpt_reader.verification.diagnosis import diagnose
-from tfckpt_reader.verification.evidence import gather
+from tfckpt_reader.verification.evidence import gather, renamed_files
 from tfckpt_reader.verification.findings import Findings
 from tfckpt_reader.verification.report import Problem, Report
 
@@ -41,6 +43,11 @@ if TYPE_CHECKING:
     from tfckpt_reader.paths.unchanged import Unchanged
 
 
+_OTHER_PARTS = ("slices", "stray-slice")
+"""Names of the codes for slices that may lie in another part of a save."""
+
+
+@listed_once()
 def verify(
     path: str | os.PathLike[str] | bytes | Location,
     *,
@@ -86,7 +93,7 @@ def verify(
         if error.kind is not ErrorKind.CHANGED:
             raise
         findings = Findings()
-        findings.add_error("TFC356", error)
+        findings.add_error("TFC357", error)
         problems = tuple(findings.problems)
         return Report(location.prefix, location.version, 0, 0, problems, location.notes, level)
 
@@ -117,10 +124,12 @@ def _report(
     except UnsupportedError as error:
         findings.most += 1  # room for this problem
         findings.add_error("TFC901", error)
+    _mark_unmerged(location, findings)
     diagnosis: tuple[str, ...] = ()
     index = f"{location.prefix}.index"
     with suppress(UnsupportedError), enough_memory(index):
-        diagnosis = diagnose(findings.problems, gather(findings.problems, checked, index))
+        evidence = gather(findings.problems, checked, index)
+        diagnosis = diagnose(findings.problems, evidence, renamed_files(checked))
     return Report(
         location.prefix,
         location.version,
@@ -132,6 +141,19 @@ def _report(
         coverage=checked.coverage,
         diagnosis=diagnosis,
     )
+
+
+def _mark_unmerged(location: Location, findings: Findings) -> None:
+    """Report a part of a save as one; the slices that it lacks lie in the other parts."""
+    note = unmerged_note(location.prefix) if location.version == "V2" else ""
+    problems = [
+        replace(each, code="TFC207") if note and CODES[each.code].name in _OTHER_PARTS else each
+        for each in findings.problems
+    ]
+    findings.problems = []
+    if LACKS in note:
+        findings.add("TFC207", note, file=f"{location.prefix}.index")
+    findings.problems += problems
 
 
 def _check(

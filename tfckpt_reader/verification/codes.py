@@ -59,7 +59,7 @@ _ALLOW = "Grant the user that runs this permission to read it; a pipe or a devic
 
 CODES = {
     "TFC101": Code("not-a-table", "index", "The file is no checkpoint index, or is cut off.",
-        _COPY),
+        "If it should be one, copy it again, and compare checksums with the source."),
     "TFC102": Code("footer", "index", "The footer holds bytes that no writer puts there.", _COPY),
     "TFC103": Code("metaindex", "index", "The metaindex block is damaged or not empty.", _COPY),
     "TFC104": Code("block", "index", "A block of the index is damaged; its rows are lost.", _COPY),
@@ -79,6 +79,8 @@ CODES = {
     "TFC206": Code("name", "index",
         "A name is not UTF-8: TensorFlow's Python cannot list a checkpoint that has one.",
         _SAVE, WARNING),
+    "TFC207": Code("unmerged", "index", "This is a part of a save that was never merged.",
+        "Go back to an earlier checkpoint, or bring all parts of the save together."),
     "TFC301": Code("shard-missing", "sizes", "A data file is missing.", "Copy it too."),
     "TFC302": Code("shard-short", "sizes", "A data file ends before its tensors do.", _COPY),
     "TFC303": Code("overlap", "sizes", "Two tensors claim the same bytes.", _SAVE),
@@ -97,12 +99,15 @@ CODES = {
         "Copy it."),
     "TFC352": Code("state-kept", "index", "Older checkpoints of the state file are missing.",
         "Copy them too, or remove them from the state file.", WARNING),
-    "TFC353": Code("index-missing", "index", "Data, or a graph, lies here without its index.",
-        _COPY),
+    "TFC353": Code("index-missing", "index",
+        "Data, or a SavedModel's graph, lies here without its index.", _COPY),
     "TFC354": Code("unreadable", "index",
         "A checkpoint, or a file beside it, is there but cannot be read.", _ALLOW),
     "TFC355": Code("unreadable-folder", "index", "A folder could not be searched.", _ALLOW),
-    "TFC356": Code("changed", "index",
+    "TFC356": Code("state-text", "index",
+        "TensorFlow does not find the newest checkpoint by this state file.",
+        "Correct the state file.", WARNING),
+    "TFC357": Code("changed", "index",
         "A file was changed while it was read: nothing is known of the checkpoint.",
         "Wait until its writer is done, and verify it again."),
     "TFC401": Code("crc", "data", "The bytes of a tensor are not those that were saved.", _COPY),
@@ -130,7 +135,7 @@ CODES = {
         "Update, or use a larger machine."),
 }  # fmt: skip
 """By number. Codes are stable: a number is never given another meaning."""
-UNREAD = ("TFC309", "TFC354", "TFC355", "TFC356")
+UNREAD = ("TFC309", "TFC354", "TFC355", "TFC357")
 """Nothing is known of the bytes: no finding, but an exit code of 2."""
 DAMAGED_TABLE = ("footer", "metaindex", "block", "index-gap")
 """Names of the codes for damaged blocks of a file with the footer of a table."""

@@ -17,7 +17,7 @@ from tfckpt_reader.text import count_of, printable, quoted
 from tfckpt_reader.verification.codes import CODES, DAMAGED_TABLE, DAMAGED_TENSOR, ERROR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tfckpt_reader.verification.report import Problem
 
@@ -47,6 +47,8 @@ class Facts:
     """Share of the failing ones in the bytes of the whole ones."""
     kind: tuple[str, str] | None = None
     """Its real kind, if it is no file of a checkpoint, and advice."""
+    begins_as_table: bool = True
+    """Its first bytes are those of a table; of an index and a V1 file only."""
     zeros_from: int | None = None
     """From here on, all wrong bytes are zero."""
     newlines: str | None = None
@@ -58,12 +60,20 @@ class Facts:
     """The fingerprint of the SavedModel belongs to another index."""
 
 
-def diagnose(problems: Sequence[Problem], facts: Iterable[Facts]) -> tuple[str, ...]:
-    """Return a line per cause; none without errors."""
+def diagnose(
+    problems: Sequence[Problem], facts: Iterable[Facts], renamed: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
+    """Return a line per cause; none without errors.
+
+    Args:
+        problems: All problems of a checkpoint.
+        facts: About its files with errors.
+        renamed: Missing data file -> the existing file that it seems to be.
+    """
     errors = [problem for problem in problems if problem.severity == ERROR]
     if not errors:
         return ()
-    lines = list(filter(None, [_shard_names(errors)]))
+    lines = list(filter(None, [_shard_names(errors, renamed or {})]))
     for fact in facts:
         here = [problem for problem in errors if problem.file == fact.file]
         whole = next(filter(None, (cause(fact) for cause in _OF_WHOLE_FILE)), None)
@@ -77,7 +87,7 @@ def diagnose(problems: Sequence[Problem], facts: Iterable[Facts]) -> tuple[str, 
     return tuple(lines)
 
 
-def _shard_names(errors: Sequence[Problem]) -> str | None:
+def _shard_names(errors: Sequence[Problem], renamed: Mapping[str, str]) -> str | None:
     """Return the cause in the names of the data files."""
     missing = [str(problem.file) for problem in _select(errors, "shard-missing")]
     counts = _select(errors, "shard-count")
@@ -93,6 +103,13 @@ def _shard_names(errors: Sequence[Problem]) -> str | None:
             )
         end = f"-of-{str(expected).zfill(5)}"
         return f"{evidence}: TensorFlow looks for names that end in {end}. Give them such names"
+    if renamed:
+        wanted, other = next(iter(renamed.items()))
+        others = f", and {len(renamed) - 1:,} more likewise" if len(renamed) > 1 else ""
+        return printable(
+            f"index and data have different names: {other} has the size and the checksums of "
+            f"{wanted}{others}. Give both the name that the save gave them"
+        )
     verb = "belongs" if len(missing) == 1 else "belong"
     names = _some(missing, printable)
     return f"not all files were copied: {names} {verb} here too" if missing else None
@@ -161,6 +178,8 @@ def _age(older: float | None) -> str:
 def _cut_off_table(fact: Facts, here: Sequence[Problem]) -> str | None:
     if fact.needed is not None or not _select(here, "not-a-table"):
         return None
+    if not fact.begins_as_table:
+        return "it neither begins nor ends as a table does: it seems to be no file of a checkpoint"
     return (
         "it does not end like a table: it was cut off, or is no file of a checkpoint. "
         "Compare its size with the original's and copy it again"

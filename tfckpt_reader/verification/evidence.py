@@ -6,13 +6,16 @@ backwards and ends at the first other byte, one for line feeds ends at the first
 
 from __future__ import annotations
 
+import os
+from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import crc32c, mask
 from tfckpt_reader.errors import CheckpointError
-from tfckpt_reader.storage.filesystem import is_file, modified_time
+from tfckpt_reader.storage.filesystem import is_file, list_names, modified_time, size_of
 from tfckpt_reader.storage.local import File
-from tfckpt_reader.storage.sniff import HEAD_SIZE, describe
+from tfckpt_reader.storage.sniff import HEAD_SIZE, describe, looks_like_table
 from tfckpt_reader.storage.source import CHUNK, chunks
 from tfckpt_reader.table.format import FOOTER_SIZE, MAGIC, Footer
 from tfckpt_reader.verification.codes import CODES, DAMAGED_TABLE, ERROR
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 _MOST_FILES = 100
 _OTHER_KINDS = ("not-a-table", "fingerprint", "graph")
 """Names of the codes for files that may be of another kind."""
+_LARGEST_SAMPLE, _SAMPLES = 16 << 20, 8
+"""Bytes of a tensor, and number of tensors, that identify a data file of another name."""
 _FEWEST_ZEROS = 64
 """Bytes: a few zeros may be a number."""
 _SECTOR = 512
@@ -69,6 +74,32 @@ def gather(problems: Sequence[Problem], checked: Checked, index: str) -> list[Fa
     return gathered
 
 
+def renamed_files(checked: Checked) -> dict[str, str]:
+    """Return missing data file -> the file beside the index that it seems to be.
+
+    Such a file has the right size, and the largest tensors in it have their checksums.
+    """
+    renamed: dict[str, str] = {}
+    for path, segments in list(checked.lost_files.items())[:_MOST_FILES]:
+        needed = max(segment.end for segment in segments)
+        fixed = [s for s in segments if s.dtype.itemsize and 0 < s.nbytes <= _LARGEST_SAMPLE]
+        samples = sorted(fixed, key=attrgetter("nbytes"))[-_SAMPLES:]
+        folder = os.path.dirname(path)
+        beside = [os.path.join(folder, name) for name in list_names(folder)] if samples else []
+        alike = [other for other in beside if size_of(other) == needed and is_file(other)]
+        fits = (other for other in alike[:_MOST_FILES] if _has(other, samples))
+        renamed.update((path, other) for other in islice(fits, 1))
+    return renamed
+
+
+def _has(path: str, segments: list[Segment]) -> bool:
+    try:
+        file = File(path)
+        return all(crc32c(file.read(s.offset, s.nbytes)) == s.crc32c for s in segments)
+    except CheckpointError:
+        return False
+
+
 def _of_table(source: ByteSource, names: set[str]) -> Facts:
     no_end = "not-a-table" in names
     is_table = no_end or not names.isdisjoint(DAMAGED_TABLE)
@@ -77,6 +108,7 @@ def _of_table(source: ByteSource, names: set[str]) -> Facts:
         source.name,
         source.size,
         kind=None if names.isdisjoint(_OTHER_KINDS) else _kind(source),
+        begins_as_table=looks_like_table(_head(source)),
         zeros_from=source.size - zeros if zeros >= FOOTER_SIZE else None,
         newlines=_table_newlines(source) if is_table else None,
     )
@@ -104,9 +136,13 @@ def _of_shard(file: DataFile, damaged: set[Segment], index: str, *, foreign_inde
     )
 
 
+def _head(source: ByteSource) -> bytes:
+    return bytes(source.read(0, min(HEAD_SIZE, source.size)))
+
+
 def _kind(source: ByteSource) -> tuple[str, str] | None:
     """Return the real kind of a file and advice; zeros at its beginning are no evidence here."""
-    head = bytes(source.read(0, min(HEAD_SIZE, source.size)))
+    head = _head(source)
     return describe(head) if head.strip(b"\0") or not head else None
 
 

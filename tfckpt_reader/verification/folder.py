@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
+from contextvars import copy_context
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, CorruptCheckpointError
 from tfckpt_reader.paths.companions import graph_file_of, saved_model_prefix
 from tfckpt_reader.paths.discover import Discovery, discover
-from tfckpt_reader.paths.layout import Location
-from tfckpt_reader.paths.state_file import candidates, read_state
+from tfckpt_reader.paths.layout import Location, unmerged_save
+from tfckpt_reader.paths.listing import listed_once
+from tfckpt_reader.paths.state_file import candidates, last_component, prefix_of_file, read_state
 from tfckpt_reader.storage.filesystem import exists, is_file, is_folder, size_of
 from tfckpt_reader.storage.sniff import describe, is_state_file, read_head
 from tfckpt_reader.storage.workers import WORTH_THREADS, each
@@ -35,6 +37,7 @@ _LEAST_KEPT = 10
 """Problems reported per checkpoint, however many checkpoints there are."""
 
 
+@listed_once()
 def verify_all(
     folder: str | os.PathLike[str] | bytes,
     *,
@@ -88,8 +91,10 @@ def _verified(found: Discovery, level: str, on_progress: Progress | None) -> Ite
         if on_progress is not None:
             on_progress(min(done + of_one, total), total)
 
+    context = copy_context()  # threads begin without it
+
     def verified(task: tuple[Location, int], _buffer: memoryview) -> Report:
-        return _one(task[0], level, None, most)
+        return context.copy().run(_one, task[0], level, None, most)
 
     small = [task for task in found.checkpoints if _is_small(*task)]
     with closing(each(small, verified)) as reports:
@@ -180,10 +185,19 @@ def _check_state(path: str, known: set[str], findings: Findings) -> None:
         findings.add_error("TFC354", error)
         return
     folder = os.path.dirname(path)
+    if state.fault:
+        findings.add("TFC356", state.fault, file=path)
+    elif prefix := prefix_of_file(os.path.join(folder, state.newest)):
+        what = (
+            f"names a file of a checkpoint: TensorFlow needs the prefix {os.path.basename(prefix)}"
+        )
+        findings.add("TFC356", what, file=path, got=shortened(state.newest))
     if not _is_known(folder, state.newest, known):
         is_there = any(map(is_file, candidates(folder, state.newest)))
         why = "is cut off, or no checkpoint" if is_there else "is not beside it"
+        unmerged = unmerged_save(os.path.join(folder, last_component(state.newest)))
         what = f"the newest checkpoint {why}: {shortened(state.newest)}"
+        what += f"; {unmerged}" if unmerged else ""
         findings.add("TFC351", what, file=path)
     others = dict.fromkeys(name for name in state.kept if name != state.newest)
     missing = [name for name in others if not _is_known(folder, name, known)]

@@ -19,9 +19,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tfckpt_reader.errors import CorruptCheckpointError
-from tfckpt_reader.export.arrays import OutputArray
 from tfckpt_reader.export.formats import FORMATS
-from tfckpt_reader.export.transfer import Job
+from tfckpt_reader.export.transfer import Job, OutputArray
 from tfckpt_reader.formats.reader import Reader
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.spec import Segment, TensorSpec
@@ -67,7 +66,7 @@ class Bytes:
                 done += len(piece)
                 on_read(len(piece))
 
-    def blocks(self, spec: TensorSpec) -> Iterator[memoryview]:
+    def chunks(self, spec: TensorSpec) -> Iterator[memoryview]:
         return map(memoryview, self.data[spec.name])
 
 
@@ -98,7 +97,9 @@ def made(name: str, descr: str, shape: tuple[int, ...], *pieces: bytes) -> Outpu
 def of_numbers(spec: TensorSpec, *, raw: bool) -> OutputArray:
     encoding = NPZ.encoding(spec.dtype, raw=raw)
     assert encoding is not None
-    return OutputArray.numeric(spec.name, spec, encoding)
+    dtype, encode = encoding
+    name = NPZ.type_names[dtype]
+    return OutputArray(spec.name, name, spec.shape, dtype.itemsize, spec, encode)
 
 
 def loaded(archive: bytes) -> dict[str, NDArray[Any]]:

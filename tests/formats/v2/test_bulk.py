@@ -213,7 +213,7 @@ def test_pour_gives_what_reading_gives(path: Path) -> None:
         with tfckpt.open(prefix, mmap=False) as ckpt:
             specs = [spec for spec in ckpt.specs.values() if spec.dtype.itemsize]
             try:
-                wanted = [b"".join(map(bytes, ckpt.reader.blocks(spec))) for spec in specs]
+                wanted = [b"".join(map(bytes, ckpt.reader.chunks(spec))) for spec in specs]
             except tfckpt.CheckpointError:
                 with pytest.raises(tfckpt.CheckpointError):
                     poured(ckpt, specs)

@@ -286,7 +286,7 @@ def test_a_scalar_in_a_slice(tmp_path: Path) -> None:
         spec = ckpt.specs["t"]
         assert len(spec.slices) == 1
         assert ckpt["t"] == ckpt.read("t") == 2.5
-        assert b"".join(ckpt.reader.blocks(spec)) == np.array(2.5, "<f8").tobytes()
+        assert b"".join(ckpt.reader.chunks(spec)) == np.array(2.5, "<f8").tobytes()
         check_tensor(ckpt.reader, spec)
 
 
@@ -319,7 +319,7 @@ def test_damaged_slice(tmp_path: Path) -> None:
         with pytest.raises(tfckpt.ChecksumError):
             ckpt.read("t", rows=slice(0, 1), check=True)
         with pytest.raises(tfckpt.ChecksumError):
-            list(ckpt.reader.blocks(ckpt.specs["t"]))
+            list(ckpt.reader.chunks(ckpt.specs["t"]))
         assert_array_equal(ckpt.read("t", rows=slice(2, 4), check=True), GRID[2:])
         assert_array_equal(ckpt.read("t", rows=slice(1, 4)), GRID[1:])
 

@@ -21,7 +21,7 @@ from graphs import (
 )
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.graph.decode.tf1_values import CondContext, QueueRunner, WhileContext
+from tfckpt_reader.graph.decode.collections import CondContext, QueueRunner, WhileContext
 
 
 def test_signatures(tmp_path: Path) -> None:

@@ -419,7 +419,7 @@ def test_any_graph_has_an_answer(
 def flow_of(nodes: Sequence[bytes]) -> Flow:
     data = memoryview(b"".join(text(1, each) for each in nodes))
     (spans,), _ = split_fields(data, (1,), len(nodes))
-    return Flow(Graph(StoredNodes(data, spans, 1, "x"), dict).operations)
+    return Flow(Graph(StoredNodes(data, spans, 1, "x"), dict))
 
 
 @given(graph=graphs(), data=st.data())

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.graph.render.scopes import MOST_BOXES, Picture, collapsed
+from tfckpt_reader.graph.render.dot import MOST_BOXES, Picture, collapsed
 from tfckpt_reader.text import printable
 
 each_file = pytest.mark.parametrize("path", GRAPHS, ids=lambda path: path.parent.name)

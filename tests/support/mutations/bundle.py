@@ -26,7 +26,7 @@ class BundleMutator(Mutator):
     """Changes that only a bundle knows."""
 
     def entry(self) -> tuple[int, dict[int, int]]:
-        """Where a row is, and the numbers in its entry."""
+        """Pick a row; return its position and the numbers in its entry."""
         at = self.upto(len(self.rows) - 1, min(1, len(self.rows) - 1))
         return at, numbers_in(self.rows[at][1])
 

@@ -100,4 +100,4 @@ def test_an_index_that_is_replaced_while_it_is_read(
         return rows
 
     monkeypatch.setattr("tfckpt_reader.verification.checks.v2.check_table", check_table)
-    assert codes(verify(prefix)) == ["TFC356"]
+    assert codes(verify(prefix)) == ["TFC357"]

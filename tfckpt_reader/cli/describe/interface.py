@@ -1,4 +1,4 @@
-"""The interface of a model: inputs, outputs, signatures, and ops beyond plain TensorFlow."""
+"""The interface of a model: inputs, outputs, signatures, variables, ops beyond plain TensorFlow."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.decode.signatures import TensorInfo
     from tfckpt_reader.graph.infer.endpoints import Endpoint
     from tfckpt_reader.graph.meta_graph import MetaGraph
+    from tfckpt_reader.graph.variables import Variable
 
 _MOST_ENDPOINTS = 8
 _MOST_OPS = 12
@@ -131,3 +132,33 @@ def _info_text(info: TensorInfo) -> str:
         return f"{info.composite or 'composite'} of {components}"
     sparse = "" if info.sparse is None else f"sparse: {' '.join(info.sparse)}"
     return f"{info.dtype or '?'} {shape_text(info.shape)}  {info.name or sparse}"
+
+
+def variable_facts(variables: Iterable[Variable]) -> list[dict[str, Any]]:
+    """Return the variables for JSON."""
+    return [
+        {
+            "name": each.name,
+            "dtype": json_value(each.dtype),
+            "shape": json_value(each.shape),
+            "key": each.checkpoint_key,
+            "initializer": each.initializer,
+            "device": each.device,
+            "pieces": list(each.pieces),
+        }
+        for each in variables
+    ]
+
+
+def variable_lines(variables: Iterable[Variable]) -> list[str]:
+    """Return a line per variable, with its key if the key is not its name."""
+    rows = [(known(v.dtype), shape_text(v.shape), v) for v in variables]
+    first = max((len(dtype) for dtype, _, _ in rows), default=0)
+    second = max((len(shape) for _, shape, _ in rows), default=0)
+    lines = []
+    for dtype, shape, variable in rows:
+        key = variable.checkpoint_key
+        more = "  (not saved)" if key is None else f"  -> {key}"
+        same = key == variable.name.removesuffix(":0")
+        lines.append(f"{dtype:<{first}}  {shape:<{second}}  {variable.name}{'' if same else more}")
+    return [*lines, count_of(len(rows), "variable")]

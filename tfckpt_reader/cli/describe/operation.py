@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.cli.describe.notation import FIRST, first_names, json_value, known, shape_text
 from tfckpt_reader.errors import CheckpointError
-from tfckpt_reader.graph.decode.attributes import FunctionCall
+from tfckpt_reader.graph.decode.operation import FunctionCall, Operation
 from tfckpt_reader.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tfckpt_reader.graph.decode.operation import Operation
     from tfckpt_reader.graph.meta_graph import MetaGraph
 
 _MOST_OUTPUTS = 100
@@ -92,7 +91,6 @@ def operation_lines(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _value_text(value: Any) -> str:
-    """Return an attribute from `operation_facts` as text."""
     if isinstance(value, list):
         more = f", … {len(value):,} in all" if len(value) > FIRST else ""
         return f"[{', '.join(map(_value_text, value[:FIRST]))}{more}]"

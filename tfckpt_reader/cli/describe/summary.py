@@ -71,7 +71,7 @@ def summary_lines(facts: Mapping[str, Any]) -> list[str]:
         ("tags", ", ".join(facts["tags"])),
         ("not defined", _undefined(facts)),
         ("functions", f"{len(facts['functions']):,}" if facts["functions"] else ""),
-        ("saver", _saver(facts["saver"])),
+        ("saver", facts["saver"] and _saver(facts["saver"])),
         ("variables", ", ".join(f"{count:,} {name}" for name, count in variables.items())),
         *(
             ("collection", f"{name}: {each['count']:,} ({each['kind']})")
@@ -79,7 +79,7 @@ def summary_lines(facts: Mapping[str, Any]) -> list[str]:
         ),
         ("signatures", ", ".join(facts["signatures"])),
         ("assets", ", ".join(facts["assets"])),
-        ("kept", _kept_text(facts["kept"])),
+        ("kept", facts["kept"] and _kept_text(facts["kept"])),
     ]
     return lines + [f"{heading:<12} {text}" for heading, text in rows if text]
 
@@ -90,7 +90,6 @@ def problem_lines(problems: Sequence[str]) -> list[str]:
 
 
 def _histogram(counts: Mapping[str, int]) -> list[str]:
-    """Return a line for each of the most frequent ops."""
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     lines = [f"             {count:>7,}  {name}" for name, count in ranked[:_MOST_OPS]]
     rest = sum(count for _, count in ranked[_MOST_OPS:])
@@ -105,9 +104,7 @@ def _undefined(facts: Mapping[str, Any]) -> str:
     return ", ".join(undefined)
 
 
-def _saver(saver: Mapping[str, Any] | None) -> str:
-    if saver is None:
-        return ""
+def _saver(saver: Mapping[str, Any]) -> str:
     keeps = f"keeps {saver['max_to_keep'] or 'all'}"
     hours = saver["keep_checkpoint_every_n_hours"]
     every = f" and one every {hours:,g} hours" if isinstance(hours, float) and hours else ""
@@ -115,9 +112,7 @@ def _saver(saver: Mapping[str, Any] | None) -> str:
     return f"{saver['version']}, {keeps}{every}{sharded}, restored by {saver['restore_op_name']}"
 
 
-def _kept_text(kept: Mapping[str, Any] | None) -> str:
-    if kept is None:
-        return ""
+def _kept_text(kept: Mapping[str, Any]) -> str:
     count = count_of(len(kept["kept"]), "checkpoint")
     rest = [
         f"; {name.replace('_', ' ')}: {first_names(kept[name])}"

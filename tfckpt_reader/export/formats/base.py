@@ -7,14 +7,10 @@ not know the checkpoint, the options or other formats.
 from __future__ import annotations
 
 import os
-import stat
 from abc import ABC, abstractmethod
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tfckpt_reader.errors import UnsupportedError
-from tfckpt_reader.export.arrays import ElementEncoding
-from tfckpt_reader.export.elements import widened
+from tfckpt_reader.export.elements import Encoding, widened
 from tfckpt_reader.tensor.dtypes import DataType
 
 if TYPE_CHECKING:
@@ -23,8 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tfckpt_reader.export.arrays import OutputArray
-    from tfckpt_reader.export.transfer import Job
+    from tfckpt_reader.export.transfer import Job, OutputArray
     from tfckpt_reader.tensor.spec import TensorSpec
 
 
@@ -47,8 +42,7 @@ class Format(ABC):
     type_names: ClassVar[Mapping[DataType, str]]
     """Dtypes of numbers held unchanged -> the format's name of the type."""
 
-    @cache  # noqa: B019 - there is one instance of each format
-    def encoding(self, dtype: DataType, *, raw: bool) -> ElementEncoding | None:
+    def encoding(self, dtype: DataType, *, raw: bool) -> Encoding | None:
         """Return the encoding of numbers of a dtype; None for strings and unsupported dtypes.
 
         A dtype without a type name is widened.
@@ -58,35 +52,22 @@ class Format(ABC):
             raw: Store the bits of dtypes that NumPy lacks, as unsigned integers.
         """
         if raw and dtype.needs_ml_dtypes:
-            bits = DataType.UINT8 if dtype.itemsize == 1 else DataType.UINT16
-            return ElementEncoding(self.type_names[bits], dtype.itemsize)
-        if dtype in self.type_names:
-            return ElementEncoding(self.type_names[dtype], dtype.itemsize)
-        wider = widened(dtype)
-        if wider is None:
-            return None
-        return ElementEncoding(self.type_names[wider.dtype], wider.dtype.itemsize, wider.convert)
+            return Encoding(DataType.UINT8 if dtype.itemsize == 1 else DataType.UINT16)
+        return Encoding(dtype) if dtype in self.type_names else widened(dtype)
 
     def string_arrays(
-        self,
-        name: str,
-        spec: TensorSpec,
-        read: Callable[[], NDArray[np.object_]],  # noqa: ARG002 - the default
+        self, name: str, spec: TensorSpec, read: Callable[[], NDArray[np.object_]]
     ) -> tuple[OutputArray, ...]:
-        """Return the arrays for a tensor of strings.
+        """Return the arrays for a tensor of strings, unless the format refuses them.
 
         Args:
             name: Its name in the destination.
             spec: The tensor.
             read: Returns its elements. Called once here and once for each array at its writing, so
                 that only one tensor's strings are in memory.
-
-        Raises:
-            UnsupportedError: the format has no strings.
         """
-        raise UnsupportedError(f"a {self.suffix} cannot hold {spec.dtype} tensors", tensor=name)
+        raise NotImplementedError
 
-    @abstractmethod
     def refusal(self, name: str, spec: TensorSpec, keys: Container[str]) -> str | None:
         """Return the reason against holding a tensor under a name, or None.
 
@@ -95,6 +76,22 @@ class Format(ABC):
             spec: The tensor.
             keys: Collision keys of all names in the destination.
         """
+        reason = self.tensor_refusal(spec)
+        if reason is not None:
+            return reason
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError:
+            return "its name is not UTF-8"
+        return self.name_refusal(name, spec, keys)
+
+    @abstractmethod
+    def tensor_refusal(self, spec: TensorSpec) -> str | None:
+        """Return the reason against a dtype or a shape, or None."""
+
+    @abstractmethod
+    def name_refusal(self, name: str, spec: TensorSpec, keys: Container[str]) -> str | None:
+        """Return the reason against a name in UTF-8, or None; arguments as for `refusal`."""
 
     def refusal_of_all(
         self,
@@ -114,7 +111,7 @@ class Format(ABC):
         Raises:
             FileExistsError: another kind of file or folder is there.
         """
-        if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
+        if os.path.exists(path) and not os.path.isfile(path):
             raise FileExistsError(f"{path} is not a regular file; choose another path")
         return set()
 

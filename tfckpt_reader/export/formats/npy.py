@@ -23,10 +23,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from tfckpt_reader.export.arrays import OutputArray
 from tfckpt_reader.export.formats.base import Format
+from tfckpt_reader.export.transfer import OutputArray
 from tfckpt_reader.tensor.dtypes import DataType
 
 if TYPE_CHECKING:
@@ -46,18 +46,26 @@ _CHUNK = 1 << 18
 """Bytes of strings to join before they are written."""
 _FEW_AXES, _FEW_ELEMENTS = 32, 1 << 56
 """Every NumPy allows shapes up to these limits, so it need not be imported to try."""
-_TYPE_NAMES = {
-    dtype: f"{'<' if dtype.itemsize > 1 else '|'}{dtype.numpy_name[0]}{dtype.itemsize}"
-    for dtype in DataType
-    if dtype.itemsize and not dtype.needs_ml_dtypes
-}
-"""NumPy's type strings, such as ``<f4``; a type of one byte has no byte order."""
 
 
 class NpyFormat(Format):
     """Base of the formats that hold .npy files."""
 
-    type_names = _TYPE_NAMES
+    type_names: ClassVar = {
+        dtype: f"{'<' if dtype.itemsize > 1 else '|'}{dtype.numpy_name[0]}{dtype.itemsize}"
+        for dtype in DataType
+        if dtype.itemsize and not dtype.needs_ml_dtypes
+    }
+    """NumPy's type strings, such as ``<f4``; a type of one byte has no byte order."""
+
+    def tensor_refusal(self, spec: TensorSpec) -> str | None:
+        """Return the reason against holding a tensor in .npy files, or None."""
+        if not spec.dtype.itemsize and spec.dtype is not DataType.STRING:
+            return f"{spec.dtype} tensors cannot be stored in an .npy"
+        if not _holds_shape(spec.shape):
+            axes, elements = len(spec.shape), spec.elements
+            return f"its shape exceeds the limits of NumPy: {axes} axes, {elements} elements"
+        return None
 
     def string_arrays(
         self, name: str, spec: TensorSpec, read: Callable[[], NDArray[np.object_]]
@@ -66,8 +74,7 @@ class NpyFormat(Format):
         import numpy as np
 
         def elements() -> list[bytes]:
-            flat: list[bytes] = read().reshape(-1).tolist()
-            return flat
+            return read().reshape(-1).tolist()
 
         strings = elements()
         lengths = [len(string) for string in strings]
@@ -80,8 +87,7 @@ class NpyFormat(Format):
                 return _joined(string.ljust(width, b"\0") for string in elements())
 
             return (OutputArray(name, f"|S{width}", spec.shape, width, spec, chunks=fixed),)
-        offsets = np.zeros(len(lengths) + 1, "<i8")
-        np.cumsum(lengths, out=offsets[1:])
+        offsets = np.cumsum([0, *lengths], dtype="<i8")
         data = offsets.tobytes()
         return (
             OutputArray(name + BYTES, "|u1", (size,), 1, spec, chunks=lambda: _joined(elements())),
@@ -98,18 +104,6 @@ def _joined(strings: Iterable[bytes]) -> Iterator[memoryview]:
             yield memoryview(chunk)
             chunk = bytearray()
     yield memoryview(chunk)
-
-
-def refusal(spec: TensorSpec) -> str | None:
-    """Return the reason against holding a tensor in .npy files, or None."""
-    if not spec.dtype.itemsize and spec.dtype is not DataType.STRING:
-        return f"{spec.dtype} tensors cannot be stored in an .npy"
-    if not _holds_shape(spec.shape):
-        return (
-            f"its shape exceeds the limits of NumPy: {len(spec.shape)} axes, "
-            f"{spec.elements} elements"
-        )
-    return None
 
 
 def _holds_shape(shape: tuple[int, ...]) -> bool:

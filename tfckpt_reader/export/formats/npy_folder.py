@@ -28,7 +28,6 @@ from urllib.parse import quote
 
 from tfckpt_reader.encoding.checksum import CASTAGNOLI
 from tfckpt_reader.export.formats import npy
-from tfckpt_reader.export.formats.base import is_utf8
 from tfckpt_reader.export.transfer import write_arrays
 from tfckpt_reader.storage.atomic import write_at
 from tfckpt_reader.storage.workers import each
@@ -64,15 +63,10 @@ class NpyFolder(npy.NpyFormat):
         """Return the file name in lower case: some file systems ignore case."""
         return file_name(name).lower()
 
-    def refusal(self, name: str, spec: TensorSpec, keys: Container[str]) -> str | None:
-        """Return the reason against a tensor or its name."""
-        why = npy.refusal(spec)
-        if why is not None:
-            return why
+    def name_refusal(self, name: str, spec: TensorSpec, keys: Container[str]) -> str | None:
+        """Return the reason against a name: empty, or of a file that belongs to another."""
         if not name:
             return "its name is empty"
-        if not is_utf8(name):
-            return "its name is not UTF-8"
         for possible in npy.possible_names(name, spec):
             if possible != name and self.collision_key(possible) in keys:
                 return f"its strings may need the file of {possible}, which belongs to a tensor"
@@ -148,7 +142,6 @@ def _opened(path: str) -> Iterator[int]:
 
 
 def _manifest(job: Job, crcs: Sequence[int]) -> Iterator[str]:
-    """Yield the text of the manifest, a line for each array."""
     yield json.dumps({"format": KIND, "version": VERSION, **job.provenance})[:-1] + ', "arrays": {'
     before = "\n"
     for array, crc in zip(job.arrays, crcs, strict=True):

@@ -17,19 +17,15 @@ from typing import IO, TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import IEEE, combine
 from tfckpt_reader.export.formats import npy, zip_records
-from tfckpt_reader.export.formats.base import is_utf8
 from tfckpt_reader.export.transfer import array_bytes, file_sink, require_size, write_arrays
 from tfckpt_reader.storage.atomic import write_at
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
-    from tfckpt_reader.export.arrays import OutputArray
-    from tfckpt_reader.export.formats.deflate import Block
-    from tfckpt_reader.export.transfer import Job
+    from tfckpt_reader.export.transfer import Job, OutputArray
     from tfckpt_reader.tensor.spec import TensorSpec
 
-_ABSOLUTE = re.compile(r"/|\\|[A-Za-z]:")
 _SUFFIX = ".npy"
 
 
@@ -39,36 +35,26 @@ class Npz(npy.NpyFormat):
     suffix = ".npz"
     can_compress = True
 
-    def refusal(self, name: str, spec: TensorSpec, keys: Container[str]) -> str | None:
+    def name_refusal(self, name: str, spec: TensorSpec, keys: Container[str]) -> str | None:
         """Return the reason against a name: unsafe, or NumPy confuses it with another."""
-        why = npy.refusal(spec)
-        if why is not None:
-            return why
         if name.endswith(_SUFFIX) and name.removesuffix(_SUFFIX) in keys:
             return f"NumPy cannot tell it from {name.removesuffix(_SUFFIX)}"
         possible = npy.possible_names(name, spec)
         for each in possible:
             if each != name and (each in keys or each + _SUFFIX in keys):
                 return f"its strings may need the name {each}, which NumPy confuses with a tensor's"
-        return _name_refusal(possible[-1], name)
+        longest, most = possible[-1] + _SUFFIX, zip_records.LONGEST_NAME
+        reasons = {
+            "its name contains a NUL": "\0" in name,
+            "its name climbs out of its folder with ..": ".." in re.split(r"[/\\]", name),
+            "its name is an absolute path": re.match(r"/|\\|[A-Za-z]:", name),
+            f"the name of its file is longer than {most} bytes": len(longest.encode()) > most,
+        }
+        return next((reason for reason, applies in reasons.items() if applies), None)
 
     def write(self, output: IO[bytes], job: Job) -> None:
         """Write the archive."""
         (_write_deflated if job.compress else _write_stored)(output.fileno(), job)
-
-
-def _name_refusal(longest: str, name: str) -> str | None:
-    if not is_utf8(name):
-        return "its name is not UTF-8"
-    if "\0" in name:
-        return "its name contains a NUL"
-    if ".." in re.split(r"[/\\]", name):
-        return "its name climbs out of its folder with .."
-    if _ABSOLUTE.match(name):
-        return "its name is an absolute path"
-    if len((longest + _SUFFIX).encode("utf-8")) > zip_records.LONGEST_NAME:
-        return f"the name of its file is longer than {zip_records.LONGEST_NAME} bytes"
-    return None
 
 
 def _write_stored(fd: int, job: Job) -> None:
@@ -101,10 +87,12 @@ def _write_headers(
 
 
 def _write_deflated(fd: int, job: Job) -> None:
-    from tfckpt_reader.export.formats.deflate import deflated  # slow to import: it has threads
+    # Slow to import: it has threads.
+    from tfckpt_reader.export.formats.deflate import blocks, deflated
 
     members, end = [], 0
-    with closing(deflated(_blocks(job))) as packed:
+    streams = (chain([npy.header(array)], array_bytes(job, array)) for array in job.arrays)
+    with closing(deflated(chain.from_iterable(map(blocks, streams)))) as packed:
         for array in job.arrays:
             name, expected = array.name + _SUFFIX, len(npy.header(array)) + array.nbytes
             head, end = end, end + zip_records.local_size(name, expected, deflated=True)
@@ -120,10 +108,3 @@ def _write_deflated(fd: int, job: Job) -> None:
             write_at(fd, zip_records.local_header(member), head)
             members.append(member)
     write_at(fd, zip_records.directory(members, end), end)
-
-
-def _blocks(job: Job) -> Iterator[Block]:
-    from tfckpt_reader.export.formats.deflate import blocks
-
-    for array in job.arrays:
-        yield from blocks(chain([npy.header(array)], array_bytes(job, array)))

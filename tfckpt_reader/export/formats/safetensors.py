@@ -31,7 +31,7 @@ from dataclasses import replace
 from math import prod
 from typing import IO, TYPE_CHECKING, ClassVar
 
-from tfckpt_reader.export.formats.base import Format, is_utf8
+from tfckpt_reader.export.formats.base import Format
 from tfckpt_reader.export.transfer import file_sink, write_arrays
 from tfckpt_reader.storage.atomic import write_at
 from tfckpt_reader.tensor.dtypes import DataType
@@ -39,8 +39,7 @@ from tfckpt_reader.tensor.dtypes import DataType
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
-    from tfckpt_reader.export.arrays import OutputArray
-    from tfckpt_reader.export.transfer import Job
+    from tfckpt_reader.export.transfer import Job, OutputArray
     from tfckpt_reader.tensor.spec import TensorSpec
 
 _TYPE_NAMES = {
@@ -64,11 +63,6 @@ _TYPE_NAMES = {
     "float8_e4m3fnuz": "F8_E4M3FNUZ",
 }
 """NumPy's or ml_dtypes' name of a type -> the format's."""
-_ADVICE = {
-    DataType.STRING: "; an .npz holds them",
-    DataType.COMPLEX128: "; an .npz holds them",
-}
-"""Where to store types missing in the format."""
 _METADATA = "__metadata__"
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _LONGEST_HEADER = 100_000_000
@@ -87,16 +81,19 @@ class Safetensors(Format):
         if dtype.numpy_name in _TYPE_NAMES
     }
 
-    def refusal(self, name: str, spec: TensorSpec, keys: Container[str]) -> str | None:  # noqa: ARG002 - equal names only collide
-        """Return the reason against a tensor: its dtype, its size, or its name."""
+    def tensor_refusal(self, spec: TensorSpec) -> str | None:
+        """Return the reason against a tensor: its dtype or its size."""
         if self.encoding(spec.dtype, raw=False) is None:
-            advice = _ADVICE.get(spec.dtype, "")
+            in_npz = spec.dtype in (DataType.STRING, DataType.COMPLEX128)
+            advice = "; an .npz holds them" if in_npz else ""
             return f"{spec.dtype} tensors cannot be stored in a .safetensors{advice}"
         if prod(filter(None, spec.shape)) * spec.dtype.itemsize > _LARGEST_TENSOR:
             return f"its shape is more than readers of the format can count: {list(spec.shape)}"
-        if name == _METADATA:
-            return "the format reserves that name"
-        return None if is_utf8(name) else "its name is not UTF-8"
+        return None
+
+    def name_refusal(self, name: str, spec: TensorSpec, keys: Container[str]) -> str | None:  # noqa: ARG002 - equal names only collide
+        """Return the reason against the one reserved name."""
+        return "the format reserves that name" if name == _METADATA else None
 
     def refusal_of_all(
         self, arrays: Sequence[OutputArray], provenance: Mapping[str, str]

@@ -49,11 +49,6 @@ class Member(NamedTuple):
         """Bytes behind the local header, compressed or not."""
         return self.size if self.deflated is None else self.deflated
 
-    @property
-    def method(self) -> int:
-        """Number of its compression method."""
-        return _STORED if self.deflated is None else _DEFLATED
-
 
 def _is_wide(size: int, *, deflated: bool) -> bool:
     """Return whether a local header needs 64-bit sizes, before the compressed size is known.
@@ -63,25 +58,26 @@ def _is_wide(size: int, *, deflated: bool) -> bool:
     return size + (size >> 8) + 64 >= _LIMIT if deflated else size >= _LIMIT
 
 
-def _name(name: str) -> tuple[bytes, int]:
-    """Return a name's bytes, and the flag for UTF-8 unless they are ASCII."""
-    return name.encode("utf-8"), 0 if name.isascii() else _UTF8
-
-
 def local_size(name: str, size: int, *, deflated: bool = False) -> int:
     """Return the size of the local header for a member of `size` uncompressed bytes."""
-    return _LOCAL.size + len(_name(name)[0]) + (20 if _is_wide(size, deflated=deflated) else 0)
+    return _LOCAL.size + len(name.encode()) + (20 if _is_wide(size, deflated=deflated) else 0)
 
 
 def local_header(member: Member) -> bytes:
     """Return the record before a member's bytes."""
-    name, flags = _name(member.name)
     sizes, extra = (member.packed, member.size), b""
     if _is_wide(member.size, deflated=member.deflated is not None):
         sizes, extra = (_LIMIT, _LIMIT), struct.pack("<2H2Q", 1, 16, member.size, member.packed)
-    version = _VERSION_64 if extra else _VERSION
-    fields = version, flags, member.method, _MIDNIGHT, _FIRST_OF_1980, member.crc32, *sizes
+    name, fields = member.name.encode(), _fields(member, *sizes, extra)
     return _LOCAL.pack(b"PK\3\4", *fields, len(name), len(extra)) + name + extra
+
+
+def _fields(member: Member, packed: int, size: int, extra: bytes) -> tuple[int, ...]:
+    """Return the fields of both headers of a member, from its version to its sizes."""
+    version = _VERSION_64 if extra else _VERSION
+    flags = 0 if member.name.isascii() else _UTF8
+    method = _STORED if member.deflated is None else _DEFLATED
+    return version, flags, method, _MIDNIGHT, _FIRST_OF_1980, member.crc32, packed, size
 
 
 def directory(members: Iterable[Member], offset: int) -> bytes:
@@ -100,13 +96,10 @@ def directory(members: Iterable[Member], offset: int) -> bytes:
 
 
 def _entry(member: Member) -> bytes:
-    name, flags = _name(member.name)
     numbers = member.size, member.packed, member.offset
     wide = [n for n in numbers if n >= _LIMIT]
     size, packed, offset = (min(n, _LIMIT) for n in numbers)
     extra = struct.pack(f"<2H{len(wide)}Q", 1, 8 * len(wide), *wide) if wide else b""
-    version = _VERSION_64 if extra else _VERSION
-    versions = _UNIX << 8 | version, version
-    fields = flags, member.method, _MIDNIGHT, _FIRST_OF_1980, member.crc32, packed, size
-    rest = len(name), len(extra), 0, 0, 0, _REGULAR, offset
-    return _CENTRAL.pack(b"PK\1\2", *versions, *fields, *rest) + name + extra
+    name, fields = member.name.encode(), _fields(member, packed, size, extra)
+    made_by, rest = _UNIX << 8 | fields[0], (len(name), len(extra), 0, 0, 0, _REGULAR, offset)
+    return _CENTRAL.pack(b"PK\1\2", made_by, *fields, *rest) + name + extra

@@ -220,8 +220,8 @@ class V1:
         for each in self.require_tiling(spec, spec.all_rows):
             yield self._values(spec, each.source)
 
-    def blocks(self, spec: TensorSpec) -> Iterator[memoryview]:
-        """Yield a numeric tensor's bytes: see `Reader.blocks`.
+    def chunks(self, spec: TensorSpec) -> Iterator[memoryview]:
+        """Yield a numeric tensor's bytes: see `Reader.chunks`.
 
         Memory holds about a chunk of rows between slice boundaries, or those of one slice.
         """

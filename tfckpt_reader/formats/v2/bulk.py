@@ -15,7 +15,7 @@ from tfckpt_reader.encoding.checksum import PartialChecksums, crc32c
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.storage.source import CHUNK, PAGE
 from tfckpt_reader.storage.workers import WORTH_THREADS, each
-from tfckpt_reader.tensor.dense import normalised_bytes
+from tfckpt_reader.tensor.dense import portable_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -102,7 +102,7 @@ def scan(
     whole: list[int] = []
     for number, segment in enumerate(segments):
         try:
-            shards.source(segment)
+            shards.file_of(segment)
             whole.append(number)
         except CheckpointError as error:
             yield Scanned(number, error)
@@ -164,7 +164,7 @@ def _crcs(
         crcs.append(crc32c(raw))
         if sink is not None:
             dtype = segments[number].dtype
-            sink(number, first, normalised_bytes(raw, dtype, big_endian=shards.big_endian))
+            sink(number, first, portable_bytes(raw, dtype, big_endian=shards.big_endian))
     return crcs
 
 

@@ -1,12 +1,12 @@
 """The V2 bundle: one index file, and data files ("shards") that hold the tensors' bytes.
 
-Knows no V1 and no façade. FORMAT 3; TensorFlow ``core/util/tensor_bundle``::
+Knows neither V1 nor `Checkpoint`. FORMAT 3; TensorFlow ``core/util/tensor_bundle``. Of prefix P::
 
     P.index                    a table: "" -> header, tensor name -> entry (index.py)
     P.data-00000-of-00002      the bytes (shards.py)
 
-The entry of a partitioned tensor has no position of its own (partitioned.py). After a merge it can
-carry a shard number without meaning.
+The entry of a partitioned tensor has no position of its own (partitioned.py). A merge may leave a
+shard number in it, to be ignored.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Bundle:
         find: Returns the row of a key. Default: a lookup in the index.
 
     Raises:
-        CorruptCheckpointError: the index is no sound table, or its header cannot be right.
+        CorruptCheckpointError: the index is no sound table, or its header is no message.
         UnsupportedError: it was written for newer readers only.
     """
 
@@ -114,7 +114,7 @@ class Bundle:
     def lookup(self, name: str) -> TensorSpec | None:
         """Return the spec of one tensor, decoding as little of the index as possible."""
         key = key_of(name)
-        if key.startswith(b"\0"):  # the row of a slice? only the full listing shows it
+        if key.startswith(b"\0"):  # maybe the row of a slice: only the full listing can tell
             return self.listing().get(name)
         value = self._find(key) if key else None
         return None if value is None else self.spec_of(key, value, self._find)
@@ -142,8 +142,8 @@ class Bundle:
         rows: dict[bytes, bytes | memoryview] = {}
         repeated = 0
         for key, value in self.table.rows():
-            if rows.setdefault(key, value) is not value:
-                repeated += 1
+            repeated += key in rows
+            rows.setdefault(key, value)
         rows.pop(b"", None)
         if repeated:
             self.notes.append(f"{count_of(repeated, 'key')} came twice; the first was taken")
@@ -166,8 +166,10 @@ class Bundle:
         except CheckpointError as error:
             add_location(error, self.path, tensor=name)
             raise
-        nbytes = segment.dtype.itemsize * prod(segment.shape)
-        nbytes = nbytes or sum(part.nbytes or 0 for part in slices)
+        if segment.dtype.itemsize:
+            nbytes = segment.dtype.itemsize * prod(segment.shape)
+        else:
+            nbytes = sum(each.nbytes or 0 for each in slices)
         return TensorSpec(Unplaced(name, segment.dtype, segment.shape, nbytes), slices)
 
     def segments(self, spec: TensorSpec) -> list[Segment]:
@@ -195,7 +197,7 @@ class Bundle:
             ChecksumError: `check`, and the bytes do not have the crc of the entry.
             CorruptCheckpointError: bytes are missing, or cannot be right.
         """
-        if not self.header.present:
+        if not self.header.present:  # hot path: no call where none is needed
             self._require_byte_order(spec)
         segment = spec.segment
         if isinstance(segment, Segment):
@@ -217,7 +219,7 @@ class Bundle:
         if not isinstance(segment, Segment):
             return self.partitions.read(spec, rows, check=check, out=out)
         layout = self.layout(segment)
-        layout.require(segment)
+        layout.require_present(segment)
         with located(self.path, tensor=spec.name):
             out = empty_rows(spec, rows) if out is None else out
         layout.fill(segment, rows, out, check=check)
@@ -228,12 +230,12 @@ class Bundle:
             problem = "the index has no header row, which would tell the byte order"
             raise CorruptCheckpointError(problem, file=self.path, tensor=spec.name)
 
-    def blocks(self, spec: TensorSpec) -> Iterator[memoryview]:
-        """Yield a numeric tensor's bytes: see `Reader.blocks`."""
+    def chunks(self, spec: TensorSpec) -> Iterator[memoryview]:
+        """Yield a numeric tensor's bytes: see `Reader.chunks`."""
         self._require_byte_order(spec)
         if isinstance(spec.segment, Segment):
-            return Numbers(self.shards, spec.dtype).blocks(spec.segment)
-        return self.partitions.blocks(spec)
+            return Numbers(self.shards, spec.dtype).chunks(spec.segment)
+        return self.partitions.chunks(spec)
 
     def read_many(
         self, specs: Sequence[TensorSpec], sink: Sink, on_read: OnRead | None = None

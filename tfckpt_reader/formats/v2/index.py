@@ -138,7 +138,9 @@ def require_possible(segment: Segment) -> None:
         raise _bad_entry("size does not fit dtype and shape", wanted, nbytes)
     if 0 in shape and max(accumulate(shape, mul)) > MOST_ELEMENTS:
         # TensorFlow multiplies from the left, and aborts where the product overflows.
-        raise _bad_entry("shape is beyond 2^63 elements before its zero", "less", list(shape))
+        raise _bad_entry(
+            "shape is beyond 2^63 elements before its zero", "fewer elements", list(shape)
+        )
     if shard < 0 or offset < 0 or nbytes < 0:
         position = f"shard {shard}, offset {offset}, size {nbytes}"
         raise _bad_entry("position is negative", "numbers >= 0", position)

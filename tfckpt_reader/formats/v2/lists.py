@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.encoding.checksum import crc32c
 from tfckpt_reader.errors import enough_memory, located
-from tfckpt_reader.tensor.dense import empty, require_room
+from tfckpt_reader.tensor.dense import empty
 from tfckpt_reader.tensor.dtypes import DataType
-from tfckpt_reader.tensor.strings import StringLengths, string_lengths, strings
+from tfckpt_reader.tensor.strings import StringLengths, require_room, string_lengths, strings
 from tfckpt_reader.tensor.tensor_proto import check_variant, decode_variant
 from tfckpt_reader.tensor.variant import variant_messages
 
@@ -35,14 +35,14 @@ class ElementLists:
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
 
-    def require(self, segment: Segment) -> None:
+    def require_present(self, segment: Segment) -> None:
         """Make sure that the file can hold so many elements."""
-        with located(self._shards.source(segment).name, segment.offset, segment.name):
+        with located(self._shards.file_of(segment).name, segment.offset, segment.name):
             require_room(segment.dtype, segment.elements, segment.nbytes)
 
     def array(self, segment: Segment, *, check: bool) -> NDArray[Any]:
         """Return all elements, read-only, in an array of its own."""
-        self.require(segment)
+        self.require_present(segment)
         with located(self._shards.prefix + ".index", tensor=segment.name):
             out = empty(segment.shape, segment.dtype)
         self.fill(segment, range(segment.shape[0] if segment.shape else 1), out, check=check)
@@ -74,7 +74,7 @@ class Strings(ElementLists):
 
         An entry's size need not be what the strings take: TensorFlow goes by the lengths.
         """
-        source, offset = self._shards.source(segment), segment.offset
+        source, offset = self._shards.file_of(segment), segment.offset
         with located(source.name, offset, segment.name), enough_memory(source.name):
             data = source.read(offset, min(segment.nbytes + 4, source.size - offset))
             big_endian = self._shards.big_endian
@@ -102,7 +102,7 @@ class Variants(ElementLists):
 
     def read(self, segment: Segment, *, check: bool) -> tuple[list[memoryview], int]:
         """Return the messages of a segment, and the bytes they take."""
-        source, offset = self._shards.source(segment), segment.offset
+        source, offset = self._shards.file_of(segment), segment.offset
         with located(source.name, offset, segment.name), enough_memory(source.name):
             data = source.read(offset, segment.nbytes)
             messages, end, crc = variant_messages(data, segment.elements, check=check)
@@ -112,14 +112,14 @@ class Variants(ElementLists):
 
     def _fill(self, segment: Segment, first: int, flat: NDArray[Any], *, check: bool) -> None:
         messages, _ = self.read(segment, check=check)
-        with located(self._shards.source(segment).name, tensor=segment.name):
+        with located(self._shards.file_of(segment).name, tensor=segment.name):
             for i, message in enumerate(messages[first : first + len(flat)]):
                 flat[i] = decode_variant(message)
 
     def check(self, segment: Segment) -> int:
         """Check each message and the crcs; return the bytes that the messages take."""
         messages, end = self.read(segment, check=True)
-        with located(self._shards.source(segment).name, tensor=segment.name):
+        with located(self._shards.file_of(segment).name, tensor=segment.name):
             for message in messages:
                 check_variant(message)
         return end

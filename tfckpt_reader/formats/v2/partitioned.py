@@ -132,22 +132,22 @@ class Partitions:
         """Return some rows, owned, or written into `out`. Only slices with such rows are read."""
         wanted = [(each, self.segment(each.source)) for each in self.require_tiling(spec, rows)]
         for _, segment in wanted:
-            self._layout(segment).require(segment)
+            self._layout(segment).require_present(segment)
         with located(self._path, tensor=spec.name):
             out = empty_rows(spec, rows) if out is None else out
         for overlap, segment in wanted:
             fill_overlap(out, overlap, partial(self._layout(segment).fill, segment, check=check))
         return out
 
-    def blocks(self, spec: TensorSpec) -> Iterator[memoryview]:
-        """Yield the bytes of a numeric tensor in order, in blocks; see `Reader.blocks`."""
+    def chunks(self, spec: TensorSpec) -> Iterator[memoryview]:
+        """Yield the bytes of a numeric tensor in order, in blocks; see `Reader.chunks`."""
         if not spec.shape:
             yield self.read(spec, range(1), check=True, out=None).reshape(1).view("u1").data
             return
         segments = self.segments(spec)
         numbers = Numbers(self._shards, spec.dtype)
         for segment in segments:
-            numbers.require(segment)
+            numbers.require_present(segment)
         crcs: list[int | None] = [0] * len(segments)
 
         def make(shape: tuple[int, ...]) -> NDArray[Any]:

@@ -19,7 +19,7 @@ from tfckpt_reader.tensor.dense import (
     array_factory,
     is_normalised,
     normalise,
-    normalised_bytes,
+    portable_bytes,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _PART = 4 << 20
 class Layout(Protocol):
     """The elements of one dtype, as a bundle stores them."""
 
-    def require(self, segment: Segment) -> None:
+    def require_present(self, segment: Segment) -> None:
         """Make sure that the file can hold the elements, before memory is set aside for them."""
 
     def array(self, segment: Segment, *, check: bool) -> NDArray[Any]:
@@ -75,9 +75,9 @@ class Numbers:
         # Late: only arrays need NumPy, and a NumPy type for the dtype.
         return array_factory(self._dtype, big_endian=self._shards.big_endian)
 
-    def require(self, segment: Segment) -> None:
+    def require_present(self, segment: Segment) -> None:
         """Make sure that the file holds the segment."""
-        self._shards.source(segment)
+        self._shards.file_of(segment)
 
     def array(self, segment: Segment, *, check: bool) -> NDArray[Any]:
         """Return all elements, read-only: a view of the map where the bytes allow it."""
@@ -85,7 +85,7 @@ class Numbers:
         source = self._shards.files.get(shard)
         # Hot path: validate fully only when the range looks wrong.
         if source is None or nbytes <= 0 or not 0 <= offset <= source.size - nbytes:
-            source = self._shards.source(segment)
+            source = self._shards.file_of(segment)
         try:
             whole = source.map
             data = source.read(offset, nbytes) if whole is None else whole[offset : offset + nbytes]
@@ -97,7 +97,7 @@ class Numbers:
                 if source.map is not None:
                     self._checked.add(name)
         except CheckpointError as error:
-            self._shards.source(segment)  # a bad entry is the better explanation
+            self._shards.file_of(segment)  # a bad entry is the better explanation
             add_location(error, source.name, offset, name)
             raise
         return array
@@ -116,7 +116,7 @@ class Numbers:
         """Fill `out` with some elements out of one pass over the segment, and compare its crc."""
         begin, raw = first * self._dtype.itemsize, _bytes_of(out)
         end, done = begin + len(raw), 0
-        for block in self.blocks(segment):
+        for block in self.chunks(segment):
             low, high = max(begin, done), min(end, done + len(block))
             if low < high:
                 raw[low - begin : high - begin] = block[low - done : high - done]
@@ -129,7 +129,7 @@ class Numbers:
         Returns:
             `crc`, unless None, continued over their bytes.
         """
-        source = self._shards.source(segment)
+        source = self._shards.file_of(segment)
         raw = _bytes_of(out)
         begin = segment.offset + first * self._dtype.itemsize
         with located(source.name, tensor=segment.name):
@@ -147,18 +147,18 @@ class Numbers:
 
     def check(self, segment: Segment) -> int:
         """Read all bytes and compare their crc; return the bytes that the elements take."""
-        return sum(map(len, self.blocks(segment)))
+        return sum(map(len, self.chunks(segment)))
 
-    def blocks(self, segment: Segment) -> Iterator[memoryview]:
+    def chunks(self, segment: Segment) -> Iterator[memoryview]:
         """Yield the bytes of a segment, normalised but little-endian, whole elements at a time.
 
         Each block lies in a reused buffer. The crc is compared at the end.
         """
-        crc, source = 0, self._shards.source(segment)
+        crc, source = 0, self._shards.file_of(segment)
         with located(source.name, tensor=segment.name):
             for block in chunks(source, segment.offset, segment.nbytes, self._dtype.itemsize):
                 crc = crc32c(block, crc)
-                yield normalised_bytes(block, self._dtype, big_endian=self._shards.big_endian)
+                yield portable_bytes(block, self._dtype, big_endian=self._shards.big_endian)
             self._shards.require_crc(segment, crc)
 
 
@@ -170,11 +170,11 @@ def layout_of(shards: Shards, segment: Segment) -> Layout:
     """Return the layout of a segment's elements.
 
     Raises:
-        CheckpointError: as for `Shards.source`; the dtype is among the things that are checked.
+        CheckpointError: as for `Shards.file_of`; the dtype is among the things that are checked.
     """
     if segment.dtype.itemsize:
         return Numbers(shards, segment.dtype)
-    shards.source(segment)
+    shards.file_of(segment)
     from tfckpt_reader.formats.v2.lists import LISTS
 
     return LISTS[segment.dtype](shards)

@@ -1,6 +1,6 @@
 """The data files of a V2 bundle, and whether a segment lies in one.
 
-Knows no index, no key and no element. FORMAT 3.3, 3.6, 3.9; TensorFlow ``core/util/tensor_bundle``.
+Reads no index and decodes no element. FORMAT 3.3, 3.6, 3.9; TensorFlow ``core/util/tensor_bundle``.
 
 A data file ("shard") is the bytes of tensors, densely packed, in any order. It has no header: only
 the entries in the index give the positions. Its name holds its number and the number of shards.
@@ -9,11 +9,12 @@ the entries in the index give the positions. Its name holds its number and the n
 from __future__ import annotations
 
 import threading
+from functools import cache
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import mask
 from tfckpt_reader.errors import (
-    DAMAGED,
+    CHECKSUM_ADVICE,
     CheckpointError,
     CheckpointNotFoundError,
     ChecksumError,
@@ -54,6 +55,7 @@ class Shards:
         """Those opened so far, by number."""
         self._mapped = mapped
         self._notes = notes
+        self._shard_counts = cache(shard_counts)  # a folder is listed once
         self._lock = threading.Lock()
 
     def file(self, shard: int) -> File:
@@ -71,15 +73,14 @@ class Shards:
         path = shard_path(self.prefix, shard, self.num_shards)
         if exists(path):
             return path
-        present = shard_counts(self.prefix)
+        present = self._shard_counts(self.prefix)
         # A merge with an empty input counts too many shards: the files are then named for fewer.
         fewer = [n for n, numbers in present.items() if n < self.num_shards and shard in numbers]
         if len(fewer) == 1 and len(present) == 1:
-            note = (
-                f"the index counts {count_of(self.num_shards, 'shard')}, "
-                f"the data files are named for {fewer[0]}"
-            )
-            self._notes += [] if note in self._notes else [note]
+            counted = count_of(self.num_shards, "shard")
+            note = f"the index counts {counted}, the data files are named for {fewer[0]}"
+            if note not in self._notes:
+                self._notes.append(note)
             return shard_path(self.prefix, shard, fewer[0])
         if shard >= self.num_shards and self.num_shards in present:
             raise CorruptCheckpointError(
@@ -94,7 +95,7 @@ class Shards:
         advice = "It belongs beside the index: copy or download it too"
         raise CheckpointNotFoundError(problem, kind=ErrorKind.INCOMPLETE, file=path, advice=advice)
 
-    def source(self, segment: Segment) -> File:
+    def file_of(self, segment: Segment) -> File:
         """Return the file that holds a segment, all of it.
 
         Raises:
@@ -124,22 +125,25 @@ class Shards:
         if crc != segment.crc32c:
             raise ChecksumError(
                 "masked crc does not match",
-                file=self.source(segment).name,
+                file=self.file_of(segment).name,
                 offset=segment.offset,
                 tensor=segment.name,
                 expected=f"{mask(segment.crc32c):#010x}",
                 got=f"{mask(crc):#010x}",
-                advice=DAMAGED,
+                advice=CHECKSUM_ADVICE,
             )
 
 
 def _too_short(file: File, segment: Segment) -> TruncatedError:
     end = segment.end
-    known = describe(read_head(file.name)) if file.size < end else None
-    what, advice = known or ("", f"{count_of(end - file.size, 'byte')} are missing: copy it again")
+    problem, kind = "the file ends before the tensor does", None
+    advice = f"{count_of(end - file.size, 'byte')} are missing: copy it again"
+    known = describe(read_head(file.name))
+    if known is not None:
+        problem, advice, kind = f"this is {known[0]}", known[1], ErrorKind.FOREIGN_DATA
     return TruncatedError(
-        f"this is {what}" if what else "the file ends before the tensor does",
-        kind=ErrorKind.FOREIGN_DATA if what else None,
+        problem,
+        kind=kind,
         file=file.name,
         offset=segment.offset,
         tensor=segment.name,

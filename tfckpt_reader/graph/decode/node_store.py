@@ -94,28 +94,15 @@ class StoredNodes:
                 pass  # parsing them one by one names the damaged node
         return [self.header(number) for number in range(first, last)]
 
-    def header(self, number: int) -> Any:
-        """Return one node, as `headers` does."""
-        data = self[number]
-        try:
-            if len(data) > _WINDOW:
-                split_fields(data, (_INPUT, _ATTR), _MOST_FIELDS)
-                _, rest = split_fields(data, (_ATTR,), _MOST_FIELDS)
-                return parse("Node", rest)
-            return parse("Node", data)
-        except CheckpointError as error:
-            error.file, error.structure, error.offset = self.file, f"node {number}", None
-            raise
-
-    def attributes(self, number: int) -> Any:
-        """Return the map entries of a node's attributes.
-
-        Raises:
-            CheckpointError: the node cannot be parsed; names it.
-        """
+    def header(self, number: int, *, whole: bool = False) -> Any:
+        """Return one node, as `headers` does, or with all its attributes."""
+        data: memoryview | bytes = self[number]
         try:
             with enough_memory(self.file):
-                return parse("Node", self[number]).attr
+                if not whole and len(data) > _WINDOW:
+                    split_fields(self[number], (_INPUT, _ATTR), _MOST_FIELDS)
+                    _, data = split_fields(self[number], (_ATTR,), _MOST_FIELDS)
+                return parse("Node", data)
         except CheckpointError as error:
-            error.file, error.structure = self.file, f"node {number}"
+            error.file, error.structure, error.offset = self.file, f"node {number}", None
             raise

@@ -9,12 +9,12 @@ file by its writer. Without a definition they are unknown; nothing is guessed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfckpt_reader.encoding.wire_format import split_fields
 from tfckpt_reader.errors import UnsupportedError
-from tfckpt_reader.graph.decode.attributes import decode_attribute
+from tfckpt_reader.graph.decode.operation import Operation, decode_attribute
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.dtypes import REFERENCE_OFFSET, DataType
 from tfckpt_reader.tensor.names import name_text
@@ -24,7 +24,6 @@ from tfckpt_reader.text import quoted
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tfckpt_reader.graph.decode.operation import Operation
 
 _MOST_OPS = 1 << 16
 _MOST_ARGUMENTS = 1 << 18
@@ -129,42 +128,35 @@ def outputs_of(operation: Operation, definition: OpDefinition) -> list[Outputs]:
         )
     attrs = operation.attrs
 
+    # Several outputs may share a long list: each is decoded once.
+    @cache
     def value(name: str) -> Any:
         if name in attrs:
             return attrs[name]
         default = definition.defaults.get(name)
         return None if default is None else decode_attribute(default)
 
-    values = _Values(cache(value), cache(partial(_types, value)))
-    return [_outputs(values, argument) for argument in definition.outputs]
+    @cache
+    def types(name: str, *, is_ref: bool) -> tuple[DataType, ...] | None:
+        dtypes = value(name)
+        if not isinstance(dtypes, list) or not all(isinstance(dtype, DataType) for dtype in dtypes):
+            return None
+        return tuple([_ref(dtype, is_ref=is_ref) for dtype in dtypes])
+
+    return [_outputs(value, types, argument) for argument in definition.outputs]
 
 
-class _Values(NamedTuple):
-    """Attributes of one node, each decoded once: several outputs may share a long list."""
-
-    value: Callable[[str], Any]
-    types: Callable[[str, bool], tuple[DataType, ...] | None]
-
-
-def _types(value: Callable[[str], Any], name: str, is_ref: bool) -> tuple[DataType, ...] | None:  # noqa: FBT001 - the key of a cache
-    """Return an attribute as a list of dtypes; None if it is anything else."""
-    dtypes = value(name)
-    if not isinstance(dtypes, list) or not all(isinstance(dtype, DataType) for dtype in dtypes):
-        return None
-    return tuple([_ref(dtype, is_ref=is_ref) for dtype in dtypes])
-
-
-def _outputs(values: _Values, argument: Argument) -> Outputs:
+def _outputs(value: Callable[[str], Any], types: Callable[..., Any], argument: Argument) -> Outputs:
     if argument.type_list_attr:
-        dtypes = values.types(argument.type_list_attr, argument.is_ref)
+        dtypes = types(argument.type_list_attr, is_ref=argument.is_ref)
         if dtypes is None:
             return Outputs(argument.name, None, (None,))
         return Outputs(argument.name, len(dtypes), dtypes)
-    dtype = argument.dtype or (values.value(argument.type_attr) if argument.type_attr else None)
+    dtype = argument.dtype or (value(argument.type_attr) if argument.type_attr else None)
     known = _ref(dtype, is_ref=argument.is_ref) if isinstance(dtype, DataType) else None
     count: Any = 1
     if argument.number_attr:
-        count = values.value(argument.number_attr)
+        count = value(argument.number_attr)
         if type(count) is not int or not 0 <= count < _MOST_OUTPUTS:
             count = None
     return Outputs(argument.name, count, (known,))

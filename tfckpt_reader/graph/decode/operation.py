@@ -1,21 +1,27 @@
-"""Operations: one node each, the names of their tensors, and the shapes they store.
+"""Operations: one node each, its attributes as Python values, and the names of its tensors.
 
-Sees one node at a time. FORMAT 5.5; TensorFlow ``core/framework/node_def.proto``.
+Sees one node at a time. FORMAT 5.5, 5.6, 7; TensorFlow ``core/framework/node_def.proto``,
+``attr_value.proto``.
+
+Each access decodes an attribute anew: most are never read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import CheckpointError
-from tfckpt_reader.graph.decode.attributes import Attributes
+from tfckpt_reader.errors import CheckpointError, enough_memory
+from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
-from tfckpt_reader.tensor.proto_fields import PartialShape, shape_or_none
+from tfckpt_reader.tensor.proto_fields import PartialShape, data_type, partial_shape, shape_or_none
+from tfckpt_reader.tensor.tensor_proto import decode_tensor_proto
+from tfckpt_reader.tensor.typed_values import decode_strings
 from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from tfckpt_reader.graph.decode.node_store import StoredNodes
 
@@ -32,6 +38,112 @@ UNKNOWN_RANK_PLACEHOLDER = 21
 """Last graph version in which a Placeholder is one of them."""
 VARIABLE_OPS = {"Variable", "VariableV2", "AutoReloadVariable", "VarHandleOp"}
 """Ops that make a variable, with its dtype and shape as attributes."""
+
+
+class Attributes(Mapping[str, Any]):
+    """Name of an attribute -> its value, decoded at each access.
+
+    bytes, int, float, bool, DataType, shape (a tuple with None for unknown sizes, or None for an
+    unknown rank), read-only array, FunctionCall, str for a placeholder, list of these; None for an
+    attribute without a value.
+
+    Raises:
+        CheckpointError: on access, if the attribute is damaged; names the owner and the file.
+    """
+
+    __slots__ = ("_file", "_owner", "_stored")
+
+    def __init__(self, entries: Iterable[Any], owner: str, file: str) -> None:
+        self._stored = {name_text(entry.key): entry.value for entry in entries}
+        self._owner = owner
+        self._file = file
+
+    def __getitem__(self, name: str) -> Any:
+        stored = self._stored[name]
+        try:
+            with enough_memory(self._file):
+                return decode_attribute(stored, self._file)
+        except CheckpointError as error:
+            error.structure = f"{self._owner}: attribute {quoted(name)}"
+            error.file = self._file
+            raise
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stored)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._stored
+
+    # Mapping would compare values, among them arrays; equal bytes are equal values.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Attributes) and self._stored == other._stored
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._stored))
+
+    def __repr__(self) -> str:
+        return f"<Attributes of {self._owner}: {', '.join(self._stored)}>"
+
+    def strings(self, name: str) -> list[bytes]:
+        """Return the strings stored in a tensor, without NumPy; [] if it is no tensor.
+
+        Raises:
+            CheckpointError: the tensor is damaged.
+        """
+        message = parse("AttrValue", self._stored[name])
+        return decode_strings(memoryview(message.tensor)) if message.HasField("tensor") else []
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """A function as the value of an attribute."""
+
+    name: str
+    attrs: Attributes
+
+
+_DECODERS: dict[str, Callable[[Any], Any]] = {
+    "s": bytes,
+    "i": int,
+    "f": float,
+    "b": bool,
+    "type": data_type,
+    "shape": partial_shape,
+    "tensor": lambda data: decode_tensor_proto(memoryview(data)),
+    "placeholder": name_text,
+}
+
+
+def decode_attribute(data: bytes, file: str = "") -> Any:
+    """Return the value of an AttrValue message; None if it has none.
+
+    Args:
+        data: The message.
+        file: Name of the file, for later errors in a function's own attributes.
+
+    Raises:
+        CheckpointError: the value is damaged, or cannot be read here.
+    """
+    message = parse("AttrValue", data)
+    kind = message.WhichOneof("value")
+    if kind is None:
+        return None
+    if kind != "list":
+        return _decoded(kind, getattr(message, kind), file)
+    for each, values in message.list.ListFields():
+        return [_decoded(each.name, value, file) for value in values]
+    return []
+
+
+def _decoded(kind: str, value: Any, file: str) -> Any:
+    if kind != "func":
+        return _DECODERS[kind](value)
+    message = parse("Function", value)
+    name = name_text(message.name)
+    return FunctionCall(name, Attributes(message.attr, f"function {quoted(name)}", file))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +169,7 @@ class Operation:
         Raises:
             CheckpointError: the node cannot be parsed.
         """
-        entries = self._nodes.attributes(self._number)
+        entries = self._nodes.header(self._number, whole=True).attr
         return Attributes(entries, f"node {quoted(self.name)}", self._nodes.file)
 
     def _contents(self) -> tuple[Any, ...]:
@@ -135,7 +247,7 @@ def decode_operation(
     node: Any,
     nodes: StoredNodes,
     number: int,
-    words: dict[bytes, str],
+    word: Callable[[bytes], str],
     canonical: Callable[[str], str],
 ) -> Operation:
     """Decode a Node message.
@@ -144,17 +256,16 @@ def decode_operation(
         node: The message.
         nodes: The stored nodes of its graph.
         number: Its number among them.
-        words: Decoded names of ops and devices, extended here: most nodes share theirs.
+        word: Decodes the name of an op or device, each once: most nodes share theirs.
         canonical: Gives the canonical name of a tensor.
     """
     texts = [name_text(text) for text in node.input]
-    op, device = node.op, node.device
     return Operation(
         name_text(node.name),
-        words.get(op) or words.setdefault(op, name_text(op)),
+        word(node.op),
         tuple([canonical(text) for text in texts if not text.startswith("^")]),
         tuple([text[1:] for text in texts if text.startswith("^")]),
-        words.get(device) or words.setdefault(device, name_text(device)),
+        word(node.device),
         nodes,
         number,
     )

@@ -108,7 +108,6 @@ def _tensor_info(message: Any, room: Iterator[int], depth: int = 0) -> TensorInf
 
 
 def _count_one(room: Iterator[int]) -> None:
-    """Count a tensor of a signature; raise if they are too many."""
     if next(room, None) is None:
         most = f"at most {MOST_TENSORS:,}"
         raise UnsupportedError("has more tensors than are listed here", expected=most)

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.graph.decode.operation import UNKNOWN_RANK_OPS, known_shape, split_name
+from tfckpt_reader.graph.connectivity import reversed_edges
+from tfckpt_reader.graph.decode.operation import known_shape, split_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from tfckpt_reader.graph.decode.operation import Operation
+    from tfckpt_reader.graph.graph import Graph
     from tfckpt_reader.tensor.proto_fields import PartialShape
-
-Edges = list[list[int]]
 
 
 class Flow:
@@ -30,18 +29,14 @@ class Flow:
         users: The reverse.
     """
 
-    def __init__(
-        self,
-        operations: tuple[Operation, ...],
-        unknown_rank_ops: Collection[str] = UNKNOWN_RANK_OPS,
-    ) -> None:
-        self.operations = operations
-        self._unknown_rank_ops = unknown_rank_ops
+    def __init__(self, graph: Graph) -> None:
+        self.operations = graph.operations
+        self._unknown_rank_ops = graph.unknown_rank_ops
         self.by_name: dict[str, int] = {}
-        for number, operation in enumerate(operations):
+        for number, operation in enumerate(self.operations):
             self.by_name.setdefault(operation.name, number)
-        self.sources: Edges = [list(self.named(each.inputs)) for each in operations]
-        self.users = _reversed(self.sources)
+        self.sources = [list(self.named(each.inputs)) for each in self.operations]
+        self.users = reversed_edges(self.sources)
 
     def shape(self, number: int) -> PartialShape:
         """Return the shape of its first output; None if unknown, and for a constant."""
@@ -55,9 +50,11 @@ class Flow:
     def cut(self, numbers: Collection[int]) -> None:
         """Remove the inputs of some operations."""
         self.sources = [[] if n in numbers else before for n, before in enumerate(self.sources)]
-        self.users = _reversed(self.sources)
+        self.users = reversed_edges(self.sources)
 
-    def reach(self, start: Iterable[int], edges: Edges, through: Callable[[int], bool]) -> set[int]:
+    def reach(
+        self, start: Iterable[int], edges: Sequence[Sequence[int]], through: Callable[[int], bool]
+    ) -> set[int]:
         """Return `start` and everything reachable from it.
 
         Args:
@@ -92,11 +89,3 @@ class Flow:
                     result.add(source)
                     waiting.append(source)
         return result
-
-
-def _reversed(edges: Edges) -> Edges:
-    back: Edges = [[] for _ in edges]
-    for number, others in enumerate(edges):
-        for other in others:
-            back[other].append(number)
-    return back

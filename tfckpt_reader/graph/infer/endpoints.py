@@ -13,20 +13,18 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.graph.decode.operation import attribute_of, known_shape, split_name
 from tfckpt_reader.graph.infer.dataflow import Flow
-from tfckpt_reader.graph.infer.inputs import find_inputs
+from tfckpt_reader.graph.infer.likely import ModelOutputs, find_inputs
 from tfckpt_reader.graph.infer.op_roles import find_roles, names_in
-from tfckpt_reader.graph.infer.outputs import ModelOutputs
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.proto_fields import PartialShape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tfckpt_reader.graph.decode.collections import Collections
+    from tfckpt_reader.graph.decode.collections import Collections, Saver
     from tfckpt_reader.graph.decode.op_defs import Outputs
     from tfckpt_reader.graph.decode.operation import Operation
     from tfckpt_reader.graph.decode.signatures import Signature, TensorInfo
-    from tfckpt_reader.graph.decode.tf1_values import Saver
     from tfckpt_reader.graph.graph import Graph
 
 _MOST = 1000
@@ -92,12 +90,9 @@ def _signed(alias: str, info: TensorInfo, where: str) -> Iterator[Endpoint]:
 def likely_endpoints(graph: Graph, savers: Iterable[Saver], collections: Collections) -> Endpoints:
     """Return likely inputs and outputs, at most 1,000 of each.
 
-    Args:
-        graph: The graph.
-        savers: Its savers.
-        collections: Its collections; some name losses, summaries and training.
+    Some of the graph's collections name losses, summaries and training.
     """
-    flow = Flow(graph.operations, graph.unknown_rank_ops)
+    flow = Flow(graph)
     roles = find_roles(flow, savers, collections)
     outputs = ModelOutputs(flow, roles, flow.named(names_in(collections, "losses")))
     tensors_of = cache(lambda number: _tensors(graph, flow.operations[number]))

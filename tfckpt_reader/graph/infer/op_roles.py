@@ -19,8 +19,7 @@ from tfckpt_reader.graph.decode.operation import VARIABLE_OPS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tfckpt_reader.graph.decode.collections import Collections
-    from tfckpt_reader.graph.decode.tf1_values import Saver
+    from tfckpt_reader.graph.decode.collections import Collections, Saver
     from tfckpt_reader.graph.infer.dataflow import Flow
 
 Role: TypeAlias = Literal["saving", "setting", "feeding", "training", "summaries", "checking"]

@@ -27,7 +27,7 @@ from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tfckpt_reader.graph.meta_graph import MetaGraph
 
@@ -76,13 +76,14 @@ def write_event_file(
     from tfckpt_reader.storage.atomic import atomic_file
 
     folder = os.fsdecode(logdir)
-    numbers = _wanted(graph, list(outputs))
+    wanted = list(outputs)
     contents = bytearray()
     with enough_memory(graph.file), located(graph.file):
+        numbers: Sequence[int] = graph.needed(wanted) if wanted else range(len(graph))
         for number in numbers:
             contents += _field(_NODE, _shown(graph.messages[number], f"node {number}"))
         for library in graph.libraries:
-            contents += _field(_LIBRARY, _shown_library(library))
+            contents += _field(_LIBRARY, _with_each(_FUNCTION, _shown_function, library))
         functions = sum(n == _FUNCTION for data in graph.libraries for n, _ in _fields(data))
     records = [*_record(_field(3, _VERSION)), *_record(_key(4, len(contents)), contents)]
     if os.path.exists(folder) and not os.path.isdir(folder):
@@ -92,17 +93,6 @@ def write_event_file(
     with atomic_file(path) as file:
         file.writelines(records)
     return EventFile(path, len(numbers), functions, sum(map(len, records)))
-
-
-def _wanted(graph: MetaGraph, outputs: list[str]) -> Sequence[int]:
-    """Return the numbers of the nodes to write, in the order of the file."""
-    if not outputs:
-        return range(len(graph))
-    needed = {operation.name for operation in graph.subgraph(outputs)}
-    first: dict[str, int] = {}
-    for number, operation in enumerate(graph.operations):
-        first.setdefault(operation.name, number)
-    return [number for name, number in first.items() if name in needed]
 
 
 def _record(*event: bytes | bytearray) -> Iterator[bytes | bytearray]:
@@ -122,22 +112,19 @@ def _field(number: int, data: bytes | memoryview) -> bytes:
     return b"".join([_key(number, len(data)), data])
 
 
-def _shown_library(library: bytes | memoryview) -> bytes:
-    """Return a library with its functions' nodes as TensorBoard needs them."""
+def _with_each(changed: int, change: Callable[[memoryview], bytes], message: memoryview) -> bytes:
+    """Return a message with a `change` to each of its fields `changed`."""
     return b"".join(
-        _field(number, _shown_function(data) if number == _FUNCTION else data)
-        for number, data in _fields(library)
+        _field(number, change(data) if number == changed else data)
+        for number, data in _fields(message)
     )
 
 
 def _shown_function(function: memoryview) -> bytes:
-    return b"".join(
-        _field(number, _shown(data, "node of a function") if number == _NODE_INSIDE else data)
-        for number, data in _fields(function)
-    )
+    return _with_each(_NODE_INSIDE, _shown, function)
 
 
-def _shown(node: bytes | memoryview, structure: str) -> bytes:
+def _shown(node: memoryview, structure: str = "node of a function") -> bytes:
     """Return a node as TensorBoard needs it.
 
     Raises:
@@ -152,7 +139,12 @@ def _shown(node: bytes | memoryview, structure: str) -> bytes:
         raise
     keys = (attribute.key for attribute in message.attr)
     texts = b"\0".join([message.name, message.op, message.device, *message.input, *keys])
-    if not message.name or message.name.startswith(b"/") or not _is_utf8(texts):
+    try:
+        texts.decode("utf-8")
+        has_names = message.name and not message.name.startswith(b"/")
+    except UnicodeDecodeError:
+        has_names = False
+    if not has_names:
         raise UnsupportedError(
             "TensorBoard shows no graph with such a node",
             structure=structure,
@@ -163,15 +155,7 @@ def _shown(node: bytes | memoryview, structure: str) -> bytes:
     return small
 
 
-def _is_utf8(text: bytes) -> bool:
-    try:
-        text.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _without_large_attributes(node: bytes | memoryview) -> bytes:
+def _without_large_attributes(node: memoryview) -> bytes:
     """Replace large attributes of a node by a list of their names, without copying them."""
     small: list[bytes] = []
     names: list[bytes] = []
@@ -189,8 +173,8 @@ def _without_large_attributes(node: bytes | memoryview) -> bytes:
     return b"".join(small)
 
 
-def _fields(message: bytes | memoryview) -> Iterator[tuple[int, memoryview]]:
+def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
     """Yield number and bytes of the length-delimited fields of a message."""
-    for number, kind, data in fields(memoryview(message)):
+    for number, kind, data in fields(message):
         if kind == LENGTH_DELIMITED and not isinstance(data, int):
             yield number, data

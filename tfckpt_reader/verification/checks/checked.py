@@ -54,6 +54,8 @@ class Checked:
     """The index, or the V1 files, as opened for the checks."""
     data_files: Mapping[str, DataFile] = field(default_factory=dict)
     """By path."""
+    lost_files: Mapping[str, Sequence[Segment]] = field(default_factory=dict)
+    """Contents of the missing data files, by path."""
     damaged: Sequence[Segment] = ()
     """Segments with wrong bytes."""
     object_graph: memoryview | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.errors import CheckpointError, ErrorKind
 from tfckpt_reader.table.format import FOOTER_SIZE
 from tfckpt_reader.tensor.names import name_of
 from tfckpt_reader.text import count_of, quoted
@@ -82,7 +82,7 @@ def _check_footer(table: Table, findings: Findings) -> None:
         what = "the footer holds more than two block handles and zeros before its magic"
         findings.add("TFC102", what, file=path, offset=table.source.size - FOOTER_SIZE)
     with findings.collect("TFC103"):
-        block = table.block(table.footer.metaindex, "metaindex block")
+        block = table.read_block(table.footer.metaindex, "metaindex block", ErrorKind.METAINDEX)
         if block.limit:
             what, got = "the metaindex block is not empty", count_of(block.limit, "byte")
             offset = table.footer.metaindex.offset

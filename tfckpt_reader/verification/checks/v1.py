@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointError, ErrorKind
 from tfckpt_reader.formats.v1.reader import V1
-from tfckpt_reader.paths.layout import missing_text
 from tfckpt_reader.tensor.names import name_of
 from tfckpt_reader.tensor.slices import slice_key, slice_name
 from tfckpt_reader.verification.checks import numbers
@@ -40,8 +39,7 @@ def check_v1(
     Its files are tables with a crc in every block: the first level reads all of them.
     """
     if location.missing:
-        count = len(location.missing) + len(location.files)
-        findings.add("TFC301", missing_text(location.missing, count), file=location.prefix)
+        findings.add("TFC301", location.missing, file=location.prefix)
 
     def report(error: CheckpointError) -> None:
         findings.add_error(code_of(error, "TFC101", unreadable="TFC309"), error)

@@ -122,9 +122,9 @@ def _check_files(
     files, present, lost = check_shards(
         bundle, index.segments, invalid, findings, all_known=all_known
     )
-    checked = replace(checked, data_files=files)
+    checked = replace(checked, data_files=files, lost_files=lost)
     yield checked
-    count -= len(lost)
+    count -= len({segment.name for segments in lost.values() for segment in segments})
     if not reaches(level, "data"):
         yield replace(checked, tensors=count)
         return

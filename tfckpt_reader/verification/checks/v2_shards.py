@@ -33,7 +33,7 @@ def check_shards(
     findings: Findings,
     *,
     all_known: bool,
-) -> tuple[dict[str, DataFile], list[Segment], set[str]]:
+) -> tuple[dict[str, DataFile], list[Segment], dict[str, list[Segment]]]:
     """Report defects of the data files, apart from the bytes of tensors.
 
     Args:
@@ -45,13 +45,13 @@ def check_shards(
 
     Returns:
         The files by path; the valid segments within the limits of their file, by position; the
-        names of tensors without a file.
+        segments without a file, by its path.
     """
     used = {segment.shard for segment in segments}
     _check_shard_names(bundle, used if all_known else None, findings)
     files: dict[str, DataFile] = {}
     present: list[Segment] = []
-    lost: set[str] = set()
+    lost: dict[str, list[Segment]] = {}
     for shard, group in groupby(enumerate(segments), key=lambda item: item[1].shard):
         items = list(group)
         own = [segment for _, segment in items]
@@ -63,7 +63,7 @@ def check_shards(
         except CheckpointError as error:
             if valid:
                 _report_lost_shard(error, own, findings)
-            lost.update(segment.name for segment in own)
+            lost.setdefault(error.file or "", []).extend(own)
             continue
         files[file.name] = DataFile(file, own)
         present.extend(_within(bundle, valid, findings))
@@ -106,7 +106,7 @@ def _within(bundle: Bundle, segments: list[Segment], findings: Findings) -> Iter
     """Yield segments within the limits of their file; report the others."""
     for segment in segments:
         try:
-            bundle.shards.source(segment)
+            bundle.shards.file_of(segment)
             yield segment
         except CheckpointError as error:
             findings.add_error(code_of_data(error), error)

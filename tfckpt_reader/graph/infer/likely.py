@@ -1,10 +1,14 @@
-"""Likely outputs of a model without a signature.
+"""Likely inputs and outputs of a model without a signature.
 
 Knows no file; sees operations by number.
 
 An output has no users once the auxiliary operations are out of the graph. Losses and metrics have
 none either, but they are numbers: plain arithmetic on results of the model and on labels. Going
 back from them, through the arithmetic, to values without labels leads to the model's own output.
+
+An input is a placeholder needed by the outputs, or else a tensor from the graph's own input
+pipeline. Rates and switches are placeholders too: with a single value, or with an unknown shape and
+used only in arithmetic.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.graph.decode.operation import VARIABLE_OPS, attribute_of
+from tfckpt_reader.graph.decode.operation import VARIABLE_OPS, attribute_of, split_name
 from tfckpt_reader.graph.infer.op_roles import (
     ARITHMETIC,
     LOSSES,
@@ -27,7 +31,7 @@ from tfckpt_reader.graph.infer.op_roles import (
 from tfckpt_reader.tensor.dtypes import DataType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tfckpt_reader.graph.infer.dataflow import Flow
     from tfckpt_reader.graph.infer.op_roles import Role
@@ -44,8 +48,25 @@ _BY_SHAPE = "depends on no more than the shape of the inputs; nothing uses it fu
 _WATCHED = "used by nothing but training and summaries"
 _FLAG = "a truth value of the graph's control flow"
 _MEASURE = "a loss or a metric, it seems: where plain arithmetic ends"
-_RANKS = (_END, _SCORED, _CARRIED, _NUMBER, _UNLEARNED, _BY_SHAPE, _WATCHED, _FLAG, _MEASURE)
+_OUTPUT_RANKS = (_END, _SCORED, _CARRIED, _NUMBER, _UNLEARNED, _BY_SHAPE, _WATCHED, _FLAG, _MEASURE)
 _LIKELY = (_END, _SCORED, _NUMBER)
+
+_FEATURE = "a placeholder that the likeliest outputs need"
+_ANOTHER = "a placeholder that less likely outputs need"
+_RATE = "a placeholder of unknown shape that outputs need only to calculate with: a rate, perhaps"
+_SETTING = "a placeholder of a single value that outputs need: a switch, a size or a rate, perhaps"
+_GIVEN = "outputs need it; the graph's own input pipeline gives it"
+_FEEDS = "a placeholder that only the graph's own input pipeline uses"
+_LABELS = "a placeholder that only losses and metrics need: labels, perhaps"
+_GIVEN_LABELS = "only losses and metrics need it; the graph's own input pipeline gives it"
+_TRAINS = "a placeholder that only training uses"
+_ASIDE = "a placeholder that no likely output needs"
+_UNUSED = "a placeholder that nothing uses"
+_INPUT_RANKS = (
+    *(_FEATURE, _ANOTHER, _RATE, _SETTING, _GIVEN, _FEEDS, _LABELS, _GIVEN_LABELS),
+    *(_TRAINS, _ASIDE, _UNUSED),
+)
+_REASONS: Mapping[Role, str] = {"feeding": _FEEDS, "training": _TRAINS}
 
 
 class ModelOutputs:
@@ -58,70 +79,47 @@ class ModelOutputs:
 
     Attributes:
         given: Placeholders, and results of the graph's own input pipeline.
+        _start: Sources of values: the given operations of the model, or else its variables.
+        _valued: Operations that depend on given values.
+        _learned: Operations that depend on variables; all, in a graph without variables.
+        _parameters: Operations that depend on variables alone, without single numbers.
+        _ends: Operations that depend on given values and have at most auxiliary users.
     """
 
     def __init__(self, flow: Flow, roles: Mapping[int, Role], losses: Iterable[int]) -> None:
-        self._operations = flow.operations
         self._roles = roles
         self._losses = frozenset(losses)
         self._all_users = flow.users
         flow.cut(roles)
-        self._users_of_shapes = flow.users
+        users_of_shapes = flow.users
         flow.cut({n for n, each in enumerate(flow.operations) if each.type in SHAPES})
         self._flow = flow
-        self._variables = [n for n, each in enumerate(flow.operations) if each.type in VARIABLE_OPS]
+        users = flow.users
+        variables = [n for n, each in enumerate(flow.operations) if each.type in VARIABLE_OPS]
         self.given = [
             n
             for n, each in enumerate(flow.operations)
             if each.type in PLACEHOLDERS or (n not in roles and re.fullmatch(PIPELINE, each.type))
         ]
+        start = self._start = {n for n in self.given if n not in roles} or set(variables)
+        # They depend on given values, or only on their shapes.
+        touched = flow.reach(start, users_of_shapes, lambda n: n not in roles)
+        valued = self._valued = flow.reach(start, users, lambda n: n not in roles)
+        learned = flow.reach(variables, users, lambda _: True)
+        self._learned = learned or set(range(len(flow.operations)))
+        self._parameters = flow.reach(
+            variables, users, lambda n: n not in valued and self._type(n) not in REDUCTIONS
+        )
+        by_value = (n for n in valued - start if not users[n])
+        by_shape = (n for n in touched - valued if not users_of_shapes[n])
+        self._ends = sorted([*by_value, *by_shape])
 
     def _type(self, number: int) -> str:
-        return self._operations[number].type
-
-    @cached_property
-    def _start(self) -> set[int]:
-        """Sources of values: the given operations of the model, or else its variables."""
-        return {n for n in self.given if n not in self._roles} or set(self._variables)
-
-    @cached_property
-    def _touched(self) -> set[int]:
-        """Operations that depend on given values, or only on their shapes."""
-        users = self._users_of_shapes
-        return self._flow.reach(self._start, users, lambda n: n not in self._roles)
-
-    @cached_property
-    def _valued(self) -> set[int]:
-        """Operations that depend on given values."""
-        users = self._flow.users
-        return self._flow.reach(self._start, users, lambda n: n not in self._roles)
-
-    @cached_property
-    def _learned(self) -> set[int]:
-        """Operations that depend on variables; all, in a graph without variables."""
-        learned = self._flow.reach(self._variables, self._flow.users, lambda _: True)
-        return learned or set(range(len(self._operations)))
-
-    @cached_property
-    def _parameters(self) -> set[int]:
-        """Operations that depend on variables alone, without single numbers."""
-        return self._flow.reach(
-            self._variables,
-            self._flow.users,
-            lambda n: n not in self._valued and self._type(n) not in REDUCTIONS,
-        )
-
-    @cached_property
-    def _ends(self) -> list[int]:
-        """Operations that depend on given values and have at most auxiliary users."""
-        users = self._flow.users
-        by_value = (n for n in self._valued - self._start if not users[n])
-        by_shape = (n for n in self._touched - self._valued if not self._users_of_shapes[n])
-        return sorted([*by_value, *by_shape])
+        return self._flow.operations[number].type
 
     def _may_measure(self, number: int) -> bool:
         """Return whether an end may be a loss or a metric."""
-        operation = self._operations[number]
+        operation = self._flow.operations[number]
         if number not in self._valued or not self._calculates(number):
             return False
         if number in self._losses or operation.type in LOSSES:
@@ -171,7 +169,7 @@ class ModelOutputs:
         reasons = {n: self._why(n) for n in self._ends}
         reasons |= dict.fromkeys(self._scored(), _SCORED)
         ranked = [(number, why) for number, why in sorted(reasons.items()) if why]
-        return sorted(ranked, key=lambda pair: _RANKS.index(pair[1]))
+        return sorted(ranked, key=lambda pair: _OUTPUT_RANKS.index(pair[1]))
 
     @cached_property
     def likely(self) -> list[int]:
@@ -187,7 +185,6 @@ class ModelOutputs:
         roles = self._roles_of_users(number)
         if roles and not self._is_watched(number):
             return ""
-        whole = self._flow.shape(number) != ()
         return next(
             reason
             for applies, reason in (
@@ -196,7 +193,7 @@ class ModelOutputs:
                 (bool(roles), _WATCHED),
                 (self._is_flag(number), _FLAG),
                 (number not in self._learned, _UNLEARNED),
-                (not whole, _NUMBER),
+                (self._flow.shape(number) == (), _NUMBER),
                 (self._loop_of(number) in self._going_on, _CARRIED),
                 (True, _END),
             )
@@ -205,10 +202,9 @@ class ModelOutputs:
 
     def _is_flag(self, number: int) -> bool:
         """Return whether it is a truth value made by control flow for itself."""
-        operation = self._operations[number]
-        controls = operation.type in ("Switch", "Merge", "Identity")
+        operation = self._flow.operations[number]
         return (
-            controls
+            operation.type in ("Switch", "Merge", "Identity")
             and self._flow.shape(number) == ()
             and attribute_of(operation, "T", DataType) == DataType.BOOL
         )
@@ -222,11 +218,10 @@ class ModelOutputs:
         return next((n for n in sources if self._type(n) in loops), None)
 
     @cached_property
-    def _going_on(self) -> set[int]:
+    def _going_on(self) -> set[int | None]:
         """Loops with a result in further use."""
         users = self._flow.users
-        loops = {self._loop_of(n) for n in self._valued if users[n]}
-        return {n for n in loops if n is not None}
+        return {self._loop_of(n) for n in self._valued if users[n]} - {None}
 
     def _scored(self) -> set[int]:
         """Return the results of the model used for losses and metrics only."""
@@ -252,3 +247,69 @@ class ModelOutputs:
         readings = {n for n in numbers if reads(n)}
         readings = flow.reach(readings, flow.sources, reads)
         return (numbers | {n for each in readings for n in flow.sources[each]}) - readings
+
+
+def find_inputs(
+    flow: Flow, roles: Mapping[int, Role], outputs: ModelOutputs
+) -> list[tuple[int, str, str]]:
+    """Return likely inputs, the likeliest first: operation, tensor, and reason.
+
+    Args:
+        flow: The operations, with the edges cut by `outputs`.
+        roles: Number of an auxiliary operation -> its role.
+        outputs: The likely outputs.
+    """
+    groups = (outputs.likeliest, outputs.likely, outputs.scoring)
+    first, needed, scored = (flow.reach(group, flow.sources, lambda _: True) for group in groups)
+    inputs = []
+    for number, tensor, users in _given(flow, outputs.given):
+        if number in roles:
+            why = _REASONS.get(roles[number], "")
+        elif users & needed:
+            why = _why_needed(flow, number, likeliest=bool(users & first))
+        else:
+            why = _why_not(flow, number, scored=bool(users & scored))
+        inputs.append((number, tensor, why))
+    likely = [each for each in inputs if each[2]]
+    return sorted(likely, key=lambda each: _INPUT_RANKS.index(each[2]))
+
+
+def _given(flow: Flow, numbers: list[int]) -> Iterator[tuple[int, str, set[int]]]:
+    """Yield the tensors of placeholders and the used ones of the pipeline, with their users."""
+    own = {n for n in numbers if flow.operations[n].type not in PLACEHOLDERS}
+    used: dict[int, dict[str, set[int]]] = {}
+    for user in dict.fromkeys(user for number in own for user in flow.users[number]):
+        for name in flow.operations[user].inputs:
+            number = flow.by_name.get(split_name(name)[0], -1)
+            if number in own:
+                used.setdefault(number, {}).setdefault(name, set()).add(user)
+    for number in numbers:
+        if number not in own:
+            yield number, f"{flow.operations[number].name}:0", {number, *flow.users[number]}
+        for name in sorted(used.get(number, ()), key=lambda name: split_name(name)[1] or 0):
+            yield number, name, used[number][name]
+
+
+def _why_needed(flow: Flow, number: int, *, likeliest: bool) -> str:
+    operation = flow.operations[number]
+    if operation.type not in PLACEHOLDERS:
+        return _GIVEN
+    feature = _FEATURE if likeliest else _ANOTHER
+    dtype, shape = attribute_of(operation, "dtype", DataType), flow.shape(number)
+    if dtype == DataType.STRING or shape:
+        return feature
+    has_default = operation.type == "PlaceholderWithDefault" and all(
+        flow.operations[source].type == "Const" for source in flow.sources[number]
+    )
+    if shape == () or has_default or dtype == DataType.BOOL:
+        return _SETTING
+    calculates = all(flow.operations[user].type in ARITHMETIC for user in flow.users[number])
+    return _RATE if calculates else feature
+
+
+def _why_not(flow: Flow, number: int, *, scored: bool) -> str:
+    if flow.operations[number].type not in PLACEHOLDERS:
+        return _GIVEN_LABELS if scored else ""
+    if scored:
+        return _LABELS
+    return _ASIDE if flow.users[number] else _UNUSED
