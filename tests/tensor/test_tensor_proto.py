@@ -17,7 +17,12 @@ from numpy.testing import assert_array_equal
 from tfckpt_reader.encoding.wire_format import fields
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
 from tfckpt_reader.tensor.dtypes import BY_NUMBER, DataType
-from tfckpt_reader.tensor.tensor_proto import Variant, check_tensor_proto, decode_tensor_proto
+from tfckpt_reader.tensor.tensor_proto import (
+    Room,
+    Variant,
+    check_tensor_proto,
+    decode_tensor_proto,
+)
 from tfckpt_reader.tensor.typed_values import FIELD, count_values, decode_values
 
 # FORMAT 4.3 and 5.6: field by dtype number.
@@ -128,6 +133,21 @@ def test_last_value_repeats() -> None:
         decode_tensor_proto(memoryview(many))
 
 
+def test_the_room_for_repeated_values_is_shared() -> None:
+    """Then one value stays one value, and several are refused; those that are all there are not."""
+    shape = w.bytes_field(2, w.shape_proto((100,)))
+    one, two = (memoryview(w.int_field(1, 1) + shape + w.fixed32_field(5, 1) * n) for n in (1, 2))
+    whole = memoryview(w.int_field(1, 1) + shape + w.fixed32_field(5, 1) * 100)
+    room = Room(1000)
+    for proto in (one, two):
+        assert decode_tensor_proto(proto, room).strides == (4,)
+    assert room.nbytes == 200
+    assert decode_tensor_proto(one, room).strides == (0,)
+    with pytest.raises(UnsupportedError, match="repeat"):
+        decode_tensor_proto(two, room)
+    assert decode_tensor_proto(whole, room).strides == (4,)
+
+
 def test_a_value_that_stands_for_very_many() -> None:
     """A few bytes may not fill the memory."""
     one = label(1, (1 << 40,)) + w.bytes_field(5, struct.pack("<f", 1.5))
@@ -233,7 +253,7 @@ def test_fewer_variants_than_elements() -> None:
     one = decode_tensor_proto(memoryview(variants((1 << 40,), variant(b"a"))))
     assert one.strides == (0,)
     with pytest.raises(UnsupportedError):
-        decode_tensor_proto(memoryview(variants((1 << 20,), variant(b"a"), variant(b"b"))))
+        decode_tensor_proto(memoryview(variants((200,), variant(b"a"), variant(b"b"))), Room(1000))
 
 
 def test_more_variants_than_elements() -> None:

@@ -12,12 +12,26 @@ import numpy as np
 import pytest
 import writers as w
 from code_matrix import CASES, OF_FOLDERS
-from defects import DATA, FLOATS, INDEX, INTS, at, bundle, codes, cut, poke, refusing, state
+from defects import (
+    DATA,
+    FLOATS,
+    INDEX,
+    INTS,
+    at,
+    bundle,
+    codes,
+    cut,
+    poke,
+    refusing,
+    renamed,
+    state,
+)
 from project import FIXTURES
 
 from tfckpt_reader import CheckpointNotFoundError, Report, verify, verify_all
 from tfckpt_reader.paths.discover import Discovery
 from tfckpt_reader.paths.layout import Location
+from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.storage import workers as crew
 from tfckpt_reader.table.table import Table
 from tfckpt_reader.verification import folder as verify_folder
@@ -509,3 +523,83 @@ def test_notes_are_not_thousands() -> None:
     for i in range(200):
         found.note(str(i))
     assert found.notes == [*map(str, range(50)), "… and more was skipped"]
+
+
+# What other programs leave, and saves that never ended.
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("._p.index", "p (A's conflicted copy 2019-03-02).index", "p.index~", ".p.index.aB3dE9"),
+        *("p.sync-conflict-20190302-101112-ABCDEFG.index", "q.index.part", "__MACOSX/._p.index"),
+        *("p.index.bak", ".ipynb_checkpoints/p.index", "Thumbs.db"),
+    ],
+)
+def test_files_of_other_programs_are_no_checkpoints(tmp_path: Path, name: str) -> None:
+    prefix = bundle(tmp_path)
+    at((tmp_path / name).parent).joinpath(Path(name).name).write_bytes(b"\0\5\x16\7")
+    assert [report.path for report in verify_all(tmp_path) if report.version] == [str(prefix)]
+    assert all(report.ok for report in verify_all(tmp_path))
+    assert locate(tmp_path).prefix == str(prefix)
+
+
+@pytest.mark.parametrize("meta", [b"fileFormatVersion: 2\n", b"", META.read_bytes()])
+def test_a_meta_file_of_another_kind_proves_no_v1_file(tmp_path: Path, meta: bytes) -> None:
+    prefix = bundle(tmp_path)
+    (tmp_path / "hero.png").write_bytes(b"\x89PNG")
+    (tmp_path / "hero.png.meta").write_bytes(meta)
+    assert [report.path for report in verify_all(tmp_path) if report.version] == [str(prefix)]
+
+
+@pytest.mark.parametrize("name", ["best_dev_checkpoint", "latest.txt"])
+def test_second_state_files_are_checked(tmp_path: Path, name: str) -> None:
+    bundle(tmp_path)
+    (tmp_path / name).write_text('model_checkpoint_path: "/mnt/gone-2"\n')
+    (problem,) = about(tmp_path).problems
+    assert (problem.code, problem.file) == ("TFC351", str(tmp_path / name))
+
+
+@pytest.mark.parametrize("written", ["p.index", "/mnt/p.meta", r"C:\Users\me\p"])
+def test_state_files_that_need_correction(tmp_path: Path, written: str) -> None:
+    prefix = bundle(tmp_path)
+    (tmp_path / "checkpoint").write_text(f'model_checkpoint_path: "{written}"\n')
+    assert codes(about(tmp_path)) == ["TFC356"]
+    assert locate(tmp_path).prefix == str(prefix)
+
+
+def test_a_part_without_the_others(tmp_path: Path) -> None:
+    folder = at(tmp_path / "p_temp")
+    part = renamed(bundle(folder), "part-00001-of-00002")
+    report = verify(part)
+    assert codes(report) == ["TFC207"]
+    assert "part-00000-of-00002" in report.problems[0].what
+    with pytest.raises(CheckpointNotFoundError, match="never ended"):
+        locate(tmp_path / "p")
+
+
+def test_data_of_another_name_is_known_by_its_checksums(tmp_path: Path) -> None:
+    prefix = bundle(tmp_path)
+    other = tmp_path / "other.data-00000-of-00001"
+    Path(f"{prefix}.data-00000-of-00001").rename(other)
+    (line,) = verify(prefix).diagnosis
+    assert str(other) in line
+    other.write_bytes(bytes(other.stat().st_size))
+    (line,) = verify(prefix).diagnosis
+    assert "not all files were copied" in line
+
+
+def test_a_name_can_claim_any_number_of_shards(tmp_path: Path) -> None:
+    w.write_v1(tmp_path / "p-00000-of-1000000000", {"i": INTS})
+    (report,) = verify_all(tmp_path)
+    assert codes(report) == ["TFC301"]
+
+
+def test_a_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        renamed(bundle(tmp_path), f"m-{number}")
+        w.write_v1_shards(tmp_path / f"v-{number}", {"f": FLOATS, "i": INTS}, shards=2)
+    listed: list[str] = []
+    monkeypatch.setattr(os, "listdir", listed.append)
+    assert len(verify_all(tmp_path)) == 10
+    assert listed == []

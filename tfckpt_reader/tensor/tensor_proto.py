@@ -31,15 +31,13 @@ if TYPE_CHECKING:
 
 _DTYPE, _SHAPE, _CONTENT = 1, 2, 4
 LARGEST_REPEAT = 1 << 28
-"""Limit in bytes on repeating a few stored values: graphs store large constants like this."""
+"""Limit in bytes on repeating stored values: graphs store large constants like this."""
 _SMALL_REPEAT = 1 << 20
 """Up to this size in bytes, a repeated single value is expanded."""
 _MESSAGE_FIELD = {DataType.RESOURCE: 14, DataType.VARIANT: 15}
 """The field for the values of each dtype whose values are messages."""
 _EXPANSION = 256
 """Limit on the expansion of repeated values in a variant, as a multiple of a tensor's size."""
-_REPEATED_MESSAGES = 64
-"""Limit on the elements per stored message: TensorFlow stores all of them."""
 _DEEPEST = 50
 """Limit on variants in variants: protobuf's own, of 100 messages, of which each takes two."""
 
@@ -56,29 +54,40 @@ class Variant:
     """The tensors in it, read-only; one value repeated very often is a broadcast view."""
 
 
-def decode_tensor_proto(data: memoryview, *, most: int = LARGEST_REPEAT) -> NDArray[Any]:
+class Room:
+    """The memory left for arrays of repeated values, shared by the tensors of one request.
+
+    Args:
+        nbytes: Its size in bytes.
+    """
+
+    def __init__(self, nbytes: int = LARGEST_REPEAT) -> None:
+        self.nbytes = min(nbytes, LARGEST_REPEAT)
+
+
+def decode_tensor_proto(data: memoryview, room: Room | None = None) -> NDArray[Any]:
     """Return a tensor with its own dtype and shape, as a read-only array.
 
     With fewer values than elements the last value repeats; with none, all are zero. A single
-    value repeated to more than `_SMALL_REPEAT` or `most` bytes becomes a broadcast view.
+    value repeated to more bytes than `_SMALL_REPEAT`, or than there is room for, becomes a
+    broadcast view.
 
     Raises:
         CorruptCheckpointError: the message is damaged.
-        UnsupportedError: several values are to be repeated to more than `most` bytes.
+        UnsupportedError: several values are to be repeated to more bytes than there is room for.
     """
-    return _decode(data, most, 0)
+    return _decode(data, room or Room(), 0)
 
 
-def _decode(data: memoryview, most: int, depth: int) -> NDArray[Any]:
+def _decode(data: memoryview, room: Room, depth: int) -> NDArray[Any]:
     dtype, shape, content, parts = _split(data)
     if content is not None:
         return array_factory(dtype)(content.toreadonly(), shape)
     if dtype in _MESSAGE_FIELD:
-        values = _messages(parts, dtype, depth)
-        most = min(most, 8 * _REPEATED_MESSAGES * len(values))
+        values = _messages(parts, dtype, room, depth)
     else:
         values = decode_values(parts, dtype)
-    array = _repeated(values, dtype, shape, most)
+    array = _repeated(values, dtype, shape, room)
     array.flags.writeable = False
     return array
 
@@ -108,14 +117,25 @@ def _check(data: memoryview, depth: int) -> None:
             _fields(delimited(part))
 
 
-def decode_variant(message: memoryview, depth: int = 0) -> Variant:
-    """Decode one VariantTensorDataProto, inside `depth` others.
+def room_of(nbytes: int) -> Room:
+    """Return the room for repeated values in a variant tensor of `nbytes` stored bytes."""
+    return Room(_EXPANSION * nbytes)
+
+
+def decode_variant(message: memoryview, room: Room | None = None, depth: int = 0) -> Variant:
+    """Decode one VariantTensorDataProto.
+
+    Args:
+        message: Its bytes.
+        room: Shared by the elements of a tensor. Default: one for this message.
+        depth: How many others it is inside of.
 
     Raises:
         CorruptCheckpointError: the message, or a tensor in it, is damaged.
         UnsupportedError: a few values in it are repeated very often, or it is nested too deep.
     """
     name, metadata, tensors = b"", b"", []
+    room = room or room_of(len(message))
     with _inside(depth):
         for number, value in _fields(message):
             if number == 1:
@@ -123,7 +143,7 @@ def decode_variant(message: memoryview, depth: int = 0) -> Variant:
             elif number == 2:
                 metadata = bytes(value)
             elif number == 3:
-                tensors.append(_decode(value, _EXPANSION * len(value), depth + 1))
+                tensors.append(_decode(value, room, depth + 1))
     return Variant(name.decode("utf-8", "surrogateescape"), metadata, tuple(tensors))
 
 
@@ -154,13 +174,13 @@ def _inside(depth: int) -> Iterator[None]:
         raise
 
 
-def _messages(parts: list[Part], dtype: DataType, depth: int) -> NDArray[Any]:
+def _messages(parts: list[Part], dtype: DataType, room: Room, depth: int) -> NDArray[Any]:
     """Return the variants, or the messages of resources as bytes."""
     import numpy as np
 
     messages = map(delimited, parts)
     if dtype is DataType.VARIANT:
-        values: list[Any] = [decode_variant(message, depth) for message in messages]
+        values: list[Any] = [decode_variant(each, room, depth) for each in messages]
     else:
         values = [bytes(message) for message in messages if _fields(message) is not None]
     return np.fromiter(values, np.object_, len(values))
@@ -206,7 +226,7 @@ def _require_room(number: int, shape: tuple[int, ...]) -> None:
 
 
 def _repeated(
-    values: NDArray[Any], dtype: DataType, shape: tuple[int, ...], most: int
+    values: NDArray[Any], dtype: DataType, shape: tuple[int, ...], room: Room
 ) -> NDArray[Any]:
     """Return the values in `shape`, the last one repeated for all further elements."""
     import numpy as np
@@ -214,7 +234,7 @@ def _repeated(
     _require_room(len(values), shape)
     count = prod(shape)
     nbytes = (dtype.itemsize or 8) * count
-    if len(values) <= 1 and nbytes > min(most, _SMALL_REPEAT):
+    if len(values) <= 1 and nbytes > min(room.nbytes, _SMALL_REPEAT):
         empty((0,) * len(shape), dtype)  # raises for a rank that NumPy lacks
         try:
             return np.broadcast_to(values[:1].reshape(()) if len(values) else _zero(dtype), shape)
@@ -223,11 +243,13 @@ def _repeated(
                 f"an array of {dtype} {list(shape)} is too large for NumPy",
                 structure="TensorProto",
             ) from error
-    if len(values) < count and nbytes > most:
+    if len(values) < count and nbytes > room.nbytes:
         raise UnsupportedError(
             f"{len(values)} stored values repeat to {count} elements, more than are expanded here",
             structure="TensorProto",
         )
+    if len(values) < count:
+        room.nbytes -= nbytes
     if values.dtype.kind == "O":
         # np.full and assignment would strip trailing NULs.
         last = values[-1] if len(values) else _NOTHING.get(dtype, b"")

@@ -80,14 +80,17 @@ def renamed_files(checked: Checked) -> dict[str, str]:
     Such a file has the right size, and the largest tensors in it have their checksums.
     """
     renamed: dict[str, str] = {}
+    by_size: dict[int, list[str]] = {}
+    folder = os.path.dirname(next(iter(checked.lost_files), ""))
+    for name in list_names(folder) if checked.lost_files else ():
+        path = os.path.join(folder, name)
+        by_size.setdefault(size_of(path), []).append(path)
     for path, segments in list(checked.lost_files.items())[:_MOST_FILES]:
         needed = max(segment.end for segment in segments)
         fixed = [s for s in segments if s.dtype.itemsize and 0 < s.nbytes <= _LARGEST_SAMPLE]
         samples = sorted(fixed, key=attrgetter("nbytes"))[-_SAMPLES:]
-        folder = os.path.dirname(path)
-        beside = [os.path.join(folder, name) for name in list_names(folder)] if samples else []
-        alike = [other for other in beside if size_of(other) == needed and is_file(other)]
-        fits = (other for other in alike[:_MOST_FILES] if _has(other, samples))
+        alike = by_size.get(needed, [])[:_SAMPLES] if samples else []
+        fits = (other for other in alike if is_file(other) and _has(other, samples))
         renamed.update((path, other) for other in islice(fits, 1))
     return renamed
 

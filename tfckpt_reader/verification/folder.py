@@ -187,10 +187,9 @@ def _check_state(path: str, known: set[str], findings: Findings) -> None:
     folder = os.path.dirname(path)
     if state.fault:
         findings.add("TFC356", state.fault, file=path)
-    elif prefix := prefix_of_file(os.path.join(folder, state.newest)):
-        what = (
-            f"names a file of a checkpoint: TensorFlow needs the prefix {os.path.basename(prefix)}"
-        )
+    elif prefixes := list(filter(None, map(prefix_of_file, candidates(folder, state.newest)))):
+        wanted = os.path.basename(prefixes[0])
+        what = f"names a file of a checkpoint: TensorFlow needs the prefix {wanted}"
         findings.add("TFC356", what, file=path, got=shortened(state.newest))
     if not _is_known(folder, state.newest, known):
         is_there = any(map(is_file, candidates(folder, state.newest)))
