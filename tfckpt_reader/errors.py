@@ -32,6 +32,8 @@ class ErrorKind(enum.Enum):
 
     UNREADABLE = "a file the system does not let us read"
     NOT_FOUND = "a missing file"
+    INCOMPLETE = "a missing data file of a checkpoint"
+    CHANGED = "a file that changed while it was read"
     NO_TENSOR = "an unknown tensor name"
     UNSUPPORTED = "not supported by this reader, or too large for this machine"
     DAMAGED = "bytes that cannot be right (no more specific kind)"

@@ -21,6 +21,7 @@ from tfckpt_reader.errors import (
     NO_MEMORY,
     CheckpointError,
     CorruptCheckpointError,
+    ErrorKind,
     UnsupportedError,
     forget_frames,
 )
@@ -69,9 +70,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             traceback.print_exc()
         failure = error
-    forget_frames(failure)  # behind the handler, which holds them too
+    forget_frames(failure)  # after the handler, which holds them too
     output.print_message(_error_text(failure))
-    return 1 if isinstance(failure, CorruptCheckpointError | UnsupportedError | MemoryError) else 2
+    return _exit_code(failure)
+
+
+def _exit_code(error: Exception) -> int:
+    """Return 1 for a checkpoint that is there and bad, 2 where nothing is known of it."""
+    if isinstance(error, CorruptCheckpointError | UnsupportedError | MemoryError):
+        return 2 if getattr(error, "kind", None) is ErrorKind.CHANGED else 1
+    is_incomplete = isinstance(error, CheckpointError) and error.kind is ErrorKind.INCOMPLETE
+    return 1 if is_incomplete else 2
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from tfckpt_reader.formats.v2.proportion import Claims
 from tfckpt_reader.tensor.dense import empty
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.strings import StringLengths, require_room, string_lengths, strings
-from tfckpt_reader.tensor.variant import check_variant, decode_variant, room_of, variant_messages
+from tfckpt_reader.tensor.tensor_proto import check_variant, decode_variant, room_of
+from tfckpt_reader.tensor.variant import variant_messages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
