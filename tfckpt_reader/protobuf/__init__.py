@@ -21,8 +21,8 @@ _LEAKED = (ValueError, RecursionError, IndexError, TypeError)
 """Errors of protobuf's pure-Python form for bad bytes, besides its DecodeError."""
 _LONG_LINE = 1000
 """Letters of a line. protobuf copies the whole line at nearly each token."""
-_UNBROKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|#.*|[,;{}<>\[\]\s]')
-"""Strings, comments, and the letters after which a line can be broken."""
+_UNBROKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|\'(?:[^\'\\]|\\.)*\'?|#.*|[,;{}<>\[\]\s]')
+"""Strings, ended or not, comments, and the letters after which a line can be broken."""
 
 
 @cache
