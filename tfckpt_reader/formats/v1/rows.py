@@ -75,8 +75,12 @@ def read_header(table: Table) -> Any:
             raise CorruptCheckpointError(
                 "the file has none: no checkpoint", kind=ErrorKind.NO_HEADER, structure="header row"
             )
-        for meta in _delimited(memoryview(value), _META):
-            _require_few(meta, _TENSOR_META, table)
+        try:
+            for meta in _delimited(memoryview(value), _META):
+                _require_few(meta, _TENSOR_META, table)
+        except CorruptCheckpointError as error:
+            error.kind, error.structure = ErrorKind.HEADER, "SlicesHeader"
+            raise
         header = parse("SlicesHeader", value, ErrorKind.HEADER)
         if not header.HasField("meta"):
             raise CorruptCheckpointError(

@@ -84,8 +84,9 @@ class Strings(ElementLists):
             front = string_lengths(
                 data, segment.elements, segment.nbytes, check=check, big_endian=big_endian
             )
-            self._claims.add(segment, front.end)
             if front.end > len(data):
+                if offset + front.end <= source.size:  # otherwise reading raises
+                    self._claims.add(segment, front.end)
                 data = source.read(offset, front.end)
         if check:
             crc = crc32c(data[front.begin : front.end], front.crc)
