@@ -35,7 +35,6 @@ ERRORS = {
         "unreadable",
         "unreadable-folder",
         "shard-unreadable",
-        "changed",
     ),
     *("stray-slice", "shard-count", "unmerged"),  # TensorFlow cannot read those tensors
 }
@@ -45,7 +44,6 @@ HARMLESS = {
     "name": WARNING,
     **dict.fromkeys(("nan", "infinite", "all-zero", "constant", "denormal"), WARNING),
     "state-kept": WARNING,
-    "graph-shape": WARNING,
     "state-text": WARNING,
 }
 

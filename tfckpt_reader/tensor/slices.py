@@ -9,7 +9,7 @@ its row is ordered code of 0, the name, the rank, and the extents exactly as sto
 
 from __future__ import annotations
 
-import os
+from collections import Counter
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -20,17 +20,17 @@ from tfckpt_reader.encoding.coding import (
     encode_ordered_signed,
     encode_ordered_string,
 )
-from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind
+from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, UnsupportedError
 from tfckpt_reader.tensor.spec import WHOLE_AXIS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from tfckpt_reader.tensor.spec import TensorSlice
 
-_PRIME = (1 << 127) - 1
+_MOST_CORNERS = 1 << 24
 _ASSEMBLED = 1 << 20
 """Bytes assembled at a time."""
 
@@ -126,11 +126,8 @@ def overlaps(slices: Sequence[TensorSlice], rows: range) -> list[SliceOverlap]:
 def check_tiling(shape: tuple[int, ...], rows: range, wanted: Sequence[SliceOverlap]) -> None:
     """Make sure that overlaps cover the wanted rows, each element exactly once.
 
-    Boxes tile a box exactly if their corners, with alternating signs, add up to the corners of
-    that box. A box of rank r has 2^r corners, so none is visited: each index along an axis gets a
-    random number, a corner stands for the product of its numbers, and the sum over the corners of
-    a box is one product of differences. The sums of different sets of corners agree with a
-    probability below 2^-118, and no file can know the numbers.
+    Each overlap adds its corners, with alternating signs, to one sum; boxes tile a box exactly if
+    the sum is the corners of that box. No element and no pair of overlaps is visited.
 
     Args:
         shape: That of the full tensor.
@@ -141,53 +138,35 @@ def check_tiling(shape: tuple[int, ...], rows: range, wanted: Sequence[SliceOver
         CorruptCheckpointError: slices overlap, or leave a hole; the message has the index.
     """
     target = (len(rows), *shape[1:]) if shape else ()
+    axes = [a for a, size in enumerate(target) if any(each.shape[a] != size for each in wanted)]
+    if len(wanted) << len(axes) > _MOST_CORNERS:
+        raise UnsupportedError(
+            f"{len(wanted)} slices cut along {len(axes)} axes are more than is assembled here"
+        )
+    corners: Counter[tuple[int, ...]] = Counter()
+    for each in wanted:
+        _add_corners(corners, [each.start[a] for a in axes], [each.shape[a] for a in axes], 1)
+    _add_corners(corners, [0] * len(axes), [target[a] for a in axes], -1)
     if 0 in target:
         return
-    axes = [a for a, size in enumerate(target) if any(each.shape[a] != size for each in wanted)]
-    boxes = [[(each.start[a], each.start[a] + each.shape[a]) for a in axes] for each in wanted]
-    boxes.append([(0, target[a]) for a in axes])
-    wrong = _first_corner(boxes, [*[1] * len(wanted), -1])
+    wrong = min((corner for corner, count in corners.items() if count), default=None)
     if wrong is not None:
         first_row = rows.start if shape else 0
         raise _bad_tiling(dict(zip(axes, wrong, strict=True)), wanted, first_row)
 
 
-def _first_corner(
-    boxes: Sequence[Sequence[tuple[int, int]]], signs: Sequence[int]
-) -> list[int] | None:
-    """Return the first corner that is left when the corners of boxes are added up, or None."""
-    rank = len(boxes[0])
-    numbers = [_random_numbers({end for box in boxes for end in box[axis]}) for axis in range(rank)]
-    # Of each box, the sums over its corners along the last axes: none of them, one, two, ...
-    sums = [[1] for _ in boxes]
-    for axis in reversed(range(rank)):
-        number = numbers[axis]
-        for box, tail in zip(boxes, sums, strict=True):
-            begin, end = box[axis]
-            tail.append(tail[-1] * (number[begin] - number[end]) % _PRIME)
-    left = [(sign, box, tail) for sign, box, tail in zip(signs, boxes, sums, strict=True)]
-    if not sum(sign * tail[-1] for sign, _, tail in left) % _PRIME:
-        return None
-    corner: list[int] = []
-    for axis in range(rank):
-        at: dict[int, list[tuple[int, Sequence[tuple[int, int]], list[int]]]] = {}
-        for sign, box, tail in left:
-            begin, end = box[axis]
-            at.setdefault(begin, []).append((sign, box, tail))
-            at.setdefault(end, []).append((-sign, box, tail))
-        index, left = next(
-            (index, there)
-            for index, there in sorted(at.items())
-            if sum(sign * tail[rank - 1 - axis] for sign, _, tail in there) % _PRIME
-        )
-        corner.append(index)
-    return corner
-
-
-def _random_numbers(indices: Iterable[int]) -> dict[int, int]:
-    known = list(indices)
-    data = memoryview(os.urandom(16 * len(known)))
-    return {n: int.from_bytes(data[16 * i : 16 * i + 16], "little") for i, n in enumerate(known)}
+def _add_corners(
+    corners: Counter[tuple[int, ...]], start: list[int], shape: list[int], sign: int
+) -> None:
+    spans = [((a, 1), (a + size, -1)) for a, size in zip(start, shape, strict=True)]
+    for corner in product(*spans):
+        weight = sign
+        for _, factor in corner:
+            weight *= factor
+        at = tuple(position for position, _ in corner)
+        corners[at] += weight
+        if not corners[at]:  # where slices adjoin: few others exist at any time
+            del corners[at]
 
 
 def _bad_tiling(
