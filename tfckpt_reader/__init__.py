@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.paths.retention import Kept, kept_checkpoints
     from tfckpt_reader.tensor.dtypes import DataType
     from tfckpt_reader.tensor.spec import TensorSlice, TensorSpec
-    from tfckpt_reader.tensor.variant import Variant
+    from tfckpt_reader.tensor.tensor_proto import Variant
     from tfckpt_reader.verification.checkpoint import Problem, Report, verify
     from tfckpt_reader.verification.folder import verify_all
     from tfckpt_reader.version import __version__ as __version__
@@ -82,7 +82,7 @@ _HOME = {
     "graph.render": ("EventFile", "to_dot", "write_event_file"),
     "tensor.spec": ("TensorSlice", "TensorSpec"),
     "paths.locate": ("latest_checkpoint",),
-    "tensor.variant": ("Variant",),
+    "tensor.tensor_proto": ("Variant",),
     "verification.checkpoint": ("Problem", "Report", "verify"),
     "verification.folder": ("verify_all",),
     "version": ("__version__",),

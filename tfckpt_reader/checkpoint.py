@@ -10,13 +10,9 @@ import os
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import (
-    CheckpointError,
-    CheckpointNotFoundError,
-    TensorNotFoundError,
-    enough_memory,
-)
+from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, TensorNotFoundError
 from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.paths.unchanged import Guard
 from tfckpt_reader.tensor.dtypes import to_numpy
 from tfckpt_reader.text import count_of, nearest, quoted, shortened
 
@@ -42,8 +38,9 @@ class Specs(Mapping[str, "TensorSpec"]):
         complete: Whether there was a listing.
     """
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, guard: Guard) -> None:
         self._open_reader: Reader | None = reader
+        self._guard = guard
         self._label = os.path.basename(reader.prefix) or reader.prefix
         self.known: dict[str, TensorSpec] = {}
         self.complete = False
@@ -63,7 +60,7 @@ class Specs(Mapping[str, "TensorSpec"]):
     def listed(self) -> dict[str, TensorSpec]:
         """All specs, decoded once."""
         if not self.complete:
-            with enough_memory(self._reader.path):
+            with self._guard:
                 self.known = self._reader.listing()
             self.complete = True
         return self.known
@@ -99,7 +96,7 @@ class Specs(Mapping[str, "TensorSpec"]):
         # Rows of one tensor are often read in a loop: decode its slices once.
         spec = self._last
         if spec is None or spec.name != name:
-            with enough_memory(self._reader.path):
+            with self._guard:
                 self._last = spec = self._reader.lookup(name)
         return spec
 
@@ -124,7 +121,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     ``ckpt[name]`` is a read-only array, C-contiguous, aligned and native: a view of the mapped
     file where the bytes allow it, else a copy. The crc of a view is compared once, at the first
     access; that of a copy each time. An array stays valid after `close`. Strings are object arrays
-    of bytes, scalars are arrays of rank 0.
+    of bytes, scalars are arrays of rank 0. If the files change, what was not read yet is an error.
 
     Two checkpoints are equal only if they are the same object. Safe to use from several threads.
 
@@ -133,9 +130,12 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         version: "V1" or "V2".
     """
 
-    def __init__(self, reader: Reader, notes: tuple[str, ...] = (), *, check: bool = True) -> None:
+    def __init__(
+        self, reader: Reader, guard: Guard, notes: tuple[str, ...], *, check: bool
+    ) -> None:
         self._open_reader: Reader | None = reader
-        self._specs = Specs(reader)
+        self._guard = guard
+        self._specs = Specs(reader, guard)
         self._check = check
         self._notes = notes
         self._meta_graph: MetaGraph | None = None
@@ -170,10 +170,12 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         # Hot path: most tensors are small.
         spec = self._specs.known.get(name) or self._specs[name]
         try:
-            return reader.array(spec, check=self._check)
-        except MemoryError:
-            with enough_memory(reader.path):  # not around the hot path: entering it costs time
+            array = reader.array(spec, check=self._check)
+        except (MemoryError, CheckpointError):
+            with self._guard:  # not around the hot path: entering it costs time
                 raise
+        self._guard.confirm(checked=self._check)
+        return array
 
     def __contains__(self, name: object) -> bool:
         return name in self.specs
@@ -211,14 +213,15 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         wanted = _row_range(spec, rows)
         if check is None:
             check = self._check and rows is None
-        if out is None:
-            with enough_memory(self.reader.path):
-                return self.reader.read(spec, wanted, check=check)
-        _require_fit(out, spec, wanted)
-        if out.flags.c_contiguous and out.flags.aligned:
-            return self.reader.read(spec, wanted, check=check, out=out)
-        out[...] = self.reader.read(spec, wanted, check=check)
-        return out
+        if out is not None:
+            _require_fit(out, spec, wanted)
+        is_plain = out is None or (out.flags.c_contiguous and out.flags.aligned)
+        with self._guard:
+            array = self.reader.read(spec, wanted, check=check, out=out if is_plain else None)
+        self._guard.confirm(checked=check)
+        if out is not None and not is_plain:
+            out[...] = array
+        return array if out is None else out
 
     @property
     def meta_graph(self) -> MetaGraph | None:
@@ -309,8 +312,8 @@ def open(  # noqa: A001 - the module's one verb; callers write tfckpt.open
 
 def open_location(location: Location, *, check: bool = True, mmap: bool = True) -> Checkpoint:
     """Open a checkpoint that has been located."""
-    with enough_memory(location.prefix):
-        return Checkpoint(reader_for(location, mmap=mmap), location.notes, check=check)
+    with Guard(location) as guard:
+        return Checkpoint(reader_for(location, mmap=mmap), guard, location.notes, check=check)
 
 
 def reader_for(location: Location, *, mmap: bool) -> Reader:

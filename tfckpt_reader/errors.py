@@ -15,11 +15,7 @@ import enum
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.text import (
-    printable,
-    quoted,
-    shortened,
-)
+from tfckpt_reader.text import printable, quoted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +24,7 @@ if TYPE_CHECKING:
 
 CHECKSUM_ADVICE = "The data file is damaged, or belongs to another save"
 """Advice that goes with a checksum that differs."""
+NO_MEMORY = "more memory is needed than this machine, or a limit, gives"
 
 
 class ErrorKind(enum.Enum):
@@ -35,6 +32,8 @@ class ErrorKind(enum.Enum):
 
     UNREADABLE = "a file the system does not let us read"
     NOT_FOUND = "a missing file"
+    INCOMPLETE = "a missing data file of a checkpoint"
+    CHANGED = "a file that changed while it was read"
     NO_TENSOR = "an unknown tensor name"
     UNSUPPORTED = "not supported by this reader, or too large for this machine"
     DAMAGED = "bytes that cannot be right (no more specific kind)"
@@ -161,6 +160,12 @@ def add_location(
             error.offset += base
 
 
+def forget_frames(error: BaseException | None) -> None:
+    """Drop an error's frames: they hold what filled the memory. Then there is room to go on."""
+    while error is not None:
+        error.__traceback__, error = None, error.__context__
+
+
 class _EnoughMemory:
     def __init__(self, file: str) -> None:
         self._file = file
@@ -175,13 +180,9 @@ class _EnoughMemory:
         trace: TracebackType | None,
     ) -> None:
         if isinstance(error, MemoryError):
-            # The frames hold what filled the memory; without them the caller has room to go on.
             del trace
-            held: BaseException | None = error
-            while held is not None:
-                held.__traceback__, held = None, held.__context__
-            problem = "more memory is needed than this machine, or a limit, gives"
-            raise UnsupportedError(problem, file=self._file) from error
+            forget_frames(error)
+            raise UnsupportedError(NO_MEMORY, file=self._file) from error
 
 
 def enough_memory(file: str) -> _EnoughMemory:

@@ -101,6 +101,29 @@ def test_interrupted(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "interrupted" in one_line(done.err)
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_memory_runs_out(
+    inside: bool, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line, after the frames that fill the memory are gone; whatever raises it."""
+    error = MemoryError()
+
+    def fill(_: object) -> int:
+        raise error
+
+    def fill_inside(_: object) -> int:
+        try:
+            return fill(None)
+        except MemoryError as cause:
+            raise tfckpt.UnsupportedError("needs more memory") from cause
+
+    monkeypatch.setattr("tfckpt_reader.cli.ls.run", fill_inside if inside else fill)
+    done = run("ls", tmp_path / "x")
+    assert done.code == 1
+    assert "more memory" in one_line(done.err)
+    assert error.__traceback__ is None
+
+
 def test_the_command_is_installed() -> None:
     text = (FIXTURES.parent / "pyproject.toml").read_text(encoding="utf-8")
     assert '[project.scripts]\ntfckpt = "tfckpt_reader.cli:main"\n' in text

@@ -99,7 +99,7 @@ def test_convert_with_a_missing_shard(run: Run, tmp_path: Path) -> None:
     prefix = bundle(tmp_path)
     Path(f"{prefix}{DATA}").unlink()
     done = run("convert", prefix, tmp_path / "out.npz")
-    assert (done.code, done.out) == (2, "")
+    assert (done.code, done.out) == (1, "")
     assert f"p{DATA}" in one_line(done.err)
 
 

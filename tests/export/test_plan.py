@@ -44,6 +44,22 @@ def test_object_graph_is_left_out_and_counted(tmp_path: Path) -> None:
     assert OBJECT_GRAPH in note
 
 
+STATE = "iterator/.ATTRIBUTES/ITERATOR_STATE"
+
+
+def test_state_of_an_iterator_is_left_out_and_counted(tmp_path: Path) -> None:
+    states = {STATE: w.Variants([(b"k", b"", [])], (1,)), f"b/{STATE}": w.Variants([], (0,))}
+    source = bundle(tmp_path, {"f": FLOATS, **states})
+    for name in ("out.npz", "out.safetensors", "out/"):
+        done = write(source, f"{tmp_path}/{name}")
+        assert done.written == ("f",)
+        (note,) = done.notes
+        assert note.startswith("2 tensors left out")
+        assert STATE in note
+    with pytest.raises(tfckpt.UnsupportedError):
+        write(source, tmp_path / "named.npz", include=[STATE])
+
+
 def test_object_graph_by_its_name(tmp_path: Path) -> None:
     source = bundle(tmp_path, {"f": FLOATS, OBJECT_GRAPH: w.Strings([b"ab"], ())})
     found, _ = out_of(source, include=[OBJECT_GRAPH])

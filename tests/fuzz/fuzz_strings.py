@@ -17,7 +17,8 @@ import writers as w
 
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.tensor.strings import string_lengths, strings
-from tfckpt_reader.tensor.variant import decode_variant, variant_messages
+from tfckpt_reader.tensor.tensor_proto import decode_variant
+from tfckpt_reader.tensor.variant import variant_messages
 
 
 def one(data: bytes) -> None:

@@ -15,7 +15,7 @@ from graphs import attr, dtype_attr, meta_bytes, node, read, text
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.graph.meta_graph import read_saved_keys
+from tfckpt_reader.graph.meta_graph import read_saved_kinds
 
 META_ONLY = "meta_only_kmeans__SciSharp_TFNET"
 OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -42,7 +42,7 @@ def test_keys_are_those_of_the_checkpoint(path: Path, facts: Facts) -> None:
         meta = ckpt.meta_graph
         assert meta is not None
         assert meta.compare_keys(ckpt) == ((), ())
-        assert read_saved_keys(str(path)) | {OBJECTS} == {OBJECTS, *ckpt}
+        assert {*read_saved_kinds(str(path)), OBJECTS} == {OBJECTS, *ckpt}
         assert meta.global_variables
         for variable in meta.global_variables:
             key = variable.checkpoint_key

@@ -212,6 +212,32 @@ def test_names_need_not_be_utf_8() -> None:
     assert state.model_checkpoint_path == b"\xff\x00x"
 
 
+@pytest.mark.parametrize("length", [2, 2000])
+def test_long_lines(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are broken between tokens: protobuf copies the rest of the line at each."""
+    from google.protobuf import text_format
+
+    merge, longest = text_format.Merge, []
+
+    def measured(text: str, *args: Any, **options: Any) -> Any:
+        longest.append(max(map(len, text.split("\n"))))
+        return merge(text, *args, **options)
+
+    monkeypatch.setattr(text_format, "Merge", measured)
+    paths = ", ".join([r'"a, b;\"#"', r"'c [{\''"] * length)
+    text = f'model_checkpoint_path:"x"\'y\' all_model_checkpoint_paths : [{paths}] # "of ['
+    state = parse_text("CheckpointState", text.encode())
+    assert state.model_checkpoint_path == b"xy"
+    assert list(state.all_model_checkpoint_paths) == [b'a, b;"#', b"c [{'"] * length
+    assert longest[0] < 200
+
+
+def test_an_error_quotes_no_long_line() -> None:
+    with pytest.raises(tfckpt.CorruptCheckpointError) as caught:
+        parse_text("CheckpointState", b'model_checkpoint_path:"x" ' + b"@" * 10**6)
+    assert len(str(caught.value)) < 1000
+
+
 @pytest.mark.parametrize(
     "text", [b"a: ", b"{", b'model_checkpoint_path: "', b"\xff", b"unknown: 1"]
 )

@@ -342,6 +342,19 @@ def test_many_v1_tensors(tmp_path: Path) -> None:
 # Data.
 
 
+@pytest.mark.parametrize("meta", [b"", w.bytes_field(1, b"a")])
+def test_v1_header_of_equal_tensors(tmp_path: Path, meta: bytes) -> None:
+    """A few hundred KB that name 3 million tensors without a row."""
+    header = w.bytes_field(1, w.bytes_field(1, meta) * 3_000_000)
+    (tmp_path / "x").write_bytes(
+        w.assemble([(b"~", w.seal(w.block([(b"", header)]), compress=True))])
+    )
+    opened, verified = limited(tmp_path / "x", "open", "verify")
+    assert opened.error == "UnsupportedError"
+    assert verified.answer is not None
+    assert verified.answer[0] is False
+
+
 def test_strings_that_are_not_there(tmp_path: Path) -> None:
     for count in (1 << 30, 1 << 40, 1 << 62):
         entry = w.entry(7, (count,), size=8)

@@ -35,7 +35,7 @@ def test_missing_and_impossible_paths(
 def test_missing_files(tmp_path: Path) -> None:
     path = str(tmp_path / "missing")
     assert fs.size_of(path) == 0
-    assert fs.version_of(path) is None
+    assert fs.state_of(path) is None
     assert not fs.is_same_file(path, path)
     with pytest.raises(FileNotFoundError):
         fs.modified_time(path)
@@ -52,7 +52,9 @@ def test_a_file(tmp_path: Path) -> None:
     assert fs.list_names(path) == []
     assert fs.size_of(path) == 10
     assert fs.modified_time(path) == 1.5e9
-    assert fs.version_of(path) == (10, 1_500_000_000_000_000_000)
+    state = fs.state_of(path)
+    assert state is not None
+    assert state[:2] == (10, 1_500_000_000_000_000_000)
     assert fs.is_same_file(path, f"{tmp_path}/../{tmp_path.name}/file")
     assert fs.absolute_path(f"{tmp_path}/x/../file") == path
 

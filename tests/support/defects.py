@@ -352,21 +352,27 @@ def with_hash(change: int) -> Callable[[bytes], bytes]:
     return edit
 
 
-SAVED_NAMES = ("global_step", "v1", "v2", "v3")
-"""The names that the .meta of the fixture saver_tf1 restores."""
+SAVED: dict[str, np.ndarray[Any, Any]] = {
+    "global_step": np.array(7, np.int64),
+    "v1": np.linspace(1, 2, 784 * 200, dtype=np.float32).reshape(784, 200),
+    "v2": np.linspace(1, 2, 200, dtype=np.float32),
+    "v3": np.linspace(1, 2, 100, dtype=np.float32),
+}
+"""What the .meta of the fixture saver_tf1 restores."""
+SAVED_NAMES = tuple(SAVED)
 
 
-def with_meta(folder: Path, *names: str, graph: bytes | None = None) -> Path:
+def with_meta(folder: Path, *names: str, graph: bytes | None = None, **others: Any) -> Path:
     """Tensors of these names beside the graph of a Saver, or beside these bytes."""
     if graph is None:
         graph = (FIXTURES / "saver_tf1" / "model.ckpt-1.meta").read_bytes()
-    prefix = bundle(folder, dict.fromkeys(names or SAVED_NAMES, INTS))
+    prefix = bundle(folder, {n: others.get(n, SAVED.get(n, INTS)) for n in names or SAVED})
     Path(f"{prefix}.meta").write_bytes(graph)
     return prefix
 
 
 def v1_with_meta(folder: Path, *names: str) -> Path:
-    prefix = v1(folder, dict.fromkeys(names, INTS))
+    prefix = v1(folder, {name: SAVED.get(name, INTS) for name in names})
     shutil.copy(FIXTURES / "saver_tf1" / "model.ckpt-1.meta", f"{prefix}.meta")
     return prefix
 

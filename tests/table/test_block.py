@@ -22,7 +22,7 @@ ABC = [(b"abc", b"1"), (b"abd", b"22"), (b"b", b"")]
 
 def opened(sealed: bytes) -> Block:
     contents, compressed = unpack_block(memoryview(sealed), len(sealed) - 5)
-    return Block(contents, compressed=compressed)
+    return Block(contents, compressed_size=len(sealed) - 5 if compressed else None)
 
 
 def rows_of(found: Block) -> w.Rows:

@@ -24,7 +24,8 @@ from tfckpt_reader.errors import (
 from tfckpt_reader.tensor.dense import array_factory, empty
 from tfckpt_reader.tensor.dtypes import BY_NUMBER, DataType
 from tfckpt_reader.tensor.strings import StringLengths, string_lengths, strings
-from tfckpt_reader.tensor.variant import Variant, decode_variant, variant_messages
+from tfckpt_reader.tensor.tensor_proto import Variant, decode_variant
+from tfckpt_reader.tensor.variant import variant_messages
 
 
 def dense(

@@ -17,7 +17,12 @@ from numpy.testing import assert_array_equal
 from tfckpt_reader.encoding.wire_format import fields
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
 from tfckpt_reader.tensor.dtypes import BY_NUMBER, DataType
-from tfckpt_reader.tensor.tensor_proto import check_tensor_proto, decode_tensor_proto
+from tfckpt_reader.tensor.tensor_proto import (
+    Room,
+    Variant,
+    check_tensor_proto,
+    decode_tensor_proto,
+)
 from tfckpt_reader.tensor.typed_values import FIELD, count_values, decode_values
 
 # FORMAT 4.3 and 5.6: field by dtype number.
@@ -128,6 +133,21 @@ def test_last_value_repeats() -> None:
         decode_tensor_proto(memoryview(many))
 
 
+def test_the_room_for_repeated_values_is_shared() -> None:
+    """Then one value stays one value, and several are refused; those that are all there are not."""
+    shape = w.bytes_field(2, w.shape_proto((100,)))
+    one, two = (memoryview(w.int_field(1, 1) + shape + w.fixed32_field(5, 1) * n) for n in (1, 2))
+    whole = memoryview(w.int_field(1, 1) + shape + w.fixed32_field(5, 1) * 100)
+    room = Room(1000)
+    for proto in (one, two):
+        assert decode_tensor_proto(proto, room).strides == (4,)
+    assert room.nbytes == 200
+    assert decode_tensor_proto(one, room).strides == (0,)
+    with pytest.raises(UnsupportedError, match="repeat"):
+        decode_tensor_proto(two, room)
+    assert decode_tensor_proto(whole, room).strides == (4,)
+
+
 def test_a_value_that_stands_for_very_many() -> None:
     """A few bytes may not fill the memory."""
     one = label(1, (1 << 40,)) + w.bytes_field(5, struct.pack("<f", 1.5))
@@ -198,10 +218,78 @@ def test_bad_protos(proto: bytes) -> None:
         decode_tensor_proto(memoryview(proto))
 
 
-@pytest.mark.parametrize("number", [20, 21, 99, 127])
+@pytest.mark.parametrize("number", [99, 127])
 def test_what_is_not_read(number: int) -> None:
     with pytest.raises(CheckpointError):
         decode_tensor_proto(memoryview(label(number, (1,))))
+
+
+def variant(name: bytes, *tensors: bytes) -> bytes:
+    return w.bytes_field(1, name) + b"".join(w.bytes_field(3, tensor) for tensor in tensors)
+
+
+def variants(shape: tuple[int, ...], *messages: bytes) -> bytes:
+    return label(21, shape) + b"".join(w.bytes_field(15, message) for message in messages)
+
+
+def test_variants() -> None:
+    inner = variants((), variant(b"inner", w.tensor_proto(np.arange(3), label=True)))
+    proto = memoryview(variants((2,), variant(b"a", inner), variant(b"b")))
+    check_tensor_proto(proto)
+    found = decode_tensor_proto(proto)
+    assert found.shape == (2,)
+    assert not found.flags.writeable
+    assert [element.type_name for element in found] == ["a", "b"]
+    assert found[0].tensors[0].shape == ()
+    assert found[0].tensors[0].item().tensors[0].tolist() == [0, 1, 2]
+
+
+def test_fewer_variants_than_elements() -> None:
+    last = decode_tensor_proto(memoryview(variants((3,), variant(b"a"), variant(b"b"))))
+    assert [element.type_name for element in last] == ["a", "b", "b"]
+    none = decode_tensor_proto(memoryview(variants((2,))))
+    assert none.tolist() == [Variant("", b"", ())] * 2
+    assert decode_tensor_proto(memoryview(variants((0,)))).shape == (0,)
+    one = decode_tensor_proto(memoryview(variants((1 << 40,), variant(b"a"))))
+    assert one.strides == (0,)
+    with pytest.raises(UnsupportedError):
+        decode_tensor_proto(memoryview(variants((200,), variant(b"a"), variant(b"b"))), Room(1000))
+
+
+def test_more_variants_than_elements() -> None:
+    proto = memoryview(variants((), variant(b"a"), variant(b"b")))
+    for read in (decode_tensor_proto, check_tensor_proto):
+        with pytest.raises(CorruptCheckpointError):
+            read(proto)
+
+
+@pytest.mark.parametrize("depth", [40, 60, 400])
+def test_variants_inside_variants(depth: int) -> None:
+    proto = variants((), variant(b"innermost"))
+    for _ in range(depth - 1):
+        proto = variants((), variant(b"", proto))
+    for read in (decode_tensor_proto, check_tensor_proto):
+        if depth == 40:
+            read(memoryview(proto))
+        else:
+            with pytest.raises(UnsupportedError):
+                read(memoryview(proto))
+
+
+def test_resources_are_messages() -> None:
+    message = w.bytes_field(1, b"/device:CPU:0") + w.bytes_field(3, b"table")
+    proto = memoryview(label(20, (1,)) + w.bytes_field(14, message))
+    check_tensor_proto(proto)
+    assert decode_tensor_proto(proto).tolist() == [message]
+
+
+@pytest.mark.parametrize("number", [7, 20, 21])
+def test_content_of_elements_without_a_size(number: int) -> None:
+    """No value is better than b"" in place of each."""
+    proto = memoryview(label(number, (1,)) + w.bytes_field(4, b"\1a"))
+    for read in (decode_tensor_proto, check_tensor_proto):
+        with pytest.raises(UnsupportedError):
+            read(proto)
 
 
 @given(st.binary(max_size=80))
@@ -261,7 +349,7 @@ def test_varints_are_counted_across_windows() -> None:
 protos = st.one_of(
     st.binary(max_size=80),
     st.tuples(
-        st.sampled_from([1, 3, 7, 9, 10, 14, 24, 29]),
+        st.sampled_from([1, 3, 7, 9, 10, 14, 20, 21, 24, 29]),
         st.lists(st.integers(0, 3), max_size=3),
         st.integers(4, 18),
         st.binary(max_size=24),

@@ -57,4 +57,5 @@ def test_the_level_of_a_code_is_the_first_that_finds_it(
 
 
 def test_every_code_is_in_the_table() -> None:
-    assert {code for code, _, _ in CASES} == set(CODES)
+    of_races = {"TFC357"}  # in test_changed.py
+    assert {code for code, _, _ in CASES} == set(CODES) - of_races

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -367,3 +368,64 @@ def test_names_are_escaped_and_short(nasty: str) -> None:
     for line in diagnose(problems, [fact]):
         assert line.isprintable()
         assert line.count("x") < 11_000
+
+
+# Data that a program took for text.
+
+
+def replaced(data: bytes) -> bytes:
+    return data.decode("utf-8", "replace").encode()
+
+
+def latin(data: bytes) -> bytes:
+    return data.decode("latin-1").encode()
+
+
+def stripped(data: bytes) -> bytes:
+    return bytes(byte & 0x7F for byte in data)
+
+
+def text(_: bytes) -> bytes:
+    return b"not at all what TensorFlow writes\n" * 5
+
+
+FLOAT_WEIGHTS = {
+    f"w{i:02d}": np.random.default_rng(i).normal(size=64).astype(np.float32) for i in range(20)
+}
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (replaced, "EF BF BD"),
+        (latin, "encoded in UTF-8"),
+        (stripped, "above 127"),
+        (text, "is text"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [DATA, INDEX, "fingerprint.pb", "saved_model.pb"])
+def test_mangled_by_a_program_for_text(
+    edit: Callable[[bytes], bytes], words: str, suffix: str, tmp_path: Path
+) -> None:
+    if suffix.startswith("."):
+        path = rewrite(bundle(tmp_path, FLOAT_WEIGHTS), suffix, edit)
+    else:
+        path = tmp_path / "model"
+        shutil.copytree(Path(__file__).parents[2] / "fixtures" / "saved_model", path)
+        file = path / suffix
+        file.write_bytes(edit(file.read_bytes()))
+    report = verify(path)
+    if (edit, suffix) == (stripped, "fingerprint.pb"):
+        return  # too small to tell
+    assert not report.ok
+    (line,) = report.diagnosis
+    assert words in line
+    assert "another save" not in line
+    assert "does not fit its message" not in shown(report)
+
+
+def test_strings_may_be_text(tmp_path: Path) -> None:
+    words = w.Strings(["\ufffd".encode() * 9 + b"word" * 99] * 9, (9,))
+    prefix = poke(bundle(tmp_path, {"s": words}), DATA, 40)
+    (line,) = verify(prefix).diagnosis
+    assert "it is damaged" in line

@@ -35,6 +35,7 @@ ERRORS = {
         "unreadable",
         "unreadable-folder",
         "shard-unreadable",
+        "changed",
     ),
     *("stray-slice", "shard-count", "unmerged"),  # TensorFlow cannot read those tensors
 }
@@ -44,6 +45,7 @@ HARMLESS = {
     "name": WARNING,
     **dict.fromkeys(("nan", "infinite", "all-zero", "constant", "denormal"), WARNING),
     "state-kept": WARNING,
+    "graph-shape": WARNING,
     "state-text": WARNING,
 }
 

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader import __version__
 from tfckpt_reader.cli import output
-from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, UnsupportedError
+from tfckpt_reader.errors import (
+    NO_MEMORY,
+    CheckpointError,
+    CorruptCheckpointError,
+    ErrorKind,
+    UnsupportedError,
+    forget_frames,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,13 +64,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         output.print_message("interrupted; nothing was left half written")
         return _INTERRUPTED
-    except (CheckpointError, OSError, ValueError) as error:
+    except (CheckpointError, OSError, ValueError, MemoryError) as error:
         if debug:
             import traceback
 
             traceback.print_exc()
-        output.print_message(_error_text(error))
-        return 1 if isinstance(error, CorruptCheckpointError | UnsupportedError) else 2
+        failure = error
+    forget_frames(failure)  # after the handler, which holds them too
+    output.print_message(_error_text(failure))
+    return _exit_code(failure)
+
+
+def _exit_code(error: Exception) -> int:
+    """Return 1 for a checkpoint that is there and bad, 2 where nothing is known of it."""
+    if isinstance(error, CorruptCheckpointError | UnsupportedError | MemoryError):
+        return 2 if getattr(error, "kind", None) is ErrorKind.CHANGED else 1
+    is_incomplete = isinstance(error, CheckpointError) and error.kind is ErrorKind.INCOMPLETE
+    return 1 if is_incomplete else 2
 
 
 @contextmanager
@@ -98,7 +115,7 @@ def _error_text(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         file = "output" if error.filename is None else os.fsdecode(error.filename)
         return f"{file}: {error.strerror}"
-    return str(error)
+    return NO_MEMORY if isinstance(error, MemoryError) else str(error)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.checkpoint import open_location
 from tfckpt_reader.cli import output
 from tfckpt_reader.cli.describe.notation import shape_text, size_text
 from tfckpt_reader.cli.describe.tensor import tensor_facts
-from tfckpt_reader.cli.path_argument import CHECKPOINT
+from tfckpt_reader.cli.path_argument import CHECKPOINT, read_checkpoint
 from tfckpt_reader.errors import TensorNotFoundError
-from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.tensor.names import select
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
+    from tfckpt_reader.checkpoint import Checkpoint
     from tfckpt_reader.tensor.spec import TensorSpec
 
 
@@ -30,15 +29,17 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """List the tensors of a checkpoint."""
-    with open_location(locate(arguments.path, latest=arguments.latest)) as ckpt:
+
+    def listing(ckpt: Checkpoint) -> tuple[list[TensorSpec], tuple[str, ...], str, int, str]:
         names = select(ckpt.specs, arguments.glob)
         if arguments.glob and not names:
             raise TensorNotFoundError(
                 f"no tensor matches {' '.join(arguments.glob)}", file=ckpt.reader.path
             )
         specs = [ckpt.specs[name] for name in names]
-        notes = ckpt.notes
-        version, shards, path = ckpt.version, ckpt.reader.shard_count, ckpt.reader.prefix
+        return specs, ckpt.notes, ckpt.version, ckpt.reader.shard_count, ckpt.reader.prefix
+
+    specs, notes, version, shards, path = read_checkpoint(arguments, listing)
     output.print_notes(notes)
     if arguments.sort == "size":
         specs.sort(key=lambda spec: -(spec.nbytes or 0))

@@ -1,10 +1,11 @@
-"""The argument PATH: its help, and the graph file it stands for."""
+"""The argument PATH: its help, and the checkpoint or the graph file it stands for."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from tfckpt_reader.checkpoint import open_location
 from tfckpt_reader.cli import output
 from tfckpt_reader.errors import CheckpointNotFoundError, CorruptCheckpointError
 from tfckpt_reader.paths.companions import (
@@ -16,17 +17,35 @@ from tfckpt_reader.paths.companions import (
 from tfckpt_reader.paths.layout import checkpoints_in
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.paths.saver import saver_version
+from tfckpt_reader.paths.unchanged import read_unchanged
 from tfckpt_reader.storage.filesystem import is_file, is_folder, list_names
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Callable
+
+    from tfckpt_reader.checkpoint import Checkpoint
+    from tfckpt_reader.paths.unchanged import Unchanged
+
+_Result = TypeVar("_Result")
 
 CHECKPOINT = "checkpoint: its prefix, any of its files, a folder, or a SavedModel"
 GRAPH = "graph: a .meta file, a SavedModel or a frozen graph; or a checkpoint with a .meta file"
 _GRAPH_SUFFIXES = (".meta", ".pb", ".pbtxt")
 _MOST_NAMES = 10
 """Files listed in an error."""
+
+
+def read_checkpoint(arguments: Namespace, read: Callable[[Checkpoint], _Result]) -> _Result:
+    """Open the checkpoint PATH and return the result of `read`, from files that did not change."""
+    location = locate(arguments.path, latest=arguments.latest)
+
+    def attempt(_: Unchanged) -> _Result:
+        with open_location(location) as ckpt:
+            return read(ckpt)
+
+    return read_unchanged(location, attempt)
 
 
 def graph_file(arguments: Namespace) -> str:

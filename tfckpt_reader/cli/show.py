@@ -5,16 +5,17 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.checkpoint import open_location
 from tfckpt_reader.cli import output
 from tfckpt_reader.cli.describe.notation import FIRST, json_value
 from tfckpt_reader.cli.describe.statistics import summarise
 from tfckpt_reader.cli.describe.tensor import tensor_facts, tensor_lines
-from tfckpt_reader.cli.path_argument import CHECKPOINT
-from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.cli.path_argument import CHECKPOINT, read_checkpoint
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+
+    from tfckpt_reader.checkpoint import Checkpoint
+    from tfckpt_reader.tensor.spec import TensorSpec
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -37,14 +38,16 @@ def _rows(text: str) -> slice:
 def run(arguments: Namespace) -> int:
     """Describe one tensor and its values."""
     rows = arguments.rows
-    with open_location(locate(arguments.path, latest=arguments.latest)) as ckpt:
+
+    def described(ckpt: Checkpoint) -> tuple[TensorSpec, Any, Any, tuple[str, ...]]:
         spec = ckpt.specs[arguments.name]
         if rows is not None and not spec.shape:
             raise ValueError(f"{spec.name} is a scalar and has no rows")
         array = ckpt[spec.name] if rows is None else ckpt.read(spec.name, rows=rows, check=True)
-        notes = ckpt.notes
+        return spec, array, summarise(array, spec.dtype), ckpt.notes
+
+    spec, array, facts, notes = read_checkpoint(arguments, described)
     output.print_notes(notes)
-    facts = summarise(array, spec.dtype)
     first = array.reshape(-1)[:FIRST]
     if arguments.json:
         key, values = ("first", first) if rows is None else ("values", array.reshape(-1))

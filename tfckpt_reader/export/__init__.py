@@ -12,15 +12,11 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.checkpoint import open_location
 from tfckpt_reader.export.destination import Destination
-from tfckpt_reader.export.guard import (
-    file_states,
-    public_name,
-    require_outside,
-    require_unchanged,
-)
+from tfckpt_reader.export.guard import public_name, require_outside
 from tfckpt_reader.export.plan import Options, Plan, make_plan
 from tfckpt_reader.export.transfer import Job
 from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.paths.unchanged import Unchanged, read_unchanged
 from tfckpt_reader.progress import counter, no_progress
 from tfckpt_reader.text import count_of
 from tfckpt_reader.version import __version__
@@ -118,7 +114,8 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         TensorNotFoundError: no tensor is left to write.
         FileExistsError: `dst` exists, and not `force`; or it belongs to the checkpoint.
         ChecksumError: a tensor is damaged; nothing is left of `dst`.
-        CorruptCheckpointError: a file of the checkpoint was changed meanwhile; nothing is left.
+        CorruptCheckpointError: a file of the checkpoint was changed meanwhile, also while it was
+            read once more; nothing is left.
         CheckpointError: as for `open`.
         OSError: `dst` cannot be written.
     """
@@ -151,16 +148,19 @@ def convert_with(
     location = locate(src)
     require_outside(location, destination.path)
     provenance = {"tool": f"tfckpt_reader {__version__}", "source": public_name(location)}
-    before = file_states(location)
-    with open_location(location, mmap=False) as ckpt:
-        plan = make_plan(ckpt, destination, options, provenance)
-        if not options.dry_run:
-            on_read = counter(progress, sum(array.spec.nbytes or 0 for array in plan.arrays))
-            job = Job(ckpt.reader, plan.arrays, on_read, provenance, options.compress)
-            with destination.written() as output:
-                destination.format.write(output, job)
-                require_unchanged(location, before)
-        return _conversion(destination.path, plan, ckpt.notes)
+
+    def attempt(before: Unchanged) -> Conversion:
+        with open_location(location, mmap=False) as ckpt:
+            plan = make_plan(ckpt, destination, options, provenance)
+            if not options.dry_run:
+                on_read = counter(progress, sum(array.spec.nbytes or 0 for array in plan.arrays))
+                job = Job(ckpt.reader, plan.arrays, on_read, provenance, options.compress)
+                with destination.written() as output:
+                    destination.format.write(output, job)
+                    before.require()
+            return _conversion(destination.path, plan, ckpt.notes)
+
+    return read_unchanged(location, attempt)
 
 
 def _conversion(path: str, plan: Plan, notes: Sequence[str]) -> Conversion:

@@ -1,7 +1,4 @@
-"""The guard of the checkpoint's own files: never overwritten, and unchanged during a conversion.
-
-Reads names, sizes and times only.
-"""
+"""The guard of the checkpoint's own files: never overwritten. Reads names only."""
 
 from __future__ import annotations
 
@@ -9,17 +6,13 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.errors import CorruptCheckpointError
 from tfckpt_reader.paths.companions import companion_files, saved_model_file, saved_model_of
 from tfckpt_reader.paths.layout import tensor_files
-from tfckpt_reader.storage.filesystem import absolute_path, is_same_file, real_path, version_of
+from tfckpt_reader.storage.filesystem import absolute_path, is_same_file, real_path
 from tfckpt_reader.text import printable
 
 if TYPE_CHECKING:
     from tfckpt_reader.paths.layout import Location
-
-    FileStates = dict[str, tuple[int, int] | None]
-    """Path -> bytes, and nanoseconds of the last change; None for a missing file."""
 
 _OWN_SUFFIX = r"\.index|\.meta|\.data-\d+-of-\d+"
 
@@ -28,33 +21,6 @@ def public_name(location: Location) -> str:
     """Return the name of a checkpoint for files given to others: without its folders."""
     model = _saved_model(location)
     return printable(os.path.basename(absolute_path(location.prefix if model is None else model)))
-
-
-def file_states(location: Location) -> FileStates:
-    """Return how large the files of a checkpoint are, and when they were changed."""
-    return {path: version_of(path) for path in tensor_files(location)}
-
-
-def require_unchanged(location: Location, before: FileStates) -> None:
-    """Require that the states of a checkpoint's files equal the earlier ones.
-
-    Raises:
-        CorruptCheckpointError: one has another size or time, is gone, or is new.
-    """
-    now = file_states(location)
-    for path in sorted(before.keys() | now.keys()):
-        if before.get(path) != now.get(path):
-            raise CorruptCheckpointError(
-                "the file has changed while it was read",
-                file=path,
-                expected=_text(before.get(path)),
-                got=_text(now.get(path)),
-                advice="Wait until its writer is done, and try again",
-            )
-
-
-def _text(state: tuple[int, int] | None) -> str:
-    return "no file" if state is None else f"{state[0]:,} bytes, changed at {state[1] / 1e9:.3f} s"
 
 
 def require_outside(location: Location, destination: str) -> None:

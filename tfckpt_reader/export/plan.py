@@ -15,8 +15,9 @@ from tfckpt_reader.export.elements import CAST_TYPES, Cast, is_floating
 from tfckpt_reader.export.rename import collisions, renamed
 from tfckpt_reader.export.transfer import OutputArray
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.names import select
-from tfckpt_reader.text import count_of, quoted
+from tfckpt_reader.text import count_of, quoted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -111,6 +112,14 @@ def _selected(ckpt: Checkpoint, options: Options) -> tuple[dict[str, TensorSpec]
     if OBJECT_GRAPH in names and OBJECT_GRAPH not in options.include:
         names.remove(OBJECT_GRAPH)
         notes.append(f"1 tensor left out: {OBJECT_GRAPH}, which holds no weights")
+    states = [name for name in names if _is_iterator_state(ckpt.specs[name])]
+    states = [name for name in states if name not in options.include]
+    if states:
+        names = [name for name in names if name not in set(states)]
+        counted = count_of(len(states), "tensor")
+        notes.append(
+            f"{counted} left out: state of tf.data iterators: {shortened(', '.join(states))}"
+        )
     patterns = (*options.include, *options.exclude)
     unmatched = [pattern for pattern in patterns if not select(ckpt.specs, [pattern])]
     notes += [f"no tensor matches {pattern!r}" for pattern in unmatched]
@@ -121,6 +130,11 @@ def _selected(ckpt: Checkpoint, options: Options) -> tuple[dict[str, TensorSpec]
             advice="; ".join([*notes, "list them with: tfckpt ls"]),
         )
     return {name: ckpt.specs[name] for name in names}, notes
+
+
+def _is_iterator_state(spec: TensorSpec) -> bool:
+    """Return whether a tensor is the saved state of a tf.data iterator: messages, no numbers."""
+    return spec.dtype is DataType.VARIANT and spec.name.endswith(("_STATE", "-state"))
 
 
 def _refusals(

@@ -34,8 +34,10 @@ from tfckpt_reader.graph.functions import Function, decode_functions
 from tfckpt_reader.graph.graph import Graph
 from tfckpt_reader.graph.saved_keys import (
     KeyDifference,
+    Kind,
     Saved,
     keys_of_variables,
+    kinds_of_saved,
     saved_by,
     saved_by_functions,
 )
@@ -46,14 +48,15 @@ from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tfckpt_reader.graph.infer.endpoints import Endpoint, Endpoints
 
 _NODE, _LIBRARY = 1, 2
 _SERVE = frozenset({"serve"})
-_SAVE = b"ave"
-"""In the bytes of each node of a Saver: its name, op, inputs or function contain Save or save."""
+_SAVE = (b"ave", b"ariable", b"VarHandleOp")
+"""One is in the bytes of each node of a Saver, whose name, op, inputs or function contain Save or
+save, and of each variable."""
 _OF_OBJECTS = frozenset({"variables", "trainable_variables"})
 """Collections replaced by the object graph in TensorFlow 2."""
 
@@ -73,7 +76,7 @@ class MetaGraph(Graph):
         libraries: The bytes of its libraries of functions; most graphs have one, or none.
     """
 
-    def __init__(self, stored: StoredMetaGraph, read: Read | None, text: bytes) -> None:
+    def __init__(self, stored: StoredMetaGraph, read: Read | None, texts: Sequence[bytes]) -> None:
         with located(stored.file):
             data = memoryview(joined(stored.graph))
             try:
@@ -86,7 +89,7 @@ class MetaGraph(Graph):
             saver = parse("Saver", joined(stored.saver))
             self.saver: Saver | None = decode_saver(saver) if stored.saver else None
         every = StoredNodes(data, nodes, _NODE, stored.file)
-        super().__init__(every.containing(text) if text else every, lambda: self.definitions)
+        super().__init__(every.containing(*texts) if texts else every, lambda: self.definitions)
         self.tensorflow_version = name_text(info.tensorflow_version)
         self.tensorflow_git_version = name_text(info.tensorflow_git_version)
         self.tags = frozenset(map(name_text, info.tags))
@@ -263,21 +266,28 @@ def read_meta_graph(
     return load(os.fsdecode(path), tags)
 
 
-def read_saved_keys(path: str) -> frozenset[str]:
-    """Return the keys saved by the graph in a file, decoding only nodes that may save.
+def read_saved_kinds(path: str) -> dict[str, Kind]:
+    """Return the keys saved by the graph in a file, each with its dtype and shape as far as known.
 
-    Keys given by other nodes are left out: the purpose is to find keys absent from a checkpoint.
+    Decodes only nodes that may save, and those of variables. Keys given by other nodes are left
+    out: the purpose is to find keys absent from a checkpoint.
 
     Raises:
         CheckpointError: as for `read_meta_graph`.
     """
-    return frozenset(saved.key for saved in load(path, text=_SAVE).saved)
+    graph = load(path, texts=_SAVE)
+    variables = () if "variables" in graph.collections else graph.global_variables
+    objects = {each.checkpoint_key: (each.dtype, each.shape) for each in variables}
+    return kinds_of_saved(graph, graph.saved, objects)
 
 
 def load(
-    path: str, tags: Iterable[str] | None = None, read: Read | None = None, text: bytes = b""
+    path: str,
+    tags: Iterable[str] | None = None,
+    read: Read | None = None,
+    texts: Sequence[bytes] = (),
 ) -> MetaGraph:
-    """Read a graph as `read_meta_graph` does, without the nodes that lack `text` in their bytes.
+    """Read a graph as `read_meta_graph` does, without nodes that lack all `texts`.
 
     `read` returns the values of its variables.
     """
@@ -295,4 +305,4 @@ def load(
                 file=file,
                 advice=f"There is: {present}" if present else "It holds no graph at all",
             )
-        return MetaGraph(fitting[0] if fitting else stored[0], read, text)
+        return MetaGraph(fitting[0] if fitting else stored[0], read, texts)

@@ -11,11 +11,17 @@ from __future__ import annotations
 
 from functools import cache, partial
 from itertools import chain, islice, repeat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tfckpt_reader.errors import CheckpointError, TensorNotFoundError, UnsupportedError
-from tfckpt_reader.graph.decode.operation import VARIABLE_OPS, Operation, split_name
+from tfckpt_reader.graph.decode.operation import (
+    VARIABLE_OPS,
+    Operation,
+    declared_shape,
+    split_name,
+)
 from tfckpt_reader.graph.functions import functions_called
+from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.names import name_text
 
 if TYPE_CHECKING:
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.graph.functions import Function
     from tfckpt_reader.graph.graph import Graph
+    from tfckpt_reader.tensor.proto_fields import PartialShape
 
 _MOST_SAVED = 1 << 20
 _FIRST_TENSOR = {"SaveV2": 3, "SaveSlices": 3, "Save": 2}
@@ -39,6 +46,10 @@ class Saved(NamedTuple):
     """The slice of the whole tensor, such as ``10 3 0,3:0,3``; "" for the whole."""
     tensor: str
     """Its name in the inputs of the save op."""
+
+
+Kind: TypeAlias = "tuple[DataType | None, PartialShape]"
+"""Dtype and shape of a tensor; None if unknown."""
 
 
 class KeyDifference(NamedTuple):
@@ -121,6 +132,48 @@ def keys_of_variables(graph: Graph, saved: Iterable[Saved]) -> dict[str, str]:
         if variable is not None:
             keys.setdefault(variable, each.key)
     return keys
+
+
+def kinds_of_saved(
+    graph: Graph, saved: Iterable[Saved], known: Mapping[str | None, Kind]
+) -> dict[str, Kind]:
+    """Return key -> dtype and shape of the whole tensor that a graph saves, as far as known.
+
+    Args:
+        graph: The graph.
+        saved: What it saves.
+        known: Those of variables that are no nodes of the graph.
+    """
+    kinds: dict[str, Kind] = {}
+    one_of_each: dict[Kind, Kind] = {}
+    variables: dict[str, str | None] = {}
+    is_reshaped = any("ave" in each.name for each in graph.of_types(("Reshape",)))
+    for each in saved:
+        kind = known.get(each.key, (None, None))
+        variable = _variable_behind(graph, split_name(each.tensor)[0], variables)
+        operation = None if variable is None else graph.find(variable)
+        if operation is not None:
+            kind = _declared(operation)
+            source = graph.find(split_name(each.tensor)[0])
+            if source is not None and source.type == "Cast":
+                kind = None, kind[1]
+        *sizes, _extents = each.slice_spec.split(" ")
+        if sizes:
+            kind = kind[0], tuple(int(size) if size.isdecimal() else None for size in sizes)
+        if is_reshaped:  # a Saver with reshape=True restores any shape of as many elements
+            kind = kind[0], None
+        if kinds.setdefault(each.key, one_of_each.setdefault(kind, kind)) != kind:
+            kinds[each.key] = None, None
+    return kinds
+
+
+def _declared(variable: Operation) -> Kind:
+    try:
+        dtype = variable.attrs.get("dtype")
+        shape = declared_shape(variable.type, variable.attrs)
+    except CheckpointError:
+        return None, None
+    return (dtype if isinstance(dtype, DataType) else None), shape
 
 
 def _variable_behind(graph: Graph, name: str, known: dict[str, str | None]) -> str | None:

@@ -10,6 +10,7 @@ copy of TensorFlow's messages in the process nor an old protobuf runtime can mak
 from __future__ import annotations
 
 import pkgutil
+import re
 from functools import cache
 from typing import Any
 
@@ -18,6 +19,10 @@ from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, UnsupportedE
 
 _LEAKED = (ValueError, RecursionError, IndexError, TypeError)
 """Errors of protobuf's pure-Python form for bad bytes, besides its DecodeError."""
+_LONG_LINE = 1000
+"""Letters of a line. protobuf copies the whole line at nearly each token."""
+_UNBROKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|\'(?:[^\'\\]|\\.)*\'?|#.*|[,;{}<>\[\]\s]')
+"""Strings, ended or not, comments, and the letters after which a line can be broken."""
 
 
 @cache
@@ -65,6 +70,11 @@ def parse(name: str, data: bytes | memoryview, kind: ErrorKind | None = None) ->
         raise
 
 
+def _broken(line: str) -> str:
+    """Return a line of a text form in lines, for a parser with a cost of tokens times letters."""
+    return _UNBROKEN.sub(lambda match: match[0] + "\n", line)
+
+
 def parse_text(name: str, text: bytes, *, skip_unknown: bool = False) -> Any:
     """Decode one message in protobuf's text format; the last of a repeated singular field counts.
 
@@ -79,12 +89,15 @@ def parse_text(name: str, text: bytes, *, skip_unknown: bool = False) -> Any:
     from google.protobuf import text_format
 
     try:
+        lines = text.decode("utf-8").split("\n")
         return text_format.Merge(
-            text.decode("utf-8"),
+            "\n".join([_broken(line) if len(line) > _LONG_LINE else line for line in lines]),
             message_class(name)(),
             allow_unknown_field=skip_unknown,
             allow_unknown_extension=skip_unknown,
         )
     except (text_format.ParseError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if len(reason) > _LONG_LINE:  # it quotes the line, and ends with the problem
+            reason = f"{reason[:100]} … {reason[-200:]}"
         raise CorruptCheckpointError(f"this is no valid {name} in text form: {reason}") from error

@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import os
 from operator import attrgetter
+from typing import NamedTuple
+
+from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind
+from tfckpt_reader.text import count_of
 
 exists, is_file, is_folder = os.path.exists, os.path.isfile, os.path.isdir
 """Whether a path leads, directly or by links, to anything, to a regular file, or to a folder."""
@@ -49,19 +53,53 @@ def is_same_file(path: str, other: str) -> bool:
         return False
 
 
-def version_of(path: str) -> tuple[int, int] | None:
-    """Return a file's bytes and its last change in nanoseconds; None for a missing file."""
+class FileState(NamedTuple):
+    """Attributes of a file that differ after a change of its contents."""
+
+    size: int
+    """Bytes."""
+    modified: int
+    """Time of the last change, in nanoseconds since the epoch."""
+    identity: tuple[int, int]
+    """Of the file itself, under whatever name: a replacement has another one."""
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> FileState:
+        """Return the state in a result of ``os.stat``. Links and permissions do not count."""
+        return cls(status.st_size, status.st_mtime_ns, (status.st_dev, status.st_ino))
+
+
+def state_of(path: str) -> FileState | None:
+    """Return the state of a file; None for a missing file."""
     try:
-        status = os.stat(path)
-    except OSError:
+        return FileState.of(os.stat(path))
+    except (OSError, ValueError):  # ValueError: a NUL in the path
         return None
-    return status.st_size, status.st_mtime_ns
+
+
+def changed(path: str, before: FileState | None, now: FileState | None) -> CorruptCheckpointError:
+    """Return the error for a file that changed while it was read."""
+    replaced = before and now and before.identity != now.identity
+    return CorruptCheckpointError(
+        f"the file has changed while it was read{': it was replaced' * bool(replaced)}",
+        kind=ErrorKind.CHANGED,
+        file=path,
+        expected=_text(before),
+        got=_text(now),
+        advice="Wait until its writer is done, and try again",
+    )
+
+
+def _text(state: FileState | None) -> str:
+    if state is None:
+        return "no file"
+    return f"{count_of(state.size, 'byte')}, changed at {state.modified / 1e9:.3f} s"
 
 
 def size_of(path: str) -> int:
     """Return the bytes of a file; 0 for a missing one."""
-    version = version_of(path)
-    return version[0] if version else 0
+    state = state_of(path)
+    return state.size if state else 0
 
 
 def peek(path: str, size: int, *, at_end: bool = False) -> bytes:

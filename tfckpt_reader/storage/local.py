@@ -21,9 +21,9 @@ import threading
 from tfckpt_reader.errors import (
     CheckpointError,
     CheckpointNotFoundError,
-    CorruptCheckpointError,
     TruncatedError,
 )
+from tfckpt_reader.storage.filesystem import FileState, changed
 from tfckpt_reader.storage.open_files import MAP_HAS_ITS_OWN, Descriptor, keep, map_file
 from tfckpt_reader.storage.source import page_buffer
 from tfckpt_reader.text import count_of
@@ -52,7 +52,7 @@ class File:
         self.map: memoryview | None = None
         self._lock = threading.Lock()
         self._held: Descriptor | None = None
-        self._seen: tuple[int, int] | None = None
+        self._seen: FileState | None = None
         self.size = self._size_now()
         self._wants_map = mapped and self.size > 0
 
@@ -103,14 +103,9 @@ class File:
         held = self._held
         if held is None:
             held = Descriptor(_open_regular(self.name))
-            now = os.fstat(held.number)
-            seen = now.st_size, now.st_mtime_ns
+            seen = FileState.of(os.fstat(held.number))
             if self._seen not in (None, seen):
-                raise CorruptCheckpointError(
-                    "the file has changed while it was read",
-                    file=self.name,
-                    advice="Wait until its writer is done, and try again",
-                )
+                raise changed(self.name, self._seen, seen)
             self._held, self._seen = held, seen
             keep(self.make_room)
         return held

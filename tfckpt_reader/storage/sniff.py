@@ -7,6 +7,7 @@ unpickled. An error then names a wrong file instead of reporting a "bad magic nu
 from __future__ import annotations
 
 import re
+from codecs import getincrementaldecoder
 
 from tfckpt_reader.storage.filesystem import peek
 
@@ -35,6 +36,13 @@ _TABLE = rb"\x00\x00[\x80-\xff]{0,4}[\x01-\x7f][\x08\x0a\x10\x12\x1a]"
 """An empty key, the size of its value, and the first byte of a message."""
 _BLANK = rb"(?i)[\xef\xbb\xbf \t\r\n]*"
 """White space and a byte order mark; the rest of the pattern ignores case."""
+
+_HIGH = bytes(range(0x80, 0x100))
+_ENOUGH_HIGH = 8
+"""This many characters are not UTF-8 by chance."""
+_ENOUGH_LOW = 256
+"""This many bytes are not all below 128 by chance."""
+_PRINTABLE = re.compile(rb"[\t\n\f\r\x20-\x7e]*")
 
 _HEADS: tuple[tuple[bytes, str, str], ...] = (
     (rb"\x00\x05\x16[\x00\x07]", "an AppleDouble file (attributes of macOS)", _NAME_OTHER),
@@ -112,6 +120,34 @@ def looks_like_table(head: bytes) -> bool:
     Its first key is empty, and its value a message.
     """
     return re.match(_TABLE, head, re.DOTALL) is not None
+
+
+def describe_text(data: bytes, *, low: bool = True) -> str | None:
+    """Return how bytes that should be binary became text, as a clause; None if they did not.
+
+    Of random bytes above 127, hardly any are valid UTF-8.
+
+    Args:
+        data: All of them, or the first ones.
+        low: Whether at least half of them should be above 127, but for zeros.
+    """
+    high = len(data) - len(data.translate(None, _HIGH))
+    clause = None
+    if not high:
+        if len(data) >= _ENOUGH_HIGH and _PRINTABLE.fullmatch(data):
+            clause = "it is text, and not what TensorFlow wrote"
+        elif low and len(data) - data.count(0) >= _ENOUGH_LOW:
+            clause = "none of its bytes is above 127: a program took it for ASCII text"
+        return clause
+    try:
+        text = getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeDecodeError:
+        return None
+    if text.count("\ufffd") >= _ENOUGH_HIGH:
+        clause = "its bytes above 127 were replaced by EF BF BD, and are lost"
+    elif high >= 2 * _ENOUGH_HIGH:
+        clause = "its bytes above 127 are encoded in UTF-8"
+    return f"{clause}: a program took it for text" if clause else None
 
 
 def is_state_file(head: bytes) -> bool:

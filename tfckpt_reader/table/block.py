@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 SMALL = 1 << 20
 """Up to this size, in bytes, contents become a bytes object: it is faster to walk than a view."""
-_LARGEST_BORROWING = 256
-"""How many times its own size a block's keys may share: otherwise a small file could stand for
+_LARGEST_BORROWING = 64
+"""How many times its stored size a block's keys may share: otherwise a small file could stand for
 keys that fill the memory. Real writers store every sixteenth key whole."""
-_FREE_BORROWING = 1 << 20
+_FREE_BORROWING = 1 << 14
 """Bytes that keys may share in any block, however small."""
 
 
@@ -38,12 +38,12 @@ class Block:
 
     Args:
         contents: Its bytes.
-        compressed: Whether they were stored compressed; for the offsets in errors.
+        compressed_size: How many bytes were stored, if they were compressed.
     """
 
-    __slots__ = ("compressed", "data", "limit", "restarts")
+    __slots__ = ("compressed", "data", "limit", "restarts", "stored")
 
-    def __init__(self, contents: bytes | memoryview, *, compressed: bool = False) -> None:
+    def __init__(self, contents: bytes | memoryview, *, compressed_size: int | None = None) -> None:
         data = bytes(contents) if len(contents) <= SMALL else contents
         count = int.from_bytes(data[-4:], "little")
         if len(data) < 4 or count > (len(data) - 4) // 4:
@@ -54,7 +54,7 @@ class Block:
                 got=count if len(data) >= 4 else f"a block of {count_of(len(data), 'byte')}",
             )
         self.data = data
-        self.compressed = compressed
+        self.compressed, self.stored = compressed_size is not None, compressed_size or len(data)
         # Without a restart point the block is empty, whatever bytes it has.
         self.limit = len(data) - 4 - 4 * count if count else 0
         self.restarts = array("I")
@@ -92,7 +92,7 @@ class Block:
         data, limit = self.data, self.limit
         pending = iter(self.restarts[restart:])
         offset = upcoming = next(pending, limit)
-        key, borrowed, most_borrowed = b"", 0, _LARGEST_BORROWING * len(data) + _FREE_BORROWING
+        key, borrowed, most_borrowed = b"", 0, _LARGEST_BORROWING * self.stored + _FREE_BORROWING
         while offset < limit:
             start = offset
             # Two bytes past `limit` exist: the restart array follows the entries.

@@ -202,7 +202,7 @@ class Table:
             stored = self.source.read(handle.offset, handle.size + TRAILER_SIZE)
             with located(self.source.name, handle.offset):
                 contents, compressed = unpack_block(stored, handle.size)
-                return Block(contents, compressed=compressed)
+                return Block(contents, compressed_size=handle.size if compressed else None)
         except (CorruptCheckpointError, UnsupportedError) as error:
             error.structure = structure
             if isinstance(error, CorruptCheckpointError):
@@ -216,8 +216,8 @@ class Table:
         block = self.block(handle)
         with self._inside(handle, block):
             for count, entry in enumerate(block.entries(ordered=ordered)):
-                if count > handle.size:
-                    raise UnsupportedError("more entries than bytes, made to exhaust the memory")
+                if count > handle.size // 3:  # that many bytes are the lengths of an entry
+                    raise UnsupportedError("so many entries in few bytes: made to waste memory")
                 yield entry
 
     def get(self, key: bytes) -> bytes | memoryview | None:

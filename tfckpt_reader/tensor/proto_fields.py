@@ -62,15 +62,18 @@ def extents(slice_message: Any) -> tuple[tuple[int, int], ...]:
 
 def all_extents(slice_messages: Any) -> tuple[tuple[tuple[int, int], ...], ...]:
     """Return the `extents` of each slice of a tensor."""
-    slices = tuple([extents(message) for message in slice_messages])
-    repeated = len(slices) - len(set(slices))
-    if repeated > _MOST_REPEATED:
-        raise UnsupportedError(
-            f"repeats {repeated:,} of its slices: a file made to waste time",
-            kind=ErrorKind.SLICES,
-            structure="slices",
-        )
-    return slices
+    slices: list[tuple[tuple[int, int], ...]] = []
+    different: set[tuple[tuple[int, int], ...]] = set()
+    for message in slice_messages:
+        slices.append(extents(message))
+        different.add(slices[-1])
+        if len(slices) - len(different) > _MOST_REPEATED:
+            raise UnsupportedError(
+                f"repeats more than {_MOST_REPEATED:,} of its slices: a file made to waste time",
+                kind=ErrorKind.SLICES,
+                structure="slices",
+            )
+    return tuple(slices)
 
 
 def check_version(version: Any) -> None:

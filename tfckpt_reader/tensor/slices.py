@@ -9,8 +9,9 @@ its row is ordered code of 0, the name, the rank, and the extents exactly as sto
 
 from __future__ import annotations
 
-from collections import Counter
+import os
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from tfckpt_reader.encoding.coding import (
     encode_ordered_signed,
     encode_ordered_string,
 )
-from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, UnsupportedError
+from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind
 from tfckpt_reader.tensor.spec import WHOLE_AXIS
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.tensor.spec import TensorSlice
 
-_MOST_CORNERS = 1 << 24
+_PRIME = (1 << 127) - 1
 _ASSEMBLED = 1 << 20
 """Bytes assembled at a time."""
 
@@ -126,8 +127,11 @@ def overlaps(slices: Sequence[TensorSlice], rows: range) -> list[SliceOverlap]:
 def check_tiling(shape: tuple[int, ...], rows: range, wanted: Sequence[SliceOverlap]) -> None:
     """Make sure that overlaps cover the wanted rows, each element exactly once.
 
-    Each overlap adds its corners, with alternating signs, to one sum; boxes tile a box exactly if
-    the sum is the corners of that box. No element and no pair of overlaps is visited.
+    Boxes tile a box exactly if their corners, with alternating signs, add up to the corners of
+    that box. A box of rank r has 2^r corners, so none is visited: each index along an axis has a
+    secret number, a corner stands for the product of its numbers, and the sum over the corners of
+    a box is one product of differences. The sums of different sets of corners agree with a
+    probability below 2^-118, and no file can know the secret.
 
     Args:
         shape: That of the full tensor.
@@ -138,35 +142,72 @@ def check_tiling(shape: tuple[int, ...], rows: range, wanted: Sequence[SliceOver
         CorruptCheckpointError: slices overlap, or leave a hole; the message has the index.
     """
     target = (len(rows), *shape[1:]) if shape else ()
-    axes = [a for a, size in enumerate(target) if any(each.shape[a] != size for each in wanted)]
-    if len(wanted) << len(axes) > _MOST_CORNERS:
-        raise UnsupportedError(
-            f"{len(wanted)} slices cut along {len(axes)} axes are more than is assembled here"
-        )
-    corners: Counter[tuple[int, ...]] = Counter()
-    for each in wanted:
-        _add_corners(corners, [each.start[a] for a in axes], [each.shape[a] for a in axes], 1)
-    _add_corners(corners, [0] * len(axes), [target[a] for a in axes], -1)
     if 0 in target:
         return
-    wrong = min((corner for corner, count in corners.items() if count), default=None)
-    if wrong is not None:
+    axes = [a for a, size in enumerate(target) if any(each.shape[a] != size for each in wanted)]
+    number = _secret_numbers()
+    total = sum([_corner_sum(each.start, each.shape, axes, number) for each in wanted])
+    if (total - _corner_sum((0,) * len(target), target, axes, number)) % _PRIME:
+        boxes = [[(each.start[a], each.start[a] + each.shape[a]) for a in axes] for each in wanted]
+        boxes.append([(0, target[a]) for a in axes])
+        wrong = _first_corner(axes, boxes, [*[1] * len(wanted), -1], number)
         first_row = rows.start if shape else 0
         raise _bad_tiling(dict(zip(axes, wrong, strict=True)), wanted, first_row)
 
 
-def _add_corners(
-    corners: Counter[tuple[int, ...]], start: list[int], shape: list[int], sign: int
-) -> None:
-    spans = [((a, 1), (a + size, -1)) for a, size in zip(start, shape, strict=True)]
-    for corner in product(*spans):
-        weight = sign
-        for _, factor in corner:
-            weight *= factor
-        at = tuple(position for position, _ in corner)
-        corners[at] += weight
-        if not corners[at]:  # where slices adjoin: few others exist at any time
-            del corners[at]
+def _secret_numbers() -> Callable[[int, int], int]:
+    """Return a function from an axis and an index to a number below 2^128: a keyed hash."""
+    from hashlib import blake2b
+
+    key = os.urandom(32)
+
+    @lru_cache(1 << 12)
+    def number(axis: int, index: int) -> int:
+        text = b"%d %d" % (axis, index)
+        return int.from_bytes(blake2b(text, digest_size=16, key=key).digest(), "little")
+
+    return number
+
+
+def _corner_sum(
+    start: Sequence[int], shape: Sequence[int], axes: list[int], number: Callable[[int, int], int]
+) -> int:
+    total = 1
+    for axis in axes:
+        begin = start[axis]
+        total = total * (number(axis, begin) - number(axis, begin + shape[axis])) % _PRIME
+    return total
+
+
+def _first_corner(
+    axes: list[int],
+    boxes: Sequence[Sequence[tuple[int, int]]],
+    signs: Sequence[int],
+    number: Callable[[int, int], int],
+) -> list[int]:
+    """Return the first corner that is left when the corners of boxes are added up."""
+    rank = len(axes)
+    # Of each box, the sums over its corners along the last axes: none of them, one, two, ...
+    sums = [[1] for _ in boxes]
+    for axis in reversed(range(rank)):
+        for box, tail in zip(boxes, sums, strict=True):
+            begin, end = box[axis]
+            tail.append(tail[-1] * (number(axes[axis], begin) - number(axes[axis], end)) % _PRIME)
+    left = [(sign, box, tail) for sign, box, tail in zip(signs, boxes, sums, strict=True)]
+    corner: list[int] = []
+    for axis in range(rank):
+        at: dict[int, list[tuple[int, Sequence[tuple[int, int]], list[int]]]] = {}
+        for sign, box, tail in left:
+            begin, end = box[axis]
+            at.setdefault(begin, []).append((sign, box, tail))
+            at.setdefault(end, []).append((-sign, box, tail))
+        index, left = next(
+            (index, there)
+            for index, there in sorted(at.items())
+            if sum(sign * tail[rank - 1 - axis] for sign, _, tail in there) % _PRIME
+        )
+        corner.append(index)
+    return corner
 
 
 def _bad_tiling(

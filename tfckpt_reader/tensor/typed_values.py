@@ -66,19 +66,19 @@ def decode_strings(data: memoryview) -> list[bytes]:
         CorruptCheckpointError: the message is damaged.
     """
     parts = [(kind, value) for field, kind, value in fields(data) if field == _STRING]
-    return [bytes(_delimited(part)) for part in parts]
+    return [bytes(delimited(part)) for part in parts]
 
 
 def count_values(parts: Iterable[Part], dtype: DataType) -> int:
     """Return the number of values from `decode_values`, or raise its errors; without NumPy."""
     field = _field(dtype)
     if field == _STRING:
-        return sum(1 for _ in map(_delimited, parts))
+        return sum(1 for _ in map(delimited, parts))
     if field == _FLOAT8:
-        return sum(len(_delimited(part)) for part in parts)
+        return sum(len(delimited(part)) for part in parts)
     if field in _FIXED:
         return len(_fixed_bytes(parts, _FIXED[field], dtype)) // dtype.itemsize
-    return sum(1 if part[0] == VARINT else _count_varints(_delimited(part)) for part in parts)
+    return sum(1 if part[0] == VARINT else _count_varints(delimited(part)) for part in parts)
 
 
 def _field(dtype: DataType) -> int:
@@ -99,10 +99,10 @@ def decode_values(parts: Iterable[Part], dtype: DataType) -> NDArray[Any]:
 
     field = _field(dtype)
     if field == _STRING:
-        elements = [bytes(_delimited(part)) for part in parts]
+        elements = [bytes(delimited(part)) for part in parts]
         return np.fromiter(elements, np.object_, len(elements))
     if field == _FLOAT8:
-        return np.frombuffer(b"".join(_delimited(part) for part in parts), to_numpy(dtype))
+        return np.frombuffer(b"".join(delimited(part) for part in parts), to_numpy(dtype))
     if field in _FIXED:
         return _fixed(parts, _FIXED[field], dtype)
     chunks = [_narrowed(values, dtype) for values in _varint_arrays(parts)]
@@ -111,7 +111,8 @@ def decode_values(parts: Iterable[Part], dtype: DataType) -> NDArray[Any]:
     return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
 
 
-def _delimited(part: Part, other: int = LENGTH_DELIMITED) -> memoryview:
+def delimited(part: Part, other: int = LENGTH_DELIMITED) -> memoryview:
+    """Return the bytes of a value with a length, or of wire type `other`."""
     kind, value = part
     if kind not in (LENGTH_DELIMITED, other) or isinstance(value, int):
         raise CorruptCheckpointError(
@@ -135,7 +136,7 @@ def _fixed_bytes(parts: Iterable[Part], stored: str, dtype: DataType) -> bytearr
     data: bytearray | memoryview = memoryview(b"")
     is_even = True
     for part in parts:
-        value = _delimited(part, single)
+        value = delimited(part, single)
         is_even = is_even and len(value) % int(stored[2]) == 0  # no float across two occurrences
         if not data:
             data = value
@@ -174,7 +175,7 @@ def _varint_arrays(parts: Iterable[Part]) -> Iterator[NDArray[np.uint64]]:
         if singles:
             yield np.array(singles, np.uint64)
             singles = []
-        yield from _packed_varints(_delimited(part))
+        yield from _packed_varints(delimited(part))
     if singles:
         yield np.array(singles, np.uint64)
 

@@ -10,16 +10,20 @@ overlapping segments, bytes without an owner, a missing header, a wrong size of 
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enough_memory
+from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, UnsupportedError, enough_memory
+from tfckpt_reader.paths.companions import graph_file_of, saved_model_of
 from tfckpt_reader.paths.layout import LACKS, Location, unmerged_note
 from tfckpt_reader.paths.listing import listed_once
 from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.paths.unchanged import read_unchanged
 from tfckpt_reader.progress import Progress, no_progress
 from tfckpt_reader.verification.checks.checked import Checked
+from tfckpt_reader.verification.checks.fingerprint import FINGERPRINT_FILE
 from tfckpt_reader.verification.checks.restored_keys import (
     check_restored_keys,
     read_adjacent_graph,
@@ -34,8 +38,9 @@ from tfckpt_reader.verification.report import Problem, Report
 __all__ = ["Problem", "Report", "verify"]
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator
+
+    from tfckpt_reader.paths.unchanged import Unchanged
 
 
 _OTHER_PARTS = ("slices", "stray-slice")
@@ -67,17 +72,53 @@ def verify(
             end in the report instead.
     """
     require_level(level)
-    findings, checked = Findings(), Checked()
-    notes: tuple[str, ...] = ()
+    damage: CorruptCheckpointError | None = None
     try:
         location = locate(path)
     except CorruptCheckpointError as error:
-        findings.add_error("TFC101", error)
+        damage = error
         location = Location("", error.file or "")
+
+    def attempt(before: Unchanged) -> Report:
+        report = _report(location, damage, on_progress or no_progress, level)
+        if not report.ok:
+            before.settle()
+            if before.earlier_change is not None:
+                raise before.earlier_change
+        return report
+
+    try:
+        return read_unchanged(location, attempt, tuple(_others(location)))
+    except CorruptCheckpointError as error:
+        if error.kind is not ErrorKind.CHANGED:
+            raise
+        findings = Findings()
+        findings.add_error("TFC357", error)
+        problems = tuple(findings.problems)
+        return Report(location.prefix, location.version, 0, 0, problems, location.notes, level)
+
+
+def _others(location: Location) -> Iterator[str]:
+    """Yield the paths of files that are compared with those of the tensors."""
+    if not location.version:
+        yield location.prefix
+        return
+    graph, model = graph_file_of(location.prefix), saved_model_of(location.base)
+    yield from () if graph is None else (graph,)
+    yield from () if model is None else (os.path.join(model, FINGERPRINT_FILE),)
+
+
+def _report(
+    location: Location, damage: CorruptCheckpointError | None, progress: Progress, level: str
+) -> Report:
+    findings, checked = Findings(), Checked()
+    notes: tuple[str, ...] = ()
+    if damage is not None:
+        findings.add_error("TFC101", damage)
     try:
         with enough_memory(location.prefix):
             graph = read_adjacent_graph(location)
-            for facts in _check(location, findings, on_progress or no_progress, level):
+            for facts in _check(location, findings, progress, level):
                 checked = facts  # an error leaves those of the stages before it
             notes = check_restored_keys(location, checked, graph, findings)
     except UnsupportedError as error:

@@ -107,6 +107,9 @@ CODES = {
     "TFC356": Code("state-text", "index",
         "TensorFlow does not find the newest checkpoint by this state file.",
         "Correct the state file.", WARNING),
+    "TFC357": Code("changed", "index",
+        "A file was changed while it was read: nothing is known of the checkpoint.",
+        "Wait until its writer is done, and verify it again."),
     "TFC401": Code("crc", "data", "The bytes of a tensor are not those that were saved.", _COPY),
     "TFC402": Code("value", "data", "The bytes of a tensor cannot be decoded.", _COPY),
     "TFC403": Code("string-size", "data",
@@ -118,6 +121,9 @@ CODES = {
         _GRAPH),
     "TFC504": Code("object-key", "data", "A value of the object graph is missing.", _SAVE),
     "TFC505": Code("graph", "index", "A graph cannot be read; the tensors may be sound.", _COPY),
+    "TFC506": Code("graph-shape", "index",
+        "The graph has another shape or dtype for a tensor than the checkpoint.",
+        _GRAPH, WARNING),
     "TFC601": Code("nan", "values", "A tensor holds NaN.", _TRAINING, WARNING),
     "TFC602": Code("infinite", "values", "A tensor holds infinities.", _TRAINING, WARNING),
     "TFC603": Code("all-zero", "values", "Weights are zero throughout.", _MODEL, WARNING),
@@ -129,7 +135,7 @@ CODES = {
         "Update, or use a larger machine."),
 }  # fmt: skip
 """By number. Codes are stable: a number is never given another meaning."""
-UNREAD = ("TFC309", "TFC354", "TFC355")
+UNREAD = ("TFC309", "TFC354", "TFC355", "TFC357")
 """Nothing is known of the bytes: no finding, but an exit code of 2."""
 DAMAGED_TABLE = ("footer", "metaindex", "block", "index-gap")
 """Names of the codes for damaged blocks of a file with the footer of a table."""

@@ -54,6 +54,8 @@ class Facts:
     newlines: str | None = None
     """"added": each line feed has a carriage return before it, and it is as many bytes too long.
     "removed": it is too short, and no line feed has one."""
+    text: str | None = None
+    """How it is text, or was taken for text by a program that changed it; None if it is not."""
     older: float | None = None
     """Seconds by which its last change precedes that of the index."""
     foreign_index: bool = False
@@ -138,6 +140,12 @@ def _newlines(fact: Facts) -> str | None:
         "were removed",
     }[fact.newlines]
     return f"{evidence}: it was transferred as text. Copy it again, in binary mode"
+
+
+def _text(fact: Facts) -> str | None:
+    if fact.text is None:
+        return None
+    return f"{fact.text}. Copy it again from where it was saved, in binary mode"
 
 
 def _zeros(fact: Facts) -> str | None:
@@ -229,7 +237,7 @@ def _other_graph(_fact: Facts, here: Sequence[Problem]) -> str | None:
     )
 
 
-_OF_WHOLE_FILE = (_other_kind, _newlines, _zeros, _other_save)
+_OF_WHOLE_FILE = (_other_kind, _newlines, _text, _zeros, _other_save)
 """Causes of all errors in a file; the first match counts."""
 _IN_PART = (_cut_off_table, _cut_off_shard, _damaged_tensors, _damaged_table, _other_graph)
 """Causes of some errors in a file; several may apply."""

@@ -15,7 +15,7 @@ from tfckpt_reader.encoding.checksum import crc32c, mask
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.storage.filesystem import is_file, list_names, modified_time, size_of
 from tfckpt_reader.storage.local import File
-from tfckpt_reader.storage.sniff import HEAD_SIZE, describe, looks_like_table
+from tfckpt_reader.storage.sniff import HEAD_SIZE, describe, describe_text, looks_like_table
 from tfckpt_reader.storage.source import CHUNK, chunks
 from tfckpt_reader.table.format import FOOTER_SIZE, MAGIC, Footer
 from tfckpt_reader.verification.codes import CODES, DAMAGED_TABLE, ERROR
@@ -43,6 +43,8 @@ _LARGEST_TABLE = 64 << 20
 """Bytes of the largest index to be read whole, to undo a text mode."""
 _ENOUGH_FOR_CRLF = 1 << 20
 """Bytes of weights with about 16 line feeds behind a carriage return: none at all is evidence."""
+_ENOUGH_FLOATS = 1024
+"""Bytes of floats, of which half should be above 127."""
 _ENOUGH_PAIRS = 8
 """This many line feeds do not all follow a carriage return by chance."""
 
@@ -114,6 +116,7 @@ def _of_table(source: ByteSource, names: set[str]) -> Facts:
         begins_as_table=looks_like_table(_head(source)),
         zeros_from=source.size - zeros if zeros >= FOOTER_SIZE else None,
         newlines=_table_newlines(source) if is_table else None,
+        text=_text(source) if is_table or not names.isdisjoint(_OTHER_KINDS) else None,
     )
 
 
@@ -134,6 +137,7 @@ def _of_shard(file: DataFile, damaged: set[Segment], index: str, *, foreign_inde
         kind=_kind(source) if len(failing) == len(whole) else None,
         zeros_from=_zeros_from(source, failing),
         newlines=_shard_newlines(source, needed, whole, failing),
+        text=_text_of_shard(source, failing if whole else segments, len(whole)),
         older=modified_time(index) - modified_time(source.name),
         foreign_index=foreign_index,
     )
@@ -147,6 +151,18 @@ def _kind(source: ByteSource) -> tuple[str, str] | None:
     """Return the real kind of a file and advice; zeros at its beginning are no evidence here."""
     head = _head(source)
     return describe(head) if head.strip(b"\0") or not head else None
+
+
+def _text_of_shard(source: ByteSource, failing: list[Segment], whole: int) -> str | None:
+    """Return how a data file became text, if most of its tensors are wrong; strings may be text."""
+    if len(failing) <= whole / 2 or not any(segment.dtype.itemsize for segment in failing):
+        return None
+    floats = sum(s.nbytes for s in failing if "float" in s.dtype.numpy_name)
+    return _text(source, low=floats >= _ENOUGH_FLOATS)
+
+
+def _text(source: ByteSource, *, low: bool = True) -> str | None:
+    return describe_text(bytes(source.read(0, min(source.size, CHUNK))), low=low)
 
 
 def _trailing_zeros(source: ByteSource, begin: int, end: int) -> int:

@@ -104,6 +104,8 @@ CODE_OF_KIND = {
     ErrorKind.ENTRY: "TFC203",
     ErrorKind.SLICES: "TFC204",
     ErrorKind.NOT_FOUND: "TFC301",
+    ErrorKind.INCOMPLETE: "TFC301",
+    ErrorKind.CHANGED: "TFC357",
     ErrorKind.TRUNCATED: "TFC302",
     ErrorKind.FOREIGN_DATA: "TFC302",
     ErrorKind.CHECKSUM: "TFC401",

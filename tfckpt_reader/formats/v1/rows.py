@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.encoding.wire_format import fields
+from tfckpt_reader.encoding.wire_format import fields, split_fields
 from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, located
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.proto_fields import check_version, extents
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 _DATA, _NAME, _SLICE, _TENSOR = 2, 1, 2, 3
 """Fields of SavedTensorSlices (data) and of SavedSlice."""
+_META, _TENSOR_META, _SLICE_OF_META = 1, 1, 4
+"""Fields of SavedTensorSlices (meta), of SavedSliceMeta, and of the meta of a tensor."""
+_LEAST_ROW = 8
+"""Bytes of a row in a file, however compressed, with its mention in the header."""
 
 
 def stored_values(
@@ -71,6 +75,12 @@ def read_header(table: Table) -> Any:
             raise CorruptCheckpointError(
                 "the file has none: no checkpoint", kind=ErrorKind.NO_HEADER, structure="header row"
             )
+        try:
+            for meta in _delimited(memoryview(value), _META):
+                _require_few(meta, _TENSOR_META, table)
+        except CorruptCheckpointError as error:
+            error.kind, error.structure = ErrorKind.HEADER, "SlicesHeader"
+            raise
         header = parse("SlicesHeader", value, ErrorKind.HEADER)
         if not header.HasField("meta"):
             raise CorruptCheckpointError(
@@ -83,9 +93,19 @@ def read_header(table: Table) -> Any:
     return header.meta
 
 
+def _require_few(message: memoryview, number: int, table: Table) -> None:
+    """Refuse more tensors, or slices, than a file can have rows for: compressed, they are few.
+
+    Values are only counted in a message larger than its file.
+    """
+    if len(message) > table.source.size:
+        split_fields(message, (number,), table.source.size // _LEAST_ROW)
+
+
 def tensor_meta(table: Table, data: bytes) -> Any:
     """Return the TensorMeta message of one tensor in a header."""
     try:
+        _require_few(memoryview(data), _SLICE_OF_META, table)
         return parse("TensorMeta", data)
     except CorruptCheckpointError as error:
         error.kind, error.structure = ErrorKind.HEADER, "SlicesHeader"

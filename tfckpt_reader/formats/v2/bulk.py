@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.encoding.checksum import PartialChecksums, crc32c
 from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.formats.v2.proportion import require_proportion
 from tfckpt_reader.storage.source import CHUNK, PAGE
 from tfckpt_reader.storage.workers import WORTH_THREADS, each
 from tfckpt_reader.tensor.dense import portable_bytes
@@ -99,6 +100,7 @@ def scan(
         sink: Called with the number of a segment and some of its bytes, before the crc is known.
         on_read: Called for each window.
     """
+    require_proportion(shards, segments)
     whole: list[int] = []
     for number, segment in enumerate(segments):
         try:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.encoding.checksum import crc32c
 from tfckpt_reader.errors import enough_memory, located
+from tfckpt_reader.formats.v2.proportion import Claims
 from tfckpt_reader.tensor.dense import empty
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.strings import StringLengths, require_room, string_lengths, strings
-from tfckpt_reader.tensor.variant import check_variant, decode_variant, variant_messages
+from tfckpt_reader.tensor.tensor_proto import check_variant, decode_variant, room_of
+from tfckpt_reader.tensor.variant import variant_messages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +35,7 @@ class ElementLists:
 
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
+        self._claims = Claims(shards)
 
     def require_present(self, segment: Segment) -> None:
         """Make sure that the file can hold so many elements."""
@@ -74,6 +77,7 @@ class Strings(ElementLists):
         An entry's size need not be what the strings take: TensorFlow goes by the lengths.
         """
         source, offset = self._shards.file_of(segment), segment.offset
+        self._claims.add(segment, segment.nbytes)
         with located(source.name, offset, segment.name), enough_memory(source.name):
             data = source.read(offset, min(segment.nbytes + 4, source.size - offset))
             big_endian = self._shards.big_endian
@@ -81,6 +85,8 @@ class Strings(ElementLists):
                 data, segment.elements, segment.nbytes, check=check, big_endian=big_endian
             )
             if front.end > len(data):
+                if offset + front.end <= source.size:  # otherwise reading raises
+                    self._claims.add(segment, front.end)
                 data = source.read(offset, front.end)
         if check:
             crc = crc32c(data[front.begin : front.end], front.crc)
@@ -102,6 +108,7 @@ class Variants(ElementLists):
     def read(self, segment: Segment, *, check: bool) -> tuple[list[memoryview], int]:
         """Return the messages of a segment, and the bytes they take."""
         source, offset = self._shards.file_of(segment), segment.offset
+        self._claims.add(segment, segment.nbytes)
         with located(source.name, offset, segment.name), enough_memory(source.name):
             data = source.read(offset, segment.nbytes)
             messages, end, crc = variant_messages(data, segment.elements, check=check)
@@ -112,8 +119,9 @@ class Variants(ElementLists):
     def _fill(self, segment: Segment, first: int, flat: NDArray[Any], *, check: bool) -> None:
         messages, _ = self.read(segment, check=check)
         with located(self._shards.file_of(segment).name, tensor=segment.name):
+            room = room_of(segment.nbytes)
             for i, message in enumerate(messages[first : first + len(flat)]):
-                flat[i] = decode_variant(message)
+                flat[i] = decode_variant(message, room)
 
     def check(self, segment: Segment) -> int:
         """Check each message and the crcs; return the bytes that the messages take."""

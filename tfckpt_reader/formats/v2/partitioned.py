@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, located
 from tfckpt_reader.formats.v2.index import decode_entry
+from tfckpt_reader.formats.v2.proportion import require_proportion
 from tfckpt_reader.formats.v2.segments import Numbers
 from tfckpt_reader.tensor.dense import empty_bits, empty_rows
 from tfckpt_reader.tensor.names import key_of
@@ -65,13 +66,21 @@ class Partitions:
             stored: The extents of each slice.
             find: Returns the row of a slice.
         """
-        return tuple([self._slice(whole, extents, find) for extents in stored])
+        key = key_of(whole.name)
+        # In key order: each block of the index is decoded once.
+        keys = sorted([(slice_key(key, extents), i) for i, extents in enumerate(stored)])
+        slices: list[Any] = [None] * len(stored)
+        for row_key, i in keys:
+            slices[i] = self._slice(whole, stored[i], find(row_key))
+        return tuple(slices)
 
     def _slice(
-        self, whole: Segment, extents: tuple[tuple[int, int], ...], find: Find
+        self,
+        whole: Segment,
+        extents: tuple[tuple[int, int], ...],
+        row: bytes | memoryview | None,
     ) -> TensorSlice:
         start, shape = box_of(extents, whole.shape)
-        row = find(slice_key(key_of(whole.name), extents))
         if row is not None:
             segment, nested = decode_entry(whole.name, row)
             if (segment.dtype, segment.shape) == (whole.dtype, shape) and not nested:
@@ -110,7 +119,9 @@ class Partitions:
     def segments(self, spec: TensorSpec) -> list[Segment]:
         """Return the segments of a tensor, in the order of its slices, which must tile it."""
         self.require_tiling(spec, spec.all_rows)
-        return [self.segment(slice_) for slice_ in spec.slices]
+        segments = [self.segment(slice_) for slice_ in spec.slices]
+        require_proportion(self._shards, segments)
+        return segments
 
     def require_tiling(self, spec: TensorSpec, rows: range) -> list[SliceOverlap]:
         """Return the overlap of each slice with some rows; they cover each element exactly once.
@@ -133,6 +144,7 @@ class Partitions:
         wanted = [(each, self.segment(each.source)) for each in self.require_tiling(spec, rows)]
         for _, segment in wanted:
             self._layout(segment).require_present(segment)
+        require_proportion(self._shards, [segment for _, segment in wanted])
         with located(self._path, tensor=spec.name):
             out = empty_rows(spec, rows) if out is None else out
         for overlap, segment in wanted:

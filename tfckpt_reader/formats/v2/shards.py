@@ -93,7 +93,7 @@ class Shards:
             )
         problem = f"shard {shard} of {self.num_shards} is missing"
         advice = "It belongs beside the index: copy or download it too"
-        raise CheckpointNotFoundError(problem, file=path, advice=advice)
+        raise CheckpointNotFoundError(problem, kind=ErrorKind.INCOMPLETE, file=path, advice=advice)
 
     def file_of(self, segment: Segment) -> File:
         """Return the file that holds a segment, all of it.

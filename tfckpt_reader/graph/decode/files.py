@@ -20,7 +20,8 @@ from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enoug
 from tfckpt_reader.paths.companions import SAVED_MODEL_FILES, graph_file_at
 from tfckpt_reader.protobuf import parse, parse_text
 from tfckpt_reader.storage.local import File
-from tfckpt_reader.storage.sniff import HEAD_SIZE, describe
+from tfckpt_reader.storage.sniff import HEAD_SIZE, describe, describe_text
+from tfckpt_reader.storage.source import CHUNK
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
@@ -100,6 +101,10 @@ def read_stored(path: str) -> list[StoredMetaGraph]:
         except CorruptCheckpointError as error:
             known = describe(bytes(data[:HEAD_SIZE]))
             error.advice = f"It is {known[0]}" if known else ADVICE
+            text = describe_text(bytes(data[:CHUNK])) if kind is None and not known else None
+            if text is not None:
+                error.problem, error.offset, error.structure = f"no graph: {text}", None, None
+                error.expected = error.got = None
             raise
 
 

@@ -57,13 +57,13 @@ class StoredNodes:
     def __getitem__(self, number: int) -> memoryview:
         return self._data[self._spans[2 * number] : self._end(number)]
 
-    def containing(self, text: bytes) -> StoredNodes:
-        """Return copies of the nodes whose bytes contain `text`."""
+    def containing(self, *texts: bytes) -> StoredNodes:
+        """Return copies of the nodes whose bytes contain one of `texts`."""
         data, spans = bytearray(), array("Q")
         key = encode_varint(self._field << 3 | LENGTH_DELIMITED)
         for number in range(len(self)):
             node = bytes(self[number])
-            if text in node:
+            if any(text in node for text in texts):
                 data += key + encode_varint(len(node))
                 spans.append(len(data))
                 data += node

@@ -16,7 +16,7 @@ from tfckpt_reader.errors import CheckpointError, enough_memory
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.tensor.proto_fields import PartialShape, data_type, partial_shape, shape_or_none
-from tfckpt_reader.tensor.tensor_proto import decode_tensor_proto
+from tfckpt_reader.tensor.tensor_proto import Room, decode_tensor_proto
 from tfckpt_reader.tensor.typed_values import decode_strings
 from tfckpt_reader.text import quoted
 
@@ -112,7 +112,6 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
     "b": bool,
     "type": data_type,
     "shape": partial_shape,
-    "tensor": lambda data: decode_tensor_proto(memoryview(data)),
     "placeholder": name_text,
 }
 
@@ -131,14 +130,17 @@ def decode_attribute(data: bytes, file: str = "") -> Any:
     kind = message.WhichOneof("value")
     if kind is None:
         return None
+    room = Room()
     if kind != "list":
-        return _decoded(kind, getattr(message, kind), file)
+        return _decoded(kind, getattr(message, kind), file, room)
     for each, values in message.list.ListFields():
-        return [_decoded(each.name, value, file) for value in values]
+        return [_decoded(each.name, value, file, room) for value in values]
     return []
 
 
-def _decoded(kind: str, value: Any, file: str) -> Any:
+def _decoded(kind: str, value: Any, file: str, room: Room) -> Any:
+    if kind == "tensor":
+        return decode_tensor_proto(memoryview(value), room)
     if kind != "func":
         return _DECODERS[kind](value)
     message = parse("Function", value)

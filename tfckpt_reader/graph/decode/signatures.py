@@ -12,7 +12,7 @@ from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enoug
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.tensor.proto_fields import PartialShape, data_type, partial_shape
-from tfckpt_reader.tensor.tensor_proto import decode_tensor_proto
+from tfckpt_reader.tensor.tensor_proto import Room, decode_tensor_proto
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,10 +63,10 @@ class Signature:
         Raises:
             CheckpointError: a value is damaged; names the file and the alias.
         """
-        arrays = {}
+        arrays, room = {}, Room()
         for alias, data in self._defaults.items():
             with located(self._file, tensor=alias), enough_memory(self._file):
-                arrays[alias] = decode_tensor_proto(memoryview(data))
+                arrays[alias] = decode_tensor_proto(memoryview(data), room)
         return arrays
 
 

@@ -11,10 +11,21 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.verification.report import Coverage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tfckpt_reader.storage.source import ByteSource
-    from tfckpt_reader.tensor.spec import Segment
+    from tfckpt_reader.tensor.dtypes import DataType
+    from tfckpt_reader.tensor.spec import Segment, TensorSpec
+
+    Kind = tuple[DataType, tuple[int, ...]]
+    """Dtype and shape."""
+
+
+def kinds_of(specs: Iterable[TensorSpec]) -> dict[str, Kind]:
+    """Return name -> dtype and shape; equal ones are one object: there may be very many."""
+    kinds: dict[Kind, Kind] = {}
+    pairs = ((spec.name, (spec.dtype, spec.shape)) for spec in specs)
+    return {name: kinds.setdefault(kind, kind) for name, kind in pairs}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +41,8 @@ class DataFile:
 class Checked:
     """Facts about a checkpoint, as far as its checks went."""
 
-    names: frozenset[str] = frozenset()
-    """Names of all decoded tensors."""
+    names: Mapping[str, Kind] = field(default_factory=dict)
+    """Names of all decoded tensors, with their dtypes and shapes."""
     names_are_complete: bool = False
     """The index is free of errors: a name that it lacks was never saved."""
     tensors: int = 0

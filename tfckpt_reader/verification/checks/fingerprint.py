@@ -16,7 +16,7 @@ from tfckpt_reader.encoding.wire_format import VARINT, fields
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, ErrorKind, located
 from tfckpt_reader.paths.companions import saved_model_of
 from tfckpt_reader.storage.local import File
-from tfckpt_reader.storage.sniff import describe
+from tfckpt_reader.storage.sniff import describe, describe_text
 
 if TYPE_CHECKING:
     from tfckpt_reader.storage.source import ByteSource
@@ -64,6 +64,9 @@ def _checkpoint_hash(path: str) -> int:
         )
     checkpoint_hash = 0
     with located(path):
+        text = describe_text(bytes(data), low=False)
+        if text is not None:
+            raise CorruptCheckpointError(f"no fingerprint: {text}")
         for number, kind, value in fields(data):
             if number == _CHECKPOINT_HASH and kind == VARINT:
                 checkpoint_hash = int(value)

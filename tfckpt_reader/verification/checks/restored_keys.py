@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.errors import CheckpointError, located
@@ -18,9 +19,12 @@ from tfckpt_reader.paths.companions import graph_file_of
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
+    from tfckpt_reader.graph.saved_keys import Kind
     from tfckpt_reader.paths.layout import Location
+    from tfckpt_reader.tensor.dtypes import DataType
+    from tfckpt_reader.tensor.proto_fields import PartialShape
     from tfckpt_reader.verification.checks.checked import Checked
     from tfckpt_reader.verification.findings import Findings
 
@@ -34,8 +38,8 @@ class AdjacentGraph(NamedTuple):
     """The graph beside a checkpoint."""
 
     path: str
-    keys: frozenset[str] = frozenset()
-    """Keys to be restored."""
+    keys: Mapping[str, Kind] = MappingProxyType({})
+    """Keys to be restored, with the dtypes and shapes known of their variables."""
     error: CheckpointError | OSError | None = None
     """Why the keys are unknown."""
     note: str = ""
@@ -50,14 +54,14 @@ def read_adjacent_graph(location: Location) -> AdjacentGraph | None:
     path = graph_file_of(location.prefix)
     if path is None:
         return None
-    from tfckpt_reader.graph.meta_graph import read_saved_keys
+    from tfckpt_reader.graph.meta_graph import read_saved_kinds
 
     try:
         size = os.path.getsize(path)
         if size > _LARGEST_GRAPH:
             note = f"{path} was not compared: it has {count_of(size, 'byte')}"
             return AdjacentGraph(path, note=note)
-        return AdjacentGraph(path, read_saved_keys(path))
+        return AdjacentGraph(path, read_saved_kinds(path))
     except (CheckpointError, OSError) as error:
         return AdjacentGraph(path, error=error)
 
@@ -76,7 +80,35 @@ def check_restored_keys(
     if graph is None:
         return ()
     _check_graph(graph, checked.names, findings)
+    if checked.names.keys() >= graph.keys.keys():  # else it is of another model
+        _check_kinds(graph, checked.names, findings)
     return (graph.note,) if graph.note else ()
+
+
+def _check_kinds(
+    graph: AdjacentGraph, names: Mapping[str, tuple[DataType, tuple[int, ...]]], findings: Findings
+) -> None:
+    """Report tensors of another dtype or shape than their variable has."""
+    others = []
+    for key, (dtype, shape) in graph.keys.items():
+        its_dtype, its_shape = names[key]
+        sizes = its_shape if shape is None else shape
+        fits = len(sizes) == len(its_shape) and dtype in (None, its_dtype)
+        if not (fits and all(n in (None, size) for n, size in zip(sizes, its_shape, strict=True))):
+            others.append(key)
+    what = "the graph has another shape or dtype for this tensor"
+    for key in sorted(others)[:_MOST_KEYS]:
+        expected, got = (_kind_text(*kind) for kind in (graph.keys[key], names[key]))
+        file, tensor = graph.path, key
+        findings.add("TFC506", what, file=file, tensor=tensor, expected=expected, got=got)
+    if len(others) > _MOST_KEYS:
+        more = f"and {count_of(len(others) - _MOST_KEYS, 'more key')} likewise"
+        findings.add("TFC506", more, file=graph.path)
+
+
+def _kind_text(dtype: DataType | None, shape: PartialShape) -> str:
+    sizes = "of any shape" if shape is None else str(["?" if n is None else n for n in shape])
+    return f"{dtype or 'any dtype'} {sizes}".replace("'", "")
 
 
 def check_without_index(location: Location, findings: Findings) -> None:
@@ -111,7 +143,7 @@ def _check_graph(graph: AdjacentGraph, names: Collection[str], findings: Finding
     elif error is not None:
         findings.add_error("TFC505", error)
     what = "the graph restores this tensor, but the checkpoint lacks it"
-    _report("TFC503", what, sorted(graph.keys.difference(names)), path, findings)
+    _report("TFC503", what, sorted(key for key in graph.keys if key not in names), path, findings)
 
 
 def _report(code: str, what: str, keys: list[str], path: str, findings: Findings) -> None:

@@ -13,7 +13,7 @@ from tfckpt_reader.formats.v1.reader import V1
 from tfckpt_reader.tensor.names import name_of
 from tfckpt_reader.tensor.slices import slice_key, slice_name
 from tfckpt_reader.verification.checks import numbers
-from tfckpt_reader.verification.checks.checked import Checked
+from tfckpt_reader.verification.checks.checked import Checked, kinds_of
 from tfckpt_reader.verification.checks.table_blocks import check_names, check_table
 from tfckpt_reader.verification.codes import reaches
 from tfckpt_reader.verification.findings import code_of
@@ -50,7 +50,7 @@ def check_v1(
     keys, has_all_rows = _check_tables(reader, findings)
     before = findings.errors
     specs = _specs(reader, findings)
-    names = frozenset(spec.name for spec in specs)
+    names = kinds_of(specs)
     check_names(sorted(names), reader.path, findings)
     coverage = coverage_of(location.files, names)
     tables = tuple(table.source for table in reader.tables)

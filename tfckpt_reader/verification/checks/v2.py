@@ -25,7 +25,7 @@ from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.names import name_of
 from tfckpt_reader.tensor.slices import is_slice_key, slice_key, slice_name
 from tfckpt_reader.tensor.spec import WHOLE_AXIS
-from tfckpt_reader.verification.checks.checked import Checked
+from tfckpt_reader.verification.checks.checked import Checked, kinds_of
 from tfckpt_reader.verification.checks.fingerprint import check_fingerprint
 from tfckpt_reader.verification.checks.table_blocks import check_names, check_table
 from tfckpt_reader.verification.checks.v2_data import ScannedTensors, check_data
@@ -90,7 +90,7 @@ def _check_index(
     specs, all_known = _check_entries(bundle, rows, findings, all_known=all_known)
     before_segments = findings.errors
     segments = _segments(bundle, specs, findings)
-    names = frozenset(spec.name for spec in specs)
+    names = kinds_of(specs)
     coverage = coverage_of(_files(bundle, segments), names)
     # Without a header the byte order is unknown, and so is every number.
     scans = reaches(level, "values") and header.present

@@ -9,8 +9,9 @@ import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tfckpt_reader.errors import CheckpointError, UnsupportedError
+from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.formats.v2.bulk import scan
+from tfckpt_reader.formats.v2.proportion import require_proportion
 from tfckpt_reader.progress import counter
 from tfckpt_reader.verification.checks import numbers
 from tfckpt_reader.verification.codes import CODES, DAMAGED_TENSOR
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from tfckpt_reader.progress import Progress
     from tfckpt_reader.tensor.spec import Segment, TensorSpec
     from tfckpt_reader.verification.findings import Findings
-
-_MOST_TIMES, _FEW = 16, 1 << 30
-"""Overlapping tensors are read up to this many times the size of the data files, plus some bytes:
-a small index can claim a large file 100,000 times."""
 
 
 def check_data(
@@ -46,11 +43,7 @@ def check_data(
         UnsupportedError: reading them would take too long, since they overlap too often.
     """
     total, sound = sum(segment.nbytes for segment in segments), 0
-    there = sum(bundle.shards.file(shard).size for shard in {s.shard for s in segments})
-    if total > _MOST_TIMES * there + _FEW:
-        problem = f"its tensors claim {total:,} bytes of {there:,}: so many overlaps are not read"
-        raise UnsupportedError(problem, file=bundle.path)
-
+    require_proportion(bundle.shards, segments)
     damaged, begin, order = [], len(findings.problems), []
     on_read, scans = counter(progress, total), tensors is not None
     with closing(_read_all(bundle, segments, on_read, scans=scans)) as done:

@@ -95,7 +95,7 @@ def _check_shard_names(bundle: Bundle, used: set[int] | None, findings: Findings
 
 
 def _report_lost_shard(error: CheckpointError, segments: list[Segment], findings: Findings) -> None:
-    if error.kind in (ErrorKind.NOT_FOUND, ErrorKind.UNREADABLE):
+    if error.kind in (ErrorKind.NOT_FOUND, ErrorKind.INCOMPLETE, ErrorKind.UNREADABLE):
         error.problem += f", with {count_of(len(segments), 'tensor')}"
     else:
         error.tensor = segments[0].name

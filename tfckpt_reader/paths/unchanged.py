@@ -1,0 +1,178 @@
+"""Files that change while they are read: their states before and after, and one more reading.
+
+Independent of contents. A checkpoint can be saved again, under the same names, at any time. Then
+index and data of two saves are read together, and no error about their bytes means anything.
+
+TensorFlow renames the data files first, and then writes the index in place. Meanwhile the folder
+or the file that the save was written to lies beside them: `Unchanged.settle` waits for its end.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from tfckpt_reader.errors import (
+    CheckpointError,
+    CorruptCheckpointError,
+    ErrorKind,
+    enough_memory,
+)
+from tfckpt_reader.paths.layout import tensor_files
+from tfckpt_reader.storage.filesystem import changed, list_names, state_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from tfckpt_reader.paths.layout import Location
+
+_Result = TypeVar("_Result")
+_LONGEST_SAVE = 2.0
+"""Seconds to wait for a save to end."""
+_STEP = 0.02
+_UNFINISHED = re.compile(r"_temp(_[0-9a-f]{32})?|\.(index|data-\d{5,}-of-\d{5,})\.tempstate\d+")
+"""Ending, behind the prefix, of a folder or a file of a save that did not end yet."""
+_ABANDONED = 3600
+"""Seconds after which a save that left its files is not going on."""
+
+
+class Unchanged:
+    """The states of the files of a checkpoint now, to be required later.
+
+    Args:
+        location: The checkpoint.
+        others: More files of interest.
+        earlier_change: What changed during an earlier reading: other errors may come of it, too.
+    """
+
+    def __init__(
+        self,
+        location: Location,
+        others: Iterable[str] = (),
+        earlier_change: CorruptCheckpointError | None = None,
+    ) -> None:
+        paths = (*tensor_files(location), *others)
+        self._before = {path: state_of(path) for path in paths}
+        self._prefix = location.base
+        self.earlier_change = earlier_change
+
+    def require(self, error: CheckpointError | None = None) -> None:
+        """Require that each file is the same as before, with the same size and time.
+
+        Args:
+            error: What a change would explain: its class and its tensor stay.
+
+        Raises:
+            CorruptCheckpointError: one is not, of kind CHANGED.
+        """
+        for path, before in self._before.items():
+            now = state_of(path)
+            if now != before:
+                change = changed(path, before, now)
+                if isinstance(error, CorruptCheckpointError):
+                    change.__class__, change.tensor = type(error), error.tensor
+                raise change
+
+    def settle(self, error: CheckpointError | None = None) -> None:
+        """Require that nothing changed, and that no save is going on: one may end meanwhile.
+
+        Raises:
+            CorruptCheckpointError: as for `require`.
+        """
+        end = time.monotonic() + _LONGEST_SAVE
+        while True:
+            is_saved = _is_saved_now(self._prefix)
+            self.require(error)
+            if not is_saved or time.monotonic() > end:
+                return
+            time.sleep(_STEP)
+
+    def explain(self, error: CheckpointError) -> None:
+        """Raise the error of `settle` in place of another one, if there is a change."""
+        if error.kind is not ErrorKind.CHANGED:
+            self.settle(error)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether all files that existed before exist now."""
+        return all(before is None or state_of(path) for path, before in self._before.items())
+
+
+class Guard:
+    """Explains errors of a reader by their cause: too little memory, or files that changed."""
+
+    def __init__(self, location: Location) -> None:
+        self._files = Unchanged(location)
+        self._memory = enough_memory(next(tensor_files(location)))
+
+    def confirm(self, *, checked: bool) -> None:
+        """Require that nothing changed, unless a crc would give bytes of another save away."""
+        if not checked:
+            self._files.require()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, CheckpointError):
+            self._files.explain(error)
+        self._memory.__exit__(kind, error, trace)
+
+
+def _is_saved_now(prefix: str) -> bool:
+    """Return whether the files of an unfinished save under this prefix are there, and new."""
+    folder, base = os.path.split(prefix)
+    for name in list_names(folder):
+        if name.startswith(base) and _UNFINISHED.fullmatch(name, len(base)):
+            state = state_of(os.path.join(folder, name))
+            if state is not None and abs(time.time() - state.modified / 1e9) < _ABANDONED:
+                return True
+    return False
+
+
+def read_unchanged(
+    location: Location, read: Callable[[Unchanged], _Result], others: Iterable[str] = ()
+) -> _Result:
+    """Return the result of `read`, from files that did not change; on a change, read once more.
+
+    Args:
+        location: The checkpoint.
+        read: Reads it. It can require that nothing changed, before it hands anything out.
+        others: More files that it reads.
+
+    Raises:
+        CorruptCheckpointError: they changed, and could not be read without an error once more, or
+            one is gone; of kind CHANGED.
+        CheckpointError: any other error of `read`, if nothing changed.
+    """
+    before = Unchanged(location, others)
+    try:
+        return _read(read, before)
+    except CorruptCheckpointError as error:
+        if error.kind is not ErrorKind.CHANGED or not before.is_there:
+            raise
+        change = error
+    try:
+        return _read(read, Unchanged(location, others, change))
+    except CheckpointError:
+        raise change from None
+
+
+def _read(read: Callable[[Unchanged], _Result], before: Unchanged) -> _Result:
+    try:
+        result = read(before)
+    except CheckpointError as error:
+        before.explain(error)
+        raise
+    before.require()
+    return result
