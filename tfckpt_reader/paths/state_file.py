@@ -14,7 +14,8 @@ from typing import Any
 
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError
 from tfckpt_reader.paths.layout import OWN_FILE, Location, checkpoint_at
-from tfckpt_reader.protobuf import parse_text
+from tfckpt_reader.protobuf import format_text, parse_text
+from tfckpt_reader.storage.atomic import atomic_file
 from tfckpt_reader.storage.filesystem import absolute_path, is_file, is_folder
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import HEAD_SIZE, describe, is_state_file
@@ -34,11 +35,11 @@ class State:
 
     newest: str
     """Path of the newest checkpoint."""
-    kept: tuple[str, ...]
+    kept: tuple[str, ...] = ()
     """Paths of all listed checkpoints, oldest first."""
-    timestamps: tuple[float, ...]
+    timestamps: tuple[float, ...] = ()
     """Seconds since the epoch, parallel to `kept` or empty."""
-    last_preserved: float
+    last_preserved: float = 0.0
     """Seconds since the epoch."""
     fault: str = ""
     """Why TensorFlow cannot read the file."""
@@ -72,6 +73,27 @@ def read_state(path: str) -> State:
         state.last_preserved_timestamp,
         fault,
     )
+
+
+def format_state(state: State) -> str:
+    """Return the text of a state file, as TensorFlow writes it; bytes above 127 are escaped."""
+    return format_text(
+        "CheckpointState",
+        model_checkpoint_path=os.fsencode(state.newest),
+        all_model_checkpoint_paths=map(os.fsencode, state.kept),
+        all_model_checkpoint_timestamps=state.timestamps,
+        last_preserved_timestamp=state.last_preserved,
+    )
+
+
+def write_state(path: str, state: State) -> None:
+    """Write a state file, atomically.
+
+    Raises:
+        OSError: the file cannot be written; the old one is unchanged.
+    """
+    with atomic_file(path) as file:
+        file.write(format_state(state).encode("ascii"))
 
 
 def _parse(text: bytes) -> tuple[Any, str]:
