@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,10 +16,12 @@ import pytest
 from project import FIXTURES
 
 import tfckpt_reader.compat as train
+from tfckpt_reader.compat.stand_in import modules
 
 pytestmark = pytest.mark.tensorflow
 
-OURS = SimpleNamespace(train=train, compat=SimpleNamespace(v1=SimpleNamespace(train=train)))
+OURS: Any = modules()["tensorflow"]
+"""The stand-in, not installed: TensorFlow is there too."""
 FLAGS = ("bool", "complex", "floating", "integer", "quantized", "unsigned", "numeric")
 Outcomes = dict[str, Any]
 
@@ -262,3 +266,76 @@ def test_dtypes(tf: Any) -> None:
         for name in ("base_dtype", "real_dtype"):
             assert shown(getattr(ours, name)) == shown(getattr(theirs, name))
         assert ours.is_numpy_compatible == theirs.is_numpy_compatible
+
+
+PRINTING = """
+import sys
+import tensorflow as tf
+from tensorflow.python.training import checkpoint_utils, py_checkpoint_reader
+for path in sys.argv[1:]:
+    try:
+        reader = tf.train.load_checkpoint(path)
+        dtypes = reader.get_variable_to_dtype_map()
+        for name, shape in tf.train.list_variables(path):
+            value = checkpoint_utils.load_variable(path, name)
+            print(repr(name), shape, dtypes[name].name, dtypes[name].is_floating, repr(value))
+    except (ValueError, tf.errors.OpError) as error:
+        caught = (ValueError, tf.errors.NotFoundError, tf.errors.DataLossError)
+        print(path, [isinstance(error, kind) for kind in caught[:2]])
+print(tf.train.latest_checkpoint(path), tf.io.gfile.isdir(path))
+"""
+
+
+def test_one_script_run_twice(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(PRINTING)
+    names = ["saver_tf1", "tf2_checkpoint", "strings/model.ckpt", "sliced/saver", "nothing"]
+    names += ["v1_sharded", "every_dtype/model.ckpt", "saved_model", "multi_shard/model.ckpt"]
+    paths = [str(FIXTURES / name) for name in names]
+    runs = [
+        subprocess.run(
+            [sys.executable, *options, script, *paths], capture_output=True, text=True, check=True
+        )
+        for options in ((), ("-m", "tfckpt_reader.compat", "--force"))
+    ]
+    assert runs[1].stdout == runs[0].stdout
+    assert runs[1].stdout.count("\n") > 100
+
+
+def test_files(tf: Any, tmp_path: Path) -> None:
+    text = "é 1\r\nsecond\n\nlast"
+    for side, folder in ((tf, tmp_path / "theirs"), (OURS, tmp_path / "ours")):
+        gfile = side.io.gfile
+        gfile.makedirs(str(folder / "a" / "b"))
+        with gfile.GFile(str(folder / "a" / "t"), "w") as file:
+            file.write(text)
+    found = []
+    for side, folder in ((tf, tmp_path / "theirs"), (OURS, tmp_path / "ours")):
+        gfile, name = side.io.gfile, str(folder / "a" / "t")
+        (folder / "binary").write_bytes(bytes(range(256)))
+        os.utime(name, (1_600_000_000.5, 1_600_000_000.5))
+        with gfile.GFile(name) as file, gfile.GFile(f"file://{folder}/binary", "rb") as binary:
+            results = [file.size(), file.readline(), file.tell(), file.read(3), file.readlines()]
+            results += [list(gfile.GFile(name)), binary.read(5), binary.read()]
+        results += [gfile.exists(name), gfile.isdir(name), gfile.listdir(str(folder / "a"))]
+        results += [gfile.stat(name).length, gfile.stat(name).mtime_nsec]
+        results += [[os.path.relpath(p, folder) for p in gfile.glob(str(folder / "*" / "*"))]]
+        results += [side.compat.v1.gfile.Exists(name), side.compat.v1.gfile.ListDirectory(folder)]
+        calls: list[tuple[Any, ...]] = [
+            (gfile.listdir, str(folder / "no")),
+            (gfile.stat, str(folder / "no")),
+            (gfile.remove, str(folder / "no")),
+            (lambda path, open_it=gfile.GFile: open_it(path).read(), str(folder / "no")),
+            (lambda path, copy=gfile.copy: copy(path, path), name),
+            (gfile.GFile, name, "x"),
+        ]
+        errors = [attempt(call, *arguments) for call, *arguments in calls]
+        gfile.copy(name, f"{name}2")
+        gfile.rename(f"{name}2", f"{name}3")
+        gfile.remove(f"{name}3")
+        gfile.rmtree(str(folder / "a" / "b"))
+        walked = [(os.path.relpath(a, folder), b, c) for a, b, c in gfile.walk(str(folder))]
+        found.append(([sorted(r) if isinstance(r, list) else r for r in results], walked, errors))
+    assert found[1][:2] == found[0][:2]
+    for expected, got in zip(found[0][2], found[1][2], strict=True):
+        assert expected.names <= got.names

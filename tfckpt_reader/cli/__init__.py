@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "ls": "List the tensors: dtype, shape, size, name.",
     "show": "Describe one tensor and its values.",
+    "inspect": "Print what TensorFlow's inspect_checkpoint prints.",
     "verify": "Check every block, entry and tensor.",
     "convert": "Write the tensors to an .npz or .safetensors file, or to .npy files.",
     "meta": "Describe the graph in a .meta file, a SavedModel or a frozen graph.",

@@ -16,7 +16,8 @@ from tfckpt_reader.compat.errors import (
     NoStateFileError,
     translated,
 )
-from tfckpt_reader.compat.state import latest_checkpoint, local_path
+from tfckpt_reader.compat.gfile import local_path
+from tfckpt_reader.compat.state import latest_checkpoint
 from tfckpt_reader.errors import (
     CheckpointError,
     CheckpointNotFoundError,
