@@ -1,4 +1,4 @@
-"""What TensorFlow's ``inspect_checkpoint`` prints.
+"""The text of TensorFlow's ``inspect_checkpoint``.
 
 TensorFlow ``python/tools/inspect_checkpoint.py``.
 """
