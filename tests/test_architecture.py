@@ -49,6 +49,17 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "graph",
     ),
     "export": (*_BYTES, "version", "tensor", "paths", "formats", "objects", "checkpoint"),
+    "saving": (
+        *_BYTES,
+        "version",
+        "protobuf",
+        "tensor",
+        "paths",
+        "formats",
+        "objects",
+        "checkpoint",
+        "export",
+    ),
 }
 """Each room, from the ground up, and the rooms that it may import."""
 ABOVE = ("cli", "__main__", "")
