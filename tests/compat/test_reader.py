@@ -57,6 +57,13 @@ def test_one_shard_of_v1_is_read_alone() -> None:
         train.list_variables(shards / "model.ckpt")
 
 
+def test_missing_shards_of_v1_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    w.write_v1_shards(tmp_path / "p", {"a": np.arange(3), "b": np.arange(4)}, shards=2)
+    (tmp_path / "p-00001-of-00002").unlink()
+    assert train.list_variables(tmp_path / "p-?????-of-00002") == [("a", [3])]
+    assert "shard 1 of 2 is missing" in caplog.text
+
+
 @pytest.mark.parametrize("path", ["saver_tf1/model.ckpt-*", "saver_tf1/model.ckpt-[1]"])
 def test_globs_are_not_expanded(path: str) -> None:
     with pytest.raises(train.NotFoundError):

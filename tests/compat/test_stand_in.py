@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from project import FIXTURES
+from project import FIXTURES, ROOT
 
 from tfckpt_reader.compat.stand_in import MODULES, MissingModuleError, MissingNameError, modules
 
@@ -139,3 +140,10 @@ def test_every_module_is_reached_from_the_top() -> None:
             _ = found.no_such_name
     assert issubclass(MissingNameError, AttributeError)
     assert issubclass(MissingModuleError, ImportError)
+
+
+def test_the_code_of_the_page_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "compat.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(ROOT)
+    exec(code, {})  # noqa: S102

@@ -52,7 +52,7 @@ def _nothing(*_: object, **__: object) -> None:
 _READER = _public(reader)
 _STATE = _public(state)
 _TRAIN = {**_READER, **_STATE}
-_ERRORS = _public(errors)
+_ERRORS = {name: value for name, value in _public(errors).items() if isinstance(value, type)}
 _DTYPES = {**dtypes.BY_NAME, "DType": dtypes.DType, "as_dtype": dtypes.as_dtype}
 _GFILE = {**_public(gfile), **gfile.V1_NAMES}
 _LOGGING = {
