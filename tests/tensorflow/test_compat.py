@@ -6,14 +6,20 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from project import FIXTURES
+from random_tensors import ALL, V1, Plan, examples, plans
+from tensorflow_writers import write_v1, write_v2
 
 import tfckpt_reader.compat as train
 from tfckpt_reader.compat.stand_in import modules
@@ -78,9 +84,9 @@ def script(tf: Any, path: Any) -> Iterator[tuple[str, Any]]:
         yield f"{label} text", attempt(lambda r: sorted(r.debug_string().split(b"\n")), reader)
         names = [*reader.get_variable_to_shape_map(), "no_such_name"]
         for name in names:
-            for spelt in (name, name.encode(), f"{name}:0"):
-                yield f"{label} has {spelt!r}", attempt(reader.has_tensor, spelt)
-                yield f"{label} get {spelt!r}", attempt(reader.get_tensor, spelt)
+            for kind, spelt in (("str", name), ("bytes", name.encode()), (":0", f"{name}:0")):
+                yield f"{label} has {kind} {name}", attempt(reader.has_tensor, spelt)
+                yield f"{label} get {kind} {name}", attempt(reader.get_tensor, spelt)
         for wrong in (None, 5):
             yield f"{label} get {wrong}", attempt(reader.get_tensor, wrong)
     for name in names:
@@ -115,8 +121,8 @@ PATHS = sorted(
 FOLDERS = ["saver_tf1", "saver_tf1/", "v1_sharded", "tf2_checkpoint", "saved_model", ".", "nothing"]
 NO_CHECKPOINTS = ["saver_tf1/model.ckpt-1.data-00000-of-00001", "saver_tf1/model.ckpt-1.meta"]
 NO_CHECKPOINTS += ["saver_tf1/checkpoint", "nothing", "nothing/x", "v1_sharded/model.ckpt"]
-V1 = ["v1/model.ckpt", "v1_sharded/model.ckpt-?????-of-00002", "v1_sliced/one_file.ckpt"]
-V1 += ["v1_sharded/model.ckpt-00000-of-00002", "v1_sliced/two_files.ckpt-?????-of-00002"]
+V1_PATHS = ["v1/model.ckpt", "v1_sharded/model.ckpt-?????-of-00002", "v1_sliced/one_file.ckpt"]
+V1_PATHS += ["v1_sharded/model.ckpt-00000-of-00002", "v1_sliced/two_files.ckpt-?????-of-00002"]
 MORE = {
     "sliced/raw": ("half", "string", "uint16"),
     "v1/model.ckpt": ("complex", "half", "float16", "uint16", "qint", "quint"),
@@ -126,7 +132,7 @@ MORE = {
 """Tensors that only `compat` reads: its differences on purpose."""
 
 
-@pytest.mark.parametrize("path", [*PATHS, *FOLDERS, *NO_CHECKPOINTS, *V1])
+@pytest.mark.parametrize("path", [*PATHS, *FOLDERS, *NO_CHECKPOINTS, *V1_PATHS])
 def test_same_as_tensorflow(tf: Any, path: str) -> None:
     assert_alike(tf, os.path.join(FIXTURES, path), MORE.get(path, ()))
 
@@ -339,3 +345,15 @@ def test_files(tf: Any, tmp_path: Path) -> None:
     assert found[1][:2] == found[0][:2]
     for expected, got in zip(found[0][2], found[1][2], strict=True):
         assert expected.names <= got.names
+
+
+@examples(60)
+@given(plan=plans(ALL), old=st.booleans())
+def test_random_checkpoints(tf: Any, plan: Plan, old: bool) -> None:
+    kept = {name: item for name, item in plan.tensors.items() if item.dtype in V1 or not old}
+    if not kept:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        write = write_v1 if old else write_v2
+        path = write(Path(folder), replace(plan, tensors=kept))
+        assert_alike(tf, str(path), tuple(kept))
