@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from project import FIXTURES, ROOT
 
+from tfckpt_reader.compat.__main__ import main
 from tfckpt_reader.compat.stand_in import MODULES, MissingModuleError, MissingNameError, modules
 
 FOLDER = str(FIXTURES / "saver_tf1")
@@ -120,12 +121,13 @@ def test_tensorflow_itself_is_not_replaced(tmp_path: Path) -> None:
     assert printed.split() == [b"tfckpt_reader.compat.reader", b"False"]
 
 
-def test_wrong_calls(tmp_path: Path) -> None:
-    for arguments, code in (((), 2), (("--wrong",), 2), (("/no/such.py",), 2), (("--help",), 0)):
-        command = [sys.executable, "-m", "tfckpt_reader.compat", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == code
-        assert len(done.stderr.splitlines()) == (1 if code else 0)
+@pytest.mark.parametrize(
+    ("arguments", "code"), [([], 2), (["--wrong"], 2), (["/no/such.py"], 2), (["--help"], 0)]
+)
+def test_wrong_calls(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int) -> None:
+    assert main(arguments) == code
+    printed = capsys.readouterr()
+    assert (len(printed.err.splitlines()), bool(printed.out)) == ((1, False) if code else (0, True))
 
 
 def test_every_module_is_reached_from_the_top() -> None:
