@@ -133,7 +133,7 @@ def NewCheckpointReader(filepattern: PathLike) -> CheckpointReader:  # noqa: N80
         MissingFileError=f"Unsuccessful TensorSliceReader constructor: {words}",
         DataLossError=f"Unable to open table file {path}",
     ):
-        checkpoint = open_location(_location(path))
+        checkpoint = open_location(_location(path), mmap=False)
     for note in checkpoint.notes:
         logger.warning("%s", note)
     return CheckpointReader(checkpoint)
