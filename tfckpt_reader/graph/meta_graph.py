@@ -40,6 +40,8 @@ from tfckpt_reader.graph.saved_keys import (
     kinds_of_saved,
     saved_by,
     saved_by_functions,
+    saved_of_variables,
+    saved_through_call,
 )
 from tfckpt_reader.graph.variables import Read, Variable, from_definitions, from_objects
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH, SavedVariable, decode_saved_variables
@@ -50,7 +52,11 @@ from tfckpt_reader.text import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
+    from tfckpt_reader.graph.freeze.frozen import FrozenGraph
     from tfckpt_reader.graph.infer.endpoints import Endpoint, Endpoints
+    from tfckpt_reader.tensor.dtypes import DataType
 
 _NODE, _LIBRARY = 1, 2
 _SERVE = frozenset({"serve"})
@@ -85,6 +91,7 @@ class MetaGraph(Graph):
                 error.structure, error.offset, error.advice = "graph_def", None, ADVICE
                 raise
             graph = parse("Graph", rest)
+            self._versions = rest
             info = parse("MetaInfo", joined(stored.info))
             saver = parse("Saver", joined(stored.saver))
             self.saver: Saver | None = decode_saver(saver) if stored.saver else None
@@ -222,6 +229,58 @@ class MetaGraph(Graph):
     @cached_property
     def _keys(self) -> dict[str, str] | None:
         return keys_of_variables(self, self.saved) if self.saved else None
+
+    @cached_property
+    def _saved_of_variables(self) -> Mapping[str, Saved]:
+        """Name of a variable's operation -> its value as this graph saves it."""
+        own = self.saver.save_tensor_name if self.saver else ""
+        named = {v.name: Saved(v.key, "", "") for v in self._objects if v.key is not None}
+        return (
+            named
+            | saved_through_call(self, own, self.functions)
+            | saved_of_variables(self, self.saved)
+        )
+
+    def freeze(
+        self,
+        outputs: Sequence[str] | None = None,
+        inputs: Sequence[str] | None = None,
+        *,
+        values: Mapping[str, NDArray[Any]],
+        fold_defaults: bool = False,
+        average: bool = False,
+        cast: DataType | None = None,
+    ) -> FrozenGraph:
+        """Return the part of the graph that some outputs need, with its variables as constants.
+
+        Args:
+            outputs: Names of tensors. Default: those of the signature, else the likeliest one.
+            inputs: Tensors at which the graph begins anew, each with a placeholder. Default: the
+                placeholders that the outputs need, and the batches of the graph's own pipeline.
+            values: Key -> array: a checkpoint. It is read when the graph is written.
+            fold_defaults: Replace placeholders that have a default value by it.
+            average: Use the moving averages of variables where the values have them.
+            cast: Floating-point type to store weights in; the graph computes as before.
+
+        Raises:
+            TensorNotFoundError: the graph lacks an input or an output, or `values` a variable.
+            CorruptCheckpointError: the graph is damaged, or a value does not fit its variable.
+            UnsupportedError: a part of the graph works in a session of TensorFlow only.
+        """
+        from tfckpt_reader.graph.freeze.frozen import Request, freeze
+        from tfckpt_reader.graph.freeze.variables import Weights
+
+        wanted = list(outputs or ()) or self.default_outputs
+        request = Request(wanted, list(inputs or ()), fold_defaults)
+        weights = Weights(values, self._saved_of_variables, average, cast)
+        with located(self.file):
+            return freeze(self, self.functions, self._versions, weights, request)
+
+    @property
+    def default_outputs(self) -> list[str]:
+        """Names of the signature's outputs, or else of the likeliest output; [] without any."""
+        ends = self.outputs if any(each.alias for each in self.outputs) else self.outputs[:1]
+        return [each.name for each in ends if each.name]
 
     def compare_keys(self, names: Iterable[str]) -> KeyDifference:
         """Compare the names in a checkpoint with the keys saved by the graph.
