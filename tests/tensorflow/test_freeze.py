@@ -8,6 +8,7 @@ from typing import Any
 import frozen_models
 import numpy as np
 import pytest
+import saved_models
 
 import tfckpt_reader as tfckpt
 
@@ -35,3 +36,24 @@ def test_a_frozen_graph_gives_the_same(
             fed = feeds(batch)
             for ours, theirs in zip(again(outputs, fed), run(fed), strict=True):
                 np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("make", saved_models.MODELS, ids=lambda make: make.__name__)
+def test_a_frozen_saved_model_gives_the_same(tf: Any, tmp_path: Path, make: Any) -> None:
+    shapes = make(tf, tmp_path / "model")
+    with tfckpt.open(tmp_path / "model") as ckpt:
+        meta = ckpt.meta_graph
+        assert meta is not None
+        frozen = meta.freeze(values=ckpt)
+        frozen.write(tmp_path / "out.pb")
+    function = tf.saved_model.load(str(tmp_path / "model")).signatures["serving_default"]
+    run = frozen_models.imported(tf, tmp_path / "out.pb")
+    assert all(node.op not in ("VarHandleOp", "ReadVariableOp") for node in frozen.nodes.values())
+    for batch in (1, 4):
+        arrays = saved_models.inputs(shapes, batch)
+        theirs = function(**{name: tf.constant(array) for name, array in arrays.items()})
+        fed = {each.name: arrays[each.alias] for each in frozen.inputs}
+        ours = run([each.name for each in frozen.outputs], fed)
+        assert len(ours) == len(theirs)
+        for end, value in zip(frozen.outputs, ours, strict=True):
+            np.testing.assert_allclose(value, theirs[end.alias].numpy(), rtol=1e-5, atol=1e-6)

@@ -38,13 +38,19 @@ from tfckpt_reader.graph.saved_keys import (
     Saved,
     keys_of_variables,
     kinds_of_saved,
+    saved_as_captured,
     saved_by,
     saved_by_functions,
     saved_of_variables,
     saved_through_call,
 )
 from tfckpt_reader.graph.variables import Read, Variable, from_definitions, from_objects
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH, SavedVariable, decode_saved_variables
+from tfckpt_reader.objects.object_graph import (
+    OBJECT_GRAPH,
+    SavedVariable,
+    captured_keys,
+    decode_saved_variables,
+)
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.text import quoted
@@ -53,10 +59,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
+    from typing_extensions import Unpack
 
     from tfckpt_reader.graph.freeze.frozen import FrozenGraph
+    from tfckpt_reader.graph.freeze.request import Options
     from tfckpt_reader.graph.infer.endpoints import Endpoint, Endpoints
-    from tfckpt_reader.tensor.dtypes import DataType
 
 _NODE, _LIBRARY = 1, 2
 _SERVE = frozenset({"serve"})
@@ -234,12 +241,17 @@ class MetaGraph(Graph):
     def _saved_of_variables(self) -> Mapping[str, Saved]:
         """Name of a variable's operation -> its value as this graph saves it."""
         own = self.saver.save_tensor_name if self.saver else ""
-        named = {v.name: Saved(v.key, "", "") for v in self._objects if v.key is not None}
-        return (
-            named
-            | saved_through_call(self, own, self.functions)
-            | saved_of_variables(self, self.saved)
-        )
+        with located(self.file), enough_memory(self.file):
+            objects = joined(self._stored.objects)
+            names = {v.name: Saved(v.key, "", "") for v in self._objects if v.key is not None}
+            # Of variables with one name, the graph renames all but the first.
+            named = names if len(names) == len(self._objects) else {}
+            return {
+                **named,
+                **saved_as_captured(self, captured_keys(objects)),
+                **saved_through_call(self, own, self.functions),
+                **saved_of_variables(self, saved_by(self, own)),
+            }
 
     def freeze(
         self,
@@ -247,40 +259,36 @@ class MetaGraph(Graph):
         inputs: Sequence[str] | None = None,
         *,
         values: Mapping[str, NDArray[Any]],
-        fold_defaults: bool = False,
-        average: bool = False,
-        cast: DataType | None = None,
+        signature: str | None = None,
+        **options: Unpack[Options],
     ) -> FrozenGraph:
         """Return the part of the graph that some outputs need, with its variables as constants.
 
         Args:
             outputs: Names of tensors. Default: those of the signature, else the likeliest one.
-            inputs: Tensors at which the graph begins anew, each with a placeholder. Default: the
-                placeholders that the outputs need, and the batches of the graph's own pipeline.
-            values: Key -> array: a checkpoint. It is read when the graph is written.
-            fold_defaults: Replace placeholders that have a default value by it.
-            average: Use the moving averages of variables where the values have them.
-            cast: Floating-point type to store weights in; the graph computes as before.
+            inputs: Tensors at which the graph begins anew, each with a placeholder. Default: those
+                of the signature that gives the outputs, else the placeholders that they need, and
+                the batches of the graph's own input pipeline.
+            values: Key -> array: a checkpoint. They are read when the graph is written.
+            signature: Key of the signature. Default: the one for serving, or the only one.
+            options: ``fold_defaults=True`` replaces placeholders by their default values,
+                ``average=True`` uses moving averages where `values` have them, and ``cast`` is a
+                floating-point type to store weights in; the graph computes as before.
 
         Raises:
-            TensorNotFoundError: the graph lacks an input or an output, or `values` a variable.
+            TensorNotFoundError: the graph lacks an input, an output or the signature, or `values`
+                a variable.
             CorruptCheckpointError: the graph is damaged, or a value does not fit its variable.
             UnsupportedError: a part of the graph works in a session of TensorFlow only.
         """
-        from tfckpt_reader.graph.freeze.frozen import Request, freeze
-        from tfckpt_reader.graph.freeze.variables import Weights
+        from tfckpt_reader.graph.freeze.frozen import Model, freeze
+        from tfckpt_reader.graph.freeze.request import request
 
-        wanted = list(outputs or ()) or self.default_outputs
-        request = Request(wanted, list(inputs or ()), fold_defaults)
-        weights = Weights(values, self._saved_of_variables, average, cast)
-        with located(self.file):
-            return freeze(self, self.functions, self._versions, weights, request)
-
-    @property
-    def default_outputs(self) -> list[str]:
-        """Names of the signature's outputs, or else of the likeliest output; [] without any."""
-        ends = self.outputs if any(each.alias for each in self.outputs) else self.outputs[:1]
-        return [each.name for each in ends if each.name]
+        with located(self.file), enough_memory(self.file):
+            part = request(self.signatures, self.outputs, outputs, inputs, signature)
+            weights = values, self._saved_of_variables
+            model = Model(self, self.definitions, self.functions, self._versions)
+            return freeze(model, weights, part, **options)
 
     def compare_keys(self, names: Iterable[str]) -> KeyDifference:
         """Compare the names in a checkpoint with the keys saved by the graph.

@@ -25,7 +25,7 @@ from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.names import name_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tfckpt_reader.graph.functions import Function
     from tfckpt_reader.graph.graph import Graph
@@ -36,6 +36,10 @@ _FIRST_TENSOR = {"SaveV2": 3, "SaveSlices": 3, "Save": 2}
 """Save op -> index of its first tensor input."""
 _PASSED_ON = {"Identity", "ReadVariableOp", "Cast", "RefIdentity", "Enter", "Switch"}
 """Ops between a variable and its save op; the variable is their first input."""
+
+
+CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+"""Ops that call the function in their attribute ``f``."""
 
 
 class Saved(NamedTuple):
@@ -161,6 +165,26 @@ def saved_through_call(
             variable = _variable_behind(graph, source, variables)
             if variable is not None:
                 found.setdefault(variable, each)
+    return found
+
+
+def saved_as_captured(
+    graph: Graph, captured: Mapping[str, Sequence[str | None]]
+) -> dict[str, Saved]:
+    """Return name of a variable's operation -> its value by the object that a function captures.
+
+    Args:
+        graph: The graph with the calls of those functions.
+        captured: Name of a function -> the keys of its last inputs, in order.
+    """
+    found: dict[str, Saved] = {}
+    for call in graph.of_types(CALLS) if captured else ():
+        called = call.attrs.get("f")
+        keys = captured.get(getattr(called, "name", ""), ())
+        for text, key in zip(reversed(call.inputs), reversed(keys), strict=False):
+            source = graph.find(split_name(text)[0])
+            if key is not None and source is not None and source.type in VARIABLE_OPS:
+                found.setdefault(source.name, Saved(key, "", text))
     return found
 
 

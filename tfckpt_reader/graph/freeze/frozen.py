@@ -11,13 +11,15 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from tfckpt_reader.encoding.wire_format import encode_field, encode_key
-from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError, enough_memory
+from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError
 from tfckpt_reader.graph.decode.operation import tensor_name
+from tfckpt_reader.graph.freeze.inline import inline_calls
 from tfckpt_reader.graph.freeze.inputs import begin_at, inputs_of
-from tfckpt_reader.graph.freeze.node import Node, draft_of
+from tfckpt_reader.graph.freeze.library import Library
+from tfckpt_reader.graph.freeze.node import draft_of
 from tfckpt_reader.graph.freeze.prune import check_loops, prune
 from tfckpt_reader.graph.freeze.refused import refuse_ops
 from tfckpt_reader.graph.freeze.simplify import simplify
@@ -27,11 +29,17 @@ from tfckpt_reader.storage.atomic import atomic_file
 from tfckpt_reader.text import count_of, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
+    from typing_extensions import Unpack
+
+    from tfckpt_reader.graph.decode.op_defs import OpDefinition
+    from tfckpt_reader.graph.freeze.node import Node
+    from tfckpt_reader.graph.freeze.request import Options, Request
     from tfckpt_reader.graph.freeze.weights import Values, Weight
     from tfckpt_reader.graph.functions import Function
     from tfckpt_reader.graph.graph import Graph
+    from tfckpt_reader.graph.saved_keys import Saved
 
 LARGEST = (1 << 31) - 1
 """Bytes of the largest protobuf message."""
@@ -126,69 +134,73 @@ class FrozenGraph:
         yield [self.versions]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to freeze."""
+class Model(NamedTuple):
+    """A graph with what its file holds beside it."""
 
-    outputs: Sequence[str]
-    """Names of tensors."""
-    inputs: Sequence[str] = ()
-    """Tensors at which the graph begins anew; none: its placeholders and its input pipeline."""
-    fold_defaults: bool = False
-    """Replace placeholders that have a default value by it."""
+    graph: Graph
+    definitions: Mapping[str, OpDefinition]
+    """Name of an op -> its definition."""
+    functions: Mapping[str, Function]
+    """Name -> function of the library."""
+    versions: bytes
+    """The fields of the GraphDef beside nodes and functions, as stored."""
 
 
 def freeze(
-    graph: Graph,
-    functions: Mapping[str, Function],
-    versions: bytes,
-    weights: Weights,
-    request: Request,
+    model: Model,
+    weights: tuple[Values, Mapping[str, Saved]],
+    part: Request,
+    **options: Unpack[Options],
 ) -> FrozenGraph:
     """Freeze a part of a graph.
 
     Args:
-        graph: The model's graph.
-        functions: Name -> function of its library.
-        versions: The other fields of its GraphDef, as stored.
-        weights: The values of its variables.
-        request: The part.
+        model: The graph, and its functions.
+        weights: Key -> array; and name of a variable's node -> its key and slice.
+        part: The part.
+        options: See `Options`.
 
     Raises:
         TensorNotFoundError: the graph lacks an input or an output, or the values a variable's.
         CorruptCheckpointError: the graph is damaged, or a value does not fit its variable.
         UnsupportedError: a part of the graph cannot do without TensorFlow's session.
     """
-    if not request.outputs:
+    if not part.outputs:
         raise TensorNotFoundError(
             "no output was named, and the graph has none that is likely",
-            file=graph.file,
             advice="Name one with --output (outputs=)",
         )
-    with enough_memory(graph.file):
-        outputs = [_existing(graph, name) for name in request.outputs]
-        cuts = [_existing(graph, name) for name in request.inputs]
-        draft = draft_of(graph, graph.needed(outputs, cuts))
-        draft, placed = begin_at(graph, draft, cuts, outputs)
-        changes = simplify(draft, fold_defaults=request.fold_defaults)
-        del functions
-        draft = prune(draft, outputs)
-        refuse_ops(draft)
-        constants = freeze_variables(draft, weights)
-        check_loops(draft, outputs)
-        changes += [f"{count_of(len(constants), 'variable')} became constants"] if constants else []
-        unused = [name for name in cuts if name not in placed.values()]
-        changes += [f"input {quoted(name)} is left out: no output needs it" for name in unused]
-        return FrozenGraph(
-            inputs_of(draft, placed),
-            tuple(_endpoint(graph, name) for name in outputs),
-            tuple(changes),
-            tuple(constants.values()),
-            draft,
-            versions,
-            b"",
-            weights.values,
-        )
+    graph = model.graph
+    outputs = [_existing(graph, name) for name in part.outputs]
+    cuts = [_existing(graph, name) for name in part.inputs]
+    draft, placed = begin_at(graph, draft_of(graph, graph.needed(outputs, cuts)), cuts, outputs)
+    calls = inline_calls(draft, outputs, model.functions, model.definitions)
+    draft = prune(draft, outputs) if calls else draft
+    changes = [f"{count_of(calls, 'call')} of functions replaced by their nodes"] if calls else []
+    changes += simplify(draft, fold_defaults=options.get("fold_defaults", False))
+    draft = prune(draft, outputs)
+    refuse_ops(draft.values())
+    values = Weights(*weights, options.get("average", False), options.get("cast"))
+    library = Library(model.functions)
+    constants = freeze_variables(draft, values, library)
+    called = library.called_by(draft.values())
+    for nodes in called.values():
+        refuse_ops(nodes)
+    check_loops(draft, outputs)
+    if constants:
+        changes.append(f"{count_of(len(constants), 'variable')} became constants")
+    unused = [name for name in cuts if name not in placed.values()]
+    changes += [f"input {quoted(name)} is left out: no output needs it" for name in unused]
+    return FrozenGraph(
+        tuple(inputs_of(draft, placed, part.aliases)),
+        tuple(_endpoint(graph, name, part) for name in outputs),
+        tuple(changes),
+        tuple(constants.values()),
+        draft,
+        model.versions,
+        library.encoded(called),
+        values.values,
+    )
 
 
 def _existing(graph: Graph, name: str) -> str:
@@ -197,15 +209,9 @@ def _existing(graph: Graph, name: str) -> str:
     Raises:
         TensorNotFoundError: it has none; suggests the nearest names.
     """
-    tensor = graph.tensor(name.removeprefix("^"))
-    if tensor.operation is not None and graph.output_count(tensor.operation) == 0:
-        raise TensorNotFoundError(
-            f"operation {quoted(tensor.operation.name)} ({tensor.operation.type}) has no output",
-            file=graph.file,
-        )
-    return tensor_name(tensor.name)
+    return tensor_name(graph.tensor(name).name)
 
 
-def _endpoint(graph: Graph, name: str) -> Endpoint:
+def _endpoint(graph: Graph, name: str, part: Request) -> Endpoint:
     tensor = graph.tensor(name)
-    return Endpoint(name, tensor.dtype, tensor.shape, "", "")
+    return Endpoint(name, tensor.dtype, tensor.shape, part.aliases.get(name, ""), part.reason)

@@ -21,7 +21,7 @@ from tfckpt_reader.tensor.proto_fields import data_type, shape_or_none
 from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tfckpt_reader.graph.graph import Graph
     from tfckpt_reader.tensor.proto_fields import PartialShape
@@ -54,26 +54,25 @@ def begin_at(
 
 def _cut(graph: Graph, draft: dict[str, Node], cuts: Iterable[str]) -> dict[str, str]:
     """Put placeholders in place of tensors; return name of a placeholder -> its tensor."""
-    replaced: dict[str, str] = {}
     placed: dict[str, str] = {}
-    for tensor in dict.fromkeys(cuts):
+    # A first output comes last: its placeholder takes the name of the node from all others.
+    for tensor in sorted(dict.fromkeys(cuts), key=lambda tensor: not split_name(tensor)[1]):
         node, index = split_name(tensor)
         if node not in draft:  # no output needs it
             continue
         if draft[node].op == "Placeholder":
-            placed[node] = tensor
+            placed[tensor] = node
             continue
         dtype, shape = _kind(graph, tensor)
         if not index:
             _set_aside(draft, node)
         name = unique(f"{node}_{index}" if index else node, draft)
+        placed[tensor] = name
+        if index:
+            redirect(draft, {tensor: f"{name}:0"})
         draft[name] = Node(name, "Placeholder", [])
         draft[name].change(dtype=dtype, shape=shape)
-        placed[name] = tensor
-        if name != node:
-            replaced[tensor] = f"{name}:0"
-    redirect(draft, replaced)
-    return placed
+    return {placed[tensor]: tensor for tensor in dict.fromkeys(cuts) if tensor in placed}
 
 
 def _set_aside(draft: dict[str, Node], name: str) -> None:
@@ -138,19 +137,21 @@ def _of_pipeline(
     return None if shape is None else (*batch, *shape)
 
 
-def inputs_of(draft: Mapping[str, Node], placed: Mapping[str, str]) -> tuple[Endpoint, ...]:
-    """Return the placeholders of a draft: those that were asked for first, in that order."""
+def inputs_of(
+    draft: Mapping[str, Node], placed: Mapping[str, str], aliases: Mapping[str, str]
+) -> Iterator[Endpoint]:
+    """Yield the placeholders of a draft: those that were asked for first, in that order."""
     names = dict.fromkeys([*placed, *(n for n, node in draft.items() if node.op in PLACEHOLDERS)])
-    return tuple(_input(draft[name], placed.get(name, "")) for name in names if name in draft)
+    for name in names:
+        if name in draft:
+            tensor = placed.get(name, f"{name}:0")
+            yield _input(draft[name], tensor, aliases.get(tensor, ""))
 
 
-def _input(node: Node, tensor: str) -> Endpoint:
-    reason = "a placeholder"
+def _input(node: Node, tensor: str, alias: str) -> Endpoint:
+    reason = "a placeholder" if tensor == f"{node.name}:0" else f"the graph was cut at {tensor}"
     if node.op == _WITH_DEFAULT:
         reason = "a placeholder with a default value"
-    elif tensor:
-        reason = f"the graph was cut at {tensor}"
     dtype = node.attr("dtype")
-    shape = shape_or_none(node.attr("shape"))
     known = dtype if isinstance(dtype, DataType) else None
-    return Endpoint(f"{node.name}:0", known, shape, "", reason)
+    return Endpoint(f"{node.name}:0", known, shape_or_none(node.attr("shape")), alias, reason)

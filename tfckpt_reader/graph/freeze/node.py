@@ -19,7 +19,7 @@ from tfckpt_reader.encoding.wire_format import (
     fields,
     split_fields,
 )
-from tfckpt_reader.graph.decode.operation import decode_attribute
+from tfckpt_reader.graph.decode.operation import FunctionCall, decode_attribute
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.names import key_of, name_text
@@ -55,7 +55,13 @@ class Node:
         """Change the op, the inputs or some attributes."""
         self.op = op or self.op
         self.inputs = self.inputs if inputs is None else inputs
-        self.changes.update((name, attr_value(value)) for name, value in attrs.items())
+        self.is_unchanged = False
+        for name, value in attrs.items():
+            self.set(name, value)
+
+    def set(self, name: str, value: Any) -> None:
+        """Change one attribute, to a value as for `attr_value`."""
+        self.changes[name] = attr_value(value)
         self.is_unchanged = False
 
     def become(self, op: str, inputs: list[str], **attrs: Any) -> None:
@@ -126,16 +132,29 @@ def constant(name: str, dtype: DataType, value: int) -> Node:
     return node
 
 
+def kept(node: Node, *names: str) -> dict[str, memoryview]:
+    """Return some attributes of a node as they are, to change it with."""
+    stored = node.attributes()
+    return {name: memoryview(stored[name]) for name in names if name in stored}
+
+
+def is_function(value: bytes) -> bool:
+    """Return whether an AttrValue is a function, or a list that may be one of functions."""
+    return value[:1] in (b"\x52", b"\x0a")
+
+
 def attribute(name: str, value: bytes) -> bytes:
     """Return an attribute of a node, as its field."""
     return encode_field(_ATTR, encode_field(_KEY, key_of(name)) + encode_field(_VALUE, value))
 
 
 def attr_value(value: Any) -> bytes:
-    """Return an AttrValue message: of bytes, bool, int, float, DataType, shape, or list of dtypes.
+    """Return an AttrValue message.
 
-    A shape is a tuple with None for unknown sizes; None is the shape of an unknown rank. A
-    memoryview is an AttrValue already.
+    Args:
+        value: bytes, str, bool, int, float, DataType, FunctionCall, a shape, or a list of dtypes,
+            functions or shapes. A shape is a tuple with None for unknown sizes, or None for an
+            unknown rank. A memoryview is an AttrValue already.
     """
     encoders = (encode for kind, encode in _ENCODERS if isinstance(value, kind))
     return next(encoders)(value)
@@ -149,6 +168,15 @@ def shape_message(shape: PartialShape) -> bytes:
     return b"".join(encode_field(2, encode_number(1, size)) for size in sizes)
 
 
+def _element(value: Any) -> bytes:
+    """Return a dtype, a function or a shape as an element of a list."""
+    if isinstance(value, DataType):
+        return encode_number(6, value)
+    if isinstance(value, FunctionCall):
+        return encode_field(9, encode_field(1, key_of(value.name)))
+    return encode_field(7, shape_message(value))
+
+
 _ENCODERS: tuple[tuple[Any, Callable[[Any], bytes]], ...] = (
     (memoryview, bytes),
     (bool, lambda value: encode_number(5, value)),
@@ -157,7 +185,8 @@ _ENCODERS: tuple[tuple[Any, Callable[[Any], bytes]], ...] = (
     (float, lambda value: b"\x25" + struct.pack("<f", value)),
     (bytes, lambda value: encode_field(2, value)),
     (str, lambda value: encode_field(2, key_of(value))),
-    (list, lambda value: encode_field(1, b"".join(encode_number(6, each) for each in value))),
+    (FunctionCall, lambda value: encode_field(10, encode_field(1, key_of(value.name)))),
+    (list, lambda value: encode_field(1, b"".join(map(_element, value)))),
     (object, lambda value: encode_field(7, shape_message(value))),
 )
 """Type -> AttrValue of its values; the first that fits counts."""

@@ -13,7 +13,7 @@ from tfckpt_reader.graph.infer.op_roles import role_of
 from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from tfckpt_reader.graph.freeze.node import Node
 
@@ -31,17 +31,19 @@ _ROLES = {
     "feeding": "fills a queue",
     "summaries": "writes summaries",
 }
+_ANSWERED = frozenset({"VarIsInitializedOp", "IsVariableInitialized"})
+"""Ops about variables that a frozen graph can answer."""
 _ADVICE = "Cut behind it with --input (inputs=), or choose outputs that do not need it"
 
 
-def refuse_ops(draft: Mapping[str, Node]) -> None:
-    """Refuse a draft with a node that a frozen graph cannot hold.
+def refuse_ops(nodes: Iterable[Node]) -> None:
+    """Refuse nodes that a frozen graph cannot hold.
 
     Raises:
         UnsupportedError: names the node and the reason.
     """
     known: dict[str, str] = {}
-    for node in draft.values():
+    for node in nodes:
         if node.op not in known:
             known[node.op] = _reason(node.op)
         if known[node.op]:
@@ -52,7 +54,7 @@ def refuse_ops(draft: Mapping[str, Node]) -> None:
 
 def _reason(op: str) -> str:
     role = role_of(op)
-    if role in _ROLES:
+    if role in _ROLES and op not in _ANSWERED:
         return _ROLES[role]
     matches = (why for pattern, why in _REASONS if re.fullmatch(pattern, op[:100]))
     return next(matches, "")

@@ -10,14 +10,15 @@ takes the value.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError
 from tfckpt_reader.graph.decode.operation import UNKNOWN_RANK_OPS, VARIABLE_OPS
-from tfckpt_reader.graph.freeze.node import Node, constant
+from tfckpt_reader.graph.freeze.library import CALLERS, Value
+from tfckpt_reader.graph.freeze.node import Node, constant, kept
 from tfckpt_reader.graph.freeze.prune import origin, unique
+from tfckpt_reader.graph.freeze.readers import PASS_ON, READERS, passed
 from tfckpt_reader.graph.freeze.weights import Declared, Weight, weight_of
 from tfckpt_reader.graph.saved_keys import Saved
 from tfckpt_reader.tensor.dtypes import DataType
@@ -26,11 +27,10 @@ from tfckpt_reader.text import quoted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tfckpt_reader.graph.freeze.library import Library
     from tfckpt_reader.graph.freeze.weights import Values
 
 HANDLE = "VarHandleOp"
-_HANDS_ON = frozenset({"Identity", "Switch", "Merge", "Enter", "Exit", "NextIteration"})
-"""Ops that pass a handle on; its dtype is in their attribute ``T``."""
 _AVERAGE = "/ExponentialMovingAverage"
 """Ending of the key of a moving average."""
 Draft: TypeAlias = "dict[str, Node]"
@@ -78,26 +78,30 @@ class Weights:
             raise
 
 
-def freeze_variables(draft: Draft, weights: Weights) -> dict[str, Weight]:
+def freeze_variables(draft: Draft, weights: Weights, library: Library) -> dict[str, Weight]:
     """Turn variables into constants, in place; return name -> the constants to write.
+
+    Args:
+        draft: The nodes.
+        weights: The values.
+        library: The functions that nodes call with variables; copies are added to it.
 
     Raises:
         CheckpointError: a value is missing, or does not fit its variable.
         UnsupportedError: an op uses a variable in a way that a constant cannot stand for.
     """
-    frozen: dict[str, Weight] = {}
+    found = {node.name: weights.of(node) for node in draft.values() if node.op in VARIABLE_OPS}
     handles = _handles(draft)
     for node in list(draft.values()):
-        if node.op in VARIABLE_OPS:
-            continue
-        for position, text in enumerate(node.data_inputs):
-            source = origin(text)
-            if source in handles or draft[source].op in VARIABLE_OPS:
-                variable = draft[handles.get(source, source)]
-                _read(node, position, variable, draft, is_handle=source in handles)
-    for node in list(draft.values()):
-        if node.op in VARIABLE_OPS:
-            _freeze(node, weights.of(node), draft, frozen)
+        sources = enumerate(map(origin, node.data_inputs))
+        given = {n: found[handles[source]] for n, source in sources if source in handles}
+        if node.op == "IsVariableInitialized":
+            node.become("Const", [], **_true(node))
+        elif given and node.name not in found:
+            _take(node, given, draft, library)
+    frozen: dict[str, Weight] = {}
+    for name, weight in found.items():
+        _freeze(draft[name], weight, draft, frozen)
     return frozen
 
 
@@ -106,7 +110,7 @@ def _handles(draft: Draft) -> dict[str, str]:
     handles = {node.name: node.name for node in draft.values() if node.op == HANDLE}
     users: dict[str, list[str]] = {}
     for node in draft.values() if handles else ():
-        if node.op in _HANDS_ON and node.attr("T") == DataType.RESOURCE:
+        if node.op in PASS_ON and node.attr("T") == DataType.RESOURCE:
             for text in node.data_inputs:
                 users.setdefault(origin(text), []).append(node.name)
     waiting = list(handles)
@@ -119,67 +123,28 @@ def _handles(draft: Draft) -> dict[str, str]:
     return handles
 
 
-def _read(node: Node, position: int, variable: Node, draft: Draft, *, is_handle: bool) -> None:
-    """Change a node so that it takes the value of a variable where it took the variable."""
-    dtype = variable.attr("dtype")
-    if node.op in ("VarIsInitializedOp", "IsVariableInitialized"):
-        node.become("Const", [], **_raw(constant(node.name, DataType.BOOL, 1)))
-    elif is_handle and node.op in _HANDS_ON:
-        others = [name for name in node.attributes() if name not in ("T", "_output_shapes")]
-        node.become(node.op, node.inputs, T=dtype, **_kept(node, *others))
-    elif is_handle and position == 0 and node.op in _READERS:
-        _READERS[node.op](node, dtype, draft)
-    elif is_handle:
+def _take(node: Node, given: Mapping[int, Weight], draft: Draft, library: Library) -> None:
+    """Change a node so that it takes the values of variables where it took handles."""
+    first = given.get(0)
+    if node.op == "VarIsInitializedOp":
+        node.become("Const", [], **_true(node))
+    elif node.op in PASS_ON and first:
+        node.become(node.op, node.inputs, T=first.dtype, **kept(node, *passed(node)))
+    elif node.op in READERS and first and len(given) == 1:
+        READERS[node.op](node, first.dtype, draft, "")
+    elif node.op in CALLERS:
+        library.pass_values(node, {n: Value(w.dtype, w.shape) for n, w in given.items()})
+    else:
+        names = ", ".join(quoted(weight.name) for weight in given.values())
         raise UnsupportedError(
-            f"node {quoted(node.name)} ({node.op}) uses the variable {quoted(variable.name)} "
-            "itself, not its value",
+            f"node {quoted(node.name)} ({node.op}) uses the variable {names} itself, not its value",
             advice="Choose inputs behind it, or outputs before it",
         )
 
 
-def _raw(node: Node) -> dict[str, memoryview]:
-    return {name: memoryview(value) for name, value in node.changes.items()}
-
-
-def _value(node: Node, dtype: DataType, draft: Draft) -> None:
-    del draft
-    node.become("Identity", node.data_inputs, T=dtype, **_kept(node, "_output_shapes"))
-
-
-def _kept(node: Node, *names: str) -> dict[str, Any]:
-    """Return some stored attributes of a node, as they are."""
-    stored = node.attributes()
-    return {name: memoryview(stored[name]) for name in names if name in stored}
-
-
-def _gather(node: Node, dtype: DataType, draft: Draft) -> None:
-    axis = constant(unique(f"{node.name}/axis", draft), DataType.INT32, 0)
-    draft[axis.name] = axis
-    kept = _kept(node, "Tindices", "batch_dims", "_output_shapes")
-    batch = node.attr("batch_dims")
-    if batch:
-        axis.changes = constant(axis.name, DataType.INT32, batch).changes
-    inputs = [*node.data_inputs, axis.name]
-    node.become("GatherV2", inputs, Tparams=dtype, Taxis=DataType.INT32, **kept)
-
-
-def _gather_nd(node: Node, dtype: DataType, draft: Draft) -> None:
-    del draft
-    node.become("GatherNd", node.data_inputs, Tparams=dtype, **_kept(node, "Tindices"))
-
-
-def _shape(node: Node, dtype: DataType, draft: Draft) -> None:
-    del draft
-    node.become("Shape", node.data_inputs, T=dtype, **_kept(node, "out_type"))
-
-
-_READERS: dict[str, Callable[[Node, DataType, Draft], None]] = {
-    "ReadVariableOp": _value,
-    "ResourceGather": _gather,
-    "ResourceGatherNd": _gather_nd,
-    "VariableShape": _shape,
-}
-"""Op that takes a handle -> the change to one that takes the value."""
+def _true(node: Node) -> dict[str, memoryview]:
+    attrs = constant(node.name, DataType.BOOL, 1).changes
+    return {name: memoryview(value) for name, value in attrs.items()}
 
 
 def _freeze(node: Node, weight: Weight, draft: Draft, frozen: dict[str, Weight]) -> None:

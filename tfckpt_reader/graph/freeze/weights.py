@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 _TENSOR = 8
 _DTYPE, _SHAPE, _CONTENT, _STRINGS = 1, 2, 4, 8
-_ROOM = 1 << 10
-"""Bytes of a constant beside its name and its value, at most."""
 
 
 class Declared(NamedTuple):
@@ -60,8 +58,8 @@ class Weight:
 
     @property
     def nbytes(self) -> int:
-        """Upper limit of its bytes in a graph; strings are not counted."""
-        return prod(self.shape) * self.stored_as.itemsize + 2 * len(key_of(self.name)) + _ROOM
+        """Bytes of its value; 0 for strings."""
+        return prod(self.shape) * self.stored_as.itemsize
 
     def encoded(self, value: NDArray[Any]) -> list[bytes | memoryview]:
         """Return the bytes of the node, in parts: those of the value are not copied."""
