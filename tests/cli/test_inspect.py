@@ -67,3 +67,10 @@ def test_wrong_pattern(run: Run) -> None:
     done = run("inspect", PREFIX, "--count_exclude_pattern", "(")
     assert done.code == 2
     assert "no regular expression" in one_line(done.err)
+
+
+def test_a_path_behind_an_option_that_takes_it_for_its_value(run: Run) -> None:
+    done = run("inspect", "--all_tensors", PREFIX)
+    assert done.code == 2
+    assert "give PATH before the options" in done.err
+    assert run("inspect", "--all_tensors", "--tensor_name", "v3", PREFIX).code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.cli import output
@@ -33,6 +34,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ArgumentTypeError(f"{text!r} is neither true nor false; give PATH before the options")
     return text.lower() == "true"
 
 
