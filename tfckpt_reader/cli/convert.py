@@ -14,7 +14,7 @@ from tfckpt_reader.export.elements import CAST_TYPES
 from tfckpt_reader.export.formats import FORMATS
 from tfckpt_reader.export.plan import Options
 from tfckpt_reader.export.rename import read_list
-from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.export.sources import locate_source
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def run(arguments: Namespace) -> int:
     """Convert a checkpoint: 0 if every selected tensor was written, 1 if some were skipped."""
     chosen = {field.name: getattr(arguments, field.name) for field in fields(Options)}
     with output.ProgressBar("convert") as progress:
-        location = locate(arguments.path, latest=arguments.latest)
+        location = locate_source(arguments.path, latest=arguments.latest)
         chosen["names"] = read_list(arguments.names) if arguments.names else None
         chosen["partitions"] = dict(map(_partition, arguments.partitions))
         done = convert_with(location, arguments.out, Options(**chosen), progress)

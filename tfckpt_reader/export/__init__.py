@@ -10,12 +10,11 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.checkpoint import open_location
 from tfckpt_reader.export.destination import Destination
 from tfckpt_reader.export.guard import public_name, require_outside
 from tfckpt_reader.export.plan import Options, Plan, make_plan
+from tfckpt_reader.export.sources import locate_source, open_source
 from tfckpt_reader.export.transfer import Job
-from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.paths.unchanged import Unchanged, read_unchanged
 from tfckpt_reader.progress import counter, no_progress
 from tfckpt_reader.text import count_of
@@ -93,7 +92,8 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
     slab of a V1 tensor, is in memory at a time.
 
     Args:
-        src: The checkpoint, as for `open`.
+        src: The checkpoint, as for `open`; or an .npz or a .safetensors file, the index of several,
+            or a folder of .npy files.
         dst: The file to write, or, ending in a slash, the folder; the prefix of a checkpoint. Its
             suffix selects the format: .npz, .safetensors, .ckpt.
         include: Globs, or regular expressions behind ``re:``, over whole names; only matching
@@ -154,12 +154,12 @@ def convert_with(
     """Convert a checkpoint as `convert` does, with the options in one record."""
     destination = Destination.of(os.fspath(dst), options)
     destination.require_writable(force=options.force or options.dry_run)
-    location = locate(src)
+    location = locate_source(src)
     require_outside(location, destination.own_file)
     provenance = {"tool": f"tfckpt_reader {__version__}", "source": public_name(location)}
 
     def attempt(before: Unchanged) -> Conversion:
-        with open_location(location, mmap=False) as ckpt:
+        with open_source(location) as ckpt:
             plan = make_plan(ckpt, destination, options, provenance)
             if not options.dry_run:
                 on_read = counter(progress, sum(array.spec.nbytes or 0 for array in plan.arrays))
