@@ -152,7 +152,13 @@ def convert_with(
     progress: Progress = no_progress,
 ) -> Conversion:
     """Convert a checkpoint as `convert` does, with the options in one record."""
-    destination = Destination.of(os.fspath(dst), options)
+    destination = Destination.of(
+        os.fspath(dst),
+        options.format,
+        compress=options.compress,
+        shards=options.shards,
+        partitions=options.partitions,
+    )
     destination.require_writable(force=options.force or options.dry_run)
     location = locate_source(src)
     require_outside(location, destination.own_file)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tfckpt_reader.export.formats import FORMATS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from tfckpt_reader.export.formats.base import Format
-    from tfckpt_reader.export.plan import Options
+    from tfckpt_reader.tensor.partitions import Partition
 
 _SLASHES = tuple(filter(None, (os.sep, os.altsep)))
 
@@ -27,20 +28,28 @@ class Destination(NamedTuple):
     format: Format
 
     @classmethod
-    def of(cls, path: str, options: Options) -> Destination:
-        """Return the destination at a path; its suffix selects the format unless an option does.
+    def of(
+        cls,
+        path: str,
+        name: str | None,
+        *,
+        compress: bool,
+        shards: int = 1,
+        partitions: Mapping[str, Partition] | None = None,
+    ) -> Destination:
+        """Return the destination at a path; its suffix selects the format unless `name` does.
 
         Raises:
             ValueError: the format is unknown, cannot be compressed, or has no such settings.
         """
-        name = options.format or _format_name(path)
+        name = name or _format_name(path)
         if name not in FORMATS:
             raise ValueError(f"there is no format {name!r}, only {', '.join(FORMATS)}")
-        if options.compress and not FORMATS[name].can_compress:
+        if compress and not FORMATS[name].can_compress:
             compressible = " or ".join(f".{key}" for key in FORMATS if FORMATS[key].can_compress)
             raise ValueError(f"{path}: only an {compressible} can be compressed")
         stripped = path.rstrip("".join(_SLASHES)) if FORMATS[name].is_folder else path
-        file_format = FORMATS[name].configured(options.shards, options.partitions)
+        file_format = FORMATS[name].configured(shards, partitions or {})
         return cls(stripped or path, file_format)
 
     @property

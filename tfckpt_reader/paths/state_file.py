@@ -15,6 +15,7 @@ from typing import Any
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError
 from tfckpt_reader.paths.layout import OWN_FILE, Location, checkpoint_at
 from tfckpt_reader.protobuf import parse_text
+from tfckpt_reader.storage.atomic import atomic_file
 from tfckpt_reader.storage.filesystem import absolute_path, is_file, is_folder
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import HEAD_SIZE, describe, is_state_file
@@ -72,6 +73,32 @@ def read_state(path: str) -> State:
         state.last_preserved_timestamp,
         fault,
     )
+
+
+def write_state(path: str, state: State) -> None:
+    """Write a `checkpoint` file, in the very text that TensorFlow writes.
+
+    Raises:
+        OSError: it cannot be written. An old one stays.
+    """
+    lines = [f"model_checkpoint_path: {_quoted(state.newest)}"]
+    lines += [f"all_model_checkpoint_paths: {_quoted(written)}" for written in state.kept]
+    lines += [f"all_model_checkpoint_timestamps: {time}" for time in state.timestamps]
+    if state.last_preserved:
+        lines.append(f"last_preserved_timestamp: {state.last_preserved}")
+    with atomic_file(path) as file:
+        file.write("".join(f"{line}\n" for line in lines).encode("utf-8"))
+
+
+def _quoted(path: str) -> str:
+    from google.protobuf import text_encoding
+
+    escape: Any = text_encoding.CEscape  # its types know bytes only
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return f'"{escape(os.fsencode(path), as_utf8=False)}"'
+    return f'"{escape(path, as_utf8=True)}"'
 
 
 def _parse(text: bytes) -> tuple[Any, str]:
