@@ -5,7 +5,7 @@ Reads no numbers and writes nothing. All refusals are collected and reported at 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError
 from tfckpt_reader.export.elements import CAST_TYPES, Cast, is_floating
 from tfckpt_reader.export.rename import collisions, renamed
-from tfckpt_reader.export.transfer import OutputArray
+from tfckpt_reader.export.transfer import Source
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.names import select
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tfckpt_reader.checkpoint import Checkpoint
     from tfckpt_reader.export.destination import Destination
     from tfckpt_reader.export.formats.base import Format
+    from tfckpt_reader.export.transfer import OutputArray
+    from tfckpt_reader.tensor.partitions import Partition
     from tfckpt_reader.tensor.spec import TensorSpec
 
 
@@ -47,6 +49,8 @@ class Options:
     raw: bool = False
     format: str | None = None
     compress: bool = False
+    shards: int = 1
+    partitions: Mapping[str, Partition] = field(default_factory=dict)
     force: bool = False
     skip_unsupported: bool = False
     dry_run: bool = False
@@ -81,7 +85,7 @@ def make_plan(
         ValueError: an option is invalid.
     """
     path, to = destination
-    selected, notes = _selected(ckpt, options)
+    selected, notes = _selected(ckpt, options, everything=to.is_checkpoint)
     listed = options.names or {}
     notes += [
         f"there is no tensor {quoted(name)} to rename" for name in listed if name not in ckpt.specs
@@ -98,7 +102,8 @@ def make_plan(
     casts = _casts(specs, options.cast)
     arrays: list[OutputArray] = []
     for name, spec in specs.items():
-        arrays += _arrays(ckpt, spec, names[name], to, casts.get(name), raw=options.raw)
+        source = Source(spec, ckpt.reader, partial(ckpt.read, name))
+        arrays += to.arrays(source, names[name], casts.get(name), raw=options.raw)
     reason = to.refusal_of_all(arrays, provenance)
     if reason:
         raise UnsupportedError(reason, file=path, advice="Leave some out with --exclude")
@@ -106,13 +111,22 @@ def make_plan(
     return Plan(tuple(specs), arrays, skipped, notes, casts)
 
 
-def _selected(ckpt: Checkpoint, options: Options) -> tuple[dict[str, TensorSpec], list[str]]:
+def _selected(
+    ckpt: Checkpoint, options: Options, *, everything: bool
+) -> tuple[dict[str, TensorSpec], list[str]]:
+    """Return the tensors to write, and notes.
+
+    Args:
+        ckpt: The checkpoint.
+        options: Its patterns.
+        everything: Do not leave out what other programs have no use for.
+    """
     names = select(ckpt.specs, options.include, options.exclude)
     notes = []
-    if OBJECT_GRAPH in names and OBJECT_GRAPH not in options.include:
+    if OBJECT_GRAPH in names and OBJECT_GRAPH not in options.include and not everything:
         names.remove(OBJECT_GRAPH)
         notes.append(f"1 tensor left out: {OBJECT_GRAPH}, which holds no weights")
-    states = [name for name in names if _is_iterator_state(ckpt.specs[name])]
+    states = [name for name in names if _is_iterator_state(ckpt.specs[name]) and not everything]
     states = [name for name in states if name not in options.include]
     if states:
         names = [name for name in names if name not in set(states)]
@@ -120,7 +134,7 @@ def _selected(ckpt: Checkpoint, options: Options) -> tuple[dict[str, TensorSpec]
         notes.append(
             f"{counted} left out: state of tf.data iterators: {shortened(', '.join(states))}"
         )
-    patterns = (*options.include, *options.exclude)
+    patterns = (*options.include, *options.exclude, *options.partitions)
     unmatched = [pattern for pattern in patterns if not select(ckpt.specs, [pattern])]
     notes += [f"no tensor matches {pattern!r}" for pattern in unmatched]
     if not names:
@@ -170,21 +184,11 @@ def _casts(specs: Mapping[str, TensorSpec], cast: str | None) -> dict[str, Cast]
     }
 
 
-def _arrays(
-    ckpt: Checkpoint, spec: TensorSpec, name: str, to: Format, cast: Cast | None, *, raw: bool
-) -> tuple[OutputArray, ...]:
-    encoding = to.encoding(spec.dtype if cast is None else cast.target, raw=raw)
-    if encoding is None:
-        return to.string_arrays(name, spec, partial(ckpt.read, spec.name, check=True))
-    dtype, encode = encoding.after(cast)
-    return (OutputArray(name, to.type_names[dtype], spec.shape, dtype.itemsize, spec, encode),)
-
-
 def _split_strings(arrays: Sequence[OutputArray]) -> list[str]:
     """Return a note for each tensor of strings in two arrays."""
     return [
         f"{one.spec.name}: strings of shape {list(one.spec.shape)}, "
         f"stored as {one.name} and {other.name}"
         for one, other in pairwise(arrays)
-        if one.spec is other.spec
+        if one.spec is other.spec and one.name != other.name
     ]

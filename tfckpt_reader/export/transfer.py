@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.encoding.checksum import CASTAGNOLI, IEEE, PartialChecksums, crc32c
 from tfckpt_reader.errors import CorruptCheckpointError
@@ -17,6 +17,8 @@ from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from tfckpt_reader.export.elements import Encode
     from tfckpt_reader.formats.reader import OnRead, Reader
@@ -28,6 +30,20 @@ if TYPE_CHECKING:
 
 _CHECKSUMS = {IEEE: zlib.crc32, CASTAGNOLI: crc32c}
 """Polynomial -> checksum function."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A tensor to write."""
+
+    spec: TensorSpec
+    reader: Reader
+    read_rows: Callable[..., NDArray[Any]]
+    """`Checkpoint.read` without the name."""
+
+    def read(self) -> NDArray[Any]:
+        """Return all elements, checked."""
+        return self.read_rows(check=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +62,13 @@ class OutputArray:
     encode: Encode | None = None
     chunks: Callable[[], Iterator[bytes | memoryview]] | None = None
     """Yields the bytes of an array of strings; None for numbers."""
+    size: int | None = None
+    """Bytes of elements that differ in length."""
 
     @property
     def nbytes(self) -> int:
         """Bytes of its elements in the destination, known before they are written."""
-        return prod(self.shape) * self.itemsize
+        return prod(self.shape) * self.itemsize if self.size is None else self.size
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from tfckpt_reader.encoding.checksum import PartialChecksums, crc32c
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.formats.v2.replace import atomic_bundle
 from tfckpt_reader.formats.v2.writer import BundleWriter
-from tfckpt_reader.saving.partitions import slices_of
 from tfckpt_reader.storage.workers import WORTH_THREADS, each
 from tfckpt_reader.tensor.encode import encode
 from tfckpt_reader.tensor.names import key_of
+from tfckpt_reader.tensor.partitions import slices_of
 from tfckpt_reader.tensor.slices import box_of
 from tfckpt_reader.tensor.spec import Segment, TensorSlice, TensorSpec, Unplaced
 from tfckpt_reader.text import quoted
@@ -27,9 +27,9 @@ from tfckpt_reader.text import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tfckpt_reader.saving.partitions import Extents, Partition
     from tfckpt_reader.tensor.dtypes import DataType
     from tfckpt_reader.tensor.encode import Encoded
+    from tfckpt_reader.tensor.partitions import Extents, Partition
 
     Tensors = Mapping[str, Any] | Iterable[tuple[str, Any]]
 
