@@ -64,7 +64,7 @@ class TfBundle(Format):
 
     suffix: ClassVar = ".ckpt"
     is_checkpoint: ClassVar = True
-    type_names: ClassVar = {dtype: str(dtype) for dtype in DataType if dtype.numpy_name}
+    type_names: ClassVar = {dtype: str(dtype) for dtype in DataType if dtype.itemsize}
 
     def configured(self, shards: int, partitions: Mapping[str, Partition]) -> Format:
         """Return the format with a number of shards, and partitions.
@@ -78,7 +78,7 @@ class TfBundle(Format):
 
     def tensor_refusal(self, spec: TensorSpec) -> str | None:
         """Return the reason against a dtype that is never stored, or slices that cannot be."""
-        if spec.dtype not in self.type_names:
+        if not spec.dtype.numpy_name:
             return f"{spec.dtype} tensors cannot be stored"
         try:
             self._wanted(spec)
