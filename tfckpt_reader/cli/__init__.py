@@ -34,6 +34,9 @@ COMMANDS = {
     "show": "Describe one tensor and its values.",
     "verify": "Check every block, entry and tensor.",
     "convert": "Write the tensors to an .npz or .safetensors file, or to .npy files.",
+    "average": "Write the average of checkpoints of one run.",
+    "merge": "Write several checkpoints, or the parts of a save, as one.",
+    "set": "Write a checkpoint with other values for some tensors.",
     "meta": "Describe the graph in a .meta file, a SavedModel or a frozen graph.",
     "graph": "Draw a graph for TensorBoard or Graphviz.",
 }
