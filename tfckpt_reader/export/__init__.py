@@ -15,14 +15,17 @@ from tfckpt_reader.export.guard import public_name, require_outside
 from tfckpt_reader.export.plan import Options, Plan, make_plan
 from tfckpt_reader.export.sources import locate_source, open_source
 from tfckpt_reader.export.transfer import Job
+from tfckpt_reader.paths.layout import tensor_files
 from tfckpt_reader.paths.unchanged import Unchanged, read_unchanged
 from tfckpt_reader.progress import counter, no_progress
 from tfckpt_reader.text import count_of
 from tfckpt_reader.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
+    from tfckpt_reader.checkpoint import Checkpoint
     from tfckpt_reader.paths.layout import Location
     from tfckpt_reader.progress import Progress
     from tfckpt_reader.tensor.partitions import Partition
@@ -152,6 +155,13 @@ def convert_with(
     progress: Progress = no_progress,
 ) -> Conversion:
     """Convert a checkpoint as `convert` does, with the options in one record."""
+    destination = destination_for(dst, options)
+    location = locate_source(src)
+    return convert_opened([location], lambda: open_source(location), destination, options, progress)
+
+
+def destination_for(dst: str | os.PathLike[str], options: Options) -> Destination:
+    """Return the destination of a conversion, which may be written; raise as `convert` does."""
     destination = Destination.of(
         os.fspath(dst),
         options.format,
@@ -160,12 +170,32 @@ def convert_with(
         partitions=options.partitions,
     )
     destination.require_writable(force=options.force or options.dry_run)
-    location = locate_source(src)
-    require_outside(location, destination.own_file)
-    provenance = {"tool": f"tfckpt_reader {__version__}", "source": public_name(location)}
+    return destination
+
+
+def convert_opened(
+    locations: Sequence[Location],
+    opened: Callable[[], AbstractContextManager[Checkpoint]],
+    destination: Destination,
+    options: Options,
+    progress: Progress,
+) -> Conversion:
+    """Convert what was located; raise as `convert` does.
+
+    Args:
+        locations: The files to be read; the first is named as the source.
+        opened: Opens them as one checkpoint.
+        destination: From `destination_for`.
+        options: As for `convert`.
+        progress: Called with the bytes read and their total.
+    """
+    for location in locations:
+        require_outside(location, destination.own_file)
+    first, *others = locations
+    provenance = {"tool": f"tfckpt_reader {__version__}", "source": public_name(first)}
 
     def attempt(before: Unchanged) -> Conversion:
-        with open_source(location) as ckpt:
+        with opened() as ckpt:
             plan = make_plan(ckpt, destination, options, provenance)
             if not options.dry_run:
                 on_read = counter(progress, sum(array.spec.nbytes or 0 for array in plan.arrays))
@@ -175,7 +205,7 @@ def convert_with(
                     before.require()
             return _conversion(destination.path, plan, ckpt.notes)
 
-    return read_unchanged(location, attempt)
+    return read_unchanged(first, attempt, [file for each in others for file in tensor_files(each)])
 
 
 def _conversion(path: str, plan: Plan, notes: Sequence[str]) -> Conversion:

@@ -8,26 +8,29 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError
+from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError, located
 from tfckpt_reader.export.elements import CAST_TYPES, Cast, is_floating
 from tfckpt_reader.export.rename import collisions, renamed
 from tfckpt_reader.export.transfer import Source
+from tfckpt_reader.objects.edit import ATTRIBUTES, edited_graph
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.names import select
+from tfckpt_reader.tensor.spec import TensorSpec, Unplaced
 from tfckpt_reader.text import count_of, quoted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from tfckpt_reader.checkpoint import Checkpoint
     from tfckpt_reader.export.destination import Destination
     from tfckpt_reader.export.formats.base import Format
     from tfckpt_reader.export.transfer import OutputArray
     from tfckpt_reader.tensor.partitions import Partition
-    from tfckpt_reader.tensor.spec import TensorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,9 @@ def make_plan(
         f"there is no tensor {quoted(name)} to rename" for name in listed if name not in ckpt.specs
     ]
     names, without_effect = renamed(selected, options.strip_prefix, options.rename, listed)
+    if to.is_checkpoint and OBJECT_GRAPH in selected:
+        names[OBJECT_GRAPH] = OBJECT_GRAPH
+        notes += _leave_graph(selected, names)
     skipped = _refusals(selected, names, to, ())
     held = {name: spec for name, spec in selected.items() if name not in skipped}
     skipped |= _refusals(held, names, to, {to.collision_key(names[name]) for name in held})
@@ -103,6 +109,8 @@ def make_plan(
     arrays: list[OutputArray] = []
     for name, spec in specs.items():
         source = Source(spec, ckpt.reader, partial(ckpt.read, name))
+        if name == OBJECT_GRAPH and to.is_checkpoint:
+            source = _graph_source(source, ckpt.specs, {each: names[each] for each in specs})
         arrays += to.arrays(source, names[name], casts.get(name), raw=options.raw)
     reason = to.refusal_of_all(arrays, provenance)
     if reason:
@@ -123,6 +131,8 @@ def _selected(
     """
     names = select(ckpt.specs, options.include, options.exclude)
     notes = []
+    if everything and OBJECT_GRAPH in ckpt.specs and OBJECT_GRAPH not in names:
+        names += select([OBJECT_GRAPH], (), options.exclude)
     if OBJECT_GRAPH in names and OBJECT_GRAPH not in options.include and not everything:
         names.remove(OBJECT_GRAPH)
         notes.append(f"1 tensor left out: {OBJECT_GRAPH}, which holds no weights")
@@ -137,7 +147,7 @@ def _selected(
     patterns = (*options.include, *options.exclude, *options.partitions)
     unmatched = [pattern for pattern in patterns if not select(ckpt.specs, [pattern])]
     notes += [f"no tensor matches {pattern!r}" for pattern in unmatched]
-    if not names:
+    if not names or names == [OBJECT_GRAPH] != list(ckpt.specs):
         raise TensorNotFoundError(
             f"of {count_of(len(ckpt.specs), 'tensor')} none is left to write",
             file=ckpt.reader.path,
@@ -182,6 +192,38 @@ def _casts(specs: Mapping[str, TensorSpec], cast: str | None) -> dict[str, Cast]
         for name, spec in specs.items()
         if spec.dtype is not target and is_floating(spec.dtype)
     }
+
+
+def _leave_graph(selected: dict[str, TensorSpec], names: Mapping[str, str]) -> list[str]:
+    """Leave out an object graph of which no tensor has a key of an object any more; return notes.
+
+    TensorFlow restores objects only from keys with their paths.
+    """
+    before = [name for name in selected if ATTRIBUTES in name]
+    left = [name for name in before if ATTRIBUTES not in names[name]]
+    if not left:
+        return []
+    if len(left) == len(before):
+        del selected[OBJECT_GRAPH]
+    counted = count_of(len(left), "tensor")
+    return [f"{counted} left the object graph: the new names are no paths of objects"]
+
+
+def _graph_source(
+    graph: Source, keys: Mapping[str, TensorSpec], new_keys: Mapping[str, str]
+) -> Source:
+    """Return the object graph of the tensors that stay, under their new keys."""
+    if graph.spec.shape or all(new_keys.get(key) == key for key in keys):
+        return graph
+
+    def read(**_: object) -> NDArray[Any]:
+        import numpy as np
+
+        (data,) = graph.read().flat
+        with located(graph.reader.path, tensor=OBJECT_GRAPH):
+            return np.array(edited_graph(data, keys, new_keys), object)
+
+    return Source(TensorSpec(Unplaced(OBJECT_GRAPH, graph.spec.dtype, ())), graph.reader, read)
 
 
 def _split_strings(arrays: Sequence[OutputArray]) -> list[str]:

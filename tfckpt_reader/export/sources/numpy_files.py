@@ -88,6 +88,17 @@ def npz_file(location: Location) -> dict[str, NumpyArray]:
     return arrays
 
 
+def npy_file(path: str) -> NumpyArray:
+    """Return the array of an .npy file.
+
+    Raises:
+        OSError: it cannot be read.
+        CorruptCheckpointError: it is damaged.
+        UnsupportedError: TensorFlow has no type for it.
+    """
+    return _listed(path, partial(io.FileIO, path), os.stat(path).st_size)
+
+
 def npy_names(folder: str) -> list[str]:
     """Return the names of the .npy files in a folder, and of its manifest."""
     return [name for name in list_names(folder) if name.endswith(_SUFFIX) or name == MANIFEST]
