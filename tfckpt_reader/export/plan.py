@@ -131,8 +131,9 @@ def _selected(
     """
     names = select(ckpt.specs, options.include, options.exclude)
     notes = []
+    graph = []
     if everything and OBJECT_GRAPH in ckpt.specs and OBJECT_GRAPH not in names:
-        names += select([OBJECT_GRAPH], (), options.exclude)
+        graph = select([OBJECT_GRAPH], (), options.exclude)
     if OBJECT_GRAPH in names and OBJECT_GRAPH not in options.include and not everything:
         names.remove(OBJECT_GRAPH)
         notes.append(f"1 tensor left out: {OBJECT_GRAPH}, which holds no weights")
@@ -147,13 +148,13 @@ def _selected(
     patterns = (*options.include, *options.exclude, *options.partitions)
     unmatched = [pattern for pattern in patterns if not select(ckpt.specs, [pattern])]
     notes += [f"no tensor matches {pattern!r}" for pattern in unmatched]
-    if not names or names == [OBJECT_GRAPH] != list(ckpt.specs):
+    if not names:
         raise TensorNotFoundError(
             f"of {count_of(len(ckpt.specs), 'tensor')} none is left to write",
             file=ckpt.reader.path,
             advice="; ".join([*notes, "list them with: tfckpt ls"]),
         )
-    return {name: ckpt.specs[name] for name in names}, notes
+    return {name: ckpt.specs[name] for name in (*graph, *names)}, notes
 
 
 def _is_iterator_state(spec: TensorSpec) -> bool:
