@@ -63,7 +63,7 @@ def test_a_checkpoint_by_names_has_full_names() -> None:
         by_path = ckpt.renamed("object_path")
         assert list(by_path) == list(ckpt)
         assert by_path.notes == (
-            "4 tensors without object path keep the key: global_step, v1, v2, v3",
+            "the key stays for 4 tensors, without object path: global_step, v1, v2, v3",
         )
         (found,) = ckpt.find("v1")
         assert found == TensorNames("v1", "v1", ())
@@ -82,8 +82,8 @@ def test_names_that_are_shared_or_missing(tmp_path: Path) -> None:
         named = ckpt.renamed("full_name")
         assert list(named) == list(ckpt)
         without, shared = named.notes
-        assert without == f"1 tensor without full name keep the key: c{VALUE}"
-        assert shared.startswith("3 tensors with the full name of another keep the key: ")
+        assert without == f"the key stays for 1 tensor, without full name: c{VALUE}"
+        assert shared.startswith("the key stays for 3 tensors, which share their full name: ")
 
 
 def test_a_key_that_only_the_graph_or_only_the_index_has(tmp_path: Path) -> None:
@@ -113,7 +113,9 @@ def test_second_copies_keep_their_keys() -> None:
             assert key in named
             assert original not in named
         (note,) = named.notes
-        assert note.startswith(f"{len(copies)} tensors a second copy")
+        assert note.startswith(
+            f"the key stays for {len(copies)} tensors, second copies of variables: "
+        )
 
 
 def test_a_name_with_control_characters(tmp_path: Path) -> None:
