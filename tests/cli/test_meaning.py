@@ -188,3 +188,11 @@ def test_the_fixture_of_keras(run: Run) -> None:
     found = [each["name"] for each in done.json["tensors"]]
     assert found
     assert not [name for name in found if "_all_variables" in name]
+
+
+def test_verify_of_some_roles(run: Run, tmp_path: Path) -> None:
+    nan = np.full((2, 2), np.nan, np.float32)
+    prefix = bundle(tmp_path, {"d/kernel": nan, "d/kernel/Adam": nan})
+    assert "--level values" in one_line(run("verify", prefix, "--only", "weights").err)
+    done = run("verify", prefix, "--level", "values", "--only", "weights", "--json")
+    assert [problem["tensor"] for problem in done.json["problems"]] == ["d/kernel"]

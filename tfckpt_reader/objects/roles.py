@@ -160,11 +160,11 @@ class _Classifier:
         path, full_name = self._paths[key], self._full_names.get(key, "")
         held = self._is_held_by_optimizer(path)
         for name, evidence in ((full_name, BY_OBJECTS), (path, BY_NAME)):
-            found = self._sibling(name) or guess(name, spec) if name else None
+            found = self._sibling(name) or guess(name, spec.dtype, spec.shape) if name else None
             if found is not None and (not held or found.kind in _HELD_BY_OPTIMIZER):
                 return self._resolved(found, evidence, held=held)
         if held:
-            kind = Kind.OPTIMIZER if is_scalar(spec) else Kind.SLOT
+            kind = Kind.OPTIMIZER if is_scalar(spec.dtype, spec.shape) else Kind.SLOT
             return Role(kind, evidence=BY_NAME, of_optimizer=True)
         if spec.dtype is DataType.VARIANT and key.endswith(("_STATE", "-state")):
             return Role(Kind.ITERATOR, evidence=BY_NAME)

@@ -32,6 +32,11 @@ GROUPS: dict[str, frozenset[Kind]] = {
 """Words for roles, as options take them. Statistics of batch norm are weights, too."""
 
 
+def words(roles: str | Sequence[str]) -> Sequence[str]:
+    """Return roles given as one word or as several."""
+    return (roles,) if isinstance(roles, str) else roles
+
+
 @dataclass(frozen=True, slots=True)
 class Selected:
     """The result of a selection."""
