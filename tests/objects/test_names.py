@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from defects import bundle
 from objects import KEY, VALUE, graph, keras_3, save, thing, variable
+from oracles import ORACLES, value_bytes
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
@@ -127,3 +130,25 @@ def test_a_name_with_control_characters(tmp_path: Path) -> None:
 def test_names_of_another_kind(tmp_path: Path) -> None:
     with tfckpt.open(bundle(tmp_path)) as ckpt, pytest.raises(ValueError, match="full_name"):
         ckpt.renamed("full name")
+
+
+def live_names() -> Iterator[tuple[Path, dict[str, str]]]:
+    for folder, oracle in ORACLES.items():
+        for each in oracle["checkpoints"]:
+            if "names" in each:
+                yield FIXTURES / folder / each["prefix"], each["names"]
+
+
+LIVE = list(live_names())
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), LIVE, ids=[str(path.relative_to(FIXTURES)) for path, _ in LIVE]
+)
+def test_full_names_are_those_of_the_live_variables(path: Path, expected: dict[str, str]) -> None:
+    """Name and value of each variable, as Keras had them when it saved."""
+    with tfckpt.open(path) as ckpt:
+        named = ckpt.renamed("full_name")
+        for name, sha256 in expected.items():
+            assert hashlib.sha256(value_bytes(named[name])).hexdigest() == sha256
+            assert named.key_of[name] in {each.key for each in ckpt.find(name)}
