@@ -58,6 +58,7 @@ from tfckpt_reader.text import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
     from typing_extensions import Unpack
 
     from tfckpt_reader.graph.freeze.frozen import FrozenGraph
