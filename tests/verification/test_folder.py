@@ -63,6 +63,10 @@ def test_every_fixture_is_found_once_and_reported_as_alone() -> None:
         *("v1_sliced/partial.ckpt", "v1_sliced/two_files.ckpt-?????-of-00002"),
         *(f"keras_3/{name}" for name in ("adam", "rmsprop", "scaled", "sgd")),
         *("keras_2/training", "keras_2/weights", "saved_model_trained/variables/variables"),
+        *(
+            f"transformers_models/{m}/model.ckpt"
+            for m in ("albert", "bert", "electra", "gpt2", "t5")
+        ),
         "variant/model.ckpt",
     }
     found = paths(reports, FIXTURES)
