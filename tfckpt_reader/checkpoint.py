@@ -7,11 +7,11 @@ behind one interface.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, ItemsView, Iterator, Mapping, ValuesView
+from collections.abc import Collection, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import CheckpointError, TensorNotFoundError
+from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, TensorNotFoundError
 from tfckpt_reader.formats.opening import reader_of
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.paths.unchanged import Guard
@@ -232,6 +232,26 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
             out[...] = array
         return array if out is None else out
 
+    def load(self, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Read many tensors at once, large ones on threads, into owned and writable arrays.
+
+        Args:
+            names: The tensors; by default all.
+
+        Raises:
+            TensorNotFoundError: no tensor has one of the names.
+            CheckpointError: as for ``ckpt[name]``; nothing is returned then.
+        """
+        from tfckpt_reader.formats.loading import load
+
+        wanted = self.specs.listed if names is None else names
+        known = self.specs.known
+        specs = [known.get(name) or self._specs[name] for name in wanted]
+        with self._guard:
+            arrays = load(self.reader, specs, check=self._check)
+        self._guard.confirm(checked=self._check)
+        return arrays
+
     @property
     def meta_graph(self) -> MetaGraph | None:
         """The graph beside the checkpoint; its variables have values.
@@ -262,14 +282,22 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
             TensorNotFoundError: the checkpoint lacks a variable of the graph.
             CheckpointError: as for ``ckpt[name]``.
         """
-        from tfckpt_reader.graph.meta_graph import saved_values
-
-        return saved_values(self.meta_graph, self.reader.prefix, trainable=trainable)
+        meta = self.meta_graph
+        if meta is None:
+            raise CheckpointNotFoundError(
+                "there is no graph beside the checkpoint to list its variables",
+                file=f"{self.reader.prefix}.meta",
+                advice="Copy the .meta file too, or list all tensors instead",
+            )
+        listed = meta.trainable_variables if trainable else meta.global_variables
+        for variable in listed:
+            if variable.checkpoint_key is not None:
+                yield variable.name, variable.value()
 
     @cached_property
     def _meaning(self) -> Meaning:
         from tfckpt_reader.formats.opening import scalar_string
-        from tfckpt_reader.graph.meta_graph import keys_of_collections
+        from tfckpt_reader.graph.variables import keys_of_collections
         from tfckpt_reader.objects.meaning import Meaning
 
         def read(spec: TensorSpec) -> bytes | memoryview:
@@ -277,7 +305,8 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
                 return scalar_string(self.reader, spec)
 
         def collections() -> Mapping[str, Collection[str]]:
-            return keys_of_collections(self.meta_graph)
+            meta = self.meta_graph
+            return {} if meta is None else keys_of_collections(meta.variables_of)
 
         return Meaning(self.specs, read, collections, self.reader.path)
 
