@@ -13,7 +13,7 @@ from tfckpt_reader.cli.path_argument import CHECKPOINT, read_checkpoint
 from tfckpt_reader.errors import TensorNotFoundError
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
 from tfckpt_reader.objects.selection import Selection
-from tfckpt_reader.objects.totals import bytes_by_kind, parameters, shares_text
+from tfckpt_reader.objects.totals import bytes_by_role, parameters, shares_text
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
@@ -57,18 +57,18 @@ def run(arguments: Namespace) -> int:
 
     def listing(ckpt: Checkpoint) -> _Listing:
         names = ckpt.renamed(VIEWS[arguments.names])
-        by_key = {key: name for name, key in names.key_of.items()}
-        selected = selection.apply(ckpt.specs, lambda: ckpt.roles, by_key)
+        selected = selection.apply(ckpt.specs, lambda: ckpt.roles, names.name_of)
         if not selected.sources and (arguments.glob or selection.by_role):
             raise TensorNotFoundError(
                 f"no tensor matches {_words(arguments)}", file=ckpt.reader.path
             )
+        by_role = selected.notes if selection.by_role else ()
         return _Listing(
             [ckpt.specs[key] for key in selected.sources],
-            by_key,
+            names.name_of,
             ckpt.roles,
             OBJECT_GRAPH in ckpt.specs,
-            (*ckpt.notes, *names.notes, *(selected.notes if selection.by_role else ())),
+            (*ckpt.notes, *names.notes_of(selected.sources), *by_role),
             ckpt.version,
             ckpt.reader.shard_count,
             ckpt.reader.prefix,
@@ -107,7 +107,7 @@ def _document(found: _Listing, arguments: Namespace) -> dict[str, Any]:
         "bytes": sum(spec.nbytes or 0 for spec in found.specs),
         "object_based": found.is_object_based,
         "parameters": parameters(found.specs, roles),
-        "roles": {str(k): nbytes for k, nbytes in bytes_by_kind(found.specs, roles).items()},
+        "roles": bytes_by_role(found.specs, roles),
         "notes": list(found.notes),
         "tensors": tensors,
     }
@@ -117,7 +117,7 @@ def _summary(found: _Listing) -> str:
     specs = found.specs
     total = sum(spec.nbytes or 0 for spec in specs)
     unknown = sum(spec.nbytes is None for spec in specs)
-    shares = shares_text(bytes_by_kind(specs, found.roles))
+    shares = shares_text(bytes_by_role(specs, found.roles))
     return (
         f"{count_of(len(specs), 'tensor')}, {size_text(total)} ({total:,} bytes), "
         + (f"and {count_of(unknown, 'tensor')} of unknown size, " if unknown else "")

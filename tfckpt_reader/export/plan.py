@@ -5,6 +5,7 @@ Reads no numbers and writes nothing. All refusals are collected and reported at 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -12,17 +13,19 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError
 from tfckpt_reader.export.elements import CAST_TYPES, Cast, is_floating
+from tfckpt_reader.export.presence import missing_files
 from tfckpt_reader.export.rename import collisions, renamed
 from tfckpt_reader.export.transfer import OutputArray
+from tfckpt_reader.objects.bookkeeping import bookkeeping
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
-from tfckpt_reader.tensor.dtypes import DataType
-from tfckpt_reader.tensor.names import select
+from tfckpt_reader.objects.selection import Selected, Selection, words
 from tfckpt_reader.text import count_of, quoted, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Container, Sequence
 
     from tfckpt_reader.checkpoint import Checkpoint
+    from tfckpt_reader.errors import CheckpointNotFoundError
     from tfckpt_reader.export.destination import Destination
     from tfckpt_reader.export.formats.base import Format
     from tfckpt_reader.tensor.spec import TensorSpec
@@ -35,14 +38,18 @@ class Options:
     The docstring of `convert` documents each.
 
     Raises:
-        ValueError: no float can be cast to `cast`.
+        ValueError: no float can be cast to `cast`, or a role is unknown.
     """
 
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     strip_prefix: str = ""
     rename: Sequence[str] = ()
-    names: Mapping[str, str] | None = None
+    names: Mapping[str, str] | str | None = None
+    only: str | Sequence[str] = ()
+    without: str | Sequence[str] = ()
+    ema: bool = False
+    allow_no_weights: bool = False
     cast: str | None = None
     raw: bool = False
     format: str | None = None
@@ -54,6 +61,13 @@ class Options:
     def __post_init__(self) -> None:
         if self.cast is not None and self.cast not in CAST_TYPES:
             raise ValueError(f"cannot cast to {self.cast!r}, only to {', '.join(CAST_TYPES)}")
+        _ = self.selection
+
+    @property
+    def selection(self) -> Selection:
+        """The choice of tensors."""
+        only, without = words(self.only), words(self.without)
+        return Selection(self.include, self.exclude, only, without, self.ema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +82,8 @@ class Plan:
     notes: Sequence[str]
     casts: dict[str, Cast]
     """Name -> its cast, if it has one."""
+    lost: tuple[str, ...]
+    """Names of weights left out by patterns or roles, not by exact names."""
 
 
 def make_plan(
@@ -78,23 +94,33 @@ def make_plan(
     Raises:
         TensorNotFoundError: no tensor is left.
         UnsupportedError: some cannot be stored, or would share a name; all are named.
+        CheckpointNotFoundError: data files that they need are missing.
         ValueError: an option is invalid.
     """
     path, to = destination
-    selected, notes = _selected(ckpt, options)
-    listed = options.names or {}
+    view = ckpt.renamed(options.names if isinstance(options.names, str) else "key")
+    chosen = options.selection.apply(ckpt.specs, lambda: ckpt.roles, view.name_of)
+    selected, notes = _selected(ckpt, chosen, options)
+    _require_weights(ckpt, chosen, options)
+    notes += view.notes_of(selected)
+    listed = options.names if isinstance(options.names, Mapping) else {}
     notes += [
         f"there is no tensor {quoted(name)} to rename" for name in listed if name not in ckpt.specs
     ]
-    names, without_effect = renamed(selected, options.strip_prefix, options.rename, listed)
+    begin = {key: view.name_of[key] for key in selected}
+    after, without_effect = renamed(begin.values(), options.strip_prefix, options.rename, listed)
+    names = {key: after[name] for key, name in begin.items()}
     skipped = _refusals(selected, names, to, ())
     held = {name: spec for name, spec in selected.items() if name not in skipped}
     skipped |= _refusals(held, names, to, {to.collision_key(names[name]) for name in held})
     specs = {name: spec for name, spec in selected.items() if name not in skipped}
     refused = {} if options.skip_unsupported else skipped
     colliding = collisions({name: names[name] for name in specs}, to.collision_key)
+    missing = missing_files(ckpt.reader, specs.values(), chosen=bool(options.include))
     if refused or colliding:
-        raise _error(path, refused, colliding)
+        raise _error(path, refused, colliding, missing)
+    if missing is not None:
+        raise missing
     casts = _casts(specs, options.cast)
     arrays: list[OutputArray] = []
     for name, spec in specs.items():
@@ -103,38 +129,60 @@ def make_plan(
     if reason:
         raise UnsupportedError(reason, file=path, advice="Leave some out with --exclude")
     notes += [*without_effect, *_split_strings(arrays)]
-    return Plan(tuple(specs), arrays, skipped, notes, casts)
+    return Plan(tuple(specs), arrays, skipped, notes, casts, chosen.lost)
 
 
-def _selected(ckpt: Checkpoint, options: Options) -> tuple[dict[str, TensorSpec], list[str]]:
-    names = select(ckpt.specs, options.include, options.exclude)
-    notes = []
-    if OBJECT_GRAPH in names and OBJECT_GRAPH not in options.include:
-        names.remove(OBJECT_GRAPH)
-        notes.append(f"1 tensor left out: {OBJECT_GRAPH}, which holds no weights")
-    states = [name for name in names if _is_iterator_state(ckpt.specs[name])]
-    states = [name for name in states if name not in options.include]
-    if states:
-        names = [name for name in names if name not in set(states)]
-        counted = count_of(len(states), "tensor")
-        notes.append(
-            f"{counted} left out: state of tf.data iterators: {shortened(', '.join(states))}"
-        )
-    patterns = (*options.include, *options.exclude)
-    unmatched = [pattern for pattern in patterns if not select(ckpt.specs, [pattern])]
-    notes += [f"no tensor matches {pattern!r}" for pattern in unmatched]
-    if not names:
-        raise TensorNotFoundError(
-            f"of {count_of(len(ckpt.specs), 'tensor')} none is left to write",
-            file=ckpt.reader.path,
-            advice="; ".join([*notes, "list them with: tfckpt ls"]),
-        )
-    return {name: ckpt.specs[name] for name in names}, notes
+def _selected(
+    ckpt: Checkpoint, chosen: Selected, options: Options
+) -> tuple[dict[str, TensorSpec], list[str]]:
+    """Return the tensors chosen, but for bookkeeping that is not named exactly, and notes."""
+    left_out: dict[str, list[str]] = {}
+    for name in chosen.sources:
+        contents = bookkeeping(name, ckpt.specs[name].dtype)
+        if contents is not None and name not in options.include:
+            left_out.setdefault(contents, []).append(name)
+    notes = [_left_out(contents, each) for contents, each in left_out.items()]
+    notes += chosen.notes
+    kept = set(chosen.sources).difference(*left_out.values())
+    if not kept:
+        raise _nothing_left(ckpt, notes, is_empty=len(chosen.sources) == len(ckpt.specs))
+    sources = chosen.sources.items()
+    return {key: ckpt.specs[source] for key, source in sources if key in kept}, notes
 
 
-def _is_iterator_state(spec: TensorSpec) -> bool:
-    """Return whether a tensor is the saved state of a tf.data iterator: messages, no numbers."""
-    return spec.dtype is DataType.VARIANT and spec.name.endswith(("_STATE", "-state"))
+def _require_weights(ckpt: Checkpoint, chosen: Selected, options: Options) -> None:
+    """Refuse to leave out all weights, unless every tensor to write is named exactly.
+
+    Raises:
+        UnsupportedError: no weight is left of a checkpoint that has some.
+    """
+    if not chosen.lost or chosen.has_weights or options.allow_no_weights:
+        return
+    raise UnsupportedError(
+        f"no weight is left to write: {chosen.loss}",
+        file=ckpt.reader.path,
+        advice="Nothing was written. tfckpt ls --roles --names full shows what each tensor is; "
+        "--allow-no-weights writes the others",
+    )
+
+
+def _left_out(contents: str, names: list[str]) -> str:
+    counted = f"{count_of(len(names), 'tensor')} left out"
+    if names == [OBJECT_GRAPH]:
+        return f"{counted}: {OBJECT_GRAPH}, which holds no weights"
+    return f"{counted}: {contents}: {shortened(', '.join(names))}"
+
+
+def _nothing_left(ckpt: Checkpoint, notes: list[str], *, is_empty: bool) -> TensorNotFoundError:
+    """Return the error about a selection, or a checkpoint (`is_empty`), without any weights."""
+    if is_empty:
+        problem = "this checkpoint has no weights: there is nothing to write"
+        return TensorNotFoundError(problem, file=ckpt.reader.path, advice="; ".join(notes) or None)
+    return TensorNotFoundError(
+        f"of {count_of(len(ckpt.specs), 'tensor')} none is left to write",
+        file=ckpt.reader.path,
+        advice="; ".join([*notes, "list them with: tfckpt ls"]),
+    )
 
 
 def _refusals(
@@ -145,12 +193,19 @@ def _refusals(
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def _error(path: str, refused: dict[str, str], colliding: dict[str, str]) -> UnsupportedError:
+def _error(
+    path: str,
+    refused: dict[str, str],
+    colliding: dict[str, str],
+    missing: CheckpointNotFoundError | None,
+) -> UnsupportedError:
     reasons, advice = refused | colliding, ["Nothing was written"]
     if refused:
         advice.append("Leave unsupported tensors out with --exclude or --skip-unsupported")
     if colliding:
         advice.append("Give colliding tensors other names with --rename or --map, or --exclude one")
+    if missing is not None:
+        advice.append(f"Besides, {missing}")
     return UnsupportedError(
         f"{count_of(len(reasons), 'tensor')} cannot be stored: "
         + "; ".join(f"{name!r}: {reason}" for name, reason in reasons.items()),
