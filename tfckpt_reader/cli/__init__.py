@@ -35,8 +35,9 @@ COMMANDS = {
     "verify": "Check every block, entry and tensor.",
     "convert": "Write the tensors to an .npz or .safetensors file, or to .npy files.",
     "meta": "Describe the graph in a .meta file, a SavedModel or a frozen graph.",
-    "graph": "Draw a graph for TensorBoard or Graphviz.",
+    "graph": "Draw a graph for TensorBoard or Graphviz, or write its nodes.",
     "freeze": "Write a graph with its weights as constants, to run it without TensorFlow.",
+    "run": "Compute a model's outputs for given inputs, in OpenVINO.",
 }
 """Each command and its line of help."""
 _OPTIONS = {

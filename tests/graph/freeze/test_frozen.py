@@ -13,7 +13,8 @@ from graphs import FLOAT, INT, attr, dtype_attr, function, meta_bytes, node, rea
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.graph.freeze.frozen import LARGEST, FrozenGraph
+from tfckpt_reader.graph.freeze.frozen import FrozenGraph
+from tfckpt_reader.graph.writing import LARGEST
 
 RESOURCE, BOOL = 20, 10
 W = np.arange(6, dtype=np.float32).reshape(3, 2)

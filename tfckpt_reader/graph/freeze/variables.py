@@ -151,10 +151,11 @@ def _freeze(node: Node, weight: Weight, draft: Draft, frozen: dict[str, Weight])
     """Replace the node of a variable by its constant, cast back to its dtype if need be."""
     if weight.stored_as is weight.dtype:
         frozen[node.name] = weight
-        node.become("Const", [])
+        node.become("Const", [], dtype=weight.dtype)
         return
     name = unique(f"{node.name}/{weight.stored_as}", draft)
     draft[name] = Node(name, "Const", [])
+    draft[name].change(dtype=weight.stored_as)
     frozen[name] = Weight(
         name, weight.key, weight.box, weight.dtype, weight.shape, weight.stored_as
     )
