@@ -21,11 +21,12 @@ from tfckpt_reader.graph.freeze.library import Library
 from tfckpt_reader.graph.freeze.node import Node, draft_of
 from tfckpt_reader.graph.freeze.op_outputs import dtype_of
 from tfckpt_reader.graph.freeze.prune import check_loops, origin, prune, unique
+from tfckpt_reader.graph.freeze.ranks import find_ranks
 from tfckpt_reader.graph.freeze.refused import refuse_ops
 from tfckpt_reader.graph.freeze.simplify import simplify
+from tfckpt_reader.graph.freeze.updates import Updates
 from tfckpt_reader.graph.freeze.variables import Weights, freeze_variables
 from tfckpt_reader.graph.infer.endpoints import Endpoint
-from tfckpt_reader.graph.infer.op_roles import role_of
 from tfckpt_reader.graph.writing import require_size, write_parts
 from tfckpt_reader.storage.atomic import atomic_file
 from tfckpt_reader.text import count_of, nearest, quoted
@@ -195,6 +196,7 @@ def freeze(
     outputs = [tensor_name(name) for name in part.outputs]
     changes += simplify(draft, fold_defaults=options.get("fold_defaults", False))
     draft = prune(draft, outputs)
+    changes += find_ranks(draft, model.graph.unknown_rank_ops)
     refuse_ops(draft.values())
     values = Weights(*weights, options.get("average", False), options.get("cast"))
     library = Library(model.functions)
@@ -240,10 +242,12 @@ def _part(model: Model, part: Request) -> tuple[dict[str, Node], dict[str, str],
         graph.tensor(inner[0])  # raises
     draft = draft_of(graph, graph.needed(around, cuts))
     placed = begin_at(draft, cuts, definitions)
+    updates = Updates(draft, {})
     draft = prune(draft, around)
     calls = inline_calls(draft, around, model.functions, definitions)
-    changes = [f"{count_of(calls, 'call')} of functions replaced by their nodes"] if calls else []
-    updates = [node for node in draft.values() if role_of(node.op) in ("setting", "training")]
+    count = count_of(len(calls), "call")
+    changes = [f"{count} of functions replaced by their nodes"] if calls else []
+    inner_updates = Updates(draft, calls)
     for name in (*inner, *later):
         if origin(name) not in draft:
             graph.tensor(name)  # raises
@@ -252,12 +256,7 @@ def _part(model: Model, part: Request) -> tuple[dict[str, Node], dict[str, str],
     draft = prune(draft, wanted)
     placed |= begin_behind_pipeline(draft, wanted, definitions)
     draft = prune(draft, wanted)
-    dropped = [node for node in updates if node.name not in draft]
-    if dropped:
-        changes.append(
-            f"left out {count_of(len(dropped), 'update')} of variables, such as "
-            f"{quoted(dropped[0].name)}: each read gives the value of the checkpoint"
-        )
+    changes += [*updates.left_out(draft), *inner_updates.left_out(draft)]
     return draft, {name: tensor for name, tensor in placed.items() if name in draft}, changes
 
 

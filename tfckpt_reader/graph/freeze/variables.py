@@ -22,6 +22,7 @@ from tfckpt_reader.graph.freeze.readers import PASS_ON, READERS, passed
 from tfckpt_reader.graph.freeze.weights import Declared, Weight, weight_of
 from tfckpt_reader.graph.saved_keys import Saved
 from tfckpt_reader.tensor.dtypes import DataType
+from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Weights:
         """
         name = node.name
         shared = node.attr("shared_name")
-        default = shared.decode("utf-8", "surrogateescape") if shared else name
+        default = name_text(shared) if isinstance(shared, bytes) and shared else name
         saved = self.saved.get(name) or Saved(default, "", "")
         if self.average:
             keys = (f"{key}{_AVERAGE}" for key in (saved.key, name))
