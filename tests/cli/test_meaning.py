@@ -68,7 +68,7 @@ def test_ls_sums_up(run: Run, tmp_path: Path) -> None:
     assert sum(document["roles"].values()) == document["bytes"]
     (tmp_path / "names").mkdir()
     plain = run("ls", bundle(tmp_path / "names", {"w": np.ones((2, 3), np.float32)}))
-    assert plain.lines[-1].endswith("name-based; 6 parameters; weights 100 %")
+    assert plain.lines[-1].endswith("name-based; 6 parameters; weights 100 % (by names)")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,8 @@ from tfckpt_reader.export.elements import CAST_TYPES
 from tfckpt_reader.export.formats import FORMATS
 from tfckpt_reader.export.plan import Options
 from tfckpt_reader.export.rename import read_list
+from tfckpt_reader.export.sources import locate_source
 from tfckpt_reader.objects.totals import shares_text
-from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.text import count_of, shortened
 
 if TYPE_CHECKING:
@@ -29,8 +30,18 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``convert``; the options have the names of `Options`."""
     add = parser.add_argument
     add("path", metavar="PATH", help=CHECKPOINT)
-    add("out", metavar="OUT", help="file to write, .npz or .safetensors, or a folder/ for .npy")
+    add("out", metavar="OUT", help="file to write, .npz or .safetensors; folder/ of .npy; .ckpt")
     add("--format", choices=tuple(FORMATS), help="format to write, whatever OUT ends in")
+    add("--shards", type=int, default=1, metavar="N", help="data files of a checkpoint")
+    cut = "store the tensors that match GLOB in N slices along an axis, 1 joins; may be repeated"
+    add(
+        "--partition",
+        dest="partitions",
+        action="append",
+        default=[],
+        metavar="GLOB=AXIS:N",
+        help=cut,
+    )
     add("--compress", action="store_true", help="deflate the arrays of an .npz")
     matching = "tensors whose names match GLOB, or re:REGEX; may be repeated"
     for option, verb in (("--include", "write only"), ("--exclude", "leave out")):
@@ -63,8 +74,9 @@ def run(arguments: Namespace) -> int:
     """
     chosen = {field.name: getattr(arguments, field.name) for field in fields(Options)}
     with output.ProgressBar("convert") as progress:
-        location = locate(arguments.path, latest=arguments.latest)
+        location = locate_source(arguments.path, latest=arguments.latest)
         chosen["names"] = read_list(arguments.map) if arguments.map else VIEWS[arguments.names]
+        chosen["partitions"] = dict(map(_partition, arguments.partitions))
         done = convert_with(location, arguments.out, Options(**chosen), progress)
     code = 1 if done.skipped or (done.lost and not arguments.allow_no_weights) else 0
     if done.lost:
@@ -79,7 +91,7 @@ def run(arguments: Namespace) -> int:
         output.print_lines(*map(_plan_line, done.arrays))
     did = "would write" if arguments.dry_run else "wrote"
     amount = f"{count_of(len(done.written), 'tensor')}, {size_text(done.nbytes)}"
-    output.print_lines(f"{did} {done.path}: {amount}: {shares_text(done.roles)}")
+    output.print_lines(f"{did} {done.path}: {amount}: {shares_text(done.roles, done.roles_by)}")
     return code
 
 
@@ -87,6 +99,15 @@ def _loss_line(lost: Sequence[str]) -> str:
     counted = count_of(len(lost), "weight")
     names = shortened(", ".join(lost))
     return f"{counted} left out by patterns or roles (--allow-no-weights accepts that): {names}"
+
+
+def _partition(text: str) -> tuple[str, tuple[int, int]]:
+    """Parse ``GLOB=AXIS:N``."""
+    pattern, _, numbers = text.rpartition("=")
+    found = re.fullmatch(r"(\d{1,3}):(\d{1,9})", numbers)
+    if not pattern or found is None:
+        raise ValueError(f"a partition is written GLOB=AXIS:N, not {text!r}")
+    return pattern, (int(found[1]), int(found[2]))
 
 
 def _plan_line(array: Array) -> str:

@@ -12,8 +12,9 @@ from tfckpt_reader.cli.describe.tensor import role_facts, role_text, tensor_fact
 from tfckpt_reader.cli.path_argument import CHECKPOINT, read_checkpoint
 from tfckpt_reader.errors import TensorNotFoundError
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.roles import by_names
 from tfckpt_reader.objects.selection import Selection
-from tfckpt_reader.objects.totals import bytes_by_role, parameters, shares_text
+from tfckpt_reader.objects.totals import ALL, NAMES, bytes_by_role, parameters, shares_text
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class _Listing:
     names: Mapping[str, str]
     """Key -> name to show."""
     roles: Mapping[str, Role]
+    evidence: str
+    """Of the roles: "names" or "all"."""
     is_object_based: bool
     notes: tuple[str, ...]
     version: str
@@ -54,10 +57,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """List the tensors of a checkpoint."""
     selection = Selection(arguments.glob, (), arguments.only, arguments.without)
+    # Looking at graphs takes time, which a plain listing does not have.
+    evidence = ALL if arguments.roles or selection.by_role or arguments.names != "key" else NAMES
 
     def listing(ckpt: Checkpoint) -> _Listing:
         names = ckpt.renamed(VIEWS[arguments.names])
-        selected = selection.apply(ckpt.specs, lambda: ckpt.roles, names.name_of)
+        roles = ckpt.roles if evidence == ALL else by_names(ckpt.specs)
+        selected = selection.apply(ckpt.specs, lambda: roles, names.name_of)
         if not selected.sources and (arguments.glob or selection.by_role):
             raise TensorNotFoundError(
                 f"no tensor matches {_words(arguments)}", file=ckpt.reader.path
@@ -66,7 +72,8 @@ def run(arguments: Namespace) -> int:
         return _Listing(
             [ckpt.specs[key] for key in selected.sources],
             names.name_of,
-            ckpt.roles,
+            roles,
+            evidence,
             OBJECT_GRAPH in ckpt.specs,
             (*ckpt.notes, *names.notes_of(selected.sources), *by_role),
             ckpt.version,
@@ -108,6 +115,7 @@ def _document(found: _Listing, arguments: Namespace) -> dict[str, Any]:
         "object_based": found.is_object_based,
         "parameters": parameters(found.specs, roles),
         "roles": bytes_by_role(found.specs, roles),
+        "roles_by": found.evidence,
         "notes": list(found.notes),
         "tensors": tensors,
     }
@@ -117,7 +125,7 @@ def _summary(found: _Listing) -> str:
     specs = found.specs
     total = sum(spec.nbytes or 0 for spec in specs)
     unknown = sum(spec.nbytes is None for spec in specs)
-    shares = shares_text(bytes_by_role(specs, found.roles))
+    shares = shares_text(bytes_by_role(specs, found.roles), found.evidence)
     return (
         f"{count_of(len(specs), 'tensor')}, {size_text(total)} ({total:,} bytes), "
         + (f"and {count_of(unknown, 'tensor')} of unknown size, " if unknown else "")

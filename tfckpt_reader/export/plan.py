@@ -6,29 +6,36 @@ Reads no numbers and writes nothing. All refusals are collected and reported at 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError
+from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError, located
 from tfckpt_reader.export.elements import CAST_TYPES, Cast, is_floating
-from tfckpt_reader.export.presence import missing_files
 from tfckpt_reader.export.rename import collisions, renamed
-from tfckpt_reader.export.transfer import OutputArray
-from tfckpt_reader.objects.bookkeeping import bookkeeping
+from tfckpt_reader.export.transfer import Source
+from tfckpt_reader.objects.edit import ATTRIBUTES, edited_graph
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.roles import by_names
 from tfckpt_reader.objects.selection import Selected, Selection, words
+from tfckpt_reader.objects.totals import ALL, NAMES
+from tfckpt_reader.tensor.dtypes import DataType
+from tfckpt_reader.tensor.names import select
+from tfckpt_reader.tensor.spec import TensorSpec, Unplaced
 from tfckpt_reader.text import count_of, quoted, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Iterable, Sequence
+
+    from numpy.typing import NDArray
 
     from tfckpt_reader.checkpoint import Checkpoint
-    from tfckpt_reader.errors import CheckpointNotFoundError
     from tfckpt_reader.export.destination import Destination
     from tfckpt_reader.export.formats.base import Format
-    from tfckpt_reader.tensor.spec import TensorSpec
+    from tfckpt_reader.export.transfer import OutputArray
+    from tfckpt_reader.objects.roles import Role
+    from tfckpt_reader.tensor.partitions import Partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,8 @@ class Options:
     raw: bool = False
     format: str | None = None
     compress: bool = False
+    shards: int = 1
+    partitions: Mapping[str, Partition] = field(default_factory=dict)
     force: bool = False
     skip_unsupported: bool = False
     dry_run: bool = False
@@ -84,6 +93,9 @@ class Plan:
     """Name -> its cast, if it has one."""
     lost: tuple[str, ...]
     """Names of weights left out by patterns or roles, not by exact names."""
+    roles: Mapping[str, Role]
+    roles_by: str
+    """Evidence for the roles."""
 
 
 def make_plan(
@@ -94,60 +106,94 @@ def make_plan(
     Raises:
         TensorNotFoundError: no tensor is left.
         UnsupportedError: some cannot be stored, or would share a name; all are named.
-        CheckpointNotFoundError: data files that they need are missing.
         ValueError: an option is invalid.
     """
     path, to = destination
     view = ckpt.renamed(options.names if isinstance(options.names, str) else "key")
-    chosen = options.selection.apply(ckpt.specs, lambda: ckpt.roles, view.name_of)
-    selected, notes = _selected(ckpt, chosen, options)
+    roles, roles_by = _roles(ckpt, options)
+    chosen = options.selection.apply(ckpt.specs, lambda: roles, view.name_of)
+    selected, notes = _selected(ckpt, chosen, options, everything=to.is_checkpoint)
     _require_weights(ckpt, chosen, options)
     notes += view.notes_of(selected)
-    listed = options.names if isinstance(options.names, Mapping) else {}
-    notes += [
-        f"there is no tensor {quoted(name)} to rename" for name in listed if name not in ckpt.specs
-    ]
-    begin = {key: view.name_of[key] for key in selected}
-    after, without_effect = renamed(begin.values(), options.strip_prefix, options.rename, listed)
-    names = {key: after[name] for key, name in begin.items()}
+    names, without_effect = _named(ckpt, selected, view.name_of, options)
+    if to.is_checkpoint and OBJECT_GRAPH in selected:
+        names[OBJECT_GRAPH] = OBJECT_GRAPH
+        notes += _leave_graph(selected, names)
     skipped = _refusals(selected, names, to, ())
     held = {name: spec for name, spec in selected.items() if name not in skipped}
     skipped |= _refusals(held, names, to, {to.collision_key(names[name]) for name in held})
     specs = {name: spec for name, spec in selected.items() if name not in skipped}
     refused = {} if options.skip_unsupported else skipped
     colliding = collisions({name: names[name] for name in specs}, to.collision_key)
-    missing = missing_files(ckpt.reader, specs.values(), chosen=bool(options.include))
     if refused or colliding:
-        raise _error(path, refused, colliding, missing)
-    if missing is not None:
-        raise missing
+        raise _error(path, refused, colliding)
     casts = _casts(specs, options.cast)
     arrays: list[OutputArray] = []
     for name, spec in specs.items():
-        arrays += _arrays(ckpt, spec, names[name], to, casts.get(name), raw=options.raw)
+        source = Source(spec, ckpt.reader, partial(ckpt.read, spec.name))
+        if name == OBJECT_GRAPH and to.is_checkpoint:
+            source = _graph_source(source, ckpt.specs, {each: names[each] for each in specs})
+        arrays += to.arrays(source, names[name], casts.get(name), raw=options.raw)
     reason = to.refusal_of_all(arrays, provenance)
     if reason:
         raise UnsupportedError(reason, file=path, advice="Leave some out with --exclude")
     notes += [*without_effect, *_split_strings(arrays)]
-    return Plan(tuple(specs), arrays, skipped, notes, casts, chosen.lost)
+    return Plan(tuple(specs), arrays, skipped, notes, casts, chosen.lost, roles, roles_by)
+
+
+def _roles(ckpt: Checkpoint, options: Options) -> tuple[Mapping[str, Role], str]:
+    """Return the roles of the tensors, and their evidence: names alone where no option asks."""
+    if options.selection.by_role or options.include or options.exclude:
+        return ckpt.roles, ALL
+    return by_names(ckpt.specs), NAMES
 
 
 def _selected(
-    ckpt: Checkpoint, chosen: Selected, options: Options
+    ckpt: Checkpoint, chosen: Selected, options: Options, *, everything: bool
 ) -> tuple[dict[str, TensorSpec], list[str]]:
-    """Return the tensors chosen, but for bookkeeping that is not named exactly, and notes."""
-    left_out: dict[str, list[str]] = {}
-    for name in chosen.sources:
-        contents = bookkeeping(name, ckpt.specs[name].dtype)
-        if contents is not None and name not in options.include:
-            left_out.setdefault(contents, []).append(name)
-    notes = [_left_out(contents, each) for contents, each in left_out.items()]
-    notes += chosen.notes
-    kept = set(chosen.sources).difference(*left_out.values())
-    if not kept:
-        raise _nothing_left(ckpt, notes, is_empty=len(chosen.sources) == len(ckpt.specs))
-    sources = chosen.sources.items()
-    return {key: ckpt.specs[source] for key, source in sources if key in kept}, notes
+    """Return the tensors to write, and notes.
+
+    Args:
+        ckpt: The checkpoint.
+        chosen: The tensors that its patterns and roles choose.
+        options: Its patterns.
+        everything: Do not leave out what other programs have no use for.
+    """
+    names, notes, graph = list(chosen.sources), [], []
+    if everything and OBJECT_GRAPH in ckpt.specs and OBJECT_GRAPH not in names:
+        graph = select([OBJECT_GRAPH], (), options.exclude)
+    if OBJECT_GRAPH in names and OBJECT_GRAPH not in options.include and not everything:
+        names.remove(OBJECT_GRAPH)
+        notes.append(f"1 tensor left out: {OBJECT_GRAPH}, which holds no weights")
+    states = [name for name in names if _is_iterator_state(ckpt.specs[name]) and not everything]
+    states = [name for name in states if name not in options.include]
+    if states:
+        names = [name for name in names if name not in set(states)]
+        counted = count_of(len(states), "tensor")
+        notes.append(
+            f"{counted} left out: state of tf.data iterators: {shortened(', '.join(states))}"
+        )
+    unmatched = [each for each in options.partitions if not select(ckpt.specs, [each])]
+    notes += [*chosen.notes, *(f"no tensor matches {pattern!r}" for pattern in unmatched)]
+    if not names:
+        raise TensorNotFoundError(
+            f"of {count_of(len(ckpt.specs), 'tensor')} none is left to write",
+            file=ckpt.reader.path,
+            advice="; ".join([*notes, "list them with: tfckpt ls"]),
+        )
+    return {name: ckpt.specs[chosen.sources.get(name, name)] for name in (*graph, *names)}, notes
+
+
+def _named(
+    ckpt: Checkpoint, selected: Iterable[str], names: Mapping[str, str], options: Options
+) -> tuple[dict[str, str], list[str]]:
+    """Return the name of each tensor in the destination, and notes about steps without effect."""
+    listed = options.names if isinstance(options.names, Mapping) else {}
+    begin = {key: names[key] for key in selected}
+    after, notes = renamed(begin.values(), options.strip_prefix, options.rename, listed)
+    absent = [name for name in listed if name not in ckpt.specs]
+    notes = [*(f"there is no tensor {quoted(name)} to rename" for name in absent), *notes]
+    return {key: after[name] for key, name in begin.items()}, notes
 
 
 def _require_weights(ckpt: Checkpoint, chosen: Selected, options: Options) -> None:
@@ -166,23 +212,9 @@ def _require_weights(ckpt: Checkpoint, chosen: Selected, options: Options) -> No
     )
 
 
-def _left_out(contents: str, names: list[str]) -> str:
-    counted = f"{count_of(len(names), 'tensor')} left out"
-    if names == [OBJECT_GRAPH]:
-        return f"{counted}: {OBJECT_GRAPH}, which holds no weights"
-    return f"{counted}: {contents}: {shortened(', '.join(names))}"
-
-
-def _nothing_left(ckpt: Checkpoint, notes: list[str], *, is_empty: bool) -> TensorNotFoundError:
-    """Return the error about a selection, or a checkpoint (`is_empty`), without any weights."""
-    if is_empty:
-        problem = "this checkpoint has no weights: there is nothing to write"
-        return TensorNotFoundError(problem, file=ckpt.reader.path, advice="; ".join(notes) or None)
-    return TensorNotFoundError(
-        f"of {count_of(len(ckpt.specs), 'tensor')} none is left to write",
-        file=ckpt.reader.path,
-        advice="; ".join([*notes, "list them with: tfckpt ls"]),
-    )
+def _is_iterator_state(spec: TensorSpec) -> bool:
+    """Return whether a tensor is the saved state of a tf.data iterator: messages, no numbers."""
+    return spec.dtype is DataType.VARIANT and spec.name.endswith(("_STATE", "-state"))
 
 
 def _refusals(
@@ -193,19 +225,12 @@ def _refusals(
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def _error(
-    path: str,
-    refused: dict[str, str],
-    colliding: dict[str, str],
-    missing: CheckpointNotFoundError | None,
-) -> UnsupportedError:
+def _error(path: str, refused: dict[str, str], colliding: dict[str, str]) -> UnsupportedError:
     reasons, advice = refused | colliding, ["Nothing was written"]
     if refused:
         advice.append("Leave unsupported tensors out with --exclude or --skip-unsupported")
     if colliding:
         advice.append("Give colliding tensors other names with --rename or --map, or --exclude one")
-    if missing is not None:
-        advice.append(f"Besides, {missing}")
     return UnsupportedError(
         f"{count_of(len(reasons), 'tensor')} cannot be stored: "
         + "; ".join(f"{name!r}: {reason}" for name, reason in reasons.items()),
@@ -225,14 +250,36 @@ def _casts(specs: Mapping[str, TensorSpec], cast: str | None) -> dict[str, Cast]
     }
 
 
-def _arrays(
-    ckpt: Checkpoint, spec: TensorSpec, name: str, to: Format, cast: Cast | None, *, raw: bool
-) -> tuple[OutputArray, ...]:
-    encoding = to.encoding(spec.dtype if cast is None else cast.target, raw=raw)
-    if encoding is None:
-        return to.string_arrays(name, spec, partial(ckpt.read, spec.name, check=True))
-    dtype, encode = encoding.after(cast)
-    return (OutputArray(name, to.type_names[dtype], spec.shape, dtype.itemsize, spec, encode),)
+def _leave_graph(selected: dict[str, TensorSpec], names: Mapping[str, str]) -> list[str]:
+    """Leave out an object graph of which no tensor has a key of an object any more; return notes.
+
+    TensorFlow restores objects only from keys with their paths.
+    """
+    before = [name for name in selected if ATTRIBUTES in name]
+    left = [name for name in before if ATTRIBUTES not in names[name]]
+    if not left:
+        return []
+    if len(left) == len(before):
+        del selected[OBJECT_GRAPH]
+    counted = count_of(len(left), "tensor")
+    return [f"{counted} left the object graph: the new names are no paths of objects"]
+
+
+def _graph_source(
+    graph: Source, keys: Mapping[str, TensorSpec], new_keys: Mapping[str, str]
+) -> Source:
+    """Return the object graph of the tensors that stay, under their new keys."""
+    if graph.spec.shape or all(new_keys.get(key) == key for key in keys):
+        return graph
+
+    def read(**_: object) -> NDArray[Any]:
+        import numpy as np
+
+        (data,) = graph.read().flat
+        with located(graph.reader.path, tensor=OBJECT_GRAPH):
+            return np.array(edited_graph(data, keys, new_keys), object)
+
+    return Source(TensorSpec(Unplaced(OBJECT_GRAPH, graph.spec.dtype, ())), graph.reader, read)
 
 
 def _split_strings(arrays: Sequence[OutputArray]) -> list[str]:
@@ -241,5 +288,5 @@ def _split_strings(arrays: Sequence[OutputArray]) -> list[str]:
         f"{one.spec.name}: strings of shape {list(one.spec.shape)}, "
         f"stored as {one.name} and {other.name}"
         for one, other in pairwise(arrays)
-        if one.spec is other.spec
+        if one.spec is other.spec and one.name != other.name
     ]

@@ -115,18 +115,17 @@ class Names:
         """Key of a second copy of a variable -> key of the first.
 
         A Keras 3 export stores each variable twice. Its copies have the full name, dtype, shape and
-        crc of the first.
+        crc of the first; without an object graph, the full name is unknown.
         """
-        found: dict[str, str] = {}
-        first: dict[str, str] = {}
-        candidates = [key for key in self._specs if _is_copy(key)]
-        if candidates and self.graph is not None:
-            first = {self.full_name(key): key for key in self._specs if not _is_copy(key)}
-        for key in candidates:
-            original = first.get(self.full_name(key) or key)
-            if original is not None and _same(self._specs[key], self._specs[original]):
-                found[key] = original
-        return found
+
+        def form(key: str) -> tuple[object, ...]:
+            spec = self._specs[key]
+            name = "" if self.graph is None else self.full_name(key) or key
+            return name, spec.dtype, spec.shape, spec.crc32c
+
+        copies = [key for key in self._specs if _is_copy(key)]
+        first = {form(key): key for key in self._specs if not _is_copy(key)} if copies else {}
+        return {key: first[form(key)] for key in copies if form(key) in first}
 
     def view(self, kind: str) -> tuple[dict[str, str], dict[str, list[str]]]:
         """Return the name of each tensor in one view, and those that keep their keys, by reason.
@@ -156,10 +155,6 @@ class Names:
 
 def _is_copy(key: str) -> bool:
     return key.startswith(_COPIES) or f"/{_COPIES}" in key
-
-
-def _same(one: TensorSpec, other: TensorSpec) -> bool:
-    return (one.dtype, one.shape, one.crc32c) == (other.dtype, other.shape, other.crc32c)
 
 
 def _keep_keys(names: dict[str, str]) -> list[str]:

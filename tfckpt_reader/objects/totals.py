@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.objects.roles import Role
     from tfckpt_reader.tensor.spec import TensorSpec
 
+NAMES, ALL = "names", "all"
 _PLURALS: dict[str, str] = {
     Kind.WEIGHT: "weights",
     Kind.AVERAGE: "moving averages",
@@ -39,11 +40,17 @@ def bytes_by_role(specs: Iterable[TensorSpec], roles: Mapping[str, Role]) -> dic
     return {str(kind): found[kind] for kind in Kind if kind in found}
 
 
-def shares_text(nbytes: Mapping[str, int]) -> str:
-    """Return "weights 33 %, optimizer slots 67 %": shares of all bytes, the largest first."""
+def shares_text(nbytes: Mapping[str, int], evidence: str) -> str:
+    """Return "weights 33 %, optimizer slots 67 % (by names)": shares of all bytes, largest first.
+
+    Args:
+        nbytes: Role -> bytes.
+        evidence: The strongest evidence that was looked at: "names", or "all" kinds.
+    """
     total = sum(nbytes.values())
     ordered = sorted(nbytes.items(), key=lambda each: -each[1])
-    return ", ".join(f"{_PLURALS.get(kind, kind)} {_percent(n, total)}" for kind, n in ordered)
+    shares = ", ".join(f"{_PLURALS.get(kind, kind)} {_percent(n, total)}" for kind, n in ordered)
+    return f"{shares} (by names)" if shares and evidence == NAMES else shares
 
 
 def _percent(part: int, total: int) -> str:
