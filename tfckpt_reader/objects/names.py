@@ -120,6 +120,8 @@ class Names:
 
         def form(key: str) -> tuple[object, ...]:
             spec = self._specs[key]
+            if spec.crc32c is None:  # in slices: nothing tells that the values are the same
+                return (key,)
             name = "" if self.graph is None else self.full_name(key) or key
             return name, spec.dtype, spec.shape, spec.crc32c
 
