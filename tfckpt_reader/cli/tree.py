@@ -55,6 +55,7 @@ def run(arguments: Namespace) -> int:
         output.print_json({"notes": list(notes), "roles": nbytes, **_facts(root)})
         return 0
     lines = list(root.lines())
+    shares = shares_text(nbytes, ALL)
     columns = [_columns(scope) for _, scope in lines]
     widths = [max(map(len, column)) for column in zip(*columns, strict=True)]
     output.print_lines(
@@ -63,9 +64,8 @@ def run(arguments: Namespace) -> int:
             + f"  {'  ' * level}{_label(scope)}"
             for row, (level, scope) in zip(columns, lines, strict=True)
         ),
-        f"{count_of(root.tensors, 'tensor')}, {count_of(root.parameters, 'parameter')}, ; ".join(
-            filter(None, [size_text(root.nbytes), shares_text(nbytes, ALL)])
-        ),
+        f"{count_of(root.tensors, 'tensor')}, {count_of(root.parameters, 'parameter')}, "
+        f"{size_text(root.nbytes)}{f'; {shares}' if shares else ''}",
     )
     return 0
 
