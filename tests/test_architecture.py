@@ -48,6 +48,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "objects",
         "graph",
     ),
+    "frameworks": ("errors", "text", "tensor", "objects", "checkpoint"),
     "export": (*_BYTES, "version", "tensor", "paths", "formats", "objects", "checkpoint"),
 }
 """Each room, from the ground up, and the rooms that it may import."""

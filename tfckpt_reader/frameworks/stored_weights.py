@@ -1,0 +1,132 @@
+"""The tensors of a checkpoint as the weights of a model: their names, their order, their objects.
+
+Knows no framework.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tfckpt_reader.errors import UnsupportedError
+from tfckpt_reader.frameworks.matching import Weight
+from tfckpt_reader.frameworks.object_walk import Walk, descendant, reachable
+from tfckpt_reader.text import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tfckpt_reader.checkpoint import Checkpoint
+    from tfckpt_reader.objects.object_graph import ObjectGraph
+
+_VARIABLE = "VARIABLE_VALUE"
+_WEIGHTS = ("weight", "batch-norm statistics")
+
+
+class StoredWeights:
+    """The tensors that may be weights of a model.
+
+    Args:
+        ckpt: The checkpoint.
+        root: Path of the object that the model was saved as, where only that shall be looked at;
+            in a checkpoint without an object graph, the name scope of the model.
+
+    Attributes:
+        tensors: Key -> its name and shape.
+        orders: The weights in the order in which a model lists them, for each model that may be it.
+
+    Raises:
+        UnsupportedError: nothing is at `root`.
+    """
+
+    def __init__(self, ckpt: Checkpoint, root: str | None) -> None:
+        self._roles = ckpt.roles
+        self._graph = ckpt.object_graph
+        numbers = {key: spec.shape for key, spec in ckpt.specs.items() if spec.dtype.itemsize}
+        if self._graph is None:
+            scope = f"{root}/" if root else ""
+            self._starts: list[int] = []
+            self.tensors = {
+                key: Weight(key.removeprefix(scope), shape, key)
+                for key, shape in numbers.items()
+                if key.startswith(scope)
+            }
+            listed = [_in_order_of_graph(ckpt)]
+        else:
+            self._starts, inside = _objects_at(self._graph, root)
+            values = self._graph.values
+            self.tensors = {
+                key: Weight(values[key].full_name or key, shape, key)
+                for key, shape in numbers.items()
+                if key in values
+                and (inside is None or values[key].node in inside)
+                and self._kind(key) != "copy"
+            }
+            listed = [_list_of(self._graph, start) for start in self._starts]
+        if not self.tensors:
+            raise UnsupportedError(f"no tensors are at {quoted(root or '')}", file=ckpt.reader.path)
+        orders = (
+            [self.tensors[key] for key in keys if key in self.tensors and self._may_be(key)]
+            for keys in listed
+        )
+        self.orders = [order for order in orders if order]
+
+    def _kind(self, key: str) -> str:
+        return str(self._roles[key].kind)
+
+    def _may_be(self, key: str) -> bool:
+        return self._kind(key) in (*_WEIGHTS, "other")
+
+    @property
+    def weights(self) -> list[Weight]:
+        """The weights, in the order of their keys: no slots of optimizers, no counters."""
+        return [tensor for key, tensor in self.tensors.items() if self._kind(key) in _WEIGHTS]
+
+    def objects(self, model: object, weights: Sequence[object]) -> list[dict[int, list[Weight]]]:
+        """Return the tensors of each weight of a live model, for each object it may be saved as.
+
+        Raises:
+            UnsupportedError: the object graph takes too many steps.
+        """
+        if self._graph is None:
+            return []
+        walk = Walk(self._graph, model, weights)
+        return [
+            {number: self._values_of(nodes) for number, nodes in walk.bound(start).items()}
+            for start in self._starts
+        ]
+
+    def _values_of(self, nodes: set[int]) -> list[Weight]:
+        graph = self._graph or ()
+        keys = [key for node in sorted(nodes) for key in _keys(graph, node)]
+        return [self.tensors[key] for key in dict.fromkeys(keys) if key in self.tensors]
+
+
+def _objects_at(graph: ObjectGraph, root: str | None) -> tuple[list[int], set[int] | None]:
+    """Return the objects that may be the model, and all objects below them; None: all at all."""
+    if root is None:
+        children = [node for node, _ in graph[0].children if 0 < node < len(graph)]
+        return [0, *dict.fromkeys(children)], None
+    node = descendant(graph, 0, root.split("/"))
+    return ([], set()) if node is None else ([node], reachable(graph, node))
+
+
+def _list_of(graph: ObjectGraph, model: int) -> Iterator[str]:
+    """Yield the keys of the variables of a model, in the order of its list of them."""
+    found = descendant(graph, model, ["variables"])
+    children = () if found is None else graph[found].children
+    numbered = [(int(name), node) for node, name in children if name.isdecimal()]
+    for _, node in sorted(numbered):
+        if 0 <= node < len(graph):
+            yield from _keys(graph, node)
+
+
+def _keys(graph: Sequence[Any], node: int) -> list[str]:
+    return [each.checkpoint_key for each in graph[node].attributes if each.name == _VARIABLE]
+
+
+def _in_order_of_graph(ckpt: Checkpoint) -> Iterator[str]:
+    """Yield the keys of the variables in the graph beside a checkpoint, in its order."""
+    meta = ckpt.meta_graph
+    for variable in () if meta is None else meta.global_variables:
+        if variable.checkpoint_key is not None:
+            yield variable.checkpoint_key
