@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tfckpt_reader.graph.graph import Graph
-    from tfckpt_reader.objects.object_graph import SavedVariable
+    from tfckpt_reader.objects.saved_objects import SavedVariable
 
 Read: TypeAlias = "Callable[[str], NDArray[Any]]"
 """Returns the value of a key."""
