@@ -12,7 +12,8 @@ import writers as w
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.frameworks.tensors import named, require_numbers
+from tfckpt_reader.frameworks.tensors import chosen, named
+from tfckpt_reader.objects.paths import VALUE
 
 
 @pytest.mark.parametrize("name", ["torch", "jax"])
@@ -26,17 +27,42 @@ def test_an_absent_framework_is_one_line(name: str, monkeypatch: pytest.MonkeyPa
 
 def test_strings_and_variants_are_refused_by_name(tmp_path: Path) -> None:
     text = np.array([b"a"], object)
-    w.write_bundle(tmp_path / "p", {"a": np.zeros(1, np.float32), "s": text, "t": text})
+    w.write_bundle(tmp_path / "p", {"kernel": np.zeros(2, np.float32), "s": text, "t": text})
     with tfckpt.open(tmp_path / "p") as ckpt:
-        with pytest.raises(tfckpt.UnsupportedError, match=r"2 tensors .* 's', 't'") as caught:
-            require_numbers(ckpt.specs, ckpt.reader.path)
-        assert "only=" in str(caught.value)
+        with pytest.raises(
+            tfckpt.UnsupportedError, match=r"2 tensors .* 's', 't'.*only="
+        ) as caught:
+            chosen(ckpt, "key", None)
+        assert "\n" not in str(caught.value)
+        assert list(chosen(ckpt, "key", "weights")) == ["kernel"]
 
 
 def test_the_object_graph_is_no_tensor() -> None:
     with tfckpt.open(FIXTURES / "tf2_checkpoint" / "ckpt-1") as ckpt:
-        found = require_numbers(ckpt.specs, ckpt.reader.path)
+        found = chosen(ckpt, "key", None)
         assert set(ckpt) - set(found) == {"_CHECKPOINTABLE_OBJECT_GRAPH"}
+
+
+def test_weights_under_the_names_of_keras() -> None:
+    """Under the optimizer's path they are in the file; statistics are among them."""
+    with tfckpt.open(FIXTURES / "keras3_trained" / "optimizer") as ckpt:
+        found = chosen(ckpt, "full_name", "weights")
+        by_key = chosen(ckpt, "key", "weights")
+    assert len(found) == len(by_key) == 20
+    assert found["conv2d/kernel"].name == "optimizer/_trainable_variables/0" + VALUE
+    assert "batch_normalization/moving_mean" in found
+    assert "text/lstm/lstm_cell/recurrent_kernel" in found
+
+
+def test_nothing_left_is_said(tmp_path: Path) -> None:
+    w.write_bundle(tmp_path / "p", {"global_step": np.array(1)})
+    with tfckpt.open(tmp_path / "p") as ckpt:
+        with pytest.raises(tfckpt.UnsupportedError, match="of 1 tensor none is left"):
+            chosen(ckpt, "key", "weights")
+        with pytest.raises(ValueError, match="only is"):
+            chosen(ckpt, "key", "biases")
+        with pytest.raises(ValueError, match="names are one of"):
+            chosen(ckpt, "path", None)
 
 
 def test_many_names_stay_short() -> None:

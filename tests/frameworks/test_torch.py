@@ -61,7 +61,9 @@ def test_what_pytorch_lacks_is_widened_exactly(numbers: Path) -> None:
 
 
 def test_tensors_are_owned_and_writable(torch: Any, tmp_path: Path) -> None:
-    w.write_bundle(tmp_path / "p", {"a": np.arange(4, dtype=np.float32), "s": np.float32(2)})
+    w.write_bundle(
+        tmp_path / "p", {"a": np.arange(4, dtype=np.float32), "s": np.array(2, np.float32)}
+    )
     for mine in (load_checkpoint(tmp_path / "p"), load_checkpoint(tmp_path / "p", device="cpu")):
         mine["a"] += 1
         assert mine["a"].tolist() == [1, 2, 3, 4]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.checkpoint import open  # noqa: A004 - the verb of that module
 from tfckpt_reader.errors import UnsupportedError
-from tfckpt_reader.frameworks.tensors import framework, named, require_numbers
+from tfckpt_reader.frameworks.tensors import chosen, framework, named
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.text import count_of, quoted, shortened
 
@@ -37,6 +37,8 @@ def load_checkpoint(
     path: str | os.PathLike[str] | bytes,
     *,
     device: jax.Device | jax.sharding.Sharding | None = None,
+    names: str = "key",
+    only: str | None = None,
 ) -> dict[str, jax.Array]:
     """Read all tensors of a checkpoint as JAX arrays.
 
@@ -47,6 +49,9 @@ def load_checkpoint(
     Args:
         path: The checkpoint, as for `tfckpt_reader.open`.
         device: Where the arrays go. Default: JAX's own.
+        names: "key", "full_name" (Keras's path of a variable) or "object_path". A tensor without
+            one of its own keeps its key.
+        only: "weights" leaves out optimizer slots, counters and the like. Default: all.
 
     Raises:
         UnsupportedError: JAX is not installed, some tensors hold strings or variants, or a value
@@ -55,7 +60,7 @@ def load_checkpoint(
     """
     jax = framework("jax")
     with open(path) as ckpt:
-        specs = require_numbers(ckpt.specs, ckpt.reader.path)
+        specs = chosen(ckpt, names, only)
         narrowed = {} if jax.config.jax_enable_x64 else _narrowed(ckpt, specs)
         arrays = {
             name: narrowed[name] if name in narrowed else ckpt.read(spec.name)

@@ -91,7 +91,7 @@ def _below(live: Any, name: str) -> object | None:
     if name.startswith("__") or name.endswith(_SECOND_WAYS):
         return None
     for known in (name, f"_{name}", _NAME_NOW.get(name, name)):
-        value = _attribute(live, known)
+        value: object = _attribute(live, known)
         is_group = isinstance(value, (list, tuple, Mapping))
         if is_group or hasattr(value, "weights") or hasattr(value, "assign"):
             return value

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.frameworks.matching import Weight
 from tfckpt_reader.frameworks.object_walk import Walk, descendant, reachable
+from tfckpt_reader.frameworks.tensors import WEIGHTS
+from tfckpt_reader.objects.paths import VARIABLE
+from tfckpt_reader.objects.role_patterns import Kind
 from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
@@ -17,9 +20,6 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.checkpoint import Checkpoint
     from tfckpt_reader.objects.object_graph import ObjectGraph
-
-_VARIABLE = "VARIABLE_VALUE"
-_WEIGHTS = ("weight", "batch-norm statistics")
 
 
 class StoredWeights:
@@ -59,7 +59,7 @@ class StoredWeights:
                 for key, shape in numbers.items()
                 if key in values
                 and (inside is None or values[key].node in inside)
-                and self._kind(key) != "copy"
+                and self._roles[key].kind is not Kind.COPY
             }
             listed = [_list_of(self._graph, start) for start in self._starts]
         if not self.tensors:
@@ -70,16 +70,13 @@ class StoredWeights:
         )
         self.orders = [order for order in orders if order]
 
-    def _kind(self, key: str) -> str:
-        return str(self._roles[key].kind)
-
     def _may_be(self, key: str) -> bool:
-        return self._kind(key) in (*_WEIGHTS, "other")
+        return self._roles[key].kind in (*WEIGHTS, Kind.OTHER)
 
     @property
     def weights(self) -> list[Weight]:
         """The weights, in the order of their keys: no slots of optimizers, no counters."""
-        return [tensor for key, tensor in self.tensors.items() if self._kind(key) in _WEIGHTS]
+        return [tensor for key, tensor in self.tensors.items() if self._roles[key].kind in WEIGHTS]
 
     def objects(self, model: object, weights: Sequence[object]) -> list[dict[int, list[Weight]]]:
         """Return the tensors of each weight of a live model, for each object it may be saved as.
@@ -121,7 +118,7 @@ def _list_of(graph: ObjectGraph, model: int) -> Iterator[str]:
 
 
 def _keys(graph: Sequence[Any], node: int) -> list[str]:
-    return [each.checkpoint_key for each in graph[node].attributes if each.name == _VARIABLE]
+    return [each.checkpoint_key for each in graph[node].attributes if each.name == VARIABLE]
 
 
 def _in_order_of_graph(ckpt: Checkpoint) -> Iterator[str]:

@@ -9,13 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import UnsupportedError
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.role_patterns import Kind
 from tfckpt_reader.text import count_of, quoted, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
+    from tfckpt_reader.checkpoint import Checkpoint
     from tfckpt_reader.tensor.spec import TensorSpec
+
+
+WEIGHTS = (Kind.WEIGHT, Kind.STATISTICS)
+"""What a model needs to predict."""
 
 
 def framework(name: str) -> Any:
@@ -33,22 +38,36 @@ def framework(name: str) -> Any:
         ) from error
 
 
-def require_numbers(specs: Mapping[str, TensorSpec], file: str) -> dict[str, TensorSpec]:
-    """Return the specs without the object graph, which is no value; all must be of numbers.
+def chosen(ckpt: Checkpoint, names: str, only: str | None) -> dict[str, TensorSpec]:
+    """Return the tensors to load, by their new names, without the object graph.
+
+    Args:
+        ckpt: The checkpoint.
+        names: "key", "full_name" or "object_path".
+        only: "weights": weights and statistics of batch norms; None: all.
 
     Raises:
-        UnsupportedError: some are strings or variants; all are named.
+        ValueError: there is no such choice.
+        UnsupportedError: some are strings or variants, all are named; or nothing is left.
     """
-    held = {name: spec for name, spec in specs.items() if spec.name != OBJECT_GRAPH}
-    others = [name for name, spec in held.items() if not spec.dtype.itemsize]
-    if others:
+    if only not in (None, "weights"):
+        raise ValueError(f"only is 'weights' or None, not {only!r}")
+    left_out = (Kind.GRAPH,) if only is None else [kind for kind in Kind if kind not in WEIGHTS]
+    specs = {
+        name: spec
+        for name, spec in ckpt.renamed(names).specs.items()
+        if ckpt.roles[spec.name].kind not in left_out
+    }
+    others = [name for name, spec in specs.items() if not spec.dtype.itemsize]
+    if others or not specs:
         raise UnsupportedError(
-            f"{count_of(len(others), 'tensor')} cannot be held, being of no numbers: "
-            f"{named(others)}",
-            file=file,
-            advice='Leave them out with only="weights"',
+            f"{count_of(len(others), 'tensor')} cannot be held, being no numbers: {named(others)}"
+            if others
+            else f"of {count_of(len(ckpt), 'tensor')} none is left",
+            file=ckpt.reader.path,
+            advice='Leave such tensors out with only="weights"' if others and not only else None,
         )
-    return held
+    return specs
 
 
 def named(names: Iterable[str]) -> str:

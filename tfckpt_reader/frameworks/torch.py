@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.checkpoint import open  # noqa: A004 - the verb of that module
-from tfckpt_reader.frameworks.tensors import framework, require_numbers
+from tfckpt_reader.frameworks.tensors import chosen, framework
 from tfckpt_reader.tensor.dtypes import DataType
 
 if TYPE_CHECKING:
@@ -37,7 +37,11 @@ _WIDER = {
 
 
 def load_checkpoint(
-    path: str | os.PathLike[str] | bytes, *, device: torch.device | str | None = None
+    path: str | os.PathLike[str] | bytes,
+    *,
+    device: torch.device | str | None = None,
+    names: str = "key",
+    only: str | None = None,
 ) -> dict[str, torch.Tensor]:
     """Read all tensors of a checkpoint as PyTorch tensors: owned, writable, contiguous.
 
@@ -48,6 +52,9 @@ def load_checkpoint(
     Args:
         path: The checkpoint, as for `tfckpt_reader.open`.
         device: Where the tensors go. Default: the processor's memory.
+        names: "key", "full_name" (Keras's path of a variable) or "object_path". A tensor without
+            one of its own keeps its key.
+        only: "weights" leaves out optimizer slots, counters and the like. Default: all.
 
     Raises:
         UnsupportedError: PyTorch is not installed, or some tensors hold strings or variants.
@@ -56,7 +63,7 @@ def load_checkpoint(
     torch = framework("torch")
     torch.empty(0, device=device)  # an unknown device is an error before anything is read
     with open(path) as ckpt:
-        specs = require_numbers(ckpt.specs, ckpt.reader.path)
+        specs = chosen(ckpt, names, only)
         return {
             name: _tensor(torch, ckpt.read(spec.name), spec.dtype).to(device)
             for name, spec in specs.items()
