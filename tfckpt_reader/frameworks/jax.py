@@ -29,7 +29,7 @@ _NARROWER = {
     DataType.FLOAT64: "float32",
     DataType.COMPLEX128: "complex64",
 }
-"""What JAX makes of 64-bit types, silently, unless they are enabled."""
+"""Types of 64 bits, and those that JAX silently makes of them unless they are enabled."""
 _ENABLE = 'Enable 64-bit types first: jax.config.update("jax_enable_x64", True)'
 
 
@@ -62,17 +62,18 @@ def load_checkpoint(
     with open(path) as ckpt:
         specs = chosen(ckpt, names, only)
         narrowed = {} if jax.config.jax_enable_x64 else _narrowed(ckpt, specs)
-        arrays = {
-            name: narrowed[name] if name in narrowed else ckpt.read(spec.name)
+        if narrowed:
+            warnings.warn(
+                f"{count_of(len(narrowed), 'tensor')} of 64 bits became 32 bits wide, all values "
+                f"unchanged: {named(narrowed)}. {_ENABLE}",
+                stacklevel=2,
+            )
+        return {
+            name: jax.device_put(
+                narrowed[name] if name in narrowed else ckpt.read(spec.name), device
+            )
             for name, spec in specs.items()
         }
-    if narrowed:
-        warnings.warn(
-            f"{count_of(len(narrowed), 'tensor')} of 64 bits became 32 bits wide, all values "
-            f"unchanged: {named(narrowed)}. {_ENABLE}",
-            stacklevel=2,
-        )
-    return {name: jax.device_put(array, device) for name, array in arrays.items()}
 
 
 def _narrowed(ckpt: Checkpoint, specs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

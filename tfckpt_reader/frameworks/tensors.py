@@ -1,4 +1,4 @@
-"""What the loaders share: importing a framework, and the tensors that one can hold.
+"""The common part of the loaders: importing a framework, and the tensors that one can hold.
 
 Knows no framework.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 WEIGHTS = (Kind.WEIGHT, Kind.STATISTICS)
-"""What a model needs to predict."""
+"""Kinds of tensors that a model needs to predict."""
 
 
 def framework(name: str) -> Any:
