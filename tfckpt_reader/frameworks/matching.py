@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 Shape = tuple[int, ...]
-_LAST = {"depthwise_kernel": "kernel", "pointwise_kernel": "kernel"}
-"""Last part of a name -> that of other Keras versions."""
+_LAST = {"depthwise_kernel": "kernel", "weights": "kernel", "biases": "bias"}
+"""Last part of a name in Keras 2 or TF-Slim -> that in Keras 3."""
 _NUMBER = re.compile(r"(.*?)(?:_(\d{1,9}))?")
 
 
