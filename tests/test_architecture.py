@@ -50,6 +50,17 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "frameworks": ("errors", "text", "tensor", "objects", "checkpoint"),
     "export": (*_BYTES, "version", "tensor", "paths", "formats", "objects", "checkpoint"),
+    "saving": (
+        *_BYTES,
+        "version",
+        "protobuf",
+        "tensor",
+        "paths",
+        "formats",
+        "objects",
+        "checkpoint",
+        "export",
+    ),
     "compat": (*_BYTES, "version", "tensor", "paths", "checkpoint"),
 }
 """Each room, from the ground up, and the rooms that it may import."""

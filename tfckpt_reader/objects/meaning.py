@@ -50,7 +50,7 @@ class Meaning:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What could not be read, a line each."""
+        """Parts that could not be read, a line each."""
         names = self.__dict__.get("names")
         return (*self._notes, *(names.notes if names else ()))
 
