@@ -22,6 +22,7 @@ class Variable:
     def __init__(self, path: str, shape: tuple[int, ...], dtype: str = "float32") -> None:
         self.path, self.shape, self.dtype = path, shape, dtype
         self.value: Any = None
+        self.trainable = True
 
     def assign(self, value: Any) -> None:
         assert value.dtype == to_numpy(DataType[self.dtype.upper()])

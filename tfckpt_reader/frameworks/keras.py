@@ -17,6 +17,7 @@ from tfckpt_reader.frameworks.matching import (
     by_objects,
     by_order,
     by_shape,
+    by_training_order,
     disagreement,
 )
 from tfckpt_reader.frameworks.stored_weights import StoredWeights
@@ -25,7 +26,7 @@ from tfckpt_reader.text import count_of, quoted, shortened
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -148,16 +149,28 @@ def _ways(
     by: str | None,
 ) -> list[Way]:
     """Return what each way gives, the surest first; by shape only if no other gives all."""
-    tries: dict[str, Callable[[], Iterable[Way]]] = {
-        "name": lambda: [by_name(wanted, stored.tensors.values())],
-        "object_path": lambda: [by_objects(wanted, f) for f in stored.objects(model, variables)],
-        "order": lambda: [by_order(wanted, listed) for listed in stored.orders],
-        "shape": lambda: [by_shape(wanted, stored.weights)],
+    trainable = [number for number, variable in enumerate(variables) if variable.trainable]
+
+    def objects() -> Way:
+        tried = [by_objects(wanted, found) for found in stored.objects(model, variables)]
+        return _best("object_path", wanted, tried)
+
+    def order() -> Way:
+        tried = [by_order(wanted, listed) for listed in stored.orders] or [
+            by_training_order(wanted, trainable, listed, objects()) for listed in stored.trained
+        ]
+        return _best("order", wanted, tried)
+
+    tries: dict[str, Callable[[], Way]] = {
+        "name": lambda: by_name(wanted, stored.tensors.values()),
+        "object_path": objects,
+        "order": order,
+        "shape": lambda: by_shape(wanted, stored.weights),
     }
     ways: list[Way] = []
     for how in WAYS if by is None else (by,):
         if by or how != "shape" or all(way.problems for way in ways):
-            ways.append(_best(how, wanted, list(tries[how]())))
+            ways.append(tries[how]())
     return ways
 
 
@@ -177,7 +190,7 @@ def _best(how: str, wanted: Sequence[Weight], tried: Sequence[Way]) -> Way:
 def _chosen(
     wanted: Sequence[Weight], ways: Sequence[Way], *, strict: bool
 ) -> dict[int, tuple[Weight, str]]:
-    """Return number of a weight -> its tensor and the way that led to it.
+    """Return number of a weight -> its tensor, and the surest way that leads to it.
 
     Raises:
         UnsupportedError: no way gives all, or not any if not `strict`; or two ways differ.
@@ -197,7 +210,12 @@ def _chosen(
             f"the model matches the checkpoint in several ways: {conflict}",
             advice=f"Nothing was assigned. Choose {ways_found}",
         )
-    return {n: (way.tensors[n], way.how) for way in reversed(used) for n in way.tensors}
+    sure = [way for way in ways if not way.doubtful]
+    tensors = {n: tensor for way in used for n, tensor in way.tensors.items()}
+    return {
+        n: (tensor, next(way.how for way in sure if way.tensors.get(n) == tensor))
+        for n, tensor in sorted(tensors.items())
+    }
 
 
 def _unused(
@@ -208,8 +226,7 @@ def _unused(
     Raises:
         UnsupportedError: there are some, and `strict`.
     """
-    used = {tensor.key for tensor, _ in chosen.values()}
-    unused = [tensor for tensor in stored.weights if tensor.key not in used]
+    unused = stored.left_over(tensor for tensor, _ in chosen.values())
     if unused and strict:
         raise UnsupportedError(
             f"the model has no place for {count_of(len(unused), 'weight')} of the checkpoint: "

@@ -154,6 +154,27 @@ def by_order(wanted: Sequence[Weight], stored: Sequence[Weight]) -> Way:
     return way
 
 
+def by_training_order(
+    wanted: Sequence[Weight], trainable: Sequence[int], stored: Sequence[Weight], objects: Way
+) -> Way:
+    """Match the trainable weights, given by their numbers, in order, and the others by objects.
+
+    It must not contradict any object that was found.
+    """
+    way = by_order([wanted[number] for number in trainable], stored)
+    way.tensors = {trainable[number]: tensor for number, tensor in way.tensors.items()}
+    known = {} if objects.doubtful else objects.tensors
+    for number in set(range(len(wanted))) - set(trainable):
+        if number in known:
+            way.tensors[number] = known[number]
+        else:
+            way.refuse(f"no optimizer lists, and no saved object is {wanted[number]}")
+    conflict = disagreement(wanted, [way, objects]) if known else None
+    if conflict:
+        way.refuse(conflict)
+    return way
+
+
 def by_shape(wanted: Sequence[Weight], stored: Sequence[Weight]) -> Way:
     """Match what has the same last part of its name and a shape that no other has."""
     way = Way("shape")

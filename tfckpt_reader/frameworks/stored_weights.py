@@ -5,6 +5,7 @@ Knows no framework.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import UnsupportedError
@@ -16,10 +17,12 @@ from tfckpt_reader.objects.role_patterns import Kind
 from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tfckpt_reader.checkpoint import Checkpoint
     from tfckpt_reader.objects.object_graph import ObjectGraph
+
+_INDEX = re.compile("[0-9]{1,9}")
 
 
 class StoredWeights:
@@ -33,12 +36,14 @@ class StoredWeights:
     Attributes:
         tensors: Key -> its name and shape.
         orders: The weights in the order in which a model lists them, for each model that may be it.
+        trained: The trainable ones in that order, as an optimizer lists them, for each optimizer.
 
     Raises:
         UnsupportedError: nothing is at `root`.
     """
 
     def __init__(self, ckpt: Checkpoint, root: str | None) -> None:
+        self._specs = ckpt.specs
         self._roles = ckpt.roles
         self._graph = ckpt.object_graph
         numbers = {key: spec.shape for key, spec in ckpt.specs.items() if spec.dtype.itemsize}
@@ -50,7 +55,8 @@ class StoredWeights:
                 for key, shape in numbers.items()
                 if key.startswith(scope)
             }
-            listed = [_in_order_of_graph(ckpt)]
+            self.orders = self._nonempty([_in_order_of_graph(ckpt)])
+            self.trained: list[list[Weight]] = []
         else:
             self._starts, inside = _objects_at(self._graph, root)
             values = self._graph.values
@@ -61,22 +67,42 @@ class StoredWeights:
                 and (inside is None or values[key].node in inside)
                 and self._roles[key].kind is not Kind.COPY
             }
-            listed = [_list_of(self._graph, start) for start in self._starts]
+            lists = [_listed(self._graph, start, "variables") for start in self._starts]
+            self.orders = self._nonempty(lists)
+            self.trained = self._nonempty(
+                _listed(self._graph, node, "_trainable_variables")
+                for node in _children(self._graph, 0, *self._starts)
+            )
         if not self.tensors:
             raise UnsupportedError(f"no tensors are at {quoted(root or '')}", file=ckpt.reader.path)
-        orders = (
-            [self.tensors[key] for key in keys if key in self.tensors and self._may_be(key)]
-            for keys in listed
-        )
-        self.orders = [order for order in orders if order]
+
+    def _nonempty(self, lists: Iterable[Iterable[str]]) -> list[list[Weight]]:
+        found = ([self.tensors[key] for key in keys if self._may_be(key)] for keys in lists)
+        return [tensors for tensors in found if tensors]
 
     def _may_be(self, key: str) -> bool:
-        return self._roles[key].kind in (*WEIGHTS, Kind.OTHER)
+        return key in self.tensors and self._roles[key].kind in (*WEIGHTS, Kind.OTHER)
 
     @property
     def weights(self) -> list[Weight]:
         """The weights, in the order of their keys: no slots of optimizers, no counters."""
         return [tensor for key, tensor in self.tensors.items() if self._roles[key].kind in WEIGHTS]
+
+    def left_over(self, used: Iterable[Weight]) -> list[Weight]:
+        """Return the weights that were not used, but for copies of the used ones."""
+        keys = {tensor.key for tensor in used}
+        values = {self._value(key) for key in keys}
+        return [
+            tensor
+            for tensor in self.weights
+            if tensor.key not in keys and self._value(tensor.key) not in values
+        ]
+
+    def _value(self, key: str) -> tuple[object, ...]:
+        """Return something equal for copies only: a Keras 3 export stores each variable twice."""
+        spec = self._specs[key]
+        whole = key if spec.crc32c is None else None
+        return self.tensors[key].name, spec.dtype, spec.shape, spec.crc32c, whole
 
     def objects(self, model: object, weights: Sequence[object]) -> list[dict[int, list[Weight]]]:
         """Return the tensors of each weight of a live model, for each object it may be saved as.
@@ -101,17 +127,21 @@ class StoredWeights:
 def _objects_at(graph: ObjectGraph, root: str | None) -> tuple[list[int], set[int] | None]:
     """Return the objects that may be the model, and all objects below them; None: all at all."""
     if root is None:
-        children = [node for node, _ in graph[0].children if 0 < node < len(graph)]
-        return [0, *dict.fromkeys(children)], None
+        return list(dict.fromkeys([0, *_children(graph, 0)])), None
     node = descendant(graph, 0, root.split("/"))
     return ([], set()) if node is None else ([node], reachable(graph, node))
 
 
-def _list_of(graph: ObjectGraph, model: int) -> Iterator[str]:
-    """Yield the keys of the variables of a model, in the order of its list of them."""
-    found = descendant(graph, model, ["variables"])
+def _children(graph: ObjectGraph, *parents: int) -> dict[int, None]:
+    nodes = (node for parent in dict.fromkeys(parents) for node, _ in graph[parent].children)
+    return dict.fromkeys(node for node in nodes if 0 <= node < len(graph))
+
+
+def _listed(graph: ObjectGraph, owner: int, name: str) -> Iterator[str]:
+    """Yield the keys of the variables in a list, in its order."""
+    found = descendant(graph, owner, [name])
     children = () if found is None else graph[found].children
-    numbered = [(int(name), node) for node, name in children if name.isdecimal()]
+    numbered = [(int(index), node) for node, index in children if _INDEX.fullmatch(index)]
     for _, node in sorted(numbered):
         if 0 <= node < len(graph):
             yield from _keys(graph, node)
