@@ -66,6 +66,24 @@ def test_predictions_are_those_of_tensorflow(keras: Any, saved: str, others: int
             assert value.tobytes() == ckpt[each.tensor].tobytes()
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_layers_in_a_list(keras: Any, compiled: bool) -> None:
+    """Their names repeat, and they are no objects of the checkpoint: the optimizer lists them."""
+    record = ORACLES["keras3_trained"]
+    model = keras_models.listed(keras)
+    if compiled:
+        model.compile("adam", "mse")
+    loaded = load_weights(model, FIXTURES / "keras3_trained" / "listed")
+    found = model.predict(np.array(record["rows"], np.float32), verbose=0)
+    np.testing.assert_allclose(found, record["of_rows"], rtol=0, atol=1e-5)
+    assert [each.how for each in loaded.filled].count("order") >= 6
+    before = values(model)
+    model.layers[0].trainable = False  # the optimizer has listed them all
+    with pytest.raises(tfckpt.UnsupportedError, match="do not match the checkpoint"):
+        load_weights(model, FIXTURES / "keras3_trained" / "listed")
+    assert all(np.array_equal(a, b) for a, b in zip(values(model), before, strict=True))
+
+
 @pytest.mark.parametrize("saved", ["keras3_trained/optimizer", "saved_model_keras3"])
 def test_a_compiled_model_and_its_random_state(keras: Any, saved: str) -> None:
     model = keras_models.build(keras)

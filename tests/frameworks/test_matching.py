@@ -11,6 +11,7 @@ from tfckpt_reader.frameworks.matching import (
     by_objects,
     by_order,
     by_shape,
+    by_training_order,
     disagreement,
 )
 
@@ -94,6 +95,30 @@ def test_by_order_all_or_nothing(stored: list[Weight], problem: str) -> None:
     way = by_order(MODEL, stored)
     assert problem in str(way)
     assert way.doubtful
+
+
+def test_by_training_order() -> None:
+    """The optimizer lists a/kernel and b/kernel; a/bias and b/bias come from objects."""
+    objects = by_objects(MODEL, {1: [MODEL[1]], 3: [MODEL[3]]})
+    way = by_training_order(MODEL, [0, 2], [MODEL[0], MODEL[2]], objects)
+    assert keys(way) == {n: f"key/{n}" for n in range(4)}
+    assert way.problems == []
+
+
+def test_by_training_order_contradicts_no_object() -> None:
+    biases = [MODEL[1], MODEL[3]]
+    objects = by_objects(biases, {0: [MODEL[3]]})
+    way = by_training_order(biases, [0, 1], biases, objects)
+    assert way.doubtful
+    assert "'key/1', by order" in way.problems[0]
+    assert "'key/3', by object path" in way.problems[0]
+
+
+@pytest.mark.parametrize("found", [{}, {1: [MODEL[1]]}, {1: [MODEL[1]], 3: [MODEL[1], MODEL[3]]}])
+def test_by_training_order_needs_objects_for_the_others(found: dict[int, list[Weight]]) -> None:
+    way = by_training_order(MODEL, [0, 2], [MODEL[0], MODEL[2]], by_objects(MODEL, found))
+    assert way.doubtful
+    assert "no saved object is" in way.problems[0]
 
 
 def test_by_shape_where_each_is_the_only_one() -> None:
