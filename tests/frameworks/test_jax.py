@@ -16,7 +16,7 @@ from oracles import ORACLES, QUANTISED, value_bytes
 import tfckpt_reader as tfckpt
 from tfckpt_reader.frameworks.jax import load_checkpoint
 
-pytestmark = pytest.mark.frameworks
+pytestmark = [pytest.mark.frameworks, pytest.mark.usefixtures("jax")]
 
 EVERY = ORACLES["every_dtype"]["checkpoints"][0]["variables"]
 

@@ -15,7 +15,7 @@ from oracles import ORACLES, QUANTISED
 import tfckpt_reader as tfckpt
 from tfckpt_reader.frameworks.torch import load_checkpoint
 
-pytestmark = pytest.mark.frameworks
+pytestmark = [pytest.mark.frameworks, pytest.mark.usefixtures("torch")]
 
 EVERY = ORACLES["every_dtype"]["checkpoints"][0]["variables"]
 WIDENED = {
