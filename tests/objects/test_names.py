@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from defects import bundle
 from objects import KEY, VALUE, graph, keras_3, save, thing, variable
+from oracles import ORACLES, value_bytes
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
@@ -63,7 +66,7 @@ def test_a_checkpoint_by_names_has_full_names() -> None:
         by_path = ckpt.renamed("object_path")
         assert list(by_path) == list(ckpt)
         assert by_path.notes == (
-            "4 tensors without object path keep the key: global_step, v1, v2, v3",
+            "the key stays for 4 tensors, without object path: global_step, v1, v2, v3",
         )
         (found,) = ckpt.find("v1")
         assert found == TensorNames("v1", "v1", ())
@@ -82,8 +85,8 @@ def test_names_that_are_shared_or_missing(tmp_path: Path) -> None:
         named = ckpt.renamed("full_name")
         assert list(named) == list(ckpt)
         without, shared = named.notes
-        assert without == f"1 tensor without full name keep the key: c{VALUE}"
-        assert shared.startswith("3 tensors with the full name of another keep the key: ")
+        assert without == f"the key stays for 1 tensor, without full name: c{VALUE}"
+        assert shared.startswith("the key stays for 3 tensors, which share their full name: ")
 
 
 def test_a_key_that_only_the_graph_or_only_the_index_has(tmp_path: Path) -> None:
@@ -113,7 +116,9 @@ def test_second_copies_keep_their_keys() -> None:
             assert key in named
             assert original not in named
         (note,) = named.notes
-        assert note.startswith(f"{len(copies)} tensors a second copy")
+        assert note.startswith(
+            f"the key stays for {len(copies)} tensors, second copies of variables: "
+        )
 
 
 def test_a_name_with_control_characters(tmp_path: Path) -> None:
@@ -125,3 +130,25 @@ def test_a_name_with_control_characters(tmp_path: Path) -> None:
 def test_names_of_another_kind(tmp_path: Path) -> None:
     with tfckpt.open(bundle(tmp_path)) as ckpt, pytest.raises(ValueError, match="full_name"):
         ckpt.renamed("full name")
+
+
+def live_names() -> Iterator[tuple[Path, dict[str, str]]]:
+    for folder, oracle in ORACLES.items():
+        for each in oracle["checkpoints"]:
+            if "names" in each:
+                yield FIXTURES / folder / each["prefix"], each["names"]
+
+
+LIVE = list(live_names())
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), LIVE, ids=[str(path.relative_to(FIXTURES)) for path, _ in LIVE]
+)
+def test_full_names_are_those_of_the_live_variables(path: Path, expected: dict[str, str]) -> None:
+    """Name and value of each variable, as Keras had them when it saved."""
+    with tfckpt.open(path) as ckpt:
+        named = ckpt.renamed("full_name")
+        for name, sha256 in expected.items():
+            assert hashlib.sha256(value_bytes(named[name])).hexdigest() == sha256
+            assert named.key_of[name] in {each.key for each in ckpt.find(name)}

@@ -16,7 +16,7 @@ from tfckpt_reader.text import count_of, quoted, shortened
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import jax
     from numpy.typing import NDArray
@@ -38,7 +38,7 @@ def load_checkpoint(
     *,
     device: jax.Device | jax.sharding.Sharding | None = None,
     names: str = "key",
-    only: str | None = None,
+    only: str | Sequence[str] = (),
 ) -> dict[str, jax.Array]:
     """Read all tensors of a checkpoint as JAX arrays.
 
@@ -51,7 +51,8 @@ def load_checkpoint(
         device: Where the arrays go. Default: JAX's own.
         names: "key", "full_name" (Keras's path of a variable) or "object_path". A tensor without
             one of its own keeps its key.
-        only: "weights" leaves out optimizer slots, counters and the like. Default: all.
+        only: "weights" leaves out optimizer slots, counters and the like; or other roles, as for
+            `tfckpt_reader.convert`. Default: all.
 
     Raises:
         UnsupportedError: JAX is not installed, some tensors hold strings or variants, or a value

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.frameworks.matching import Weight
 from tfckpt_reader.frameworks.object_walk import Walk, descendant, reachable
-from tfckpt_reader.frameworks.tensors import WEIGHTS
 from tfckpt_reader.objects.paths import VARIABLE
 from tfckpt_reader.objects.role_patterns import Kind
+from tfckpt_reader.objects.selection import GROUPS
 from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
@@ -81,12 +81,16 @@ class StoredWeights:
         return [tensors for tensors in found if tensors]
 
     def _may_be(self, key: str) -> bool:
-        return key in self.tensors and self._roles[key].kind in (*WEIGHTS, Kind.OTHER)
+        return key in self.tensors and self._roles[key].kind in (*GROUPS["weights"], Kind.OTHER)
 
     @property
     def weights(self) -> list[Weight]:
         """The weights, in the order of their keys: no slots of optimizers, no counters."""
-        return [tensor for key, tensor in self.tensors.items() if self._roles[key].kind in WEIGHTS]
+        return [
+            tensor
+            for key, tensor in self.tensors.items()
+            if self._roles[key].kind in GROUPS["weights"]
+        ]
 
     def left_over(self, used: Iterable[Weight]) -> list[Weight]:
         """Return the weights that were not used, but for copies of the used ones."""

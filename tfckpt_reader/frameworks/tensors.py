@@ -9,18 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import UnsupportedError
-from tfckpt_reader.objects.role_patterns import Kind
+from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.selection import Selection, words
 from tfckpt_reader.text import count_of, quoted, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tfckpt_reader.checkpoint import Checkpoint
     from tfckpt_reader.tensor.spec import TensorSpec
-
-
-WEIGHTS = (Kind.WEIGHT, Kind.STATISTICS)
-"""Kinds of tensors that a model needs to predict."""
 
 
 def framework(name: str) -> Any:
@@ -38,25 +35,23 @@ def framework(name: str) -> Any:
         ) from error
 
 
-def chosen(ckpt: Checkpoint, names: str, only: str | None) -> dict[str, TensorSpec]:
+def chosen(ckpt: Checkpoint, names: str, only: str | Sequence[str]) -> dict[str, TensorSpec]:
     """Return the tensors to load, by their new names, without the object graph.
 
     Args:
         ckpt: The checkpoint.
         names: "key", "full_name" or "object_path".
-        only: "weights": weights and statistics of batch norms; None: all.
+        only: Roles as for `objects.selection`; () for all.
 
     Raises:
-        ValueError: there is no such choice.
+        ValueError: there are no such names or roles.
         UnsupportedError: some are strings or variants, all are named; or nothing is left.
     """
-    if only not in (None, "weights"):
-        raise ValueError(f"only is 'weights' or None, not {only!r}")
-    left_out = (Kind.GRAPH,) if only is None else [kind for kind in Kind if kind not in WEIGHTS]
+    selected = Selection(only=words(only)).apply(ckpt.specs, lambda: ckpt.roles).sources
     specs = {
         name: spec
         for name, spec in ckpt.renamed(names).specs.items()
-        if ckpt.roles[spec.name].kind not in left_out
+        if spec.name in selected and spec.name != OBJECT_GRAPH
     }
     others = [name for name, spec in specs.items() if not spec.dtype.itemsize]
     if others or not specs:

@@ -13,6 +13,7 @@ from tfckpt_reader.tensor.dtypes import DataType
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
     import torch
     from numpy.typing import NDArray
@@ -41,7 +42,7 @@ def load_checkpoint(
     *,
     device: torch.device | str | None = None,
     names: str = "key",
-    only: str | None = None,
+    only: str | Sequence[str] = (),
 ) -> dict[str, torch.Tensor]:
     """Read all tensors of a checkpoint as PyTorch tensors: owned, writable, contiguous.
 
@@ -54,7 +55,8 @@ def load_checkpoint(
         device: Where the tensors go. Default: the processor's memory.
         names: "key", "full_name" (Keras's path of a variable) or "object_path". A tensor without
             one of its own keeps its key.
-        only: "weights" leaves out optimizer slots, counters and the like. Default: all.
+        only: "weights" leaves out optimizer slots, counters and the like; or other roles, as for
+            `tfckpt_reader.convert`. Default: all.
 
     Raises:
         UnsupportedError: PyTorch is not installed, or some tensors hold strings or variants.

@@ -149,12 +149,13 @@ class Names:
         shared = _keep_keys(names)
         without = [key for key in without if key != OBJECT_GRAPH]
         lines = (
-            (self.copies, "a second copy of a variable"),
+            (self.copies, "second copies of variables"),
             (without, f"without {VIEWS[kind]}"),
-            (shared, f"with the {VIEWS[kind]} of another"),
+            (shared, f"which share their {VIEWS[kind]}"),
         )
         notes = [
-            f"{count_of(len(keys), 'tensor')} {what} keep the key: {shortened(', '.join(keys))}"
+            f"the key stays for {count_of(len(keys), 'tensor')}, {what}: "
+            + shortened(", ".join(keys))
             for keys, what in lines
             if keys
         ]

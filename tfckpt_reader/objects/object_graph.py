@@ -12,10 +12,10 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple, overload
+from sys import intern
+from typing import Any, NamedTuple, overload
 
 from tfckpt_reader.encoding.wire_format import fields, split_fields
 from tfckpt_reader.errors import CheckpointError, add_location
@@ -86,10 +86,16 @@ class _Scan:
 
     values: dict[str, Value] = field(default_factory=dict)
     slots: dict[int, tuple[int, Slot]] = field(default_factory=dict)
-    parents: array[int] = field(default_factory=lambda: array("I"))
+    ends: array[int] = field(default_factory=lambda: array("I", [0]))
+    """Of each node, the end of its children among all; before them a 0."""
     children: array[int] = field(default_factory=lambda: array("I"))
     names: list[str] = field(default_factory=list)
     problems: Counter[str] = field(default_factory=Counter)
+
+    def children_of(self, number: int) -> Iterator[tuple[int, str]]:
+        """Return the children of a node, and their names."""
+        ends = slice(self.ends[number], self.ends[number + 1])
+        return zip(self.children[ends], self.names[ends], strict=True)
 
 
 class ObjectGraph(Sequence[Node]):
@@ -107,18 +113,16 @@ class ObjectGraph(Sequence[Node]):
     def __init__(self, data: bytes | memoryview, file: str = "") -> None:
         self._data = memoryview(data)
         self._file = file
-        with self._located():
-            (self._spans,), _ = split_fields(self._data, (_NODES,), MOST_OBJECTS)
-
-    @contextmanager
-    def _located(self) -> Iterator[None]:
-        """Name the tensor in errors; offsets in its string mean nothing in a file."""
         try:
-            yield
+            (self._spans,), _ = split_fields(self._data, (_NODES,), MOST_OBJECTS)
         except CheckpointError as error:
-            error.offset = None
-            add_location(error, self._file, tensor=OBJECT_GRAPH)
+            self._locate(error)
             raise
+
+    def _locate(self, error: CheckpointError) -> None:
+        """Name the tensor in an error; offsets in its string mean nothing in a file."""
+        error.offset = None
+        add_location(error, self._file, tensor=OBJECT_GRAPH)
 
     def __len__(self) -> int:
         return len(self._spans) // 2
@@ -134,9 +138,15 @@ class ObjectGraph(Sequence[Node]):
             number += len(self)
         if not 0 <= number < len(self):
             raise IndexError(f"there is no object {number} of {len(self)}")
-        begin, end = self._spans[2 * number : 2 * number + 2]
-        with self._located():
-            return _node(self._data[begin:end])
+        return _node(self._message(number))
+
+    def _message(self, number: int) -> Any:
+        begin, end = self._spans[2 * number], self._spans[2 * number + 1]
+        try:
+            return parse(_MESSAGE, self._data[begin:end])
+        except CheckpointError as error:
+            self._locate(error)
+            raise
 
     @property
     def values(self) -> Mapping[str, Value]:
@@ -157,19 +167,20 @@ class ObjectGraph(Sequence[Node]):
     @cached_property
     def _scan(self) -> _Scan:
         found, count = _Scan(), len(self)
-        for number, node in enumerate(self):
-            for target, name in node.children:
-                if 0 <= target < count:
-                    found.parents.append(number)
-                    found.children.append(target)
-                    found.names.append(name)
+        for number in range(count):
+            node = self._message(number)
+            for child in node.children:
+                if 0 <= child.node_id < count:
+                    found.children.append(child.node_id)
+                    found.names.append(intern(name_text(child.local_name)))
                 else:
                     found.problems["children without an object"] += 1
-            for name, full_name, key in node.attributes:
-                value = Value(number, name, full_name)
-                if found.values.setdefault(key, value) is not value:
+            found.ends.append(len(found.children))
+            for attribute in map(_attribute, node.attributes):
+                value = Value(number, attribute.name, attribute.full_name)
+                if found.values.setdefault(attribute.checkpoint_key, value) is not value:
                     found.problems["repeated keys"] += 1
-            for slot in node.slot_variables:
+            for slot in map(_slot, node.slot_variables):
                 ends = slot.original_variable_node_id, slot.slot_variable_node_id
                 if all(0 <= end < count for end in ends):
                     found.slots.setdefault(slot.slot_variable_node_id, (number, slot))
@@ -181,13 +192,9 @@ class ObjectGraph(Sequence[Node]):
     def trainable(self) -> frozenset[int]:
         """Numbers of the objects in lists of trainable variables, which Keras's objects have."""
         scan = self._scan
-        lists = {
-            child
-            for child, name in zip(scan.children, scan.names, strict=True)
-            if name in _TRAINABLE
-        }
-        edges = zip(scan.parents, scan.children, strict=True)
-        return frozenset(child for parent, child in edges if parent in lists)
+        edges = zip(scan.children, scan.names, strict=True)
+        lists = {child for child, name in edges if name in _TRAINABLE}
+        return frozenset(child for each in lists for child, _ in scan.children_of(each))
 
     @cached_property
     def paths(self) -> Mapping[int, tuple[str, ...]]:
@@ -198,13 +205,17 @@ class ObjectGraph(Sequence[Node]):
         Raises:
             UnsupportedError: they are too long together.
         """
-        shortest, scan = shortest_paths(self), self._scan
+        scan = self._scan
+        slots = (
+            (optimizer, slot.original_variable_node_id, slot.slot_name, number)
+            for number, (optimizer, slot) in scan.slots.items()
+        )
+        shortest = shortest_paths(len(self), scan.children_of, slots)
         with_value = {value.node for value in scan.values.values()}
         found = {node: {shortest[node]: None} for node in with_value if node in shortest}
-        for parent, child, name in zip(scan.parents, scan.children, scan.names, strict=True):
-            if child in found and parent in shortest:
-                path = joined(shortest[parent], escaped(name))
-                if path not in found[child]:
+        for parent, above in tuple(shortest.items()):
+            for child, name in scan.children_of(parent):
+                if child in found and (path := joined(above, escaped(name))) not in found[child]:
                     shortest.count(path)
                     found[child][path] = None
         return {node: tuple(paths) for node, paths in found.items()}
@@ -224,25 +235,23 @@ def tracked_keys(data: memoryview) -> Iterator[str]:
                 yield name_text(value.checkpoint_key)
 
 
-def _node(data: memoryview) -> Node:
-    found = parse(_MESSAGE, data)
+def _attribute(found: Any) -> Attribute:
+    return Attribute(*map(name_text, (found.name, found.full_name, found.checkpoint_key)))
+
+
+def _slot(found: Any) -> Slot:
+    name = name_text(found.slot_name)
+    return Slot(found.original_variable_node_id, name, found.slot_variable_node_id)
+
+
+def _node(found: Any) -> Node:
     saver = found.registered_saver
+    has_saver = found.HasField("registered_saver")
+    has_flag = found.HasField("has_checkpoint_values")
     return Node(
         tuple(Child(each.node_id, name_text(each.local_name)) for each in found.children),
-        tuple(
-            Attribute(*map(name_text, (each.name, each.full_name, each.checkpoint_key)))
-            for each in found.attributes
-        ),
-        tuple(
-            Slot(
-                each.original_variable_node_id,
-                name_text(each.slot_name),
-                each.slot_variable_node_id,
-            )
-            for each in found.slot_variables
-        ),
-        (name_text(saver.name), name_text(saver.object_name))
-        if found.HasField("registered_saver")
-        else None,
-        found.has_checkpoint_values.value if found.HasField("has_checkpoint_values") else None,
+        tuple(map(_attribute, found.attributes)),
+        tuple(map(_slot, found.slot_variables)),
+        (name_text(saver.name), name_text(saver.object_name)) if has_saver else None,
+        found.has_checkpoint_values.value if has_flag else None,
     )

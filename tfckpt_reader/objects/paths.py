@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.tensor.names import name_text
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+Name: TypeAlias = "bytes | str"
+Children: TypeAlias = "Callable[[int], Iterable[tuple[int, Name]]]"
+Slot: TypeAlias = "tuple[int, int, Name, int]"
 
 _ATTRIBUTES = "/.ATTRIBUTES/"
 VARIABLE = "VARIABLE_VALUE"
@@ -60,30 +62,32 @@ class Paths(dict[int, str]):
             )
 
 
-def shortest_paths(nodes: Sequence[Any]) -> Paths:
+def shortest_paths(count: int, children: Children, slots: Iterable[Slot]) -> Paths:
     """Return the path of each node reachable from the root, breadth first, then of slots.
+
+    Args:
+        count: The number of nodes; 0 is the root.
+        children: Returns the children of a node: number and name.
+        slots: Number of an optimizer, and of a variable, the slot's name, and its number.
 
     Raises:
         UnsupportedError: the paths are too long together.
     """
     paths = Paths()
-    if not len(nodes):
+    if not count:
         return paths
     waiting = deque([0])
     paths[0] = ""
     while waiting:
         number = waiting.popleft()
-        for child in nodes[number].children:
-            if child.node_id in paths or not 0 <= child.node_id < len(nodes):
+        for child, name in children(number):
+            if child in paths or not 0 <= child < count:
                 continue
-            if paths.add(child.node_id, joined(paths[number], escaped(child.local_name))):
-                waiting.append(child.node_id)
-    for number in tuple(paths):
-        for slot in nodes[number].slot_variables:
-            variable, target = paths.get(slot.original_variable_node_id), slot.slot_variable_node_id
-            if variable is None or target in paths or not 0 <= target < len(nodes):
-                continue
-            paths.add(target, f"{variable}{SLOT}{paths[number]}/{escaped(slot.slot_name)}")
+            if paths.add(child, joined(paths[number], escaped(name))):
+                waiting.append(child)
+    for optimizer, variable, name, target in slots:
+        if variable in paths and optimizer in paths and 0 <= target < count:
+            paths.add(target, f"{paths[variable]}{SLOT}{paths[optimizer]}/{escaped(name)}")
     return paths
 
 
@@ -92,7 +96,7 @@ def joined(path: str, name: str) -> str:
     return f"{path}/{name}" if path else name
 
 
-def escaped(name: bytes | str) -> str:
+def escaped(name: Name) -> str:
     """Return a name as a part of a key."""
     text = name if isinstance(name, str) else name_text(name)
     return text.replace(".", "..").replace("/", ".S")

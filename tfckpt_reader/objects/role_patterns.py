@@ -8,14 +8,15 @@ BERT, Mesh TensorFlow and tensor2tensor, the batch norm of tensorpack, the avera
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from math import prod
+from typing import NamedTuple, TypeAlias
 
+from tfckpt_reader.objects.paths import object_path
 from tfckpt_reader.tensor.dtypes import DataType
 
-if TYPE_CHECKING:
-    from tfckpt_reader.tensor.spec import TensorSpec
+Shape: TypeAlias = "Sequence[int]"
 
 
 class Kind(str, Enum):
@@ -53,9 +54,9 @@ class Guess(NamedTuple):
     slot: str = ""
 
 
-def is_scalar(spec: TensorSpec) -> bool:
+def is_scalar(dtype: DataType, shape: Shape) -> bool:
     """Return whether a tensor is one number."""
-    return spec.elements == 1 and spec.dtype not in (DataType.STRING, DataType.VARIANT)
+    return prod(shape) == 1 and bool(dtype.itemsize)
 
 
 def is_float(dtype: DataType) -> bool:
@@ -63,15 +64,15 @@ def is_float(dtype: DataType) -> bool:
     return any(word in str(dtype) for word in ("float", "complex"))
 
 
-def _is_integer(spec: TensorSpec) -> bool:
-    return "int" in str(spec.dtype)
+def _is_integer(dtype: DataType, _: Shape) -> bool:
+    return "int" in str(dtype)
 
 
-def _is_array(spec: TensorSpec) -> bool:
-    return bool(spec.shape) and spec.dtype is not DataType.STRING
+def _is_array(dtype: DataType, shape: Shape) -> bool:
+    return bool(shape and dtype.itemsize)
 
 
-def _is_any(_: TensorSpec) -> bool:
+def _is_any(_: DataType, _shape: Shape) -> bool:
     return True
 
 
@@ -114,8 +115,9 @@ _PATH = "(?:.*/)?"
 _TF1 = rf"(?:training{_N}/)?(?:{_CLASSES}){_N}"
 _KERAS = rf"(?:{_KERAS_3}){_N}"
 
-_PATTERNS: tuple[tuple[Kind, str, Callable[[TensorSpec], bool]], ...] = (
+_PATTERNS: tuple[tuple[Kind, str, Callable[[DataType, Shape], bool]], ...] = (
     (Kind.SLOT, r"(?P<of>.+)/\.OPTIMIZER_SLOT/(?:.*/)?(?P<slot>[^/]+)", _is_any),
+    (Kind.SLOT, rf"{_PATH}[^/]*optimizer{_N}/_variables/\d+", _is_array),
     (Kind.STATISTICS, rf"{_PATH}(?:mean|variance)/EMA", _is_array),
     (Kind.SLOT, rf"(?P<of>.+)/(?P<slot>(?:{_CLASSES})(?:Optimizer)?{_N})", _is_any),
     (Kind.SLOT, rf"(?P<of>.+)/(?P<slot>(?:adam|lamb|lars)_(?:m|v|vr|vc){_N})", _is_any),
@@ -141,13 +143,19 @@ _PATTERNS: tuple[tuple[Kind, str, Callable[[TensorSpec], bool]], ...] = (
 _COMPILED = tuple((kind, re.compile(text), fits) for kind, text, fits in _PATTERNS)
 
 
-def guess(name: str, spec: TensorSpec) -> Guess | None:
+def guess(name: str, dtype: DataType, shape: Shape) -> Guess | None:
     """Return the role that a name stands for; None for a name without a pattern."""
     for kind, pattern, fits in _COMPILED:
         match = pattern.fullmatch(name)
-        if match is not None and fits(spec):
+        if match is not None and fits(dtype, shape):
             groups = match.groupdict()
             slot = groups.get("slot") or ""
             its_kind = Kind.AVERAGE if slot == AVERAGE else kind
             return Guess(its_kind, groups.get("of") or "", slot)
     return None
+
+
+def is_slot(name: str, dtype: DataType, shape: Shape) -> bool:
+    """Return whether a key is that of an optimizer's value, as far as its name tells."""
+    found = guess(object_path(name) or name, dtype, shape)
+    return found is not None and (found.kind in (Kind.SLOT, Kind.OPTIMIZER) or bool(found.slot))

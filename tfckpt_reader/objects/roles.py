@@ -157,14 +157,17 @@ class _Classifier:
         }
 
     def _by_name(self, key: str, spec: TensorSpec) -> Role:
-        path, full_name = self._paths[key], self._full_names.get(key, "")
+        path = self._paths[key]
+        named = (self._full_names.get(key, ""), BY_OBJECTS), (path, BY_NAME)
         held = self._is_held_by_optimizer(path)
-        for name, evidence in ((full_name, BY_OBJECTS), (path, BY_NAME)):
-            found = self._sibling(name) or guess(name, spec) if name else None
+        guesses = [(self._guess(each, spec), evidence) for each, evidence in named if each]
+        # Its path tells a metric's `count` from a step.
+        guesses.sort(key=lambda each: each[0] is None or each[0].kind is not Kind.METRIC)
+        for found, evidence in guesses:
             if found is not None and (not held or found.kind in _HELD_BY_OPTIMIZER):
                 return self._resolved(found, evidence, held=held)
         if held:
-            kind = Kind.OPTIMIZER if is_scalar(spec) else Kind.SLOT
+            kind = Kind.OPTIMIZER if is_scalar(spec.dtype, spec.shape) else Kind.SLOT
             return Role(kind, evidence=BY_NAME, of_optimizer=True)
         if spec.dtype is DataType.VARIANT and key.endswith(("_STATE", "-state")):
             return Role(Kind.ITERATOR, evidence=BY_NAME)
@@ -191,9 +194,10 @@ class _Classifier:
             name = name.partition("/")[2]
         return self._keys.get(name)
 
-    def _sibling(self, name: str) -> Guess | None:
+    def _guess(self, name: str, spec: TensorSpec) -> Guess | None:
+        """Return the role by a name, and by that of its sibling."""
         for one, other, kind in _SIBLINGS:
             for end, its in ((one, other), (other, one)):
                 if name.endswith(end) and name.removesuffix(end) + its in self._keys:
                     return Guess(kind)
-        return None
+        return guess(name, spec.dtype, spec.shape)

@@ -40,7 +40,15 @@ def decode_saved_variables(data: bytes | memoryview) -> tuple[SavedVariable, ...
     """
     split_fields(memoryview(data), (_NODES,), MOST_OBJECTS)  # a limit before the memory is used
     nodes = parse("SavedObjects", data).nodes
-    paths = shortest_paths(nodes)
+    paths = shortest_paths(
+        len(nodes),
+        lambda number: ((child.node_id, child.local_name) for child in nodes[number].children),
+        (
+            (number, slot.original_variable_node_id, slot.slot_name, slot.slot_variable_node_id)
+            for number, node in enumerate(nodes)
+            for slot in node.slot_variables
+        ),
+    )
     return tuple(
         SavedVariable(
             name_text(variable.name),
