@@ -55,7 +55,13 @@ A, B = Variable(), Variable()
         (Layer(parts={"x": A, "y/z": B}), graph({"parts": 3}, {}, {}, {"x": 1, "y/z": 2})),
         (
             Layer(layers=[Layer(), Layer(kernel=A), Layer(bias=B)]),
-            graph({"layer_with_weights-0": 3, "layer-2": 4}, {}, {}, {"kernel": 1}, {"bias": 2}),
+            graph(
+                {"layer_with_weights-0": 3, "layer_with_weights-1": 4, "layer-1": 4},
+                {},
+                {},
+                {"kernel": 1},
+                {"bias": 2},
+            ),
         ),
     ],
 )

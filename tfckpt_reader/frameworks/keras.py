@@ -175,12 +175,12 @@ def _ways(
 
 
 def _best(how: str, wanted: Sequence[Weight], tried: Sequence[Way]) -> Way:
-    """Return the try that gives the most weights: the model may be one of several saved objects."""
+    """Return the try that finds the most weights: the model may be one of several saved objects."""
     if not tried:
         return Way(how, problems=[f"the checkpoint stores {_SOURCES[how]}"])
-    best = min(tried, key=lambda way: (way.doubtful, -len(way.tensors)))
-    equals = [each for each in tried if len(each.tensors) == len(best.tensors)]
-    conflict = disagreement(wanted, [each for each in equals if not each.doubtful] or [best])
+    best = min(tried, key=lambda way: (-way.reach, way.doubtful, -len(way.tensors)))
+    equals = [way for way in tried if way.reach == best.reach and not way.doubtful]
+    conflict = disagreement(wanted, equals or [best])
     if conflict:
         best.ambiguous = not best.problems
         best.refuse(f"several saved objects fit, choose one with root=: {conflict}")

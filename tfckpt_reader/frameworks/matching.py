@@ -54,6 +54,8 @@ class Way:
     """Reasons that it gives no weight or not all, in a few words each."""
     doubtful: bool = False
     """Whether what it found may be wrong, so that nothing of it may be used."""
+    reach: int = 0
+    """Number of weights that any object was found for, right or wrong."""
     ambiguous: bool = False
     """Whether it gives every weight a tensor, and in more than one manner."""
 
@@ -197,7 +199,7 @@ def by_shape(wanted: Sequence[Weight], stored: Sequence[Weight]) -> Way:
 
 def by_objects(wanted: Sequence[Weight], found: Mapping[int, Sequence[Weight]]) -> Way:
     """Match what a walk over the objects found: number of a weight -> tensors of its object."""
-    way = Way("object_path")
+    way = Way("object_path", reach=len(found))
     for number, weight in enumerate(wanted):
         tensors = found.get(number, ())
         if len(tensors) > 1:

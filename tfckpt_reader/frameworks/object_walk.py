@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.objects.object_graph import ObjectGraph
 
-_NUMBERED_LAYER = re.compile(r"layer(_with_weights)?-(\d{1,9})")
-"""How Keras 2 names the layers of a model: all of them, and those with weights, numbered."""
+_NUMBERED_LAYER = re.compile(r"layer_with_weights-([0-9]{1,9})")
+"""How Keras 2 numbers the layers with weights. It numbers all layers, too, but additions and the
+like are layers there and none in Keras 3."""
 _SECOND_WAYS = ("optimizer", "variables", "weights")
 """Ends of the names of lists of a model's variables. A list says an order, not an object."""
 _NAME_NOW = {"depthwise_kernel": "kernel"}
@@ -87,7 +88,7 @@ def _below(live: Any, name: str) -> object | None:
     numbered = _NUMBERED_LAYER.fullmatch(name)
     if numbered:
         layers = _attribute(live, "layers") or ()
-        return _item([layer for layer in layers if not numbered[1] or layer.weights], numbered[2])
+        return _item([layer for layer in layers if layer.weights], numbered[1])
     if name.startswith("__") or name.endswith(_SECOND_WAYS):
         return None
     for known in (name, f"_{name}", _NAME_NOW.get(name, name)):
