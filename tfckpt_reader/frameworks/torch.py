@@ -66,10 +66,11 @@ def load_checkpoint(
     torch.empty(0, device=device)  # an unknown device is an error before anything is read
     with open(path) as ckpt:
         specs = chosen(ckpt, names, only)
-        return {
-            name: _tensor(torch, ckpt.read(spec.name), spec.dtype).to(device)
-            for name, spec in specs.items()
-        }
+        arrays = ckpt.load(spec.name for spec in specs.values())
+    return {
+        name: _tensor(torch, arrays.pop(spec.name), spec.dtype).to(device)
+        for name, spec in specs.items()
+    }
 
 
 def _tensor(torch: Any, array: NDArray[Any], dtype: DataType) -> torch.Tensor:
