@@ -59,12 +59,11 @@ class StoredWeights:
             self.trained: list[list[Weight]] = []
         else:
             self._starts, inside = _objects_at(self._graph, root)
-            values = self._graph.values
             self.tensors = {
-                key: Weight(values[key].full_name or key, shape, key)
+                key: Weight(value.full_name if value and value.full_name else key, shape, key)
                 for key, shape in numbers.items()
-                if key in values
-                and (inside is None or values[key].node in inside)
+                for value in (self._graph.values.get(key),)
+                if (inside is None or (value is not None and value.node in inside))
                 and self._roles[key].kind is not Kind.COPY
             }
             lists = [_listed(self._graph, start, "variables") for start in self._starts]
@@ -74,7 +73,8 @@ class StoredWeights:
                 for node in _children(self._graph, 0, *self._starts)
             )
         if not self.tensors:
-            raise UnsupportedError(f"no tensors are at {quoted(root or '')}", file=ckpt.reader.path)
+            where = "in the checkpoint" if root is None else f"at {quoted(root)}"
+            raise UnsupportedError(f"no tensors of numbers are {where}", file=ckpt.reader.path)
 
     def _nonempty(self, lists: Iterable[Iterable[str]]) -> list[list[Weight]]:
         found = ([self.tensors[key] for key in keys if self._may_be(key)] for keys in lists)
