@@ -11,7 +11,7 @@ from collections.abc import Collection, ItemsView, Iterable, Iterator, Mapping, 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import CheckpointError, TensorNotFoundError
+from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, TensorNotFoundError
 from tfckpt_reader.formats.opening import reader_of
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.paths.unchanged import Guard
@@ -282,14 +282,22 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
             TensorNotFoundError: the checkpoint lacks a variable of the graph.
             CheckpointError: as for ``ckpt[name]``.
         """
-        from tfckpt_reader.graph.meta_graph import saved_values
-
-        return saved_values(self.meta_graph, self.reader.prefix, trainable=trainable)
+        meta = self.meta_graph
+        if meta is None:
+            raise CheckpointNotFoundError(
+                "there is no graph beside the checkpoint to list its variables",
+                file=f"{self.reader.prefix}.meta",
+                advice="Copy the .meta file too, or list all tensors instead",
+            )
+        listed = meta.trainable_variables if trainable else meta.global_variables
+        for variable in listed:
+            if variable.checkpoint_key is not None:
+                yield variable.name, variable.value()
 
     @cached_property
     def _meaning(self) -> Meaning:
         from tfckpt_reader.formats.opening import scalar_string
-        from tfckpt_reader.graph.meta_graph import keys_of_collections
+        from tfckpt_reader.graph.variables import keys_of_collections
         from tfckpt_reader.objects.meaning import Meaning
 
         def read(spec: TensorSpec) -> bytes | memoryview:
@@ -297,7 +305,8 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
                 return scalar_string(self.reader, spec)
 
         def collections() -> Mapping[str, Collection[str]]:
-            return keys_of_collections(self.meta_graph)
+            meta = self.meta_graph
+            return {} if meta is None else keys_of_collections(meta.variables_of)
 
         return Meaning(self.specs, read, collections, self.reader.path)
 

@@ -373,32 +373,3 @@ def load(
                 advice=f"There is: {present}" if present else "It holds no graph at all",
             )
         return MetaGraph(fitting[0] if fitting else stored[0], read, texts)
-
-
-def saved_values(
-    meta: MetaGraph | None, prefix: str, *, trainable: bool
-) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Yield name and value of each saved variable: see `Checkpoint.variables`."""
-    if meta is None:
-        raise CheckpointNotFoundError(
-            "there is no graph beside the checkpoint to list its variables",
-            file=f"{prefix}.meta",
-            advice="Copy the .meta file too, or list all tensors instead",
-        )
-    listed = meta.trainable_variables if trainable else meta.global_variables
-    for variable in listed:
-        if variable.checkpoint_key is not None:
-            yield variable.name, variable.value()
-
-
-def keys_of_collections(meta: MetaGraph | None) -> dict[str, frozenset[str]]:
-    """Return the keys of the variables in those collections that tell their use; {} for no graph.
-
-    Raises:
-        CheckpointError: the graph is damaged.
-    """
-    return {
-        name: frozenset(each.checkpoint_key for each in listed if each.checkpoint_key is not None)
-        for name in ("variables", "trainable_variables", "global_step")
-        if meta is not None and (listed := meta.variables_of(name))
-    }

@@ -53,7 +53,8 @@ def of_roles(report: Report, selection: Selection) -> Report:
 
 def _names(path: str, selection: Selection) -> Collection[str]:
     from tfckpt_reader.formats.opening import reader_of, scalar_string
-    from tfckpt_reader.graph.meta_graph import keys_of_collections, load
+    from tfckpt_reader.graph.meta_graph import load
+    from tfckpt_reader.graph.variables import keys_of_collections
     from tfckpt_reader.objects.meaning import Meaning
     from tfckpt_reader.paths.companions import graph_file_of
     from tfckpt_reader.paths.locate import locate
@@ -62,7 +63,7 @@ def _names(path: str, selection: Selection) -> Collection[str]:
 
     def collections() -> Mapping[str, Collection[str]]:
         graph = graph_file_of(reader.prefix)
-        return {} if graph is None else keys_of_collections(load(graph))
+        return {} if graph is None else keys_of_collections(load(graph).variables_of)
 
     specs = reader.listing()
     meaning = Meaning(specs, partial(scalar_string, reader), collections, reader.path)
