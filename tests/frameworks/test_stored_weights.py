@@ -73,9 +73,7 @@ def test_one_object_only() -> None:
         deeper = StoredWeights(ckpt, "generator/_functional")
         assert deeper.tensors == stored.tensors
         assert len(StoredWeights(ckpt, None).weights) == 8
-        with pytest.raises(
-            tfckpt.UnsupportedError, match="no tensors of numbers are at 'generator/9'"
-        ):
+        with pytest.raises(tfckpt.UnsupportedError, match=r"no tensors .* at 'generator/9'"):
             StoredWeights(ckpt, "generator/9")
 
 

@@ -54,29 +54,12 @@ def about(folder: Path) -> Report:
 
 def test_every_fixture_is_found_once_and_reported_as_alone() -> None:
     reports = verify_all(FIXTURES)
-<<<<<<< HEAD
     expected = [
         f"{folder}/{checkpoint['prefix']}"
         for folder, oracle in ORACLES.items()
         for checkpoint in oracle["checkpoints"]
         if folder != "temp_parts"
     ]
-=======
-    expected = {
-        *("every_dtype/model.ckpt", "hash_table_tf2/ckpt", "many_blocks/model.ckpt"),
-        *("multi_shard/model.ckpt", "registered_merge_oddity/model.ckpt", "strings/model.ckpt"),
-        *("saved_model/variables/variables", "saved_model_keras/variables/variables"),
-        *("saved_model_tf1/variables/variables", "saver_tf1/model.ckpt-1", "sliced/merged"),
-        *("sliced/raw", "sliced/saver", "tf2_checkpoint/ckpt-1", "tf2_checkpoint/ckpt-2"),
-        *("v1/model.ckpt", "v1_sharded/model.ckpt-?????-of-00002", "v1_sliced/one_file.ckpt"),
-        *("v1_sliced/partial.ckpt", "v1_sliced/two_files.ckpt-?????-of-00002"),
-        *(
-            f"transformers_models/{m}/model.ckpt"
-            for m in ("albert", "bert", "electra", "gpt2", "t5")
-        ),
-        "variant/model.ckpt",
-    }
->>>>>>> main
     found = paths(reports, FIXTURES)
     assert found == sorted(expected)
     for report in reports:
