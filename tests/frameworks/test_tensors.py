@@ -54,6 +54,14 @@ def test_weights_under_the_names_of_keras() -> None:
     assert "text/lstm/lstm_cell/recurrent_kernel" in found
 
 
+def test_what_is_of_unknown_role_is_not_left_out_silently(tmp_path: Path) -> None:
+    w.write_bundle(tmp_path / "p", {"kernel": np.zeros(2, np.float32), "odd": np.array([1, 2])})
+    with tfckpt.open(tmp_path / "p") as ckpt:
+        assert str(ckpt.roles["odd"].kind) == "other"
+        with pytest.warns(UserWarning, match="1 tensor of unknown role left out: odd"):
+            assert list(chosen(ckpt, "key", "weights")) == ["kernel"]
+
+
 def test_nothing_left_is_said(tmp_path: Path) -> None:
     w.write_bundle(tmp_path / "p", {"global_step": np.array(1)})
     with tfckpt.open(tmp_path / "p") as ckpt:

@@ -5,6 +5,7 @@ Knows no framework.
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ def framework(name: str) -> Any:
 def chosen(ckpt: Checkpoint, names: str, only: str | Sequence[str]) -> dict[str, TensorSpec]:
     """Return the tensors to load, by their new names, without the object graph.
 
+    A warning names the tensors of unknown role that `only` leaves out.
+
     Args:
         ckpt: The checkpoint.
         names: "key", "full_name" or "object_path".
@@ -47,11 +50,13 @@ def chosen(ckpt: Checkpoint, names: str, only: str | Sequence[str]) -> dict[str,
         ValueError: there are no such names or roles.
         UnsupportedError: some are strings or variants, all are named; or nothing is left.
     """
-    selected = Selection(only=words(only)).apply(ckpt.specs, lambda: ckpt.roles).sources
+    selected = Selection(only=words(only)).apply(ckpt.specs, lambda: ckpt.roles)
+    for note in selected.notes:
+        warnings.warn(note, stacklevel=3)
     specs = {
         name: spec
         for name, spec in ckpt.renamed(names).specs.items()
-        if spec.name in selected and spec.name != OBJECT_GRAPH
+        if spec.name in selected.sources and spec.name != OBJECT_GRAPH
     }
     others = [name for name, spec in specs.items() if not spec.dtype.itemsize]
     if others or not specs:
