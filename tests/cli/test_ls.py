@@ -100,6 +100,7 @@ def test_ls_json(run: Run, tmp_path: Path) -> None:
         "object_based": False,
         "parameters": 60_004,
         "roles": {"weight": 480_016, "other": 43},
+        "roles_by": "names",
         "notes": [],
         "tensors": None,
     }

@@ -68,7 +68,7 @@ def test_ls_sums_up(run: Run, tmp_path: Path) -> None:
     assert sum(document["roles"].values()) == document["bytes"]
     (tmp_path / "names").mkdir()
     plain = run("ls", bundle(tmp_path / "names", {"w": np.ones((2, 3), np.float32)}))
-    assert plain.lines[-1].endswith("name-based; 6 parameters; weights 100 %")
+    assert plain.lines[-1].endswith("name-based; 6 parameters; weights 100 % (by names)")
 
 
 @pytest.mark.parametrize(
@@ -196,3 +196,36 @@ def test_verify_of_some_roles(run: Run, tmp_path: Path) -> None:
     assert "--level values" in one_line(run("verify", prefix, "--only", "weights").err)
     done = run("verify", prefix, "--level", "values", "--only", "weights", "--json")
     assert [problem["tensor"] for problem in done.json["problems"]] == ["d/kernel"]
+
+
+def test_convert_by_role_and_name(run: Run, tmp_path: Path) -> None:
+    prefix, target = keras_3(tmp_path), tmp_path / "out.npz"
+    done = run("convert", prefix, target, "--only", "weights", "--names", "full", "--ema")
+    assert done.code == 0
+    assert done.lines[-1].endswith(": weights 80 %, batch-norm statistics 20 %")
+    with np.load(target) as found:
+        assert set(found.files) == {"s/d/kernel", "s/d/bias", "s/d/moving_mean"}
+        assert (found["s/d/kernel"] == 3).all()
+
+
+def test_convert_refuses_to_leave_out_all_weights(run: Run, tmp_path: Path) -> None:
+    prefix, target = keras_3(tmp_path), tmp_path / "out.npz"
+    done = run("convert", prefix, target, "--exclude", "optimizer/*")
+    assert (done.code, done.out) == (1, "")
+    assert "no weight is left to write: 2 of 2 weights left out" in one_line(done.err)
+    assert not target.exists()
+    done = run("convert", prefix, target, "--exclude", "optimizer/*", "--allow-no-weights")
+    assert done.code == 0
+    assert KERNEL in done.err
+
+
+def test_convert_says_which_weights_a_pattern_left_out(run: Run, tmp_path: Path) -> None:
+    ones = np.ones((2, 2), np.float32)
+    prefix, target = bundle(tmp_path, {"a/w": ones, "b/w": ones}), tmp_path / "out.npz"
+    done = run("convert", prefix, target, "--exclude", "b*", "--json")
+    assert (done.code, done.json["lost"]) == (1, ["b/w"])
+    assert "1 weight left out" in one_line(done.err)
+    done = run("convert", prefix, target, "--exclude", "b/w", "--force", "--json")
+    assert (done.code, done.err, done.json["lost"]) == (0, "", [])
+    both = run("convert", prefix, target, "--names", "full", "--map", "x.json")
+    assert both.code == 2

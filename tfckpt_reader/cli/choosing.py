@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.objects.selection import GROUPS
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
+    from argparse import ArgumentParser, _ActionsContainer
 
 VIEWS = {"key": "key", "full": "full_name", "object": "object_path"}
 """Word of ``--names`` -> kind of names."""
@@ -23,7 +23,7 @@ def add_role_options(parser: ArgumentParser, verb: str) -> None:
         )
 
 
-def add_names_option(parser: ArgumentParser, default: str | None = "key") -> None:
+def add_names_option(parser: _ActionsContainer, default: str = "key") -> None:
     """Add ``--names``."""
     text = "names: checkpoint keys, full names (as Keras and layers call variables), object paths"
     parser.add_argument("--names", choices=tuple(VIEWS), default=default, help=text)

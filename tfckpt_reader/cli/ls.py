@@ -12,8 +12,9 @@ from tfckpt_reader.cli.describe.tensor import role_facts, role_text, tensor_fact
 from tfckpt_reader.cli.path_argument import CHECKPOINT, read_checkpoint
 from tfckpt_reader.errors import TensorNotFoundError
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.roles import by_names
 from tfckpt_reader.objects.selection import Selection
-from tfckpt_reader.objects.totals import bytes_by_kind, parameters, shares_text
+from tfckpt_reader.objects.totals import ALL, NAMES, bytes_by_role, parameters, shares_text
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class _Listing:
     names: Mapping[str, str]
     """Key -> name to show."""
     roles: Mapping[str, Role]
+    evidence: str
+    """Of the roles: "names" or "all"."""
     is_object_based: bool
     notes: tuple[str, ...]
     version: str
@@ -54,21 +57,25 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """List the tensors of a checkpoint."""
     selection = Selection(arguments.glob, (), arguments.only, arguments.without)
+    # Looking at graphs takes time, which a plain listing does not have.
+    evidence = ALL if arguments.roles or selection.by_role or arguments.names != "key" else NAMES
 
     def listing(ckpt: Checkpoint) -> _Listing:
         names = ckpt.renamed(VIEWS[arguments.names])
-        by_key = {key: name for name, key in names.key_of.items()}
-        selected = selection.apply(ckpt.specs, lambda: ckpt.roles, by_key)
+        roles = ckpt.roles if evidence == ALL else by_names(ckpt.specs)
+        selected = selection.apply(ckpt.specs, lambda: roles, names.name_of)
         if not selected.sources and (arguments.glob or selection.by_role):
             raise TensorNotFoundError(
                 f"no tensor matches {_words(arguments)}", file=ckpt.reader.path
             )
+        by_role = selected.notes if selection.by_role else ()
         return _Listing(
             [ckpt.specs[key] for key in selected.sources],
-            by_key,
-            ckpt.roles,
+            names.name_of,
+            roles,
+            evidence,
             OBJECT_GRAPH in ckpt.specs,
-            (*ckpt.notes, *names.notes, *(selected.notes if selection.by_role else ())),
+            (*ckpt.notes, *names.notes_of(selected.sources), *by_role),
             ckpt.version,
             ckpt.reader.shard_count,
             ckpt.reader.prefix,
@@ -107,7 +114,8 @@ def _document(found: _Listing, arguments: Namespace) -> dict[str, Any]:
         "bytes": sum(spec.nbytes or 0 for spec in found.specs),
         "object_based": found.is_object_based,
         "parameters": parameters(found.specs, roles),
-        "roles": {str(k): nbytes for k, nbytes in bytes_by_kind(found.specs, roles).items()},
+        "roles": bytes_by_role(found.specs, roles),
+        "roles_by": found.evidence,
         "notes": list(found.notes),
         "tensors": tensors,
     }
@@ -117,7 +125,7 @@ def _summary(found: _Listing) -> str:
     specs = found.specs
     total = sum(spec.nbytes or 0 for spec in specs)
     unknown = sum(spec.nbytes is None for spec in specs)
-    shares = shares_text(bytes_by_kind(specs, found.roles))
+    shares = shares_text(bytes_by_role(specs, found.roles), found.evidence)
     return (
         f"{count_of(len(specs), 'tensor')}, {size_text(total)} ({total:,} bytes), "
         + (f"and {count_of(unknown, 'tensor')} of unknown size, " if unknown else "")

@@ -42,11 +42,10 @@ def run(arguments: Namespace) -> int:
 
     def counted(ckpt: Checkpoint) -> tuple[Scope, tuple[str, ...]]:
         names = ckpt.renamed(VIEWS[arguments.names])
-        by_key = {key: name for name, key in names.key_of.items()}
-        selected = selection.apply(ckpt.specs, lambda: ckpt.roles, by_key)
+        selected = selection.apply(ckpt.specs, lambda: ckpt.roles, names.name_of)
         specs = [ckpt.specs[key] for key in selected.sources]
-        root = scopes_of(specs, by_key, ckpt.roles, arguments.depth)
-        return root, (*ckpt.notes, *names.notes, *selected.notes)
+        root = scopes_of(specs, names.name_of, ckpt.roles, arguments.depth)
+        return root, (*ckpt.notes, *names.notes_of(selected.sources), *selected.notes)
 
     root, notes = read_checkpoint(arguments, counted)
     output.print_notes(notes)

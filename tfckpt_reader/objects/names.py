@@ -6,7 +6,7 @@ Knows no values. FORMAT 6.3, 6.4. A checkpoint without an object graph is keyed 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -115,21 +115,20 @@ class Names:
         """Key of a second copy of a variable -> key of the first.
 
         A Keras 3 export stores each variable twice. Its copies have the full name, dtype, shape and
-        crc of the first.
+        crc of the first; without an object graph, the full name is unknown.
         """
-        found: dict[str, str] = {}
-        first: dict[str, str] = {}
-        candidates = [key for key in self._specs if _is_copy(key)]
-        if candidates and self.graph is not None:
-            first = {self.full_name(key): key for key in self._specs if not _is_copy(key)}
-        for key in candidates:
-            original = first.get(self.full_name(key) or key)
-            if original is not None and _same(self._specs[key], self._specs[original]):
-                found[key] = original
-        return found
 
-    def view(self, kind: str) -> tuple[dict[str, str], tuple[str, ...]]:
-        """Return the name of each tensor in one view, and notes about those that keep their keys.
+        def form(key: str) -> tuple[object, ...]:
+            spec = self._specs[key]
+            name = "" if self.graph is None else self.full_name(key) or key
+            return name, spec.dtype, spec.shape, spec.crc32c
+
+        copies = [key for key in self._specs if _is_copy(key)]
+        first = {form(key): key for key in self._specs if not _is_copy(key)} if copies else {}
+        return {key: first[form(key)] for key in copies if form(key) in first}
+
+    def view(self, kind: str) -> tuple[dict[str, str], dict[str, list[str]]]:
+        """Return the name of each tensor in one view, and those that keep their keys, by reason.
 
         A tensor keeps its key if it has no name of that kind, or shares it with another tensor.
 
@@ -142,32 +141,20 @@ class Names:
         if kind not in VIEWS:
             raise ValueError(f"names are one of {', '.join(VIEWS)}, not {kind!r}")
         if kind == "key":
-            return {key: key for key in self._specs}, ()
+            return {key: key for key in self._specs}, {}
         name_of = self.full_name if kind == "full_name" else object_path
         names = {key: "" if key in self.copies else name_of(key) for key in self._specs}
         without = [key for key in names if not names[key] and key not in self.copies]
-        shared = _keep_keys(names)
-        without = [key for key in without if key != OBJECT_GRAPH]
-        lines = (
-            (self.copies, "second copies of variables"),
-            (without, f"without {VIEWS[kind]}"),
-            (shared, f"which share their {VIEWS[kind]}"),
-        )
-        notes = [
-            f"the key stays for {count_of(len(keys), 'tensor')}, {what}: "
-            + shortened(", ".join(keys))
-            for keys, what in lines
-            if keys
-        ]
-        return names, tuple(notes)
+        kept = {
+            "second copies of variables": list(self.copies),
+            f"without {VIEWS[kind]}": [key for key in without if key != OBJECT_GRAPH],
+            f"which share their {VIEWS[kind]}": _keep_keys(names),
+        }
+        return names, kept
 
 
 def _is_copy(key: str) -> bool:
     return key.startswith(_COPIES) or f"/{_COPIES}" in key
-
-
-def _same(one: TensorSpec, other: TensorSpec) -> bool:
-    return (one.dtype, one.shape, one.crc32c) == (other.dtype, other.shape, other.crc32c)
 
 
 def _keep_keys(names: dict[str, str]) -> list[str]:
@@ -194,12 +181,11 @@ class Renamed(Mapping[str, _T]):
         values: Key -> array.
         specs: Key -> spec.
         names: Key -> new name, each once.
-        notes: The tensors that keep their keys, a line for each reason.
+        kept: Reason -> the tensors that keep their keys.
 
     Attributes:
         key_of: New name -> key.
         specs: New name -> spec; the spec's own name is the key.
-        notes: As given.
     """
 
     def __init__(
@@ -207,12 +193,33 @@ class Renamed(Mapping[str, _T]):
         values: Mapping[str, _T],
         specs: Mapping[str, TensorSpec],
         names: Mapping[str, str],
-        notes: tuple[str, ...],
+        kept: Mapping[str, Sequence[str]],
     ) -> None:
         self._values = values
+        self._names = names
+        self._kept = kept
         self.key_of = {name: key for key, name in names.items()}
         self.specs = {name: specs[key] for name, key in self.key_of.items()}
-        self.notes = notes
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The tensors that keep their keys, a line for each reason."""
+        return self.notes_of(self._names)
+
+    def notes_of(self, keys: Collection[str]) -> tuple[str, ...]:
+        """Return the notes about some of the tensors."""
+        kept = {why: [key for key in each if key in keys] for why, each in self._kept.items()}
+        return tuple(
+            f"the key stays for {count_of(len(each), 'tensor')}, {why}: "
+            + shortened(", ".join(each))
+            for why, each in kept.items()
+            if each
+        )
+
+    @property
+    def name_of(self) -> Mapping[str, str]:
+        """Key -> new name."""
+        return self._names
 
     def __getitem__(self, name: str) -> _T:
         key = self.key_of.get(name)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from tfckpt_reader.objects.roles import Role
     from tfckpt_reader.tensor.spec import TensorSpec
 
-_PLURALS = {
+NAMES, ALL = "names", "all"
+_PLURALS: dict[str, str] = {
     Kind.WEIGHT: "weights",
     Kind.AVERAGE: "moving averages",
     Kind.SLOT: "optimizer slots",
@@ -30,24 +31,26 @@ def parameters(specs: Iterable[TensorSpec], roles: Mapping[str, Role]) -> int:
     return sum(spec.elements for spec in specs if roles[spec.name].kind is Kind.WEIGHT)
 
 
-def bytes_by_kind(specs: Iterable[TensorSpec], roles: Mapping[str, Role]) -> dict[Kind, int]:
-    """Return the bytes of each kind of tensor, the kinds in their own order."""
-    found = dict.fromkeys(Kind, 0)
-    seen = set()
+def bytes_by_role(specs: Iterable[TensorSpec], roles: Mapping[str, Role]) -> dict[str, int]:
+    """Return the bytes of the tensors of each kind, the kinds in their own order."""
+    found: dict[str, int] = {}
     for spec in specs:
         kind = roles[spec.name].kind
-        seen.add(kind)
-        found[kind] += spec.nbytes or 0
-    return {kind: nbytes for kind, nbytes in found.items() if kind in seen}
+        found[kind] = found.get(kind, 0) + (spec.nbytes or 0)
+    return {str(kind): found[kind] for kind in Kind if kind in found}
 
 
-def shares_text(nbytes: Mapping[Kind, int]) -> str:
-    """Return "weights 33 %, optimizer slots 67 %"; shares of all bytes, the largest first."""
+def shares_text(nbytes: Mapping[str, int], evidence: str) -> str:
+    """Return "weights 33 %, optimizer slots 67 % (by names)": shares of all bytes, largest first.
+
+    Args:
+        nbytes: Role -> bytes.
+        evidence: The strongest evidence that was looked at: "names", or "all" kinds.
+    """
     total = sum(nbytes.values())
     ordered = sorted(nbytes.items(), key=lambda each: -each[1])
-    return ", ".join(
-        f"{_PLURALS.get(kind, kind)} {_percent(part, total)}" for kind, part in ordered
-    )
+    shares = ", ".join(f"{_PLURALS.get(kind, kind)} {_percent(n, total)}" for kind, n in ordered)
+    return f"{shares} (by names)" if shares and evidence == NAMES else shares
 
 
 def _percent(part: int, total: int) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.cli.describe.notation import shape_text
+from tfckpt_reader.objects.names import TensorNames
+from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.roles import by_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,13 +54,20 @@ def role_text(role: Role) -> str:
 
 
 def meaning_facts(ckpt: Checkpoint, spec: TensorSpec) -> dict[str, Any]:
-    """Return the number of elements of a tensor, its other names, and its role."""
-    (names,) = (each for each in ckpt.find(spec.name) if each.key == spec.name)
+    """Return the number of elements of a tensor, its other names, and its role.
+
+    Without an object graph the role is by names: the graph beside the checkpoint is not read.
+    """
+    roles: Mapping[str, Role] = by_names(ckpt.specs)
+    names = TensorNames(spec.name, spec.name, ())
+    if OBJECT_GRAPH in ckpt.specs:
+        roles = ckpt.roles
+        (names,) = (each for each in ckpt.find(spec.name) if each.key == spec.name)
     return {
         "elements": spec.elements,
         "full_name": names.full_name or None,
         "object_paths": list(names.object_paths),
-        "role": role_facts(ckpt.roles[spec.name]),
+        "role": role_facts(roles[spec.name]),
     }
 
 
