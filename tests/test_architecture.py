@@ -48,7 +48,6 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "objects",
         "graph",
     ),
-    "frameworks": ("errors", "text", "tensor", "objects", "checkpoint"),
     "export": (*_BYTES, "version", "tensor", "paths", "formats", "objects", "checkpoint"),
     "saving": (
         *_BYTES,
@@ -62,6 +61,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "export",
     ),
     "compat": (*_BYTES, "version", "tensor", "paths", "checkpoint"),
+    "frameworks": ("errors", "text", "tensor", "paths", "objects", "graph", "checkpoint"),
 }
 """Each room, from the ground up, and the rooms that it may import."""
 ABOVE = ("cli", "__main__", "")

@@ -1,4 +1,4 @@
-"""Checkpoints as the tensors of PyTorch and JAX, and as the weights of Keras models.
+"""Checkpoints and models in the frameworks that compute with them.
 
 One module per framework. Each imports its own framework only, when it is called.
 """
