@@ -17,7 +17,7 @@ FIGURES = {
     "optimizer slot": (0.96, 1.0),
     "optimizer state": (1.0, 1.0),
     "step or counter": (1.0, 1.0),
-    "batch-norm statistics": (1.0, 0.85),
+    "batch-norm statistics": (1.0, 0.84),
     "moving average": (1.0, 0.25),
     "lookup table": (1.0, 1.0),
     "Python state": (1.0, 1.0),
