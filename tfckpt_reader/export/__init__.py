@@ -18,6 +18,7 @@ from tfckpt_reader.export.transfer import Job
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.paths.unchanged import Unchanged, read_unchanged
 from tfckpt_reader.progress import counter, no_progress
+from tfckpt_reader.storage.unfinished import remove_leftovers
 from tfckpt_reader.text import count_of
 from tfckpt_reader.version import __version__
 
@@ -147,6 +148,7 @@ def convert_with(
     destination.require_writable(force=options.force or options.dry_run)
     location = locate(src)
     require_outside(location, destination.path)
+    left = [] if options.dry_run else remove_leftovers(os.path.dirname(destination.path) or ".")
     provenance = {"tool": f"tfckpt_reader {__version__}", "source": public_name(location)}
 
     def attempt(before: Unchanged) -> Conversion:
@@ -155,10 +157,10 @@ def convert_with(
             if not options.dry_run:
                 on_read = counter(progress, sum(array.spec.nbytes or 0 for array in plan.arrays))
                 job = Job(ckpt.reader, plan.arrays, on_read, provenance, options.compress)
-                with destination.written() as output:
+                with destination.written(force=options.force) as output:
                     destination.format.write(output, job)
                     before.require()
-            return _conversion(destination.path, plan, ckpt.notes)
+            return _conversion(destination.path, plan, (*left, *ckpt.notes))
 
     return read_unchanged(location, attempt)
 

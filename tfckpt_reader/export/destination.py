@@ -59,11 +59,15 @@ class Destination(NamedTuple):
             raise FileExistsError(f"{path} exists already; --force (force=True) replaces it")
         self.format.files_to_replace(path)
 
-    def written(self) -> AbstractContextManager[IO[bytes] | str]:
-        """Yield a new file, or the path of a new folder; rename it to `path` on success."""
-        if self.format.is_folder:
-            return atomic_folder(self.path, self.format.files_to_replace(self.path))
-        return atomic_file(self.path)
+    def written(self, *, force: bool) -> AbstractContextManager[IO[bytes] | str]:
+        """Yield a new file, or the path of a new folder; rename it to `path` on success.
+
+        Whatever appears at `path` meanwhile stays, unless `force`.
+        """
+        if not self.format.is_folder:
+            return atomic_file(self.path, replace=force)
+        replaced = self.format.files_to_replace(self.path) if force else ()
+        return atomic_folder(self.path, replaced, replace=force)
 
 
 def _format_name(path: str) -> str:
