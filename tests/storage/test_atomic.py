@@ -205,8 +205,8 @@ def test_opening_fails(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def put_meanwhile(path: Path, *, folder: bool, theirs: str) -> None:
     """Write a file or a folder that replaces nothing, while somebody else takes its name."""
-    context = atomic_folder if folder else atomic_file
-    with context(str(path), replace=False) as output:  # type: ignore[operator]
+    context: Any = atomic_folder if folder else atomic_file
+    with context(str(path), replace=False) as output:
         if folder:
             Path(output, "ours").write_bytes(b"ours")
         else:
@@ -254,15 +254,16 @@ def test_a_new_name_on_a_disk_without_links(
 @pytest.mark.parametrize("folder", [False, True])
 def test_permissions(folder: bool, tmp_path: Path) -> None:
     """Those of any new file; what is replaced hands its own on."""
-    path, context = tmp_path / "out", atomic_folder if folder else atomic_file
+    path = tmp_path / "out"
+    context: Any = atomic_folder if folder else atomic_file
     before = os.umask(0o027)
     try:
-        with context(str(path)):  # type: ignore[operator]
+        with context(str(path)):
             pass
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o7777 == (0o750 if folder else 0o640)
     path.chmod(0o700)
-    with context(str(path)):  # type: ignore[operator]
+    with context(str(path)):
         pass
     assert path.stat().st_mode & 0o7777 == 0o700

@@ -94,7 +94,8 @@ def test_another_run_removes_what_is_not_locked_yet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the making and the lock: the writer notices, and makes another."""
-    really, taken = unfinished._locked, []
+    taken: list[str] = []
+    really = unfinished._locked
 
     def locked(path: str) -> int:
         fd = really(path)
