@@ -10,8 +10,10 @@ import os
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.export.elements import Encoding, widened
 from tfckpt_reader.tensor.dtypes import DataType
+from tfckpt_reader.tensor.proto_fields import require_axes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -79,6 +81,10 @@ class Format(ABC):
         reason = self.tensor_refusal(spec)
         if reason is not None:
             return reason
+        try:
+            require_axes(spec.shape)
+        except UnsupportedError as error:
+            return error.problem
         try:
             name.encode("utf-8")
         except UnicodeEncodeError:

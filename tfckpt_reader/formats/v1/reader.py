@@ -26,7 +26,7 @@ from tfckpt_reader.table.table import Table
 from tfckpt_reader.tensor.dense import empty, empty_rows, shaped
 from tfckpt_reader.tensor.dtypes import require_readable
 from tfckpt_reader.tensor.names import key_of, name_of
-from tfckpt_reader.tensor.proto_fields import all_extents, data_type, dims
+from tfckpt_reader.tensor.proto_fields import all_extents, data_type, dims, require_axes
 from tfckpt_reader.tensor.slices import (
     SliceOverlap,
     box_of,
@@ -245,6 +245,7 @@ class V1:
         wanted = overlaps(self._slices[spec.name], rows)
         with located(self.path, tensor=spec.name):
             require_readable(spec.dtype)
+            require_axes(spec.shape)
             if not self._slices[spec.name]:
                 raise CorruptCheckpointError(
                     "the header lists none", kind=ErrorKind.SLICES, structure="slices"

@@ -69,9 +69,10 @@ def _delimited(message: memoryview, wanted: int) -> Iterator[memoryview]:
 def read_header(table: Table) -> Any:
     """Return the SlicesMeta message of a file, its version checked."""
     path = table.source.name
-    value = table.get(b"")
+    first = table.first()  # blocks before it may be empty
+    value = first[1] if first is not None else b""
     with located(path):
-        if value is None:
+        if first is None or first[0] != b"":
             raise CorruptCheckpointError(
                 "the file has none: no checkpoint", kind=ErrorKind.NO_HEADER, structure="header row"
             )

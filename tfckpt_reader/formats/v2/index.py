@@ -30,6 +30,7 @@ from tfckpt_reader.tensor.proto_fields import (
     check_version,
     data_type,
     dims,
+    require_axes,
 )
 from tfckpt_reader.tensor.spec import Segment
 from tfckpt_reader.text import count_of
@@ -131,6 +132,7 @@ def require_possible(segment: Segment) -> None:
     """
     _, dtype, shape, nbytes, shard, offset, _ = segment
     itemsize = dtype.itemsize
+    require_axes(shape)
     if not itemsize:
         require_readable(dtype)
     elif nbytes != itemsize * prod(shape):
