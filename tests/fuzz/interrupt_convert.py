@@ -29,10 +29,18 @@ MOST_BETWEEN = 0.02
 """Seconds between the first and the second signal."""
 
 
+def reset() -> None:
+    """Ignore no signal: processes in the background and of nohup do."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def command(source: Path, target: str) -> subprocess.Popen[bytes]:
     """Begin a conversion."""
     arguments = [sys.executable, "-m", "tfckpt_reader", "convert", str(source), target]
-    return subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=reset
+    )
 
 
 def duration(source: Path, target: str, folder: Path) -> float:
