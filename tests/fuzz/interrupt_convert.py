@@ -30,7 +30,7 @@ MOST_BETWEEN = 0.02
 
 
 def reset() -> None:
-    """Ignore no signal: processes in the background and of nohup do."""
+    """Ignore no signal, nor let children: those of nohup and in the background do."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
 
@@ -38,9 +38,7 @@ def reset() -> None:
 def command(source: Path, target: str) -> subprocess.Popen[bytes]:
     """Begin a conversion."""
     arguments = [sys.executable, "-m", "tfckpt_reader", "convert", str(source), target]
-    return subprocess.Popen(
-        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=reset
-    )
+    return subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def duration(source: Path, target: str, folder: Path) -> float:
@@ -84,6 +82,7 @@ def main(runs: int) -> int:
     top = Path(tempfile.mkdtemp(prefix="interrupted"))
     folder, source, seen = top / "results", top / "model", Counter[tuple[str, int, str]]()
     folder.mkdir()
+    reset()
     numbers = np.random.default_rng(1).random(1 << 20)
     w.write_bundle(source, {f"w{i}": numbers + i for i in range(4)})
     for name in TARGETS:
