@@ -239,6 +239,11 @@ class Table:
             row = cursor.first(key)
         return row[1] if row is not None and row[0] == key else None
 
+    @property
+    def in_compressed(self) -> bool:
+        """Whether the row that was read last lies in a compressed block."""
+        return self._last is not None and self._last[1].compressed
+
     def first(self) -> tuple[bytes, bytes | memoryview] | None:
         """Return the first row; None if there is none."""
         rows = (row for _, handle in self.handles() for row in self.entries(handle))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, ErrorKind, located
 from tfckpt_reader.formats.reader import read_in_order
-from tfckpt_reader.formats.v1.rows import StoredValues, read_header, tensor_meta
+from tfckpt_reader.formats.v1.rows import Unfolded, read_header, stored_values, tensor_meta
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.source import CHUNK
 from tfckpt_reader.table.format import LARGEST_EXPANSION
@@ -90,7 +90,7 @@ class V1:
                 self._metas.setdefault(name, []).append((len(self.tables), data))
             self.tables.append(table)
         self._slices: dict[str, tuple[TensorSlice, ...]] = {}
-        self._rows = StoredValues(sum(table.source.size for table in self.tables))
+        self._unfolded = Unfolded(sum(table.source.size for table in self.tables))
 
     @property
     def path(self) -> str:
@@ -270,9 +270,12 @@ class V1:
         return self.tables[slice_.shard or 0].source.name
 
     def _stored(self, spec: TensorSpec, slice_: TensorSlice) -> Iterable[Part]:
-        row = self.tables[slice_.shard or 0].get(slice_key(spec.key, slice_.extents))
+        table, key = self.tables[slice_.shard or 0], slice_key(spec.key, slice_.extents)
+        row = table.get(key)
         if row is not None:
-            return self._rows.of(memoryview(row), spec.key, slice_, spec.dtype)
+            if table.in_compressed:
+                self._unfolded.add(slice_.shard, key, len(row))
+            return stored_values(memoryview(row), spec.key, slice_, spec.dtype)
         if not slice_.elements:
             return []
         where = "slice, the only one" if slice_.shape == spec.shape else f"slice {slice_}"

@@ -29,72 +29,60 @@ _DATA, _NAME, _SLICE, _TENSOR = 2, 1, 2, 3
 """Fields of SavedTensorSlices (data) and of SavedSlice."""
 _META, _TENSOR_META, _SLICE_OF_META = 1, 1, 4
 """Fields of SavedTensorSlices (meta), of SavedSliceMeta, and of the meta of a tensor."""
-_FREE_FIELDS = 1 << 20
-"""Fields that the rows of any files may have, however small."""
-_FEW_FIELDS = 1000
-"""Up to so many fields of a row are counted again whenever it is read."""
+_MOST_TIMES = 4
+"""Limit on the rows of compressed blocks, as a multiple of the size of their files."""
+_FREE = 1 << 20
+"""Bytes of rows that any files may hold, however small."""
 _LEAST_ROW = 8
 """Bytes of a row in a file, however compressed, with its mention in the header."""
 
 
-class StoredValues:
-    """The values in the rows of some files, found in a number of fields in proportion to these.
-
-    TensorFlow compresses no row, and a field takes two bytes. A row counts once.
+class Unfolded:
+    """Rows in compressed blocks, in proportion to their files: TensorFlow compresses none.
 
     Args:
         nbytes: Size of the files together.
     """
 
     def __init__(self, nbytes: int) -> None:
-        self._left = nbytes + _FREE_FIELDS
-        self._counts: dict[object, int] = {}
+        self._left = _MOST_TIMES * nbytes + _FREE
+        self._rows: set[tuple[int | None, bytes]] = set()
 
-    def of(
-        self, row: memoryview, name: bytes, slice_: TensorSlice, dtype: DataType
-    ) -> Iterator[Part]:
-        """Yield the occurrences of the typed field with a slice's values.
+    def add(self, shard: int | None, key: bytes, nbytes: int) -> None:
+        """Count a row of `nbytes`, once.
 
         Raises:
-            CorruptCheckpointError: the row is that of another tensor, or of another slice.
-            UnsupportedError: the rows have far more fields than the files have bytes.
+            UnsupportedError: with the rows before, it is far larger than the files.
         """
-        place = name, slice_.shard, slice_.extents
-        self._left += self._counts.pop(place, 0)
-        before = self._left
-        try:
-            yield from self._values(row, name, slice_, dtype)
-        finally:
-            if before - self._left > _FEW_FIELDS:
-                self._counts[place] = before - self._left
+        if (shard, key) in self._rows:
+            return
+        if nbytes > self._left:
+            raise UnsupportedError(
+                f"rows unfold to over {_MOST_TIMES} times their files: made to waste memory"
+            )
+        self._rows.add((shard, key))
+        self._left -= nbytes
 
-    def _values(
-        self, row: memoryview, name: bytes, slice_: TensorSlice, dtype: DataType
-    ) -> Iterator[Part]:
-        from tfckpt_reader.tensor.typed_values import FIELD
 
-        wanted = FIELD.get(dtype)
-        for field, saved in self._messages(row):
-            for number, stored in self._messages(saved) if field == _DATA else ():
-                if number == _NAME:
-                    _require("tensor", repr(name), repr(bytes(stored[:100])), same=stored == name)
-                elif number == _SLICE:
-                    theirs = extents(parse("Slice", stored))
-                    _require("slice", slice_.extents, theirs, same=theirs == slice_.extents)
-                elif number == _TENSOR:
-                    yield from ((k, value) for n, k, value in self._fields(stored) if n == wanted)
+def stored_values(
+    row: memoryview, name: bytes, slice_: TensorSlice, dtype: DataType
+) -> Iterator[Part]:
+    """Yield the occurrences of the typed field with a slice's values.
 
-    def _messages(self, message: memoryview) -> Iterator[tuple[int, memoryview]]:
-        for number, _, value in self._fields(message):
-            if not isinstance(value, int):
-                yield number, value
+    Raises:
+        CorruptCheckpointError: the row is that of another tensor, or of another slice.
+    """
+    from tfckpt_reader.tensor.typed_values import FIELD
 
-    def _fields(self, message: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
-        for field in fields(message):
-            self._left -= 1
-            if self._left < 0:
-                raise UnsupportedError("so many fields in few bytes: made to waste time")
-            yield field
+    wanted = FIELD.get(dtype)
+    for saved in _delimited(row, _DATA):
+        for stored in _delimited(saved, _NAME):
+            _require("tensor", repr(name), repr(bytes(stored[:100])), same=stored == name)
+        for stored in _delimited(saved, _SLICE):
+            theirs = extents(parse("Slice", stored))
+            _require("slice", slice_.extents, theirs, same=theirs == slice_.extents)
+        for proto in _delimited(saved, _TENSOR):
+            yield from ((kind, value) for field, kind, value in fields(proto) if field == wanted)
 
 
 def _require(owner: str, expected: object, got: object, *, same: bool) -> None:
