@@ -23,7 +23,6 @@ from tfckpt_reader.errors import (
     UnsupportedError,
     forget_frames,
 )
-from tfckpt_reader.storage.unfinished import clean_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return _main(sys.argv[1:] if arguments is None else arguments)
         except KeyboardInterrupt:
+            from tfckpt_reader.storage.unfinished import clean_up
+
             clean_up()
             output.print_message("interrupted; nothing was left half written")
     return _BY_SIGNAL + (received or [signal.SIGINT])[0]

@@ -121,7 +121,7 @@ class File:
             self.map = None
 
     def _require(self, offset: int, size: int) -> None:
-        if size and (offset < 0 or size < 0 or offset + size > self.size):
+        if offset < 0 or size < 0 or offset + size > self.size:
             raise TruncatedError(
                 f"{count_of(size, 'byte')} are needed here, past the end of the file",
                 file=self.name,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import socket
 import time
 import zlib
 from contextlib import contextmanager, suppress
@@ -190,4 +189,6 @@ def _removed_if_dead(path: str) -> list[str]:
 @cache
 def _machine() -> str:
     """Return eight digits for this machine: locks on shared folders may not reach others."""
+    import socket
+
     return f"{zlib.crc32(os.fsencode(socket.gethostname())):08x}"
