@@ -57,9 +57,8 @@ class Unfolded:
         if (shard, key) in self._rows:
             return
         if nbytes > self._left:
-            raise UnsupportedError(
-                f"rows unfold to over {_MOST_TIMES} times their files: made to waste memory"
-            )
+            problem = f"rows unfold to over {_MOST_TIMES} times their files: made to waste memory"
+            raise UnsupportedError(problem)
         self._rows.add((shard, key))
         self._left -= nbytes
 
@@ -107,6 +106,8 @@ def read_header(table: Table) -> Any:
             raise CorruptCheckpointError(
                 "the file has none: no checkpoint", kind=ErrorKind.NO_HEADER, structure="header row"
             )
+        if table.in_compressed:
+            Unfolded(table.source.size).add(None, b"", len(value))
         try:
             for meta in _delimited(memoryview(value), _META):
                 _require_few(meta, _TENSOR_META, table)
