@@ -39,6 +39,7 @@ def atomic_file(path: str, *, replace: bool = True) -> Iterator[IO[bytes]]:
         OSError: it cannot be written, synced or renamed. `path` is unchanged then.
     """
     with _temporary_for(path, _make_file) as temporary:
+        _keep_permissions(path, temporary)
         with open(temporary, "wb") as file:
             yield file
             file.flush()
@@ -69,12 +70,24 @@ def atomic_folder(
         OSError: it cannot be made, synced or renamed. `path` is unchanged then.
     """
     with _temporary_for(path, os.mkdir) as temporary:
+        _keep_permissions(path, temporary)
         yield temporary
-        _sync_folder(temporary)
+        sync_folder(temporary)
         if replace and os.path.lexists(path):
             _replace_folder(temporary, path, replaced)
         else:
             _name_folder(temporary, path)
+
+
+@contextmanager
+def scratch_folder(path: str) -> Iterator[str]:
+    """Make an empty folder beside `path`; at the end it is removed, with the files left in it.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    with _temporary_for(path, os.mkdir) as temporary:
+        yield temporary
 
 
 @contextmanager
@@ -85,15 +98,18 @@ def _temporary_for(path: str, make: Callable[[str], None]) -> Iterator[str]:
     """
     try:
         with unfinished(path, make) as temporary:
-            with suppress(OSError):  # most often: there is nothing to replace
-                os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
             yield temporary
     except OSError as error:
-        is_ours = error.filename is None or str(error.filename).endswith(SUFFIX)
+        is_ours = error.filename is None or SUFFIX in str(error.filename)
         if error.errno and is_ours:
             raise OSError(error.errno, error.strerror, path) from error
         raise
-    _sync_folder(os.path.dirname(path) or ".")
+    sync_folder(os.path.dirname(path) or ".")
+
+
+def _keep_permissions(path: str, temporary: str) -> None:
+    with suppress(OSError):  # most often: there is nothing to replace
+        os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
 
 
 def _make_file(path: str) -> None:
@@ -160,8 +176,8 @@ def _settle(old: str, path: str) -> None:
             os.rename(old, path)
 
 
-def _sync_folder(folder: str) -> None:
-    # The rename is on disk only once its folder is; some systems cannot sync a folder.
+def sync_folder(folder: str) -> None:
+    """Sync a folder: a rename is on disk only then. Some systems cannot, which is no error."""
     try:
         fd = os.open(folder, os.O_RDONLY)
     except OSError:
