@@ -38,11 +38,19 @@ from tfckpt_reader.graph.saved_keys import (
     Saved,
     keys_of_variables,
     kinds_of_saved,
+    saved_as_captured,
     saved_by,
     saved_by_functions,
+    saved_of_variables,
+    saved_through_call,
 )
 from tfckpt_reader.graph.variables import Read, Variable, from_definitions, from_objects
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH, SavedVariable, decode_saved_variables
+from tfckpt_reader.objects.object_graph import (
+    OBJECT_GRAPH,
+    SavedVariable,
+    captured_keys,
+    decode_saved_variables,
+)
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.text import quoted
@@ -50,6 +58,11 @@ from tfckpt_reader.text import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
+    from typing_extensions import Unpack
+
+    from tfckpt_reader.graph.freeze.frozen import FrozenGraph
+    from tfckpt_reader.graph.freeze.request import Options
     from tfckpt_reader.graph.infer.endpoints import Endpoint, Endpoints
 
 _NODE, _LIBRARY = 1, 2
@@ -85,6 +98,7 @@ class MetaGraph(Graph):
                 error.structure, error.offset, error.advice = "graph_def", None, ADVICE
                 raise
             graph = parse("Graph", rest)
+            self._versions = rest
             info = parse("MetaInfo", joined(stored.info))
             saver = parse("Saver", joined(stored.saver))
             self.saver: Saver | None = decode_saver(saver) if stored.saver else None
@@ -222,6 +236,59 @@ class MetaGraph(Graph):
     @cached_property
     def _keys(self) -> dict[str, str] | None:
         return keys_of_variables(self, self.saved) if self.saved else None
+
+    @cached_property
+    def _saved_of_variables(self) -> Mapping[str, Saved]:
+        """Name of a variable's operation -> its value as this graph saves it."""
+        own = self.saver.save_tensor_name if self.saver else ""
+        with located(self.file), enough_memory(self.file):
+            objects = joined(self._stored.objects)
+            names = {v.name: Saved(v.key, "", "") for v in self._objects if v.key is not None}
+            # Of variables with one name, the graph renames all but the first.
+            named = names if len(names) == len(self._objects) else {}
+            return {
+                **named,
+                **saved_as_captured(self, captured_keys(objects)),
+                **saved_through_call(self, own, self.functions),
+                **saved_of_variables(self, saved_by(self, own)),
+            }
+
+    def freeze(
+        self,
+        outputs: Sequence[str] | None = None,
+        inputs: Sequence[str] | None = None,
+        *,
+        values: Mapping[str, NDArray[Any]],
+        signature: str | None = None,
+        **options: Unpack[Options],
+    ) -> FrozenGraph:
+        """Return the part of the graph that some outputs need, with its variables as constants.
+
+        Args:
+            outputs: Names of tensors. Default: those of the signature, else the likeliest one.
+            inputs: Tensors at which the graph begins anew, each with a placeholder. Default: those
+                of the signature that gives the outputs, else the placeholders that they need, and
+                the batches of the graph's own input pipeline.
+            values: Key -> array: a checkpoint. They are read when the graph is written.
+            signature: Key of the signature. Default: the one for serving, or the only one.
+            options: ``fold_defaults=True`` replaces placeholders by their default values,
+                ``average=True`` uses moving averages where `values` have them, and ``cast`` is a
+                floating-point type to store weights in; the graph computes as before.
+
+        Raises:
+            TensorNotFoundError: the graph lacks an input, an output or the signature, or `values`
+                a variable.
+            CorruptCheckpointError: the graph is damaged, or a value does not fit its variable.
+            UnsupportedError: a part of the graph works in a session of TensorFlow only.
+        """
+        from tfckpt_reader.graph.freeze.frozen import Model, freeze
+        from tfckpt_reader.graph.freeze.request import request
+
+        with located(self.file), enough_memory(self.file):
+            part = request(self.signatures, self.outputs, outputs, inputs, signature)
+            weights = values, self._saved_of_variables
+            model = Model(self, self.definitions, self.functions, self._versions)
+            return freeze(model, weights, part, **options)
 
     def compare_keys(self, names: Iterable[str]) -> KeyDifference:
         """Compare the names in a checkpoint with the keys saved by the graph.

@@ -18,7 +18,7 @@ from tfckpt_reader.paths.layout import (
     v2_checkpoint,
 )
 from tfckpt_reader.paths.listing import listing, parse_v1_shard
-from tfckpt_reader.paths.state_file import STATE_FILE
+from tfckpt_reader.paths.state_file import STATE_FILE, state_files
 from tfckpt_reader.storage.filesystem import (
     absolute_path,
     exists,
@@ -128,6 +128,8 @@ def is_checkpoint_file(path: str) -> bool:
 
 
 def companion_files(location: Location) -> Iterator[str]:
-    """Yield the paths of the graph and the state file of a checkpoint, existing or not."""
+    """Yield the paths of the graph and the state files of a checkpoint, existing or not."""
+    folder = os.path.dirname(location.prefix)
     yield base_of(location.base) + ".meta"
-    yield os.path.join(os.path.dirname(location.prefix), STATE_FILE)
+    yield os.path.join(folder, STATE_FILE)
+    yield from state_files(folder)
