@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, given, settings, target
+from hypothesis import HealthCheck, Phase, Verbosity, given, settings, target
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
@@ -48,6 +48,7 @@ def search(kind: str, size: int, seconds: float) -> Worst:
     @settings(
         max_examples=1_000_000,
         deadline=None,
+        verbosity=Verbosity.quiet,
         database=None,
         phases=[Phase.generate, Phase.target],
         suppress_health_check=list(HealthCheck),
