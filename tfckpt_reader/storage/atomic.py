@@ -47,7 +47,7 @@ def atomic_file(path: str, *, replace: bool = True) -> Iterator[IO[bytes]]:
         if replace:
             os.replace(temporary, path)
         else:
-            _name_file(temporary, path)
+            name_file(temporary, path)
 
 
 @contextmanager
@@ -117,7 +117,12 @@ def _make_file(path: str) -> None:
         pass
 
 
-def _name_file(temporary: str, path: str) -> None:
+def name_file(temporary: str, path: str) -> None:
+    """Rename a file to a free name.
+
+    Raises:
+        FileExistsError: it is not free; what has it stays.
+    """
     try:
         os.link(temporary, path)
     except FileExistsError as error:
