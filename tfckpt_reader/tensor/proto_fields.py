@@ -19,7 +19,7 @@ _HIGHEST_RANK = 254
 _MOST_REPEATED = 1000
 """Limit on repeated slices of a tensor: compressed, a few bytes can hold very many."""
 
-_MOST_AXES = 64
+MOST_AXES = 64
 """Limit on the axes of NumPy's arrays, from NumPy 2 on."""
 
 PartialShape: TypeAlias = "tuple[int | None, ...] | None"
@@ -54,9 +54,9 @@ def require_axes(shape: tuple[int, ...]) -> None:
     Raises:
         UnsupportedError: it has.
     """
-    if len(shape) > _MOST_AXES:
+    if len(shape) > MOST_AXES:
         problem = f"an array of {len(shape)} axes is more than this machine or NumPy can hold"
-        raise UnsupportedError(problem, expected=f"at most {_MOST_AXES}")
+        raise UnsupportedError(problem, expected=f"at most {MOST_AXES}")
 
 
 def extents(slice_message: Any) -> tuple[tuple[int, int], ...]:

@@ -25,6 +25,7 @@ from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.dtypes import require_readable
 from tfckpt_reader.tensor.proto_fields import (
+    MOST_AXES,
     MOST_ELEMENTS,
     all_extents,
     check_version,
@@ -159,7 +160,8 @@ def require_possible(segment: Segment) -> None:
     """
     _, dtype, shape, nbytes, shard, offset, _ = segment
     itemsize = dtype.itemsize
-    require_axes(shape)
+    if len(shape) > MOST_AXES:
+        require_axes(shape)
     if not itemsize:
         require_readable(dtype)
     elif nbytes != itemsize * prod(shape):
