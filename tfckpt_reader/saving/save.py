@@ -20,7 +20,7 @@ from tfckpt_reader.formats.v2.writer import BundleWriter
 from tfckpt_reader.objects.edit import new_graph
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
 from tfckpt_reader.storage.workers import WORTH_THREADS, each
-from tfckpt_reader.tensor.encode import encode
+from tfckpt_reader.tensor.encode import CHUNK, encode
 from tfckpt_reader.tensor.names import key_of
 from tfckpt_reader.tensor.partitions import slices_of
 from tfckpt_reader.tensor.slices import box_of
@@ -176,6 +176,10 @@ def _write(writer: BundleWriter, name: str, array: Any, dtype: DataType | None) 
 
 def write_encoded(writer: BundleWriter, encoded: Encoded, shard: int, offset: int) -> int:
     """Write the bytes of a tensor at a position; return its crc."""
+    if encoded.nbytes <= CHUNK:  # most tensors are small
+        data = b"".join(encoded.chunks())
+        writer.write(shard, offset, data)
+        return crc32c(data) if encoded.crc is None else encoded.crc
     sums = PartialChecksums(1)
 
     def work(task: tuple[int, bytes | memoryview], buffer: memoryview) -> None:
