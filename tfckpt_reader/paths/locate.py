@@ -36,7 +36,13 @@ from tfckpt_reader.paths.layout import (
 )
 from tfckpt_reader.paths.listing import DATA_FILE, listed_once, listing
 from tfckpt_reader.paths.saver import saver_version
-from tfckpt_reader.paths.state_file import STATE_FILE, last_component, listed_checkpoint, read_state
+from tfckpt_reader.paths.state_file import (
+    STATE_FILE,
+    last_component,
+    listed_checkpoint,
+    read_state,
+    state_file_of,
+)
 from tfckpt_reader.storage.filesystem import exists, is_file, is_folder
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import (
@@ -91,7 +97,7 @@ def latest_checkpoint(folder: str | os.PathLike[str] | bytes) -> str | None:
     `open` accepts the path. The result is None too where the checkpoint is gone.
     """
     try:
-        return _from_state(os.path.join(os.fsdecode(folder), STATE_FILE)).prefix
+        return _from_state(state_file_of(os.fsdecode(folder))).prefix
     except CheckpointError:
         return None
 
@@ -115,7 +121,7 @@ def _by_file(path: str) -> Location | None:
 
 def _in_folder(path: str, *, latest: bool) -> Location:
     notes = []
-    state_path = os.path.join(path, STATE_FILE)
+    state_path = state_file_of(path)
     nameless = v2_checkpoint(os.path.join(path, ""))
     if is_file(state_path):
         try:
@@ -123,6 +129,8 @@ def _in_folder(path: str, *, latest: bool) -> Location:
         except CorruptCheckpointError as error:
             notes.append(f"the state file was ignored: {error}")
         else:
+            if os.path.basename(state_path) != STATE_FILE:
+                location = location.noted(f"{state_path} is the state file that was read")
             is_other = nameless and nameless.prefix != location.prefix
             ignored = (
                 f"{nameless and nameless.prefix}.index was not read: {state_path} names another"
