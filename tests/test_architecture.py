@@ -61,6 +61,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "export",
     ),
     "compat": (*_BYTES, "version", "tensor", "paths", "checkpoint"),
+    "frameworks": ("errors", "text", "tensor", "paths", "objects", "graph", "checkpoint"),
 }
 """Each room, from the ground up, and the rooms that it may import."""
 ABOVE = ("cli", "__main__", "")
@@ -221,4 +222,4 @@ def test_the_checks_see_what_they_should() -> None:
     late += "def f():\n    from tfckpt_reader.table import table\n"
     found_imports = imported(ast.parse(late))
     assert found_imports == {f"{PACKAGE}.{m}" for m in ("errors", "text", "table.table")}
-    assert f"{PACKAGE}.formats.v2.bundle" in IMPORTS[f"{PACKAGE}.checkpoint"]
+    assert f"{PACKAGE}.formats.v2.bundle" in IMPORTS[f"{PACKAGE}.formats.opening"]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "ls": "List the tensors: dtype, shape, size, name.",
+    "tree": "Count tensors, parameters and bytes by scope, or by object.",
     "show": "Describe one tensor and its values.",
     "inspect": "Print what TensorFlow's inspect_checkpoint prints.",
     "verify": "Check every block, entry and tensor.",
@@ -40,8 +41,9 @@ COMMANDS = {
     "merge": "Write several checkpoints, or the parts of a save, as one.",
     "set": "Write a checkpoint with other values for some tensors.",
     "meta": "Describe the graph in a .meta file, a SavedModel or a frozen graph.",
-    "graph": "Draw a graph for TensorBoard or Graphviz.",
+    "graph": "Draw a graph for TensorBoard or Graphviz, or write its nodes.",
     "freeze": "Write a graph with its weights as constants, to run it without TensorFlow.",
+    "run": "Compute a model's outputs for given inputs, in OpenVINO.",
 }
 """Each command and its line of help."""
 _OPTIONS = {

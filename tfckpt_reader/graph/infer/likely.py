@@ -39,8 +39,12 @@ if TYPE_CHECKING:
 _LOOP_OF = {"Exit": {"LoopCond"}, "Identity": {"While", "StatelessWhile"}}
 """Op that ends a loop -> types of the operation that identifies the loop."""
 
+_OWN_NAME = re.compile(r"(?!Identity(_\d+)?$)[^/]+")
+"""Pattern of a name at the top level that TensorFlow does not give an ``Identity`` by itself."""
+
 _END = "what the model computes in the end: nothing uses it further"
 _SCORED = "what losses and metrics are computed from"
+_NAMED = "a tensor that its author gave a name of its own, though training uses it further"
 _CARRIED = "a loop ends with it, but another result of that loop is used further"
 _NUMBER = "a single number that the model computes in the end"
 _UNLEARNED = "computed without any variable; nothing uses it further"
@@ -48,8 +52,19 @@ _BY_SHAPE = "depends on no more than the shape of the inputs; nothing uses it fu
 _WATCHED = "used by nothing but training and summaries"
 _FLAG = "a truth value of the graph's control flow"
 _MEASURE = "a loss or a metric, it seems: where plain arithmetic ends"
-_OUTPUT_RANKS = (_END, _SCORED, _CARRIED, _NUMBER, _UNLEARNED, _BY_SHAPE, _WATCHED, _FLAG, _MEASURE)
-_LIKELY = (_END, _SCORED, _NUMBER)
+_OUTPUT_RANKS = (
+    _END,
+    _SCORED,
+    _NAMED,
+    _CARRIED,
+    _NUMBER,
+    _UNLEARNED,
+    _BY_SHAPE,
+    _WATCHED,
+    _FLAG,
+    _MEASURE,
+)
+_LIKELY = (_END, _SCORED, _NAMED, _NUMBER)
 
 _FEATURE = "a placeholder that the likeliest outputs need"
 _ANOTHER = "a placeholder that less likely outputs need"
@@ -167,9 +182,21 @@ class ModelOutputs:
     def ranked(self) -> list[tuple[int, str]]:
         """Likely outputs with their reasons, the likeliest first."""
         reasons = {n: self._why(n) for n in self._ends}
+        reasons |= {n: _NAMED for n in self._named() if n not in reasons}
         reasons |= dict.fromkeys(self._scored(), _SCORED)
         ranked = [(number, why) for number, why in sorted(reasons.items()) if why]
         return sorted(ranked, key=lambda pair: _OUTPUT_RANKS.index(pair[1]))
+
+    def _named(self) -> list[int]:
+        """Return the results of the model under names of their own: a user calls them by these."""
+        return [
+            n
+            for n in self._valued & self._learned
+            if self._type(n) == "Identity"
+            and n not in self._roles
+            and n not in self.scoring
+            and _OWN_NAME.fullmatch(self._flow.operations[n].name)
+        ]
 
     @cached_property
     def likely(self) -> list[int]:
