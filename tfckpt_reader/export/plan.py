@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError
 from tfckpt_reader.export.elements import CAST_TYPES, Cast, is_floating
+from tfckpt_reader.export.presence import missing_files
 from tfckpt_reader.export.rename import collisions, renamed
 from tfckpt_reader.export.transfer import OutputArray
+from tfckpt_reader.objects.bookkeeping import bookkeeping
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
-from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.names import select
 from tfckpt_reader.text import count_of, quoted, shortened
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
     from tfckpt_reader.checkpoint import Checkpoint
+    from tfckpt_reader.errors import CheckpointNotFoundError
     from tfckpt_reader.export.destination import Destination
     from tfckpt_reader.export.formats.base import Format
     from tfckpt_reader.tensor.spec import TensorSpec
@@ -78,6 +80,7 @@ def make_plan(
     Raises:
         TensorNotFoundError: no tensor is left.
         UnsupportedError: some cannot be stored, or would share a name; all are named.
+        CheckpointNotFoundError: data files that they need are missing.
         ValueError: an option is invalid.
     """
     path, to = destination
@@ -93,8 +96,11 @@ def make_plan(
     specs = {name: spec for name, spec in selected.items() if name not in skipped}
     refused = {} if options.skip_unsupported else skipped
     colliding = collisions({name: names[name] for name in specs}, to.collision_key)
+    missing = missing_files(ckpt.reader, specs.values(), chosen=bool(options.include))
     if refused or colliding:
-        raise _error(path, refused, colliding)
+        raise _error(path, refused, colliding, missing)
+    if missing is not None:
+        raise missing
     casts = _casts(specs, options.cast)
     arrays: list[OutputArray] = []
     for name, spec in specs.items():
@@ -108,33 +114,38 @@ def make_plan(
 
 def _selected(ckpt: Checkpoint, options: Options) -> tuple[dict[str, TensorSpec], list[str]]:
     names = select(ckpt.specs, options.include, options.exclude)
-    notes = []
-    if OBJECT_GRAPH in names and OBJECT_GRAPH not in options.include:
-        names.remove(OBJECT_GRAPH)
-        notes.append(f"1 tensor left out: {OBJECT_GRAPH}, which holds no weights")
-    states = [name for name in names if _is_iterator_state(ckpt.specs[name])]
-    states = [name for name in states if name not in options.include]
-    if states:
-        names = [name for name in names if name not in set(states)]
-        counted = count_of(len(states), "tensor")
-        notes.append(
-            f"{counted} left out: state of tf.data iterators: {shortened(', '.join(states))}"
-        )
+    left_out: dict[str, list[str]] = {}
+    for name in names:
+        contents = bookkeeping(name, ckpt.specs[name].dtype)
+        if contents is not None and name not in options.include:
+            left_out.setdefault(contents, []).append(name)
+    notes = [_left_out(contents, each) for contents, each in left_out.items()]
     patterns = (*options.include, *options.exclude)
     unmatched = [pattern for pattern in patterns if not select(ckpt.specs, [pattern])]
     notes += [f"no tensor matches {pattern!r}" for pattern in unmatched]
-    if not names:
-        raise TensorNotFoundError(
-            f"of {count_of(len(ckpt.specs), 'tensor')} none is left to write",
-            file=ckpt.reader.path,
-            advice="; ".join([*notes, "list them with: tfckpt ls"]),
-        )
-    return {name: ckpt.specs[name] for name in names}, notes
+    kept = set(names).difference(*left_out.values())
+    if not kept:
+        raise _nothing_left(ckpt, notes, is_empty=len(names) == len(ckpt.specs))
+    return {name: ckpt.specs[name] for name in names if name in kept}, notes
 
 
-def _is_iterator_state(spec: TensorSpec) -> bool:
-    """Return whether a tensor is the saved state of a tf.data iterator: messages, no numbers."""
-    return spec.dtype is DataType.VARIANT and spec.name.endswith(("_STATE", "-state"))
+def _left_out(contents: str, names: list[str]) -> str:
+    counted = f"{count_of(len(names), 'tensor')} left out"
+    if names == [OBJECT_GRAPH]:
+        return f"{counted}: {OBJECT_GRAPH}, which holds no weights"
+    return f"{counted}: {contents}: {shortened(', '.join(names))}"
+
+
+def _nothing_left(ckpt: Checkpoint, notes: list[str], *, is_empty: bool) -> TensorNotFoundError:
+    """Return the error about a selection, or a checkpoint (`is_empty`), without any weights."""
+    if is_empty:
+        problem = "this checkpoint has no weights: there is nothing to write"
+        return TensorNotFoundError(problem, file=ckpt.reader.path, advice="; ".join(notes) or None)
+    return TensorNotFoundError(
+        f"of {count_of(len(ckpt.specs), 'tensor')} none is left to write",
+        file=ckpt.reader.path,
+        advice="; ".join([*notes, "list them with: tfckpt ls"]),
+    )
 
 
 def _refusals(
@@ -145,12 +156,19 @@ def _refusals(
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def _error(path: str, refused: dict[str, str], colliding: dict[str, str]) -> UnsupportedError:
+def _error(
+    path: str,
+    refused: dict[str, str],
+    colliding: dict[str, str],
+    missing: CheckpointNotFoundError | None,
+) -> UnsupportedError:
     reasons, advice = refused | colliding, ["Nothing was written"]
     if refused:
         advice.append("Leave unsupported tensors out with --exclude or --skip-unsupported")
     if colliding:
         advice.append("Give colliding tensors other names with --rename or --map, or --exclude one")
+    if missing is not None:
+        advice.append(f"Besides, {missing}")
     return UnsupportedError(
         f"{count_of(len(reasons), 'tensor')} cannot be stored: "
         + "; ".join(f"{name!r}: {reason}" for name, reason in reasons.items()),

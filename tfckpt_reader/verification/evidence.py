@@ -6,14 +6,11 @@ backwards and ends at the first other byte, one for line feeds ends at the first
 
 from __future__ import annotations
 
-import os
-from itertools import islice
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import crc32c, mask
 from tfckpt_reader.errors import CheckpointError
-from tfckpt_reader.storage.filesystem import is_file, list_names, modified_time, size_of
+from tfckpt_reader.storage.filesystem import is_file, modified_time
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import HEAD_SIZE, describe, describe_text, looks_like_table
 from tfckpt_reader.storage.source import CHUNK, chunks
@@ -33,8 +30,6 @@ if TYPE_CHECKING:
 _MOST_FILES = 100
 _OTHER_KINDS = ("not-a-table", "fingerprint", "graph")
 """Names of the codes for files that may be of another kind."""
-_LARGEST_SAMPLE, _SAMPLES = 16 << 20, 8
-"""Bytes of a tensor, and number of tensors, that identify a data file of another name."""
 _FEWEST_ZEROS = 64
 """Bytes: a few zeros may be a number."""
 _SECTOR = 512
@@ -74,35 +69,6 @@ def gather(problems: Sequence[Problem], checked: Checked, index: str) -> list[Fa
         except (CheckpointError, OSError):  # it has just vanished, or cannot be read
             continue
     return gathered
-
-
-def renamed_files(checked: Checked) -> dict[str, str]:
-    """Return missing data file -> the file beside the index that it seems to be.
-
-    Such a file has the right size, and the largest tensors in it have their checksums.
-    """
-    renamed: dict[str, str] = {}
-    by_size: dict[int, list[str]] = {}
-    folder = os.path.dirname(next(iter(checked.lost_files), ""))
-    for name in list_names(folder) if checked.lost_files else ():
-        path = os.path.join(folder, name)
-        by_size.setdefault(size_of(path), []).append(path)
-    for path, segments in list(checked.lost_files.items())[:_MOST_FILES]:
-        needed = max(segment.end for segment in segments)
-        fixed = [s for s in segments if s.dtype.itemsize and 0 < s.nbytes <= _LARGEST_SAMPLE]
-        samples = sorted(fixed, key=attrgetter("nbytes"))[-_SAMPLES:]
-        alike = by_size.get(needed, [])[:_SAMPLES] if samples else []
-        fits = (other for other in alike if is_file(other) and _has(other, samples))
-        renamed.update((path, other) for other in islice(fits, 1))
-    return renamed
-
-
-def _has(path: str, segments: list[Segment]) -> bool:
-    try:
-        file = File(path)
-        return all(crc32c(file.read(s.offset, s.nbytes)) == s.crc32c for s in segments)
-    except CheckpointError:
-        return False
 
 
 def _of_table(source: ByteSource, names: set[str]) -> Facts:
