@@ -210,7 +210,7 @@ def test_object_graph(tmp_path: Path) -> None:
         None,
     ]
     (found,) = meta.trainable_variables
-    assert (found.name, found.shape, str(found.dtype)) == ("v", (3,), "float32")
+    assert (found.name, found.shape, str(found.dtype)) == ("v:0", (3,), "float32")
     assert meta.local_variables == ()
 
 

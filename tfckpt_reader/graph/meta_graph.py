@@ -7,6 +7,7 @@ Reads one file, and no values of variables. FORMAT 5; TensorFlow
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +37,13 @@ from tfckpt_reader.graph.saved_keys import (
     KeyDifference,
     Kind,
     Saved,
-    keys_of_variables,
+    keys_computed_from_variables,
     kinds_of_saved,
     saved_by,
     saved_by_functions,
+    saved_variables,
 )
-from tfckpt_reader.graph.variables import Read, Variable, from_definitions, from_objects
+from tfckpt_reader.graph.variables import Read, Variable, from_definitions, from_nodes, from_objects
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH, SavedVariable, decode_saved_variables
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
@@ -198,14 +200,35 @@ class MetaGraph(Graph):
         """Return the variables of a collection in its order, the slices of each joined.
 
         In a file without collections of variables (TensorFlow 2), ``variables`` are those of
-        the object graph and ``trainable_variables`` the trainable ones among them.
+        the object graph and ``trainable_variables`` the trainable ones among them. Without any
+        list, as in the graph.pbtxt of an Estimator, ``variables`` are those of the nodes.
         """
         if collection in self.collections:
-            return from_definitions(self, self.collections[collection], self._keys, self._read)
+            values = self.collections[collection]
+            return self._as_saved(from_definitions(self, values, self._keys, self._read))
         if collection not in _OF_OBJECTS or not _OF_OBJECTS.isdisjoint(self.collections):
             return ()
         only = collection == "trainable_variables"
+        if not (self._stored.objects or only):
+            return self._as_saved(from_nodes(self, self._saved_variables, self._keys, self._read))
         return from_objects((v for v in self._objects if v.trainable or not only), self._read)
+
+    def _as_saved(self, variables: tuple[Variable, ...]) -> tuple[Variable, ...]:
+        """Add the keys computed from variables that are not saved as they are."""
+        if all(variable.checkpoint_key is not None for variable in variables):
+            return variables
+        computed = {
+            name: tuple(keys)
+            for name, keys in keys_computed_from_variables(
+                self, self.saved, self._saved_variables
+            ).items()
+        }
+        return tuple(
+            replace(each, computed_keys=computed.get(self.origin(each.name), ()))
+            if each.checkpoint_key is None
+            else each
+            for each in variables
+        )
 
     @cached_property
     def _objects(self) -> tuple[SavedVariable, ...]:
@@ -220,8 +243,12 @@ class MetaGraph(Graph):
             return saved_by(self, own) or saved_by_functions(self, own, self.functions)
 
     @cached_property
+    def _saved_variables(self) -> dict[str, Saved]:
+        return saved_variables(self, self.saved)
+
+    @property
     def _keys(self) -> dict[str, str] | None:
-        return keys_of_variables(self, self.saved) if self.saved else None
+        return {n: s.key for n, s in self._saved_variables.items()} if self.saved else None
 
     def compare_keys(self, names: Iterable[str]) -> KeyDifference:
         """Compare the names in a checkpoint with the keys saved by the graph.
@@ -249,21 +276,22 @@ class MetaGraph(Graph):
 
 
 def read_meta_graph(
-    path: str | os.PathLike[str] | bytes, *, tags: Iterable[str] | None = None
+    path: str | os.PathLike[str] | bytes, *, tags: str | Iterable[str] | None = None
 ) -> MetaGraph:
     """Read the graph in a file. Nothing is run, and ops may be unknown.
 
     Args:
         path: A ``.meta`` file or the prefix of its checkpoint, the folder or the file of a
             SavedModel, or a frozen graph; binary or text.
-        tags: Tags of the graph in a SavedModel. Default: the graph for serving, else the first.
+        tags: Tags of the graph in a SavedModel, or its only one. Default: the graph for serving,
+            else the first.
 
     Raises:
         CheckpointNotFoundError: the file is missing, or holds no graph with those tags.
         CorruptCheckpointError: it is damaged, or no graph.
         UnsupportedError: it does not fit into memory.
     """
-    return load(os.fsdecode(path), tags)
+    return load(os.fsdecode(path), [tags] if isinstance(tags, str) else tags)
 
 
 def read_saved_kinds(path: str) -> dict[str, Kind]:
@@ -299,10 +327,14 @@ def load(
         wanted = _SERVE if tags is None else frozenset(tags)
         fitting = [each for each, own in zip(stored, tags_of, strict=True) if own == wanted]
         if not fitting and (tags is not None or not stored):
-            present = "; ".join(", ".join(sorted(own)) or "none" for own in tags_of)
+            present = "; ".join(map(_tags_text, tags_of))
             raise CheckpointNotFoundError(
-                f"there is no graph with the tags {', '.join(sorted(wanted)) or 'none'}",
+                f"there is no graph with the tags {_tags_text(wanted)}",
                 file=file,
                 advice=f"There is: {present}" if present else "It holds no graph at all",
             )
         return MetaGraph(fitting[0] if fitting else stored[0], read, texts)
+
+
+def _tags_text(tags: Iterable[str]) -> str:
+    return ", ".join(tag or "''" for tag in sorted(tags)) or "none"

@@ -36,11 +36,14 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.infer.dataflow import Flow
     from tfckpt_reader.graph.infer.op_roles import Role
 
+_DEFAULT_NAME = re.compile(r"(?i)identity|control_dependency|group_deps|stop_?gradient")
+"""Names of identities that no author chose."""
 _LOOP_OF = {"Exit": {"LoopCond"}, "Identity": {"While", "StatelessWhile"}}
 """Op that ends a loop -> types of the operation that identifies the loop."""
 
 _END = "what the model computes in the end: nothing uses it further"
 _SCORED = "what losses and metrics are computed from"
+_NAMED = "an Identity that the author named, at the top of the graph: a result, perhaps"
 _CARRIED = "a loop ends with it, but another result of that loop is used further"
 _NUMBER = "a single number that the model computes in the end"
 _UNLEARNED = "computed without any variable; nothing uses it further"
@@ -48,7 +51,18 @@ _BY_SHAPE = "depends on no more than the shape of the inputs; nothing uses it fu
 _WATCHED = "used by nothing but training and summaries"
 _FLAG = "a truth value of the graph's control flow"
 _MEASURE = "a loss or a metric, it seems: where plain arithmetic ends"
-_OUTPUT_RANKS = (_END, _SCORED, _CARRIED, _NUMBER, _UNLEARNED, _BY_SHAPE, _WATCHED, _FLAG, _MEASURE)
+_OUTPUT_RANKS = (
+    _END,
+    _SCORED,
+    _NAMED,
+    _CARRIED,
+    _NUMBER,
+    _UNLEARNED,
+    _BY_SHAPE,
+    _WATCHED,
+    _FLAG,
+    _MEASURE,
+)
 _LIKELY = (_END, _SCORED, _NUMBER)
 
 _FEATURE = "a placeholder that the likeliest outputs need"
@@ -167,6 +181,7 @@ class ModelOutputs:
     def ranked(self) -> list[tuple[int, str]]:
         """Likely outputs with their reasons, the likeliest first."""
         reasons = {n: self._why(n) for n in self._ends}
+        reasons |= {n: _NAMED for n in self._named() if not reasons.get(n)}
         reasons |= dict.fromkeys(self._scored(), _SCORED)
         ranked = [(number, why) for number, why in sorted(reasons.items()) if why]
         return sorted(ranked, key=lambda pair: _OUTPUT_RANKS.index(pair[1]))
@@ -180,6 +195,14 @@ class ModelOutputs:
     def likeliest(self) -> list[int]:
         """The outputs in `ranked` with the best reason."""
         return [n for n, why in self.ranked if why == self.ranked[0][1]]
+
+    def _named(self) -> Iterator[int]:
+        """Yield results of the model in an Identity at the top, whose name is no default."""
+        for number in (self._valued & self._learned) - self._start - self.scoring:
+            operation = self._flow.operations[number]
+            is_named = "/" not in operation.name and not _DEFAULT_NAME.match(operation.name)
+            if operation.type == "Identity" and is_named:
+                yield number
 
     def _why(self, number: int) -> str:
         roles = self._roles_of_users(number)
@@ -271,7 +294,16 @@ def find_inputs(
             why = _why_not(flow, number, scored=bool(users & scored))
         inputs.append((number, tensor, why))
     likely = [each for each in inputs if each[2]]
-    return sorted(likely, key=lambda each: _INPUT_RANKS.index(each[2]))
+    return sorted(_with_a_feature(likely), key=lambda each: _INPUT_RANKS.index(each[2]))
+
+
+def _with_a_feature(inputs: list[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
+    """Call rates, or else settings, features of a model that has no other input."""
+    reasons = {why for _, _, why in inputs}
+    if not reasons.isdisjoint((_FEATURE, _ANOTHER, _GIVEN, _FEEDS)):
+        return inputs
+    only = _RATE if _RATE in reasons else _SETTING
+    return [(n, tensor, _FEATURE if why == only else why) for n, tensor, why in inputs]
 
 
 def _given(flow: Flow, numbers: list[int]) -> Iterator[tuple[int, str, set[int]]]:

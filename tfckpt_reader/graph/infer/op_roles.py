@@ -87,6 +87,7 @@ def find_roles(flow: Flow, savers: Iterable[Saver], collections: Collections) ->
         roles.update(dict.fromkeys(flow.named(names), role))
     variables = [n for n, each in enumerate(flow.operations) if each.type in VARIABLE_OPS]
     learned = flow.reach(variables, flow.users, lambda _: True)
+    roles.update(dict.fromkeys(_file_names(flow, roles, learned), "saving"))
     roles.update(dict.fromkeys(_derivatives(flow, roles, learned), "training"))
     # A loss serves only training, too; but it and the model before it depend on variables.
     behind = flow.only_for(roles, lambda number: number not in learned)
@@ -118,6 +119,18 @@ def names_in(collections: Collections, name: str) -> list[str]:
         return [value for value in collections.get(name, ()) if isinstance(value, str)]
     except CheckpointError:
         return []
+
+
+def _file_names(flow: Flow, roles: Mapping[int, Role], learned: set[int]) -> set[int]:
+    """Return the operations with names of checkpoints: the first inputs of those that save.
+
+    A graph without its Saver has them too, down to the tensor that the Saver would return.
+    """
+    firsts = (
+        flow.sources[n][0] for n, role in roles.items() if role == "saving" and flow.sources[n]
+    )
+    names = flow.reach(firsts, flow.sources, lambda n: n not in learned)
+    return flow.reach(names, flow.users, lambda n: n not in learned)
 
 
 def _derivatives(flow: Flow, roles: Mapping[int, Role], learned: set[int]) -> set[int]:
