@@ -245,6 +245,8 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     def variables(self, *, trainable: bool = False) -> Iterator[tuple[str, NDArray[Any]]]:
         """Yield name and value of the model's saved variables, in the order of the graph.
 
+        Those saved in another form are left out: their `computed_keys` are keys of tensors.
+
         Args:
             trainable: Only trainable variables; else all but local ones.
 

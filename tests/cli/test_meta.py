@@ -47,6 +47,16 @@ def test_signatures(path: Path, facts: Facts, run: Run) -> None:
     assert run("meta", path, "--signatures").lines[-1].startswith(str(len(facts["signatures"])))
 
 
+def test_an_operation_in_a_signature_has_no_type(tmp_path: Path, run: Run) -> None:
+    output = text(2, text(1, "init") + text(2, info("NoOp", 0)))
+    (tmp_path / "x.meta").write_bytes(meta_bytes([], more=signature(output)))
+    lines = run("meta", tmp_path / "x.meta", "--signatures").lines
+    assert lines == ["s", "  output init  NoOp, an operation to run", "1 signature"]
+    found = run("meta", tmp_path / "x.meta", "--signatures", "--json").json["signatures"]["s"]
+    assert found["outputs"]["init"]["dtype"] is None
+    assert "unknown_0" not in run("meta", tmp_path / "x.meta").out
+
+
 def test_signatures_of_every_kind(tmp_path: Path, run: Run) -> None:
     rows = text(3, text(2, w.int_field(1, -1)))
     spec = text(1, text(3, "RaggedTensorSpec"))
