@@ -49,6 +49,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "graph",
     ),
     "export": (*_BYTES, "version", "tensor", "paths", "formats", "objects", "checkpoint"),
+    "compat": (*_BYTES, "version", "tensor", "paths", "checkpoint"),
 }
 """Each room, from the ground up, and the rooms that it may import."""
 ABOVE = ("cli", "__main__", "")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.paths.state_file import STATE_FILE, State, read_state
+from tfckpt_reader.paths.state_file import STATE_FILE, State, format_state, read_state, write_state
 
 
 def state_of(folder: Path, text: str | bytes) -> State:
@@ -177,3 +177,42 @@ def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, text: bytes) -> Non
         assert newest(folder, text)
     except tfckpt.CheckpointError as error:
         assert error.file == str(folder / STATE_FILE)  # noqa: PT017 - or a state, which is rare
+
+
+def test_text_as_tensorflow_writes_it() -> None:
+    state = State("b", ("a", "b"), (1700000060.25, 1700000120.0), 0.5)
+    assert format_state(state) == (
+        'model_checkpoint_path: "b"\n'
+        'all_model_checkpoint_paths: "a"\n'
+        'all_model_checkpoint_paths: "b"\n'
+        "all_model_checkpoint_timestamps: 1700000060.25\n"
+        "all_model_checkpoint_timestamps: 1700000120.0\n"
+        "last_preserved_timestamp: 0.5\n"
+    )
+    assert format_state(State(r"C:\ü")) == 'model_checkpoint_path: "C:\\\\\\303\\274"\n'
+
+
+PATHS = (
+    st.text(min_size=1)
+    .filter(lambda text: text.isascii() or sys.platform != "win32")
+    .filter(lambda text: not any(0xD800 <= ord(c) < 0xE000 for c in text))
+)
+
+
+@given(
+    PATHS,
+    st.lists(PATHS, max_size=3).map(tuple),
+    st.lists(st.floats(allow_nan=False), max_size=3).map(tuple),
+    st.floats(allow_nan=False),
+)
+def test_written_state_reads_the_same(
+    tmp_path_factory: pytest.TempPathFactory,
+    newest: str,
+    kept: tuple[str, ...],
+    timestamps: tuple[float, ...],
+    last: float,
+) -> None:
+    state = State(newest, kept, timestamps, last)
+    path = str(tmp_path_factory.getbasetemp() / "written")
+    write_state(path, state)
+    assert read_state(path) == state

@@ -14,7 +14,7 @@ from typing import Any
 
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError
 from tfckpt_reader.paths.layout import OWN_FILE, Location, checkpoint_at
-from tfckpt_reader.protobuf import parse_text
+from tfckpt_reader.protobuf import format_text, parse_text
 from tfckpt_reader.storage.filesystem import absolute_path, is_file, is_folder
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import HEAD_SIZE, describe, is_state_file
@@ -24,6 +24,7 @@ STATE_FILE = "checkpoint"
 """Its usual name."""
 _WINDOWS_PATH = re.compile(rb"""["'][A-Za-z]:\\(?!\\)""")
 """A path with a plain backslash, which escapes the next character."""
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LARGEST = 1 << 20
 """Bytes of the largest file to parse."""
 
@@ -34,11 +35,11 @@ class State:
 
     newest: str
     """Path of the newest checkpoint."""
-    kept: tuple[str, ...]
+    kept: tuple[str, ...] = ()
     """Paths of all listed checkpoints, oldest first."""
-    timestamps: tuple[float, ...]
+    timestamps: tuple[float, ...] = ()
     """Seconds since the epoch, parallel to `kept` or empty."""
-    last_preserved: float
+    last_preserved: float = 0.0
     """Seconds since the epoch."""
     fault: str = ""
     """Why TensorFlow cannot read the file."""
@@ -48,14 +49,27 @@ def read_state(path: str) -> State:
     """Read a `checkpoint` file.
 
     Raises:
+        CorruptCheckpointError: the file names no checkpoint.
+        CheckpointError: as for `load_state`.
+    """
+    state = load_state(path)
+    if not state.newest:
+        raise CorruptCheckpointError("names no checkpoint", file=path)
+    return state
+
+
+def load_state(path: str) -> State:
+    """Read a `checkpoint` file that may name no checkpoint.
+
+    Raises:
         CheckpointNotFoundError: the file is missing.
         CheckpointError: the file is unreadable.
-        CorruptCheckpointError: the file is of another kind, or names no checkpoint.
+        CorruptCheckpointError: the file is of another kind.
     """
     file = File(path)
     if file.size > _LARGEST:
         raise CorruptCheckpointError(f"is larger than {count_of(_LARGEST, 'byte')}", file=path)
-    text = bytes(file.read(0, file.size)).removeprefix(b"\xef\xbb\xbf")
+    text = bytes(file.read(0, file.size))
     try:
         state, fault = _parse(text)
     except CheckpointError as error:
@@ -63,8 +77,6 @@ def read_state(path: str) -> State:
         error.file = path
         error.advice = f"It is {known[0]}" if known else "Name the checkpoint itself instead"
         raise
-    if not state.model_checkpoint_path:
-        raise CorruptCheckpointError("names no checkpoint", file=path)
     return State(
         os.fsdecode(state.model_checkpoint_path),
         tuple(os.fsdecode(p) for p in state.all_model_checkpoint_paths),
@@ -74,16 +86,55 @@ def read_state(path: str) -> State:
     )
 
 
+def format_state(state: State) -> str:
+    """Return the text of a state file, as TensorFlow writes it; bytes above 127 are escaped."""
+    return format_text(
+        "CheckpointState",
+        model_checkpoint_path=os.fsencode(state.newest),
+        all_model_checkpoint_paths=map(os.fsencode, state.kept),
+        all_model_checkpoint_timestamps=state.timestamps,
+        last_preserved_timestamp=state.last_preserved,
+    )
+
+
+def write_state(path: str, state: State) -> None:
+    """Write a state file, atomically.
+
+    Raises:
+        OSError: the file cannot be written; the old one is unchanged.
+    """
+    from tfckpt_reader.storage.atomic import atomic_file
+
+    with atomic_file(path) as file:
+        file.write(format_state(state).encode("ascii"))
+
+
 def _parse(text: bytes) -> tuple[Any, str]:
-    """Decode a state file. People write Windows paths with plain backslashes, which escape."""
-    if not _WINDOWS_PATH.search(text):
+    """Decode a state file; return why TensorFlow cannot, too.
+
+    People write Windows paths with plain backslashes, which escape, and editors a byte order mark.
+    """
+    plain = text.removeprefix(_BYTE_ORDER_MARK)
+    fault = "TensorFlow refuses the byte order mark at its beginning" if plain != text else ""
+    if not _WINDOWS_PATH.search(plain):
         try:
-            return parse_text("CheckpointState", text), ""
+            state = parse_text("CheckpointState", plain)
         except CheckpointError:
-            if b"\\" not in text:
+            if b"\\" not in plain:
                 raise
-    doubled = text.replace(b"\\", b"\\\\")
+        else:
+            return state, fault or _fault_of(state)
+    doubled = plain.replace(b"\\", b"\\\\")
     return parse_text("CheckpointState", doubled), "its backslashes must be doubled for TensorFlow"
+
+
+def _fault_of(state: Any) -> str:
+    try:
+        for path in (state.model_checkpoint_path, *state.all_model_checkpoint_paths):
+            path.decode("utf-8")
+    except UnicodeDecodeError:
+        return "TensorFlow takes only paths in UTF-8"
+    return ""
 
 
 def last_component(written: str) -> str:

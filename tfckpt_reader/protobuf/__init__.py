@@ -101,3 +101,16 @@ def parse_text(name: str, text: bytes, *, skip_unknown: bool = False) -> Any:
         if len(reason) > _LONG_LINE:  # it quotes the line, and ends with the problem
             reason = f"{reason[:100]} … {reason[-200:]}"
         raise CorruptCheckpointError(f"this is no valid {name} in text form: {reason}") from error
+
+
+def format_text(name: str, **fields: Any) -> str:
+    """Return one message in protobuf's text format, ASCII: a line per field, in their order.
+
+    Args:
+        name: The message.
+        fields: Value of each field; a default value is not written.
+    """
+    from google.protobuf import text_format
+
+    message = message_class(name)(**fields)
+    return str(text_format.MessageToString(message))
