@@ -47,6 +47,16 @@ def test_signatures(path: Path, facts: Facts, run: Run) -> None:
     assert run("meta", path, "--signatures").lines[-1].startswith(str(len(facts["signatures"])))
 
 
+def test_a_graph_without_lists_of_variables(tmp_path: Path, run: Run) -> None:
+    graph = text(1, text(1, "v") + text(2, "VariableV2"))
+    (tmp_path / "graph.pb").write_bytes(graph)
+    assert any("1 made by nodes" in line for line in run("meta", tmp_path / "graph.pb").lines)
+    assert run("meta", tmp_path / "graph.pb", "--variables").lines[-1] == "1 variable"
+    done = run("meta", tmp_path / "graph.pb", "--trainable")
+    assert (done.code, done.lines) == (0, ["0 variables"])
+    assert "does not list its variables" in done.err
+
+
 def test_an_operation_in_a_signature_has_no_type(tmp_path: Path, run: Run) -> None:
     output = text(2, text(1, "init") + text(2, info("NoOp", 0)))
     (tmp_path / "x.meta").write_bytes(meta_bytes([], more=signature(output)))

@@ -19,6 +19,9 @@ def test_a_folder_with_and_without_a_slash(tmp_path: Path) -> None:
         found = assert_value(form, 1)
         assert any(".index was not read" in note for note in found.notes)
     assert_value(tmp_path / ".index", 2)
+    state(tmp_path, ".")  # Keras, where weights are saved to a path that ends in a slash
+    found = assert_value(tmp_path, 2)
+    assert not any("was not read" in note for note in found.notes)
 
 
 def test_a_partial_download_is_named(tmp_path: Path) -> None:

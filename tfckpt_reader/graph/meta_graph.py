@@ -196,6 +196,11 @@ class MetaGraph(Graph):
         """The variables with moving averages."""
         return self.variables_of("moving_average_variables")
 
+    @property
+    def lists_variables(self) -> bool:
+        """Whether the file has a list of its variables: in collections, or of objects."""
+        return bool(self._stored.objects) or not _OF_OBJECTS.isdisjoint(self.collections)
+
     def variables_of(self, collection: str) -> tuple[Variable, ...]:
         """Return the variables of a collection in its order, the slices of each joined.
 
@@ -209,7 +214,7 @@ class MetaGraph(Graph):
         if collection not in _OF_OBJECTS or not _OF_OBJECTS.isdisjoint(self.collections):
             return ()
         only = collection == "trainable_variables"
-        if not (self._stored.objects or only):
+        if not (self.lists_variables or only):
             return self._as_saved(from_nodes(self, self._saved_variables, self._keys, self._read))
         return from_objects((v for v in self._objects if v.trainable or not only), self._read)
 

@@ -37,7 +37,7 @@ from tfckpt_reader.paths.layout import (
 from tfckpt_reader.paths.listing import DATA_FILE, listed_once, listing
 from tfckpt_reader.paths.saver import saver_version
 from tfckpt_reader.paths.state_file import STATE_FILE, last_component, listed_checkpoint, read_state
-from tfckpt_reader.storage.filesystem import exists, is_file, is_folder
+from tfckpt_reader.storage.filesystem import exists, is_file, is_folder, is_same_file
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import (
     describe,
@@ -123,11 +123,12 @@ def _in_folder(path: str, *, latest: bool) -> Location:
         except CorruptCheckpointError as error:
             notes.append(f"the state file was ignored: {error}")
         else:
-            is_other = nameless and nameless.prefix != location.prefix
-            ignored = (
-                f"{nameless and nameless.prefix}.index was not read: {state_path} names another"
+            own = f"{location.prefix}.index"
+            if nameless is None or is_same_file(f"{nameless.prefix}.index", own):
+                return location
+            return location.noted(
+                f"{nameless.prefix}.index was not read: {state_path} names another"
             )
-            return location.noted(ignored) if is_other else location
     if saved_model_file(path) is not None:
         return _in_saved_model(path)
     if nameless is not None:
