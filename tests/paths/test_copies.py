@@ -14,6 +14,7 @@ import tfckpt_reader as tfckpt
 
 COPIES = [
     *("m - Copy", "m - Copy (2)", "Copy of m", "m copy", "m copy 2", "m 2", "m (1)", "m(1)"),
+    *("m-DESKTOP-A1B2", "~$m"),
 ]
 OTHERS = [".1", " (1)", ".old", "_", ".gz", ".lock", ".icloud", ":Zone.Identifier"]
 DATA = ".data-00000-of-00001"

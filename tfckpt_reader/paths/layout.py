@@ -41,7 +41,9 @@ UNMERGED_FOLDER = re.compile(r"(?s)(.*)_temp(_[0-9a-f]{32})?")
 """Name of the folder with the parts of a sharded save, and the base name of the checkpoint."""
 UNMERGED_PART = re.compile(r"part-(\d{5,19})-of-(\d{5,19})")
 """Base name of a part, its number, and the number of parts. A finished save has merged them."""
-_COPY = re.compile(r"(?s)Copy of (.+)|(.+?)(?: - Copy| copy)?(?: ?\(\d+\)| \d+)?")
+_COPY = re.compile(
+    r"(?s)Copy of (.+)|(.+?)(?: - Copy| copy|-(?:DESKTOP|LAPTOP)-\w+)?(?: ?\(\d+\)| \d+)?"
+)
 """Base name of a copy made by a file manager or a browser, and that of its original."""
 _V2_HEADER_STARTS = (b"", b"\x08", b"\x10", b"\x1a")
 """First byte of a BundleHeader: its fields are 1 to 3; a SavedTensorSlices begins with none."""
