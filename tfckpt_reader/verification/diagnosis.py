@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tfckpt_reader.storage.sniff import IS_TEXT
 from tfckpt_reader.text import count_of, printable, quoted
 from tfckpt_reader.verification.codes import CODES, DAMAGED_TABLE, DAMAGED_TENSOR, ERROR
 
@@ -145,6 +146,8 @@ def _newlines(fact: Facts) -> str | None:
 def _text(fact: Facts) -> str | None:
     if fact.text is None:
         return None
+    if fact.text == IS_TEXT:
+        return f"{fact.text}: it is another file, or was replaced"
     return f"{fact.text}. Copy it again from where it was saved, in binary mode"
 
 
