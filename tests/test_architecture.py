@@ -49,6 +49,17 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "graph",
     ),
     "export": (*_BYTES, "version", "tensor", "paths", "formats", "objects", "checkpoint"),
+    "saving": (
+        *_BYTES,
+        "version",
+        "protobuf",
+        "tensor",
+        "paths",
+        "formats",
+        "objects",
+        "checkpoint",
+        "export",
+    ),
     "compat": (*_BYTES, "version", "tensor", "paths", "checkpoint"),
 }
 """Each room, from the ground up, and the rooms that it may import."""

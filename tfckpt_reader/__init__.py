@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.render import EventFile, to_dot, write_event_file
     from tfckpt_reader.paths.locate import latest_checkpoint
     from tfckpt_reader.paths.retention import Kept, kept_checkpoints
+    from tfckpt_reader.saving.save import save
     from tfckpt_reader.tensor.dtypes import DataType
     from tfckpt_reader.tensor.spec import TensorSlice, TensorSpec
     from tfckpt_reader.tensor.tensor_proto import Variant
@@ -58,6 +59,7 @@ __all__ = [
     "latest_checkpoint",
     "open",
     "read_meta_graph",
+    "save",
     "to_dot",
     "verify",
     "verify_all",
@@ -80,6 +82,7 @@ _HOME = {
     "graph.meta_graph": ("MetaGraph", "read_meta_graph"),
     "paths.retention": ("Kept", "kept_checkpoints"),
     "graph.render": ("EventFile", "to_dot", "write_event_file"),
+    "saving.save": ("save",),
     "tensor.spec": ("TensorSlice", "TensorSpec"),
     "paths.locate": ("latest_checkpoint",),
     "tensor.tensor_proto": ("Variant",),

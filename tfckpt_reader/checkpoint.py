@@ -174,7 +174,8 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         except (MemoryError, CheckpointError):
             with self._guard:  # not around the hot path: entering it costs time
                 raise
-        self._guard.confirm(checked=self._check)
+        if not self._check:
+            self._guard.confirm(checked=False)
         return array
 
     def __contains__(self, name: object) -> bool:

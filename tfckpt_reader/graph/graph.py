@@ -151,6 +151,12 @@ class Graph:
         numbers = [n for n, node in enumerate(self.messages.headers()) if node.op in wanted]
         return [self._at(number) for number in numbers]
 
+    def passing(self, types: Iterable[str]) -> Iterator[Operation]:
+        """Yield the operations of `of_types` without keeping any: there may be very many."""
+        wanted = {op.encode("utf-8", "surrogateescape") for op in types}
+        numbered = enumerate(self.messages.headers())
+        return (self._build(n, node) for n, node in numbered if node.op in wanted)
+
     @cached_property
     def op_counts(self) -> dict[str, int]:
         """Name of an op -> number of operations with it, by name."""

@@ -190,25 +190,38 @@ def kinds_of_saved(
         saved: What it saves.
         known: Those of variables that are no nodes of the graph.
     """
-    kinds: dict[str, Kind] = {}
     one_of_each: dict[Kind, Kind] = {}
-    variables: dict[str, str | None] = {}
-    is_reshaped = any("ave" in each.name for each in graph.of_types(("Reshape",)))
-    for each in saved:
-        kind = known.get(each.key, (None, None))
-        variable = _variable_behind(graph, split_name(each.tensor)[0], variables)
-        operation = None if variable is None else graph.find(variable)
-        if operation is not None:
+    behind: dict[str, Kind | str | None] = {}
+    casts: set[str] = set()
+    for operation in graph.passing((*VARIABLE_OPS, *_PASSED_ON)):
+        if operation.type in VARIABLE_OPS:
             kind = _declared(operation)
-            source = graph.find(split_name(each.tensor)[0])
-            if source is not None and source.type == "Cast":
-                kind = None, kind[1]
-        kind = kind[0], whole_shape(each.slice_spec) or kind[1]
-        if is_reshaped:  # a Saver with reshape=True restores any shape of as many elements
-            kind = kind[0], None
+            behind.setdefault(operation.name, one_of_each.setdefault(kind, kind))
+        elif operation.inputs:
+            behind.setdefault(operation.name, split_name(operation.inputs[0])[0])
+            casts.update([operation.name] if operation.type == "Cast" else ())
+    # A Saver with reshape=True restores any shape of as many elements.
+    is_reshaped = any("ave" in each.name for each in graph.passing(("Reshape",)))
+    kinds: dict[str, Kind] = {}
+    for each in saved:
+        name = split_name(each.tensor)[0]
+        dtype, shape = _kind_behind(name, behind) or known.get(each.key, (None, None))
+        shape = whole_shape(each.slice_spec) or shape
+        kind = (None if name in casts else dtype, None if is_reshaped else shape)
         if kinds.setdefault(each.key, one_of_each.setdefault(kind, kind)) != kind:
             kinds[each.key] = None, None
     return kinds
+
+
+def _kind_behind(name: str, behind: dict[str, Kind | str | None]) -> Kind | None:
+    """Follow an operation back to its variable; shorten the way for later ones."""
+    passed = []
+    while isinstance(source := behind.get(name), str):
+        passed.append(name)
+        behind[name] = None  # this ends a cycle, too
+        name = source
+    behind.update(dict.fromkeys(passed, source))
+    return source
 
 
 def _declared(variable: Operation) -> Kind:

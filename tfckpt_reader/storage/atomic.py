@@ -61,12 +61,28 @@ def atomic_folder(path: str, replaced: Iterable[str] = ()) -> Iterator[str]:
         os.mkdir(temporary)
         try:
             yield temporary
-            _sync_folder(temporary)
+            sync_folder(temporary)
             _replace_folder(temporary, path, replaced)
         except BaseException:
             with suppress(OSError):
                 _remove(temporary, os.listdir(temporary))
             raise
+
+
+@contextmanager
+def scratch_folder(path: str) -> Iterator[str]:
+    """Make an empty folder beside `path`; at the end it is removed, with the files left in it.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    with _temporary_for(path) as temporary:
+        os.mkdir(temporary)
+        try:
+            yield temporary
+        finally:
+            with suppress(OSError):
+                _remove(temporary, os.listdir(temporary))
 
 
 @contextmanager
@@ -83,7 +99,7 @@ def _temporary_for(path: str) -> Iterator[str]:
         if error.errno and is_ours:
             raise OSError(error.errno, error.strerror, path) from error
         raise
-    _sync_folder(os.path.dirname(path) or ".")
+    sync_folder(os.path.dirname(path) or ".")
 
 
 def _name_beside(path: str, suffix: str) -> str:
@@ -115,8 +131,8 @@ def _remove(folder: str, names: Iterable[str]) -> None:
     os.rmdir(folder)
 
 
-def _sync_folder(folder: str) -> None:
-    # The rename is on disk only once its folder is; some systems cannot sync a folder.
+def sync_folder(folder: str) -> None:
+    """Sync a folder: a rename is on disk only then. Some systems cannot, which is no error."""
     try:
         fd = os.open(folder, os.O_RDONLY)
     except OSError:

@@ -145,6 +145,8 @@ def check_tiling(shape: tuple[int, ...], rows: range, wanted: Sequence[SliceOver
     if 0 in target:
         return
     axes = [a for a, size in enumerate(target) if any(each.shape[a] != size for each in wanted)]
+    if len(wanted) == 1 and not axes:
+        return
     number = _secret_numbers()
     total = sum([_corner_sum(each.start, each.shape, axes, number) for each in wanted])
     if (total - _corner_sum((0,) * len(target), target, axes, number)) % _PRIME:

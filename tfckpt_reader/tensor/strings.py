@@ -9,7 +9,7 @@ from itertools import accumulate, chain
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import crc32c, mask
-from tfckpt_reader.encoding.coding import decode_varint
+from tfckpt_reader.encoding.coding import decode_varint, encode_varint
 from tfckpt_reader.errors import (
     CHECKSUM_ADVICE,
     ChecksumError,
@@ -19,6 +19,8 @@ from tfckpt_reader.errors import (
 from tfckpt_reader.tensor.dtypes import DataType
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -114,6 +116,23 @@ def _lengths_as_summed(lengths: array[int], *, big_endian: bool) -> bytes:
     if max(lengths) <= 0xFFFFFFFF:
         return struct.pack(f"{order}{len(lengths)}I", *lengths)
     return b"".join(struct.pack(order + ("I" if n <= 0xFFFFFFFF else "Q"), n) for n in lengths)
+
+
+def encode_strings(values: Sequence[bytes], *, big_endian: bool = False) -> tuple[bytes, int]:
+    """Return the front part of a string tensor, before the bytes of the strings, and its crc.
+
+    Args:
+        values: The elements, flat.
+        big_endian: Whether the bundle is.
+    """
+    lengths = array("Q", map(len, values))
+    summed = _lengths_as_summed(lengths, big_endian=big_endian) if lengths else b""
+    crc = crc32c(summed)
+    stored = mask(crc).to_bytes(4, "big" if big_endian else "little")
+    crc = crc32c(stored, crc)
+    for value in values:
+        crc = crc32c(value, crc)
+    return b"".join(map(encode_varint, lengths)) + stored, crc
 
 
 def strings(data: memoryview, front: StringLengths, first: int, count: int) -> NDArray[np.object_]:

@@ -50,6 +50,8 @@ FIELD: dict[DataType, int] = {
 }
 """The typed field for the values of each dtype: for most integers the one for int32."""
 _FIXED = {_FLOAT: "<f4", _SCOMPLEX: "<f4", _DOUBLE: "<f8", _DCOMPLEX: "<f8"}
+FLOAT_FIELDS = frozenset(_FIXED)
+"""Fields whose values lie in them as numbers of a fixed size, complex ones as pairs."""
 _WINDOW = 1 << 20
 """Bytes of varints decoded at once."""
 _NOT_THE_LAST = bytes(range(0x80, 0x100))

@@ -10,11 +10,16 @@ One crc covers the tensor up to each element: lengths as u64, messages, and the 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tfckpt_reader.encoding.checksum import crc32c, mask
-from tfckpt_reader.encoding.coding import decode_varint
+from tfckpt_reader.encoding.coding import decode_varint, encode_varint
 from tfckpt_reader.errors import CHECKSUM_ADVICE, ChecksumError, CorruptCheckpointError
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.strings import require_room
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def variant_messages(
@@ -49,3 +54,14 @@ def variant_messages(
         messages.append(message)
         offset += size + 4
     return messages, offset, crc
+
+
+def encode_variants(messages: Iterable[bytes]) -> tuple[bytes, int]:
+    """Return the stored bytes of a variant tensor, and its crc."""
+    data, crc = bytearray(), 0
+    for message in messages:
+        crc = crc32c(message, crc32c(len(message).to_bytes(8, "little"), crc))
+        stored = mask(crc).to_bytes(4, "little")
+        crc = crc32c(stored, crc)
+        data += encode_varint(len(message)) + message + stored
+    return bytes(data), crc

@@ -26,7 +26,6 @@ from tfckpt_reader.table.table import Table
 from tfckpt_reader.tensor.dense import empty_rows
 from tfckpt_reader.tensor.names import key_of, name_of
 from tfckpt_reader.tensor.spec import Segment, TensorSpec, Unplaced
-from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -125,29 +124,9 @@ class Bundle:
         Raises:
             CorruptCheckpointError: a block or an entry is bad, or blocks are out of order.
         """
-        rows = self._rows()
-        partitioned: list[TensorSpec] = []
-        specs: dict[str, TensorSpec] = {}
-        for key, value in rows.items():
-            spec = self.spec_of(key, value, rows.get)
-            specs[spec.segment.name] = spec
-            if spec.slices:
-                partitioned.append(spec)
-        for spec in partitioned:
-            for key in self.partitions.keys(spec):
-                specs.pop(name_of(key), None)
-        return specs
+        from tfckpt_reader.formats.v2.listing import listing
 
-    def _rows(self) -> dict[bytes, bytes | memoryview]:
-        rows: dict[bytes, bytes | memoryview] = {}
-        repeated = 0
-        for key, value in self.table.rows():
-            repeated += key in rows
-            rows.setdefault(key, value)
-        rows.pop(b"", None)
-        if repeated:
-            self.notes.append(f"{count_of(repeated, 'key')} came twice; the first was taken")
-        return rows
+        return listing(self.table, self.spec_of, self.notes)
 
     def spec_of(self, key: bytes, value: bytes | memoryview, find: Find) -> TensorSpec:
         """Decode an entry. `find` returns the row of a slice.

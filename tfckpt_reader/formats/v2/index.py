@@ -85,7 +85,7 @@ def decode_entry(name: str, value: bytes | memoryview) -> tuple[Segment, Slices]
     if 4 <= middle <= end and value[1] | value[3] < 0x80 and value[end] == _CRC:
         position = _decode_position(value, middle, end)
         if position is not None and value[0] == _DTYPE and value[2] == _SHAPE:
-            dtype, shape = _decode_head(bytes(value[:middle]))
+            dtype, shape = decode_head(bytes(value[:middle]))
             shard, offset, nbytes = position
             crc = unmask(int.from_bytes(value[end + 1 :], "little"))
             return Segment(name, dtype, shape, nbytes, shard, offset, crc), ()
@@ -96,7 +96,7 @@ def decode_entry(name: str, value: bytes | memoryview) -> tuple[Segment, Slices]
 
 
 @lru_cache(maxsize=1024)
-def _decode_head(head: bytes) -> tuple[DataType, tuple[int, ...]]:
+def decode_head(head: bytes) -> tuple[DataType, tuple[int, ...]]:
     """Decode dtype and shape, given just the bytes of those two fields."""
     entry = parse("BundleEntry", head)
     return data_type(entry.dtype), dims(entry.shape)

@@ -88,10 +88,6 @@ class Partitions:
         # `segment` raises the error, when the slice is read.
         return TensorSlice(extents, start, Unplaced(whole.name, whole.dtype, shape))
 
-    def keys(self, spec: TensorSpec) -> list[bytes]:
-        """Return the keys of the rows of a tensor's slices."""
-        return [slice_key(spec.key, slice_.extents) for slice_ in spec.slices]
-
     def segment(self, slice_: TensorSlice) -> Segment:
         """Return the segment of a slice.
 

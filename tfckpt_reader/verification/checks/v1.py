@@ -75,7 +75,9 @@ def _check_tables(reader: V1, findings: Findings) -> tuple[Keys, bool]:
     keys, is_complete = [], True
     for table in reader.tables:
         contents = check_table(table, findings, values=False)
-        keys.append(set(contents.rows) - {b""})
+        rows = set(contents.rows)
+        rows.discard(b"")
+        keys.append(rows)
         is_complete = is_complete and contents.is_complete
     return keys, is_complete
 
