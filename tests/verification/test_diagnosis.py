@@ -194,7 +194,7 @@ CASES: list[tuple[str, Build, str]] = [
     ("an index of zeros", index(lambda c: bytes(len(c))), "zeros, from byte 0 on"),
     ("data moved as text", data(to_crlf), "line feed .* text.* binary"),
     ("data moved as text, pairs left alone", data(unix2dos), "line feed .* text.* binary"),
-    ("data moved as text, the other way", data(to_lf), "carriage return .* text.* binary"),
+    ("data moved as text, the other way", data(to_lf), "removed.* text.* binary"),
     ("an index moved as text", index(to_crlf), "line feed .* text.* binary"),
     ("an index, the other way", index(lf_in_index), "carriage return .* text.* binary"),
     ("a V1 file moved as text", v1_file(to_crlf), "line feed .* text.* binary"),
@@ -422,6 +422,45 @@ def test_mangled_by_a_program_for_text(
     assert words in line
     assert "another save" not in line
     assert "does not fit its message" not in shown(report)
+
+
+LAYERS = {
+    f"w{i:02d}": np.random.default_rng(i).normal(size=1500).astype(np.float32) for i in range(12)
+}
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda c: b"\xef\xbb\xbf" + c, "3 bytes too late"),
+        (lambda c: c[:6007] + c[6011:], "4 bytes too early"),
+        (lambda c: c.replace(b"\r", b""), "a carriage return"),
+        (lambda c: c.replace(b"\r", b"\n"), "a carriage return"),
+        (lambda c: c.expandtabs(4), "a tab"),
+        (lambda c: c.replace(b"\0", b""), "a zero"),
+        (lambda c: c.decode("latin1").encode("utf-16"), "UTF-16"),
+    ],
+)
+def test_bytes_inserted_removed_or_replaced(
+    edit: Callable[[bytes], bytes], words: str, tmp_path: Path
+) -> None:
+    lines = verify(rewrite(bundle(tmp_path, LAYERS), DATA, edit)).diagnosis
+    assert words in lines[0]
+    assert not any("another save" in line for line in lines)
+
+
+@pytest.mark.parametrize("value", [b"\xff", b"\x3f"])
+def test_a_file_of_one_byte_is_not_called_text(value: bytes, tmp_path: Path) -> None:
+    (line,) = verify(rewrite(bundle(tmp_path, LAYERS), DATA, lambda c: value * len(c))).diagnosis
+    assert "carriage return" not in line
+
+
+def test_little_is_summed_in_search_of_a_moved_tensor(tmp_path: Path) -> None:
+    """Very many bytes too many, and tensors that nothing equals: the search ends."""
+    many = {f"w{i}": np.random.default_rng(i).integers(0, 256, 60_000, np.uint8) for i in range(9)}
+    prefix = rewrite(bundle(tmp_path, many), DATA, lambda c: c[::-1] + bytes(60_000))
+    (line,) = verify(prefix).diagnosis
+    assert "another save" in line
 
 
 def test_strings_may_be_text(tmp_path: Path) -> None:

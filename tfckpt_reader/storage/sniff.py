@@ -56,6 +56,8 @@ _HEADS: tuple[tuple[bytes, str, str], ...] = (
     (rb"\x28\xb5\x2f\xfd", "zstd-compressed", _UNPACK),
     (rb"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", _UNPACK),
     (rb"Rar!", "a RAR archive", _UNPACK),
+    (rb"\x00GITCRYPT\x00", "encrypted by git-crypt", "Unlock it: git-crypt unlock"),
+    (rb"Salted__", "encrypted by OpenSSL", "Decrypt it first"),
     (rb"%PDF", "a PDF document", _NOT_OURS),
     (rb"\x89PNG", "a PNG image", _NOT_OURS),
     (rb"PAR1", "a Parquet file", _NOT_OURS),
@@ -141,6 +143,8 @@ def describe_text(data: bytes, *, low: bool = True) -> str | None:
         elif low and len(data) - data.count(0) >= _ENOUGH_LOW:
             clause = "none of its bytes is above 127: a program took it for ASCII text"
         return clause
+    if low and len(data) >= _ENOUGH_LOW and any(data) and any(not any(data[n::2]) for n in (2, 3)):
+        return "every second of its bytes is zero: a program stored it as text in UTF-16"
     try:
         text = getincrementaldecoder("utf-8")().decode(data)
     except UnicodeDecodeError:

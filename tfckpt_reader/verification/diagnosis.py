@@ -55,6 +55,10 @@ class Facts:
     newlines: str | None = None
     """"added": each line feed has a carriage return before it, and it is as many bytes too long.
     "removed": it is too short, and no line feed has one."""
+    moved: int | None = None
+    """A tensor is this many bytes behind its place, or before it if negative."""
+    absent: str | None = None
+    """The name of a character that none of its many bytes is."""
     text: str | None = None
     """How it is text, or was taken for text by a program that changed it; None if it is not."""
     older: float | None = None
@@ -151,6 +155,25 @@ def _text(fact: Facts) -> str | None:
     return f"{fact.text}. Copy it again from where it was saved, in binary mode"
 
 
+def _moved(fact: Facts) -> str | None:
+    if fact.moved is None:
+        return None
+    how = "early: bytes before it were removed" if fact.moved < 0 else "late: bytes were inserted"
+    return (
+        f"its tensors are there, one of them {count_of(abs(fact.moved), 'byte')} too {how}, as by "
+        "a program that took it for text. Copy it again, in binary mode"
+    )
+
+
+def _absent(fact: Facts) -> str | None:
+    if fact.absent is None:
+        return None
+    return (
+        f"none of its bytes is {fact.absent}, as if a program that took it for text had removed "
+        "or replaced them. Copy it again, in binary mode"
+    )
+
+
 def _zeros(fact: Facts) -> str | None:
     if fact.zeros_from is None:
         return None
@@ -166,10 +189,11 @@ def _other_save(fact: Facts) -> str | None:
     if fact.failing <= 1 or fact.failing < enough * fact.whole:
         return None
     fits = "its size fits" if fact.size == fact.needed else "its size does not fit either"
+    changed = "" if fact.size == fact.needed else ", or was changed"
     which = (
         "and fingerprint.pb is that of another index: the index does not belong here"
         if fact.foreign_index
-        else f"so it belongs to another save than the index{_age(fact.older)}"
+        else f"so it belongs to another save than the index{_age(fact.older)}{changed}"
     )
     return (
         f"{fact.failing:,} of {count_of(fact.tensors, 'tensor')} are not those saved, {fits}, "
@@ -240,7 +264,7 @@ def _other_graph(_fact: Facts, here: Sequence[Problem]) -> str | None:
     )
 
 
-_OF_WHOLE_FILE = (_other_kind, _newlines, _text, _zeros, _other_save)
+_OF_WHOLE_FILE = (_other_kind, _newlines, _text, _moved, _zeros, _absent, _other_save)
 """Causes of all errors in a file; the first match counts."""
 _IN_PART = (_cut_off_table, _cut_off_shard, _damaged_tensors, _damaged_table, _other_graph)
 """Causes of some errors in a file; several may apply."""

@@ -40,6 +40,14 @@ _ENOUGH_FOR_CRLF = 1 << 20
 """Bytes of weights with about 16 line feeds behind a carriage return: none at all is evidence."""
 _ENOUGH_FLOATS = 1024
 """Bytes of floats, of which half should be above 127."""
+_ENOUGH_OF_EACH = 1 << 14
+"""Bytes of weights, of which each value from 0 to 255 should be many."""
+_CHARACTERS = {13: "a carriage return", 10: "a line feed", 9: "a tab", 0: "a zero"}
+_MOST_ABSENT = 3
+_SMALL, _SAMPLES = range(16, 1 << 16), 8
+"""Bytes of a tensor to look for at other offsets, and number of such tensors."""
+_FARTHEST, _MOST_SUMMED = 1 << 16, 1 << 28
+"""Bytes by which it may have moved, and bytes to sum in search of it."""
 _ENOUGH_PAIRS = 8
 """This many line feeds do not all follow a carriage return by chance."""
 
@@ -103,6 +111,8 @@ def _of_shard(file: DataFile, damaged: set[Segment], index: str, *, foreign_inde
         kind=_kind(source) if len(failing) == len(whole) else None,
         zeros_from=_zeros_from(source, failing),
         newlines=_shard_newlines(source, needed, whole, failing),
+        moved=_moved_by(source, segments, source.size - needed) if failing else None,
+        absent=_absent_character(source, failing, len(whole)),
         text=_text_of_shard(source, failing if whole else segments, len(whole)),
         older=modified_time(index) - modified_time(source.name),
         foreign_index=foreign_index,
@@ -125,6 +135,38 @@ def _text_of_shard(source: ByteSource, failing: list[Segment], whole: int) -> st
         return None
     floats = sum(s.nbytes for s in failing if "float" in s.dtype.numpy_name)
     return _text(source, low=floats >= _ENOUGH_FLOATS)
+
+
+def _moved_by(source: ByteSource, segments: list[Segment], extra: int) -> int | None:
+    """Return how far a small tensor is from its place, in a file with `extra` bytes, or too few.
+
+    Bytes that were inserted, or removed, moved what is behind them.
+    """
+    step, budget = (1 if extra > 0 else -1), _MOST_SUMMED
+    small = [s for s in segments if s.dtype.itemsize and s.nbytes in _SMALL]
+    for segment in small[-_SAMPLES:] if 0 < abs(extra) <= _FARTHEST else ():
+        begin = max(0, segment.offset + min(0, extra))
+        end = min(source.size, segment.end + max(0, extra))
+        window = bytes(source.read(begin, max(0, end - begin)))
+        for moved in range(extra, 0, -step):
+            at = segment.offset + moved - begin
+            budget -= segment.nbytes
+            if budget < 0:
+                return None
+            stored = window[at : at + segment.nbytes] if at >= 0 else b""
+            if len(stored) == segment.nbytes and crc32c(stored) == segment.crc32c:
+                return moved
+    return None
+
+
+def _absent_character(source: ByteSource, failing: list[Segment], whole: int) -> str | None:
+    """Return the character that is nowhere in many wrong bytes of weights, if there is one."""
+    floats = [s for s in failing if "float" in s.dtype.numpy_name]
+    if len(failing) <= whole / 2 or sum(s.nbytes for s in floats) < _ENOUGH_OF_EACH:
+        return None
+    absent = set(range(256)).difference(source.read(0, min(source.size, CHUNK)))
+    names = (name for byte, name in _CHARACTERS.items() if byte in absent)
+    return next(names, None) if len(absent) <= _MOST_ABSENT else None
 
 
 def _text(source: ByteSource, *, low: bool = True) -> str | None:
@@ -199,9 +241,8 @@ def _shard_newlines(
         is_text = pairs == feeds and (feeds == extra or feeds >= max(extra, _ENOUGH_PAIRS))
         return "added" if is_text else None
     is_tail = bool(failing) and whole[-len(failing) :] == failing
-    enough = len(failing) < len(whole) or source.size >= _ENOUGH_FOR_CRLF
     gone = pairs == 0 and feeds >= needed - source.size
-    return "removed" if is_tail and enough and gone else None
+    return "removed" if is_tail and gone and source.size >= _ENOUGH_FOR_CRLF else None
 
 
 def _count_feeds(source: ByteSource, *, both: bool) -> tuple[int, int]:
