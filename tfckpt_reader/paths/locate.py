@@ -145,13 +145,14 @@ def _in_folder(path: str, *, latest: bool) -> Location:
 
 
 def _in_saved_model(folder: str) -> Location:
-    location = saved_model_variables(folder)
+    location = saved_model_variables(folder, anywhere=True)
     if location is None:
         prefix = saved_model_prefix(folder)
         raise CheckpointNotFoundError(
             "this SavedModel has no variables",
             file=f"{prefix}.index",
-            advice=_hidden(prefix) or "If the model has variables, copy its folder `variables` too",
+            advice=_without_index(prefix)
+            or "If the model has variables, copy its folder `variables` too",
         )
     return location.noted(f"the variables of the SavedModel {folder or '.'} were read")
 
@@ -172,9 +173,22 @@ def _from_state(path: str) -> Location:
     )
 
 
+def _without_index(prefix: str) -> str | None:
+    """Return what is there of a checkpoint without its index, or instead of it."""
+    folder, base = os.path.split(prefix)
+    if hidden := _hidden(prefix):
+        return hidden
+    if base not in listing(folder).data_files:
+        return None
+    return "Its data files are there, but not its .index file: copy or download that too"
+
+
 def _hidden(prefix: str) -> str | None:
     """Return what is there instead of a checkpoint: a part of a save, copies of other programs."""
     folder, base = os.path.split(prefix)
+    index = f"{base}.index"
+    if other := next((n for n in listing(folder).names if n.lower() == index.lower()), None):
+        return f"{os.path.join(folder, other)} is there: TensorFlow writes its name as {index}"
     left = [os.path.join(folder, name) for name in listing(folder).hidden(base)] if base else []
     copies = f"Copies that other programs left are no checkpoint: {', '.join(left[:_MOST_LISTED])}"
     unmerged = unmerged_save(prefix)
@@ -273,8 +287,6 @@ def _missing(path: str) -> CheckpointNotFoundError:
     advice = _listed(alike)
     if folder and not is_folder(folder):
         advice = f"There is no folder {folder} either"
-    elif hidden := _hidden(path):
-        advice = hidden
-    elif base in listing(folder).data_files:
-        advice = "Its data files are there, but not its .index file: copy or download that too"
+    elif lost := _without_index(path):
+        advice = lost
     return CheckpointNotFoundError("there is no checkpoint here", file=path, advice=advice)
