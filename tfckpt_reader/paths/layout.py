@@ -251,21 +251,23 @@ def unmerged_note(prefix: str) -> str:
 
 
 def is_copied(prefix: str) -> bool:
-    """Return whether the only file of a prefix is a copy of one beside it, by its name and size.
+    """Return whether the index, or the data, of a prefix is a copy, by its name and size.
 
     A file manager or a browser made it: ``P - Copy.index``, ``P (1).data-00000-of-00001``. Where
     index and data were copied, they are a checkpoint.
     """
     folder, base = os.path.split(prefix)
     match = _COPY.fullmatch(base)
-    original = match and (match[1] or match[2])
-    if not original or original == base:
+    original = os.path.join(folder, (match[1] or match[2]) if match else base)
+    data = shard_counts(prefix)
+    if original == prefix or (data and is_file(f"{prefix}.index")):
         return False
-    own = [name for name in listing(folder).names if name.startswith(f"{base}.")]
-    if len(own) != 1:
-        return False
-    beside = os.path.join(folder, original + own[0].removeprefix(base))
-    return is_file(beside) and size_of(beside) == size_of(os.path.join(folder, own[0]))
+    files = [
+        (shard_path(prefix, n, count), shard_path(original, n, count))
+        for count, numbers in data.items()
+        for n in numbers
+    ] or [(f"{prefix}.index", f"{original}.index")]
+    return all(is_file(other) and size_of(own) == size_of(other) for own, other in files)
 
 
 def is_foreign(path: str) -> bool:
