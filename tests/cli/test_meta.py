@@ -13,6 +13,7 @@ from graphs import attr, dtype_attr, info, meta_bytes, node, signature, text
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
+from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
 
 SAVER = FIXTURES / "saver_tf1"
 
@@ -361,3 +362,19 @@ def test_ops_without_a_definition(tmp_path: Path, run: Run) -> None:
     assert "not defined  Yyy, Zzz" in ends(nodes, tmp_path, run)[1]
     assert "not defined  all ops, so most dtypes are unknown" in ends(nodes[1:], tmp_path, run)[1]
     assert not [line for line in ends(nodes[:1], tmp_path, run)[1] if line.startswith("not")]
+
+
+def test_a_checkpoint_of_objects_has_no_graph(tmp_path: Path, run: Run) -> None:
+    for tensors, advice in (
+        ({OBJECT_GRAPH: w.Strings([b""], ())}, "has none"),
+        ({"v": w.Strings([b""], ())}, "Copy the .meta file too"),
+    ):
+        w.write_bundle(tmp_path / "x", tensors)
+        done = run("meta", tmp_path / "x")
+        assert (done.code, advice in done.err) == (2, True)
+
+
+def test_a_graph_beside_no_checkpoint_is_named(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "x.meta").write_bytes(meta_bytes([]))
+    done = run("ls", tmp_path / "x")
+    assert (done.code, "x.meta is there" in done.err) == (2, True)

@@ -178,9 +178,10 @@ def _without_index(prefix: str) -> str | None:
     folder, base = os.path.split(prefix)
     if hidden := _hidden(prefix):
         return hidden
-    if base not in listing(folder).data_files:
-        return None
-    return "Its data files are there, but not its .index file: copy or download that too"
+    if base in listing(folder).data_files:
+        return "Its data files are there, but not its .index file: copy or download that too"
+    is_graph = saver_version(f"{prefix}.meta") is not None
+    return f"{prefix}.meta is there. {_CHECKPOINT_TOO}" if is_graph else None
 
 
 def _hidden(prefix: str) -> str | None:
@@ -219,10 +220,7 @@ def _wrong_file(path: str) -> CheckpointError:
         return CheckpointNotFoundError(
             f"{what}; its index, {own[1]}.index, is not beside it",
             file=path,
-            advice=_hidden(own[1])
-            or (
-                "Copy the checkpoint too; `tfckpt meta` reads the graph" if is_graph else _INDEX_TOO
-            ),
+            advice=_hidden(own[1]) or (_CHECKPOINT_TOO if is_graph else _INDEX_TOO),
         )
     if known is not None:
         kind, advice = known
