@@ -61,6 +61,8 @@ class Facts:
     """The name of a character that none of its many bytes is."""
     text: str | None = None
     """How it is text, or was taken for text by a program that changed it; None if it is not."""
+    holds: str | None = None
+    """Another data file, whose tensors it holds."""
     older: float | None = None
     """Seconds by which its last change precedes that of the index."""
     foreign_index: bool = False
@@ -81,7 +83,7 @@ def diagnose(
     if not errors:
         return ()
     lines = list(filter(None, [_shard_names(errors, renamed or {})]))
-    for fact in facts:
+    for fact in (each for each in facts if each.file not in (renamed or {}).values()):
         here = [problem for problem in errors if problem.file == fact.file]
         whole = next(filter(None, (cause(fact) for cause in _OF_WHOLE_FILE)), None)
         causes = [whole] if whole else [cause(fact, here) for cause in _IN_PART]
@@ -103,11 +105,12 @@ def _shard_names(errors: Sequence[Problem], renamed: Mapping[str, str]) -> str |
         evidence = (
             f"the index counts {expected} data files, the names of those beside it give {got}"
         )
-        if missing:
+        if missing and not renamed:
             return (
                 f"{evidence}: index and data are of different saves, or files were renamed. Copy "
                 "all files of one save, under the names that it gave them"
             )
+    if counts and not renamed:
         end = f"-of-{str(expected).zfill(5)}"
         return f"{evidence}: TensorFlow looks for names that end in {end}. Give them such names"
     if renamed:
@@ -181,6 +184,15 @@ def _zeros(fact: Facts) -> str | None:
     return (
         f"all its wrong bytes are zeros, from byte {fact.zeros_from:,} on{whose}: an unfinished "
         "download, or a sparse copy. Copy it again"
+    )
+
+
+def _mixed_up(fact: Facts) -> str | None:
+    if fact.holds is None:
+        return None
+    return (
+        f"it holds the tensors of {printable(fact.holds)}: the data files were mixed up. Give each "
+        "the name that the save gave it, or copy both again"
     )
 
 
@@ -264,7 +276,7 @@ def _other_graph(_fact: Facts, here: Sequence[Problem]) -> str | None:
     )
 
 
-_OF_WHOLE_FILE = (_other_kind, _newlines, _text, _moved, _zeros, _absent, _other_save)
+_OF_WHOLE_FILE = (_other_kind, _mixed_up, _newlines, _text, _moved, _zeros, _absent, _other_save)
 """Causes of all errors in a file; the first match counts."""
 _IN_PART = (_cut_off_table, _cut_off_shard, _damaged_tensors, _damaged_table, _other_graph)
 """Causes of some errors in a file; several may apply."""

@@ -6,10 +6,13 @@ backwards and ends at the first other byte, one for line feeds ends at the first
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import crc32c, mask
 from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.formats.v2.lost import Contents
 from tfckpt_reader.storage.filesystem import is_file, modified_time
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import HEAD_SIZE, describe, describe_text, looks_like_table
@@ -19,7 +22,7 @@ from tfckpt_reader.verification.codes import CODES, DAMAGED_TABLE, ERROR
 from tfckpt_reader.verification.diagnosis import Facts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tfckpt_reader.storage.source import ByteSource
     from tfckpt_reader.table.format import BlockHandle
@@ -71,12 +74,25 @@ def gather(problems: Sequence[Problem], checked: Checked, index: str) -> list[Fa
         file = checked.data_files.get(path)
         try:
             if file is not None:
-                gathered.append(_of_shard(file, damaged, index, foreign_index=foreign_index))
+                fact = _of_shard(file, damaged, index, foreign_index=foreign_index)
+                others = checked.data_files if 0 < fact.whole == fact.failing else {}
+                gathered.append(replace(fact, holds=_held_by(file.source, others)))
             elif is_file(path):
                 gathered.append(_of_table(tables.get(path) or File(path), names))
         except (CheckpointError, OSError):  # it has just vanished, or cannot be read
             continue
     return gathered
+
+
+def _held_by(source: ByteSource, others: Mapping[str, DataFile]) -> str | None:
+    """Return another data file with contents that are in this one, if there is one."""
+    contents = (
+        (path, Contents().add(file.segments))
+        for path, file in others.items()
+        if path != source.name and file.source.size == source.size
+    )
+    fits = (path for path, each in islice(contents, _SAMPLES) if each.are_in(source.name))
+    return next(fits, None)
 
 
 def _of_table(source: ByteSource, names: set[str]) -> Facts:

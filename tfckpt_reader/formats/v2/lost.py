@@ -28,6 +28,8 @@ from tfckpt_reader.tensor.strings import string_lengths
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from typing_extensions import Self
+
     from tfckpt_reader.tensor.spec import Segment
 
 _MOST_FILES = 100
@@ -36,21 +38,23 @@ _LARGEST_SAMPLE, _SAMPLES = 16 << 20, 8
 
 
 @dataclass(slots=True)
-class _Contents:
-    """The contents of a missing data file according to the index."""
+class Contents:
+    """The contents of a data file according to the index."""
 
     end: int = 0
     """End of the last tensor."""
     largest: list[Segment] = field(default_factory=list)
     """Its largest tensors, apart from very large ones."""
 
-    def add(self, segments: Iterable[Segment]) -> None:
+    def add(self, segments: Iterable[Segment]) -> Self:
+        """Add segments; return the contents."""
         for segment in segments:
             self.end = max(self.end, segment.end)
             if 0 < segment.nbytes <= _LARGEST_SAMPLE and segment.dtype is not DataType.VARIANT:
                 self.largest.append(segment)
             if len(self.largest) > 2 * _SAMPLES:
                 self.largest = self._samples()
+        return self
 
     def _samples(self) -> list[Segment]:
         return nlargest(_SAMPLES, self.largest, key=attrgetter("nbytes"))
@@ -59,7 +63,8 @@ class _Contents:
         """Return whether a file has the tensors, by the checksums of the largest ones."""
         try:
             file = File(path)
-            return all(_crc(file, segment) == segment.crc32c for segment in self._samples())
+            sums = (_crc(file, segment) == segment.crc32c for segment in self._samples())
+            return bool(self.largest) and all(sums)
         except CheckpointError:
             return False
 
@@ -78,22 +83,22 @@ def renamed_files(lost: Mapping[str, Iterable[Segment]]) -> dict[str, str]:
     Args:
         lost: Path of a missing data file -> its contents according to the index.
     """
-    contents: dict[str, _Contents] = {}
+    contents: dict[str, Contents] = {}
     for path, segments in islice(lost.items(), _MOST_FILES):
-        contents.setdefault(path, _Contents()).add(segments)
+        contents.setdefault(path, Contents()).add(segments)
     return dict(_renamed(contents))
 
 
 def renamed_beside(prefix: str, num_shards: int) -> dict[str, str]:
     """Return `renamed_files` of a bundle; none where its index cannot be read."""
-    contents: dict[int, _Contents] = {}
+    contents: dict[int, Contents] = {}
     try:
         for key, value in Table(File(f"{prefix}.index")).rows():
             if not key:
                 continue
             segment, slices = decode_entry(name_of(key), value)
             if not slices and 0 <= segment.shard < num_shards:
-                contents.setdefault(segment.shard, _Contents()).add((segment,))
+                contents.setdefault(segment.shard, Contents()).add((segment,))
     except CheckpointError:
         return {}
     paths = {shard_path(prefix, shard, num_shards): each for shard, each in contents.items()}
@@ -101,17 +106,23 @@ def renamed_beside(prefix: str, num_shards: int) -> dict[str, str]:
     return dict(_renamed(dict(islice(lost, _MOST_FILES))))
 
 
-def _renamed(lost: Mapping[str, _Contents]) -> Iterator[tuple[str, str]]:
+def _renamed(lost: Mapping[str, Contents]) -> Iterator[tuple[str, str]]:
     by_size: dict[int, list[str]] = {}
     folder = os.path.dirname(next(iter(lost), ""))
     names = set(list_names(folder)) if lost else set()
+    own = DATA_FILE.fullmatch(os.path.basename(next(iter(lost), "")))
     data_files = filter(None, map(DATA_FILE.fullmatch, names))
-    owned = {match[0] for match in data_files if f"{match[1]}.index" in names}
+    owned = {
+        match[0]
+        for match in data_files
+        if f"{match[1]}.index" in names  # and under the number of files that it counts
+        and not (own and match[1] == own[1] and int(match[3]) != int(own[3]))
+    }
     for name in sorted(names - owned):
         path = os.path.join(folder, name)
         by_size.setdefault(size_of(path), []).append(path)
     for path, contents in lost.items():
-        alike = by_size.get(contents.end, [])[:_SAMPLES] if contents.largest else []
+        alike = by_size.get(contents.end, [])[:_SAMPLES]
         fits = (other for other in alike if is_file(other) and contents.are_in(other))
         yield from ((path, other) for other in islice(fits, 1))
 
