@@ -28,6 +28,10 @@ def test_python_blocks_run(code: str, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    if "freeze" in code:
+        assert "2 variables became constants" in done.stdout
+        assert (tmp_path / "model.pb").exists()
+        return
     if "meta_graph" in code:
         assert "v1:0 (784, 200)\nv2:0 (200,)\n" in done.stdout
         return

@@ -7,7 +7,7 @@ behind one interface.
 from __future__ import annotations
 
 import os
-from collections.abc import ItemsView, Iterator, Mapping, ValuesView
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, TensorNotFoundError
@@ -223,6 +223,26 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         if out is not None and not is_plain:
             out[...] = array
         return array if out is None else out
+
+    def load(self, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Read many tensors at once, large ones on threads, into owned and writable arrays.
+
+        Args:
+            names: The tensors; by default all.
+
+        Raises:
+            TensorNotFoundError: no tensor has one of the names.
+            CheckpointError: as for ``ckpt[name]``; nothing is returned then.
+        """
+        from tfckpt_reader.formats.loading import load
+
+        wanted = self.specs.listed if names is None else names
+        known = self.specs.known
+        specs = [known.get(name) or self._specs[name] for name in wanted]
+        with self._guard:
+            arrays = load(self.reader, specs, check=self._check)
+        self._guard.confirm(checked=self._check)
+        return arrays
 
     @property
     def meta_graph(self) -> MetaGraph | None:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zlib
-from random import Random
 
+import crc32c as library
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfckpt_reader.encoding.checksum import (
-    CASTAGNOLI,
-    IEEE,
-    PartialChecksums,
-    combine,
-    crc32c,
-    mask,
-    unmask,
-)
+from tfckpt_reader.encoding.checksum import CASTAGNOLI, CHECKSUMS, IEEE, crc32c, mask, unmask
 
 # RFC 3720, B.4, whose hex is in the order of transmission; and FORMAT 2.6.
 READ_COMMAND = bytes.fromhex(
@@ -55,6 +49,24 @@ def test_vectors(data: bytes, crc: int, masked: int) -> None:
     assert unmask(masked) == crc
 
 
+@given(data=st.binary(max_size=300), cut=st.integers(0, 300))
+def test_libraries_agree(data: bytes, cut: int) -> None:
+    """Whichever is in use, also over parts, and over views that begin anywhere."""
+    view = memoryview(bytearray(b"x" + data))[1:]
+    for polynomial, theirs in ((CASTAGNOLI, library.crc32c), (IEEE, zlib.crc32)):
+        ours = CHECKSUMS[polynomial]
+        assert ours(data[cut:], ours(data[:cut])) == ours(view) == theirs(data)
+
+
+@pytest.mark.parametrize("absent", [False, True])
+def test_the_fast_library_is_optional(*, absent: bool) -> None:
+    code = "import sys\n"
+    code += "sys.modules['fastcrc'] = None\n" if absent else ""
+    code += "from tfckpt_reader.encoding.checksum import crc32c; print(hex(crc32c(b'123456789')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "0xe3069283\n"
+
+
 def bit_by_bit(data: bytes, crc: int = 0) -> int:
     """The definition: reflected polynomial 0x82f63b78, all ones before and after."""
     crc ^= 0xFFFFFFFF
@@ -85,57 +97,3 @@ def test_any_buffer() -> None:
         assert crc32c(buffer) == expected
     assert crc32c(np.frombuffer(data, np.uint8).data) == expected
     assert crc32c(memoryview(data)[10:20]) == bit_by_bit(data[10:20])
-
-
-@given(st.binary(max_size=300), st.binary(max_size=300))
-def test_combine_is_the_crc_of_both(first: bytes, second: bytes) -> None:
-    both = first + second
-    assert combine(crc32c(first), crc32c(second), len(second)) == crc32c(both)
-    zipped = combine(zlib.crc32(first), zlib.crc32(second), len(second), IEEE)
-    assert zipped == zlib.crc32(both)
-
-
-def test_combine_over_lengths_that_no_test_can_hold() -> None:
-    crc, gigabyte = 0x12345678, 1 << 30
-    by_steps = crc
-    for _ in range(1 << 10):
-        by_steps = combine(by_steps, 0, gigabyte)
-    assert combine(crc, 0, gigabyte << 10) == by_steps
-
-
-@given(
-    st.lists(st.lists(st.binary(max_size=9), max_size=7), max_size=4),
-    st.randoms(use_true_random=False),
-)
-def test_pieces_in_any_order(runs: list[list[bytes]], random: Random) -> None:
-    pieces = [
-        (number, len(b"".join(run[:i])), piece)
-        for number, run in enumerate(runs)
-        for i, piece in enumerate(run)
-    ]
-    random.shuffle(pieces)
-    for polynomial, crc in ((CASTAGNOLI, crc32c), (IEEE, zlib.crc32)):
-        sums = PartialChecksums(len(runs), polynomial)
-        for number, first, piece in pieces:
-            sums.add(number, first, len(piece), crc(piece))
-        assert sums.sizes == [len(b"".join(run)) for run in runs]
-        assert sums.crcs == [crc(b"".join(run)) for run in runs]
-
-
-def test_only_what_comes_before_its_turn_is_kept() -> None:
-    sums = PartialChecksums(2)
-    for i in range(1, 1000):
-        for number in (0, 1):
-            sums.add(number, i - 1, 1, 7)
-        assert not sums._early
-    sums.add(1, 1001, 1, 7)
-    assert (sums.sizes, len(sums._early)) == ([999, 999], 1)
-    sums.add(1, 999, 2, 7)
-    assert (sums.sizes, len(sums._early)) == ([999, 1002], 0)
-
-
-def test_a_hole_is_never_passed() -> None:
-    sums = PartialChecksums(1)
-    sums.add(0, 0, 5, crc32c(b"first"))
-    sums.add(0, 6, 4, crc32c(b"last"))
-    assert (sums.sizes, sums.crcs) == ([5], [crc32c(b"first")])

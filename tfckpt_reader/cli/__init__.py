@@ -36,6 +36,7 @@ COMMANDS = {
     "convert": "Write the tensors to an .npz or .safetensors file, or to .npy files.",
     "meta": "Describe the graph in a .meta file, a SavedModel or a frozen graph.",
     "graph": "Draw a graph for TensorBoard or Graphviz.",
+    "freeze": "Write a graph with its weights as constants, to run it without TensorFlow.",
 }
 """Each command and its line of help."""
 _OPTIONS = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.encoding.coding import decode_varint
+from tfckpt_reader.encoding.coding import decode_varint, encode_varint
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -38,6 +38,21 @@ def fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
         else:
             yield number, kind, data[offset:end]
         offset = end
+
+
+def encode_key(number: int, size: int) -> bytes:
+    """Return the key and size before `size` bytes of a field."""
+    return encode_varint(number << 3 | LENGTH_DELIMITED) + encode_varint(size)
+
+
+def encode_field(number: int, data: bytes | memoryview) -> bytes:
+    """Return a field with bytes: a string, or a message."""
+    return b"".join([encode_key(number, len(data)), data])
+
+
+def encode_number(number: int, value: int) -> bytes:
+    """Return a field with a varint, of a signed or unsigned number of 64 bits."""
+    return encode_varint(number << 3 | VARINT) + encode_varint(value % (1 << 64))
 
 
 def split_fields(

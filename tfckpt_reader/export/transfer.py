@@ -5,12 +5,12 @@ Knows no format. All offsets are known beforehand, so arrays may be written in a
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.encoding.checksum import CASTAGNOLI, IEEE, PartialChecksums, crc32c
+from tfckpt_reader.encoding.checksum import CHECKSUMS, IEEE
+from tfckpt_reader.encoding.partial_checksums import PartialChecksums
 from tfckpt_reader.errors import CorruptCheckpointError
 from tfckpt_reader.storage.atomic import write_at
 from tfckpt_reader.text import count_of
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     ArraySink = Callable[[int, int, bytes | memoryview], None]
     """Writes bytes of an array, given its number and the count of its bytes before them. Called on
     any thread."""
-
-_CHECKSUMS = {IEEE: zlib.crc32, CASTAGNOLI: crc32c}
-"""Polynomial -> checksum function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ def write_arrays(job: Job, sink: ArraySink, *, crc: int | None = None) -> list[i
         OSError: the file cannot be written.
     """
     arrays, sums = job.arrays, PartialChecksums(len(job.arrays), crc or IEEE)
-    checksum = None if crc is None else _CHECKSUMS[crc]
+    checksum = None if crc is None else CHECKSUMS[crc]
     streamed = [i for i, array in enumerate(arrays) if array.chunks is None]
 
     def accept(number: int, first: int, data: bytes | memoryview) -> None:

@@ -41,6 +41,7 @@ class Function(Graph):
         definition: Its arguments and results, as the definition of an op.
         results: Name of a result -> the tensor inside.
         attrs: Its attributes.
+        stored: The bytes of its FunctionDef.
     """
 
     _canonical = staticmethod(lambda text: text)
@@ -52,6 +53,7 @@ class Function(Graph):
         file: str,
         most: int,
     ) -> None:
+        self.stored = data
         (spans,), rest = split_fields(data, (_NODE_DEF,), most)
         message = parse("FunctionDef", rest)
         super().__init__(StoredNodes(data, spans, _NODE_DEF, file), definitions)

@@ -7,7 +7,6 @@ Reads one file, and no values of variables. FORMAT 5; TensorFlow
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -37,14 +36,27 @@ from tfckpt_reader.graph.saved_keys import (
     KeyDifference,
     Kind,
     Saved,
-    keys_computed_from_variables,
     kinds_of_saved,
+    saved_as_captured,
     saved_by,
     saved_by_functions,
-    saved_variables,
+    saved_of_variables,
+    saved_through_call,
 )
-from tfckpt_reader.graph.variables import Read, Variable, from_definitions, from_nodes, from_objects
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH, SavedVariable, decode_saved_variables
+from tfckpt_reader.graph.variables import (
+    Read,
+    Variable,
+    from_definitions,
+    from_nodes,
+    from_objects,
+    with_computed_keys,
+)
+from tfckpt_reader.objects.object_graph import (
+    OBJECT_GRAPH,
+    SavedVariable,
+    captured_keys,
+    decode_saved_variables,
+)
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.text import quoted
@@ -52,6 +64,11 @@ from tfckpt_reader.text import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
+    from typing_extensions import Unpack
+
+    from tfckpt_reader.graph.freeze.frozen import FrozenGraph
+    from tfckpt_reader.graph.freeze.request import Options
     from tfckpt_reader.graph.infer.endpoints import Endpoint, Endpoints
 
 _NODE, _LIBRARY = 1, 2
@@ -87,6 +104,7 @@ class MetaGraph(Graph):
                 error.structure, error.offset, error.advice = "graph_def", None, ADVICE
                 raise
             graph = parse("Graph", rest)
+            self._versions = rest
             info = parse("MetaInfo", joined(stored.info))
             saver = parse("Saver", joined(stored.saver))
             self.saver: Saver | None = decode_saver(saver) if stored.saver else None
@@ -208,32 +226,17 @@ class MetaGraph(Graph):
         the object graph and ``trainable_variables`` the trainable ones among them. Without any
         list, as in the graph.pbtxt of an Estimator, ``variables`` are those of the nodes.
         """
+        only = collection == "trainable_variables"
         if collection in self.collections:
             values = self.collections[collection]
-            return self._as_saved(from_definitions(self, values, self._keys, self._read))
-        if collection not in _OF_OBJECTS or not _OF_OBJECTS.isdisjoint(self.collections):
+            found = from_definitions(self, values, self._saved_directly, self._read)
+        elif collection not in _OF_OBJECTS or not _OF_OBJECTS.isdisjoint(self.collections):
             return ()
-        only = collection == "trainable_variables"
-        if not (self.lists_variables or only):
-            return self._as_saved(from_nodes(self, self._saved_variables, self._keys, self._read))
-        return from_objects((v for v in self._objects if v.trainable or not only), self._read)
-
-    def _as_saved(self, variables: tuple[Variable, ...]) -> tuple[Variable, ...]:
-        """Add the keys computed from variables that are not saved as they are."""
-        if all(variable.checkpoint_key is not None for variable in variables):
-            return variables
-        computed = {
-            name: tuple(keys)
-            for name, keys in keys_computed_from_variables(
-                self, self.saved, self._saved_variables
-            ).items()
-        }
-        return tuple(
-            replace(each, computed_keys=computed.get(self.origin(each.name), ()))
-            if each.checkpoint_key is None
-            else each
-            for each in variables
-        )
+        elif self.lists_variables:
+            return from_objects((v for v in self._objects if v.trainable or not only), self._read)
+        else:
+            found = () if only else from_nodes(self, self._saved_directly, self._read)
+        return with_computed_keys(self, found, self.saved, self._saved_directly or {})
 
     @cached_property
     def _objects(self) -> tuple[SavedVariable, ...]:
@@ -248,12 +251,61 @@ class MetaGraph(Graph):
             return saved_by(self, own) or saved_by_functions(self, own, self.functions)
 
     @cached_property
-    def _saved_variables(self) -> dict[str, Saved]:
-        return saved_variables(self, self.saved)
+    def _saved_directly(self) -> dict[str, Saved] | None:
+        return saved_of_variables(self, self.saved) if self.saved else None
 
-    @property
-    def _keys(self) -> dict[str, str] | None:
-        return {n: s.key for n, s in self._saved_variables.items()} if self.saved else None
+    @cached_property
+    def _saved_of_variables(self) -> Mapping[str, Saved]:
+        """Name of a variable's operation -> its value as this graph saves it."""
+        own = self.saver.save_tensor_name if self.saver else ""
+        with located(self.file), enough_memory(self.file):
+            objects = joined(self._stored.objects)
+            names = {v.name: Saved(v.key, "", "") for v in self._objects if v.key is not None}
+            # Of variables with one name, the graph renames all but the first.
+            named = names if len(names) == len(self._objects) else {}
+            return {
+                **named,
+                **saved_as_captured(self, captured_keys(objects)),
+                **saved_through_call(self, own, self.functions),
+                **saved_of_variables(self, saved_by(self, own)),
+            }
+
+    def freeze(
+        self,
+        outputs: Sequence[str] | None = None,
+        inputs: Sequence[str] | None = None,
+        *,
+        values: Mapping[str, NDArray[Any]],
+        signature: str | None = None,
+        **options: Unpack[Options],
+    ) -> FrozenGraph:
+        """Return the part of the graph that some outputs need, with its variables as constants.
+
+        Args:
+            outputs: Names of tensors. Default: those of the signature, else the likeliest one.
+            inputs: Tensors at which the graph begins anew, each with a placeholder. Default: those
+                of the signature that gives the outputs, else the placeholders that they need, and
+                the batches of the graph's own input pipeline.
+            values: Key -> array: a checkpoint. They are read when the graph is written.
+            signature: Key of the signature. Default: the one for serving, or the only one.
+            options: ``fold_defaults=True`` replaces placeholders by their default values,
+                ``average=True`` uses moving averages where `values` have them, and ``cast`` is a
+                floating-point type to store weights in; the graph computes as before.
+
+        Raises:
+            TensorNotFoundError: the graph lacks an input, an output or the signature, or `values`
+                a variable.
+            CorruptCheckpointError: the graph is damaged, or a value does not fit its variable.
+            UnsupportedError: a part of the graph works in a session of TensorFlow only.
+        """
+        from tfckpt_reader.graph.freeze.frozen import Model, freeze
+        from tfckpt_reader.graph.freeze.request import request
+
+        with located(self.file), enough_memory(self.file):
+            part = request(self.signatures, self.outputs, outputs, inputs, signature)
+            weights = values, self._saved_of_variables
+            model = Model(self, self.definitions, self.functions, self._versions)
+            return freeze(model, weights, part, **options)
 
     def compare_keys(self, names: Iterable[str]) -> KeyDifference:
         """Compare the names in a checkpoint with the keys saved by the graph.

@@ -25,7 +25,7 @@ from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.names import name_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     from tfckpt_reader.graph.functions import Function
     from tfckpt_reader.graph.graph import Graph
@@ -38,6 +38,10 @@ _FIRST_TENSOR = {"SaveV2": 3, "SaveSlices": 3, "Save": 2}
 """Save op -> index of its first tensor input."""
 _PASSED_ON = {"Identity", "ReadVariableOp", "Cast", "RefIdentity", "Enter", "Switch"}
 """Ops between a variable and its save op; the variable is their first input."""
+
+
+CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+"""Ops that call the function in their attribute ``f``."""
 
 
 class Saved(NamedTuple):
@@ -125,8 +129,8 @@ def _strings(graph: Graph, tensor: str) -> list[str]:
     return [name_text(key) for key in strings]
 
 
-def saved_variables(graph: Graph, saved: Iterable[Saved]) -> dict[str, Saved]:
-    """Return name of a variable's operation -> what is saved of it, of several the first."""
+def saved_of_variables(graph: Graph, saved: Iterable[Saved]) -> dict[str, Saved]:
+    """Return name of a variable's operation -> its value, or its first slice, as saved."""
     found: dict[str, Saved] = {}
     variables: dict[str, str | None] = {}
     for each in saved:
@@ -156,6 +160,63 @@ def keys_computed_from_variables(
                 if variable not in direct:
                     keys.setdefault(variable, []).append(each.key)
     return keys
+
+
+def saved_through_call(
+    graph: Graph, save_tensor_name: str, functions: Mapping[str, Function]
+) -> dict[str, Saved]:
+    """Return name of a variable's operation -> its value as the Saver's function saves it.
+
+    Inside, a saved tensor is an argument, or read from one; the call passes the variable.
+    """
+    call = graph.find(split_name(save_tensor_name)[0])
+    called = None if call is None else call.attrs.get("f")
+    function = functions.get(getattr(called, "name", ""))
+    if call is None or function is None:
+        return {}
+    found: dict[str, Saved] = {}
+    variables: dict[str, str | None] = {}
+    arguments = {argument.name: n for n, argument in enumerate(function.definition.inputs)}
+    for each in saved_by(function):
+        number = arguments.get(_argument_behind(function, each.tensor), len(call.inputs))
+        if number < len(call.inputs):
+            source = split_name(call.inputs[number])[0]
+            variable = _variable_behind(graph, source, variables)
+            if variable is not None:
+                found.setdefault(variable, each)
+    return found
+
+
+def saved_as_captured(
+    graph: Graph, captured: Mapping[str, Sequence[str | None]]
+) -> dict[str, Saved]:
+    """Return name of a variable's operation -> its value by the object that a function captures.
+
+    Args:
+        graph: The graph with the calls of those functions.
+        captured: Name of a function -> the keys of its last inputs, in order.
+    """
+    found: dict[str, Saved] = {}
+    for call in graph.of_types(CALLS) if captured else ():
+        called = call.attrs.get("f")
+        keys = captured.get(getattr(called, "name", ""), ())
+        for text, key in zip(reversed(call.inputs), reversed(keys), strict=False):
+            source = graph.find(split_name(text)[0])
+            if key is not None and source is not None and source.type in VARIABLE_OPS:
+                found.setdefault(source.name, Saved(key, "", text))
+    return found
+
+
+def _argument_behind(function: Function, text: str) -> str:
+    """Follow a tensor back to the argument with its value; return any other name if none has."""
+    name, passed = function.origin(text), set()
+    while name not in passed:
+        passed.add(name)
+        operation = function.find(name)
+        if operation is None or operation.type not in _PASSED_ON or not operation.inputs:
+            break
+        name = function.origin(operation.inputs[0])
+    return name
 
 
 def _variables_before(graph: Graph, name: str, steps: Iterator[int]) -> Iterator[str]:

@@ -8,8 +8,8 @@ from the nodes. The slices of a partitioned variable are one variable here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tfckpt_reader.errors import TensorNotFoundError
@@ -20,7 +20,7 @@ from tfckpt_reader.graph.decode.operation import (
     output_shapes,
     split_name,
 )
-from tfckpt_reader.graph.saved_keys import whole_shape
+from tfckpt_reader.graph.saved_keys import keys_computed_from_variables, whole_shape
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.proto_fields import PartialShape, shape_or_none
 from tfckpt_reader.text import quoted, shortened
@@ -82,15 +82,15 @@ class Variable:
 
 
 def from_definitions(
-    graph: Graph, values: Iterable[Any], keys: Mapping[str, str] | None, read: Read | None
+    graph: Graph, values: Iterable[Any], saved: Mapping[str, Saved] | None, read: Read | None
 ) -> tuple[Variable, ...]:
     """Return the variables of a collection.
 
     Args:
         graph: The graph with their operations.
         values: The values of the collection: definitions, in very old files only names.
-        keys: Name of an operation -> key; None for a graph that saves nothing: the key of a
-            variable is its own name then, TensorFlow's default.
+        saved: Name of an operation -> what is saved of it; None for a graph that saves nothing: the
+            key of a variable is its own name then, TensorFlow's default.
         read: Returns the value of a key.
     """
     groups: dict[str, list[VariableDefinition]] = {}
@@ -102,29 +102,46 @@ def from_definitions(
             info = definition.slice
             name = definition.variable_name if info is None else info.full_name
             groups.setdefault(name, []).append(definition)
-    return tuple(_join(graph, name, group, keys, read) for name, group in groups.items())
+    return tuple(_join(graph, name, group, saved, read) for name, group in groups.items())
 
 
 def from_nodes(
-    graph: Graph, saved: Mapping[str, Saved], keys: Mapping[str, str] | None, read: Read | None
+    graph: Graph, saved: Mapping[str, Saved] | None, read: Read | None
 ) -> tuple[Variable, ...]:
     """Return the variables of a graph without lists: those that its operations make.
 
     Args:
         graph: The graph.
-        saved: Name of an operation -> what is saved of it.
-        keys: As for `from_definitions`.
+        saved: As for `from_definitions`.
         read: The same.
     """
     definitions = []
     for operation in graph.of_types(VARIABLE_OPS):
-        each = saved.get(operation.name)
+        each = (saved or {}).get(operation.name)
         whole = None if each is None else whole_shape(each.slice_spec)
         part = None
         if each is not None and whole is not None and None not in whole:
             part = SliceInfo(each.key, tuple(size or 0 for size in whole), (), ())
         definitions.append(_definition(f"{operation.name}:0", part))
-    return from_definitions(graph, definitions, keys, read)
+    return from_definitions(graph, definitions, saved, read)
+
+
+def with_computed_keys(
+    graph: Graph,
+    variables: tuple[Variable, ...],
+    saved: Iterable[Saved],
+    direct: Container[str],
+) -> tuple[Variable, ...]:
+    """Add the keys of what is saved in place of variables; arguments as for `saved_keys`."""
+    if all(each.checkpoint_key is not None for each in variables):
+        return variables
+    computed = keys_computed_from_variables(graph, saved, direct)
+    return tuple(
+        each
+        if each.checkpoint_key is not None
+        else replace(each, computed_keys=tuple(computed.get(graph.origin(each.name), ())))
+        for each in variables
+    )
 
 
 def _definition(name: str, part: SliceInfo | None = None) -> VariableDefinition:
@@ -144,7 +161,7 @@ def _join(
     graph: Graph,
     name: str,
     group: list[VariableDefinition],
-    keys: Mapping[str, str] | None,
+    saved: Mapping[str, Saved] | None,
     read: Read | None,
 ) -> Variable:
     """Return one variable, of its only definition or of those of its slices."""
@@ -157,13 +174,14 @@ def _join(
     if operation is not None:
         dtype, shape = operation.attrs.get("dtype"), _shape_of(operation)
     default = node if info is None else info.full_name
+    stored = None if saved is None else saved.get(node)
     return Variable(
         name,
         dtype if isinstance(dtype, DataType) else None,
         shape if info is None else info.full_shape,
         first.initializer_name,
         "" if operation is None else operation.device,
-        default if keys is None else keys.get(node),
+        default if saved is None else stored and stored.key,
         () if info is None else tuple(each.variable_name for each in group),
         _read=read,
     )

@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tfckpt_reader.encoding.coding import decode_varint
 from tfckpt_reader.encoding.wire_format import fields, split_fields
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.protobuf import parse
@@ -27,6 +28,7 @@ OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 """Key of the object graph: the structure of the saved Python objects, and no weight."""
 _NODES = 1
 """Field of both kinds of object graph."""
+_FUNCTIONS, _BOUND = 2, 2
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 MOST_OBJECTS = 1 << 20
 # A chain of n nodes has paths of n² letters, and many nodes may share a long path.
@@ -70,6 +72,39 @@ def decode_saved_variables(data: bytes | memoryview) -> tuple[SavedVariable, ...
         for number, variable in enumerate(node.variable for node in nodes)
         if nodes[number].HasField("variable")
     )
+
+
+def captured_keys(data: bytes | memoryview) -> dict[str, list[str | None]]:
+    """Return name of a function -> the keys of the objects that it captures, in its order.
+
+    They are its last inputs. A key is None for an object that is no variable, or has no path.
+    TensorFlow ``core/protobuf/saved_object_graph.proto``, SavedConcreteFunction.
+
+    Raises:
+        CheckpointError: as for `decode_saved_variables`.
+    """
+    (_, functions), _ = split_fields(memoryview(data), (_NODES, _FUNCTIONS), MOST_OBJECTS)
+    nodes = parse("SavedObjects", data).nodes
+    paths = _paths(nodes)
+    keys = {n: path + _VALUE for n, path in paths.items() if nodes[n].HasField("variable")}
+    captured: dict[str, list[str | None]] = {}
+    for begin, end in zip(functions[::2], functions[1::2], strict=True):
+        entry = parse("Entry", memoryview(data)[begin:end])
+        numbers = _captured(memoryview(entry.value))
+        captured[name_text(entry.key)] = [keys.get(number) for number in numbers]
+    return captured
+
+
+def _captured(function: memoryview) -> Iterator[int]:
+    """Yield the numbers of the objects that a function captures, packed or not."""
+    for field, _, value in fields(function):
+        if field == _BOUND and isinstance(value, int):
+            yield value
+        elif field == _BOUND and not isinstance(value, int):
+            offset = 0
+            while offset < len(value):
+                number, offset = decode_varint(value, offset, len(value))
+                yield number
 
 
 def tracked_keys(data: memoryview) -> Iterator[str]:

@@ -12,7 +12,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.checkpoint import Checkpoint
-from tfckpt_reader.encoding.checksum import PartialChecksums, crc32c
+from tfckpt_reader.encoding.checksum import crc32c
+from tfckpt_reader.encoding.partial_checksums import PartialChecksums
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.formats.v2.replace import atomic_bundle
 from tfckpt_reader.formats.v2.writer import BundleWriter

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.encoding.checksum import PartialChecksums, crc32c
+from tfckpt_reader.encoding.checksum import crc32c
+from tfckpt_reader.encoding.partial_checksums import PartialChecksums
 from tfckpt_reader.formats.v2 import bulk as streams
 from tfckpt_reader.formats.v2 import segments
 from tfckpt_reader.formats.v2.bulk import Window, scan, windows

@@ -29,8 +29,8 @@ _MOST_OPS = 12
 def interface_facts(graph: MetaGraph) -> dict[str, Any]:
     """Return inputs, outputs, custom and unusual ops."""
     return {
-        "inputs": _endpoints(graph.inputs),
-        "outputs": _endpoints(graph.outputs),
+        "inputs": endpoint_facts(graph.inputs),
+        "outputs": endpoint_facts(graph.outputs),
         "known_ops": f"TensorFlow {own_ops()[0]}",
         "custom_ops": {
             name: {"count": count, "defined": name in graph.ops}
@@ -43,7 +43,8 @@ def interface_facts(graph: MetaGraph) -> dict[str, Any]:
     }
 
 
-def _endpoints(endpoints: Iterable[Endpoint]) -> list[dict[str, Any]]:
+def endpoint_facts(endpoints: Iterable[Endpoint]) -> list[dict[str, Any]]:
+    """Return name, dtype, shape, alias and reason of inputs or outputs."""
     return [
         {
             "name": each.name,

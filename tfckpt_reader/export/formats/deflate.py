@@ -14,6 +14,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
+from tfckpt_reader.encoding.checksum import CHECKSUMS, IEEE
 from tfckpt_reader.storage.workers import processors
 
 if TYPE_CHECKING:
@@ -89,4 +90,4 @@ def _deflate(block: Block) -> Deflated:
     compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW)
     data = compressor.compress(block.data)
     data += compressor.flush(zlib.Z_FINISH if block.last else zlib.Z_FULL_FLUSH)
-    return Deflated(data, len(block.data), zlib.crc32(block.data), block.last)
+    return Deflated(data, len(block.data), CHECKSUMS[IEEE](block.data), block.last)

@@ -10,12 +10,12 @@ beforehand: then members are written one after another.
 from __future__ import annotations
 
 import re
-import zlib
 from contextlib import closing
 from itertools import chain
 from typing import IO, TYPE_CHECKING
 
-from tfckpt_reader.encoding.checksum import IEEE, combine
+from tfckpt_reader.encoding.checksum import CHECKSUMS, IEEE
+from tfckpt_reader.encoding.partial_checksums import combine
 from tfckpt_reader.export.formats import npy, zip_records
 from tfckpt_reader.export.transfer import array_bytes, file_sink, require_size, write_arrays
 from tfckpt_reader.storage.atomic import write_at
@@ -79,7 +79,7 @@ def _write_headers(
     """Write the headers before each array, and yield its member."""
     for array, offset, crc in zip(arrays, offsets, crcs, strict=True):
         head = npy.header(array)
-        crc32 = combine(zlib.crc32(head), crc, array.nbytes, IEEE)
+        crc32 = combine(CHECKSUMS[IEEE](head), crc, array.nbytes, IEEE)
         begin, size = offset - _header_size(array), len(head) + array.nbytes
         member = zip_records.Member(array.name + _SUFFIX, begin, size, crc32)
         write_at(fd, zip_records.local_header(member) + head, begin)

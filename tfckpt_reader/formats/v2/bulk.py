@@ -11,7 +11,8 @@ from contextlib import closing
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from tfckpt_reader.encoding.checksum import PartialChecksums, crc32c
+from tfckpt_reader.encoding.checksum import crc32c
+from tfckpt_reader.encoding.partial_checksums import PartialChecksums
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.formats.v2.proportion import require_proportion
 from tfckpt_reader.storage.source import CHUNK, PAGE

@@ -14,7 +14,6 @@ from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.formats.v2.index import decode_head
 from tfckpt_reader.table.plain import Unusual, plain_rows
 from tfckpt_reader.tensor.names import name_of
-from tfckpt_reader.tensor.slices import slice_key
 from tfckpt_reader.tensor.spec import Segment, TensorSpec
 from tfckpt_reader.text import count_of
 
@@ -56,6 +55,8 @@ def _entry_by_entry(table: Table, spec_of: SpecOf, notes: list[str]) -> dict[str
     rows.pop(b"", None)
     if repeated:
         notes.append(f"{count_of(repeated, 'key')} came twice; the first was taken")
+    from tfckpt_reader.tensor.slices import slice_key
+
     specs = {name_of(key): spec_of(key, value, rows.get) for key, value in rows.items()}
     for spec in [spec for spec in specs.values() if spec.slices]:
         for each in spec.slices:

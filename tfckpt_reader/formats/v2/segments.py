@@ -11,7 +11,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tfckpt_reader.encoding.checksum import PartialChecksums, crc32c
+from tfckpt_reader.encoding.checksum import crc32c
+from tfckpt_reader.encoding.partial_checksums import PartialChecksums
 from tfckpt_reader.errors import CheckpointError, add_location, located
 from tfckpt_reader.storage.source import CHUNK, chunks
 from tfckpt_reader.storage.workers import share

@@ -81,7 +81,7 @@ def find_roles(flow: Flow, savers: Iterable[Saver], collections: Collections) ->
     roles = {
         number: role
         for number, operation in enumerate(flow.operations)
-        if (role := _role_of(operation.type)) is not None
+        if (role := role_of(operation.type)) is not None
     }
     for role, names in _named(savers, collections):
         roles.update(dict.fromkeys(flow.named(names), role))
@@ -99,7 +99,8 @@ def find_roles(flow: Flow, savers: Iterable[Saver], collections: Collections) ->
 
 
 @lru_cache(maxsize=4096)
-def _role_of(op_type: str) -> Role | None:
+def role_of(op_type: str) -> Role | None:
+    """Return the role that every operation of a type has, or None."""
     if len(op_type) > _LONGEST_OP:
         return None
     return next((role for role, types in _PATTERNS.items() if re.fullmatch(types, op_type)), None)

@@ -20,8 +20,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import crc32c, mask
-from tfckpt_reader.encoding.coding import encode_varint
-from tfckpt_reader.encoding.wire_format import LENGTH_DELIMITED, fields
+from tfckpt_reader.encoding.wire_format import (
+    LENGTH_DELIMITED,
+    encode_field,
+    encode_key,
+    fields,
+)
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enough_memory, located
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
@@ -81,11 +85,14 @@ def write_event_file(
     with enough_memory(graph.file), located(graph.file):
         numbers: Sequence[int] = graph.needed(wanted) if wanted else range(len(graph))
         for number in numbers:
-            contents += _field(_NODE, _shown(graph.messages[number], f"node {number}"))
+            contents += encode_field(_NODE, _shown(graph.messages[number], f"node {number}"))
         for library in graph.libraries:
-            contents += _field(_LIBRARY, _with_each(_FUNCTION, _shown_function, library))
+            contents += encode_field(_LIBRARY, _with_each(_FUNCTION, _shown_function, library))
         functions = sum(n == _FUNCTION for data in graph.libraries for n, _ in _fields(data))
-    records = [*_record(_field(3, _VERSION)), *_record(_key(4, len(contents)), contents)]
+    records = [
+        *_record(encode_field(3, _VERSION)),
+        *_record(encode_key(4, len(contents)), contents),
+    ]
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise NotADirectoryError(f"{folder} is no folder; name one to write the event file into")
     os.makedirs(folder, exist_ok=True)
@@ -103,19 +110,10 @@ def _record(*event: bytes | bytearray) -> Iterator[bytes | bytearray]:
     yield from (size, struct.pack("<I", mask(crc32c(size))), *event, struct.pack("<I", mask(crc)))
 
 
-def _key(number: int, size: int) -> bytes:
-    """Return the key and size before the bytes of a field."""
-    return encode_varint(number << 3 | LENGTH_DELIMITED) + encode_varint(size)
-
-
-def _field(number: int, data: bytes | memoryview) -> bytes:
-    return b"".join([_key(number, len(data)), data])
-
-
 def _with_each(changed: int, change: Callable[[memoryview], bytes], message: memoryview) -> bytes:
     """Return a message with a `change` to each of its fields `changed`."""
     return b"".join(
-        _field(number, change(data) if number == changed else data)
+        encode_field(number, change(data) if number == changed else data)
         for number, data in _fields(message)
     )
 
@@ -165,11 +163,11 @@ def _without_large_attributes(node: memoryview) -> bytes:
         if len(pair.get(_VALUE, b"")) > _LARGEST and name != _SHAPES:
             names.append(name)
         else:
-            small.append(_field(number, data))
+            small.append(encode_field(number, data))
     if names:
-        strings = b"".join(_field(_STRING, name) for name in names)
-        entry = _field(_KEY, _TOO_LARGE) + _field(_VALUE, _field(_LIST, strings))
-        small.append(_field(_ATTRIBUTE, entry))
+        strings = b"".join(encode_field(_STRING, name) for name in names)
+        entry = encode_field(_KEY, _TOO_LARGE) + encode_field(_VALUE, encode_field(_LIST, strings))
+        small.append(encode_field(_ATTRIBUTE, entry))
     return b"".join(small)
 
 

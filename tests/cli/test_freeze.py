@@ -1,0 +1,65 @@
+"""The command ``freeze``: what it prints, writes and refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from commands import Run, one_line
+from project import FIXTURES
+
+import tfckpt_reader as tfckpt
+
+MODEL = FIXTURES / "saved_model_tf1"
+
+
+def test_a_saved_model(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out.pb"
+    done = run("freeze", MODEL, out)
+    assert done.code == 0
+    assert done.lines[:2] == [
+        "input   float32 [?, 3]  x:0  ('x')",
+        "output  float32 [?, 2]  y:0  ('y')",
+    ]
+    assert done.lines[-1].startswith(f"wrote {out}: 7 nodes, ")
+    assert tfckpt.read_meta_graph(out).find("x") is not None
+    again = run("freeze", MODEL, out)
+    assert again.code == 2
+    assert "--force replaces it" in one_line(again.err)
+    assert run("freeze", MODEL, out, "--force", "--signature", "serving_default").code == 0
+
+
+def test_json_and_dry_run(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out.pb"
+    done = run("freeze", MODEL, out, "--json", "--dry-run", "--output", "y:0")
+    found = done.json
+    assert (found["written"], found["nodes"], len(found["weights"])) == (False, 7, 2)
+    assert [each["name"] for each in (*found["inputs"], *found["outputs"])] == ["x:0", "y:0"]
+    assert not out.exists()
+
+
+def test_a_guess_is_said(run: Run, tmp_path: Path) -> None:
+    folder = FIXTURES / "sliced"
+    done = run("freeze", folder / "saver", tmp_path / "out.pb", "--dry-run")
+    assert done.code == 0
+    assert "the output by_rows/part_0/Read/ReadVariableOp:0 is a guess: " in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--output", "z"], "there is no operation 'z'"),
+        (["--signature", "z"], "there is no signature 'z'. There is: serving_default"),
+        (["--graph", "nowhere.meta"], "nowhere.meta"),
+    ],
+)
+def test_wrong_names(run: Run, tmp_path: Path, arguments: list[str], problem: str) -> None:
+    done = run("freeze", MODEL, tmp_path / "out.pb", *arguments)
+    assert done.code == 2
+    assert problem in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_places_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
+    assert "is a folder; name a file" in run("freeze", MODEL, tmp_path).err
+    assert "there is no folder" in run("freeze", MODEL, tmp_path / "no" / "out.pb").err

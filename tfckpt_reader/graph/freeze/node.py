@@ -1,0 +1,212 @@
+"""Nodes on their way into a new graph.
+
+Knows no graph. FORMAT 5.5; TensorFlow ``core/framework/node_def.proto``, ``attr_value.proto``.
+
+A node that nothing changed is written as the bytes that were stored, whatever is in them. Devices
+and the attribute ``_class`` are always left out: they name machines and nodes of the old graph.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tfckpt_reader.encoding.wire_format import (
+    encode_field,
+    encode_key,
+    encode_number,
+    fields,
+    split_fields,
+)
+from tfckpt_reader.graph.decode.operation import FunctionCall, decode_attribute
+from tfckpt_reader.protobuf import parse
+from tfckpt_reader.tensor.dtypes import DataType
+from tfckpt_reader.tensor.names import key_of, name_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from tfckpt_reader.graph.graph import Graph
+    from tfckpt_reader.tensor.proto_fields import PartialShape
+
+_NAME, _OP, _INPUT, _DEVICE, _ATTR = 1, 2, 3, 4, 5
+_KEY, _VALUE = 1, 2
+_MOST_ATTRIBUTES = 1 << 20
+_COLOCATED = "_class"
+
+
+@dataclass(slots=True)
+class Node:
+    """A node: name, op and inputs as text, attributes as stored bytes."""
+
+    name: str
+    op: str
+    inputs: list[str]
+    """As in a GraphDef: ``node``, ``node:1`` or ``^node``."""
+    stored: memoryview = field(default=memoryview(b""), repr=False)
+    """The bytes it was decoded from; empty for a new one."""
+    is_unchanged: bool = False
+    """Whether `stored` is what to write."""
+    changes: dict[str, bytes] = field(default_factory=dict, repr=False)
+    """New values of attributes, as AttrValue messages."""
+
+    def change(self, *, op: str = "", inputs: list[str] | None = None, **attrs: Any) -> None:
+        """Change the op, the inputs or some attributes."""
+        self.op = op or self.op
+        self.inputs = self.inputs if inputs is None else inputs
+        self.is_unchanged = False
+        for name, value in attrs.items():
+            self.set(name, value)
+
+    def set(self, name: str, value: Any) -> None:
+        """Change one attribute, to a value as for `attr_value`."""
+        self.changes[name] = attr_value(value)
+        self.is_unchanged = False
+
+    def become(self, op: str, inputs: list[str], **attrs: Any) -> None:
+        """Become another node of the same name, without any of the stored attributes."""
+        self.op, self.inputs, self.stored, self.changes = op, inputs, memoryview(b""), {}
+        self.change(**attrs)
+
+    def attr(self, name: str) -> Any:
+        """Return the value of an attribute; None if there is none.
+
+        Raises:
+            CheckpointError: the attribute is damaged.
+        """
+        stored = self.attributes().get(name)
+        return None if stored is None else decode_attribute(stored)
+
+    def attributes(self) -> dict[str, bytes]:
+        """Return name -> AttrValue message."""
+        (spans,), _ = split_fields(self.stored, (_ATTR,), _MOST_ATTRIBUTES)
+        attributes: dict[str, bytes] = {}
+        for begin, end in zip(spans[::2], spans[1::2], strict=True):
+            entry = parse("Entry", self.stored[begin:end])
+            attributes[name_text(entry.key)] = entry.value
+        return {**attributes, **self.changes}
+
+    @property
+    def data_inputs(self) -> list[str]:
+        """The inputs without control inputs."""
+        return [text for text in self.inputs if text[:1] != "^"]
+
+    def encoded(self) -> list[bytes | memoryview]:
+        """Return the bytes of the node, in parts: large attributes are not copied."""
+        if self.is_unchanged:
+            return [self.stored]
+        texts = [(_NAME, self.name), (_OP, self.op), *((_INPUT, text) for text in self.inputs)]
+        parts: list[bytes | memoryview] = [encode_field(n, key_of(text)) for n, text in texts]
+        parts += self._other_fields()
+        parts += [attribute(name, value) for name, value in self.changes.items()]
+        return parts
+
+    def _other_fields(self) -> Iterator[bytes | memoryview]:
+        """Yield the stored attributes that did not change, and fields unknown here."""
+        for number, _, value in fields(self.stored):
+            if isinstance(value, int) or number in (_NAME, _OP, _INPUT, _DEVICE):
+                continue
+            if number == _ATTR:
+                key = _key_of(value)
+                if key == _COLOCATED or key in self.changes:
+                    continue
+            yield encode_key(number, len(value))
+            yield value
+
+
+def _key_of(entry: memoryview) -> str:
+    """Return the key of a map's entry, without decoding its value."""
+    keys = [
+        bytes(value) for n, _, value in fields(entry) if n == _KEY and not isinstance(value, int)
+    ]
+    return name_text(keys[-1]) if keys else ""
+
+
+def constant(name: str, dtype: DataType, value: int) -> Node:
+    """Return a scalar constant: of a bool, or of an integer type."""
+    field_number = {DataType.BOOL: 11, DataType.INT64: 10}.get(dtype, 7)
+    tensor = encode_number(1, dtype) + encode_field(2, b"") + encode_number(field_number, value)
+    node = Node(name, "Const", [])
+    node.change(dtype=dtype, value=memoryview(encode_field(8, tensor)))
+    return node
+
+
+def kept(node: Node, *names: str) -> dict[str, memoryview]:
+    """Return some attributes of a node as they are, to change it with."""
+    stored = node.attributes()
+    return {name: memoryview(stored[name]) for name in names if name in stored}
+
+
+def is_function(value: bytes) -> bool:
+    """Return whether an AttrValue is a function, or a list that may be one of functions."""
+    return value[:1] in (b"\x52", b"\x0a")
+
+
+def attribute(name: str, value: bytes) -> bytes:
+    """Return an attribute of a node, as its field."""
+    return encode_field(_ATTR, encode_field(_KEY, key_of(name)) + encode_field(_VALUE, value))
+
+
+def attr_value(value: Any) -> bytes:
+    """Return an AttrValue message.
+
+    Args:
+        value: bytes, str, bool, int, float, DataType, FunctionCall, a shape, or a list of dtypes,
+            functions or shapes. A shape is a tuple with None for unknown sizes, or None for an
+            unknown rank. A memoryview is an AttrValue already.
+    """
+    encoders = (encode for kind, encode in _ENCODERS if isinstance(value, kind))
+    return next(encoders)(value)
+
+
+def shape_message(shape: PartialShape) -> bytes:
+    """Return a TensorShapeProto."""
+    if shape is None:
+        return encode_number(3, 1)
+    sizes = (-1 if size is None else size for size in shape)
+    return b"".join(encode_field(2, encode_number(1, size)) for size in sizes)
+
+
+def _element(value: Any) -> bytes:
+    """Return a dtype, a function or a shape as an element of a list."""
+    if isinstance(value, DataType):
+        return encode_number(6, value)
+    if isinstance(value, FunctionCall):
+        return encode_field(9, encode_field(1, key_of(value.name)))
+    return encode_field(7, shape_message(value))
+
+
+_ENCODERS: tuple[tuple[Any, Callable[[Any], bytes]], ...] = (
+    (memoryview, bytes),
+    (bool, lambda value: encode_number(5, value)),
+    (DataType, lambda value: encode_number(6, value)),
+    (int, lambda value: encode_number(3, value)),
+    (float, lambda value: b"\x25" + struct.pack("<f", value)),
+    (bytes, lambda value: encode_field(2, value)),
+    (str, lambda value: encode_field(2, key_of(value))),
+    (FunctionCall, lambda value: encode_field(10, encode_field(1, key_of(value.name)))),
+    (list, lambda value: encode_field(1, b"".join(map(_element, value)))),
+    (object, lambda value: encode_field(7, shape_message(value))),
+)
+"""Type -> AttrValue of its values; the first that fits counts."""
+
+
+def draft_of(graph: Graph, numbers: Iterable[int]) -> dict[str, Node]:
+    """Return name -> node, of some nodes of a graph, in the order of the file.
+
+    Raises:
+        CheckpointError: a node is damaged; names it.
+    """
+    wanted = frozenset(numbers)
+    draft: dict[str, Node] = {}
+    for number, message in enumerate(graph.messages.headers()):
+        if number not in wanted:
+            continue
+        stored = graph.messages[number]
+        is_whole = bool(message.attr) and not message.device
+        colocated = not is_whole or any(entry.key == b"_class" for entry in message.attr)
+        name = name_text(message.name)
+        inputs = [name_text(text) for text in message.input]
+        draft.setdefault(name, Node(name, name_text(message.op), inputs, stored, not colocated))
+    return draft
