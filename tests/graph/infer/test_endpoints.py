@@ -311,6 +311,26 @@ def test_results_that_the_author_named(tmp_path: Path) -> None:
     assert "the author named" in meta.outputs[1].reason
 
 
+def test_a_named_result_that_only_the_loss_uses(tmp_path: Path) -> None:
+    """It is an output, though plain arithmetic; what depends on labels is none."""
+    nodes = [
+        node("x", "Placeholder", [], dtype_attr(1), shape_attr(-1, 2)),
+        node("y", "Placeholder", [], dtype_attr(1), shape_attr(-1)),
+        node("v", "VariableV2"),
+        node("scope/product", "MatMul", ["x", "v"]),
+        node("value", "Identity", ["scope/product"]),
+        node("sum", "Sum", ["value"]),
+        node("apart", "SquaredDifference", ["sum", "y"]),
+        node("error", "Identity", ["apart"]),
+        node("mean", "Mean", ["error"], shape_attr()),
+        node("loss", "Identity", ["mean"], shape_attr()),
+    ]
+    found = names(guess(tmp_path, nodes, more=collection("losses", "loss:0")).outputs)
+    assert "value:0" in found
+    assert "error:0" not in found
+    assert found[-1] == "loss:0"
+
+
 @pytest.mark.parametrize("shape", [(), None], ids=["scalar", "unknown"])
 def test_the_only_input_is_no_rate(shape: tuple[int, ...] | None, tmp_path: Path) -> None:
     given = [] if shape is None else [shape_attr(*shape)]

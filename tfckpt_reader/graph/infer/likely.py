@@ -198,10 +198,10 @@ class ModelOutputs:
 
     def _named(self) -> Iterator[int]:
         """Yield results of the model in an Identity at the top, whose name is no default."""
-        for number in (self._valued & self._learned) - self._start - self.scoring:
+        for number in (self._valued & self._learned) - self._start - self._labelled:
             operation = self._flow.operations[number]
             is_named = "/" not in operation.name and not _DEFAULT_NAME.match(operation.name)
-            if operation.type == "Identity" and is_named:
+            if operation.type == "Identity" and is_named and self._flow.shape(number) != ():
                 yield number
 
     def _why(self, number: int) -> str:
@@ -246,11 +246,19 @@ class ModelOutputs:
         users = self._flow.users
         return {self._loop_of(n) for n in self._valued if users[n]} - {None}
 
+    @cached_property
+    def _labels(self) -> set[int]:
+        return {n for n in self._start if self._all_within(n, self.scoring)}
+
+    @cached_property
+    def _labelled(self) -> set[int]:
+        """Labels, and the arithmetic that depends on them."""
+        return self._flow.reach(self._labels, self._flow.users, lambda n: n in self.scoring)
+
     def _scored(self) -> set[int]:
         """Return the results of the model used for losses and metrics only."""
         flow, scoring = self._flow, self.scoring
-        labels = {n for n in self._start if self._all_within(n, scoring)}
-        labelled = flow.reach(labels, flow.users, lambda n: n in scoring)
+        labels, labelled = self._labels, self._labelled
         # Arithmetic before the labels enter is the model's: a distance, a sum of squares.
         last = {n for each in labelled - labels for n in flow.sources[each]} - labelled
         own = {n for each in last & scoring for n in flow.sources[each]} & scoring
