@@ -146,3 +146,16 @@ def test_prefix_named_like_the_state_file(tmp_path: Path) -> None:
     state(tmp_path, "ckpt-2")
     assert any("file" in note for note in assert_value(tmp_path / "checkpoint", 1).notes)
     assert_value(tmp_path, 2)
+
+
+def test_the_only_state_file_of_a_folder_can_have_any_name(tmp_path: Path) -> None:
+    for step in (1, 2):
+        v2(tmp_path / f"m-{step}", step)
+    (tmp_path / "latest_model").write_text('# by hand\nmodel_checkpoint_path: "m-1"\n')
+    assert any("latest_model" in note for note in assert_value(tmp_path, 1).notes)
+    assert tfckpt.latest_checkpoint(tmp_path) == str(tmp_path / "m-1")
+    text = 'all_model_checkpoint_timestamps: 1 model_checkpoint_path: "m-2"'
+    (tmp_path / "best_model").write_text(text)
+    assert_none(tmp_path)
+    state(tmp_path, "m-2")
+    assert assert_value(tmp_path, 2).notes == ()

@@ -143,3 +143,17 @@ def test_fixture() -> None:
     assert kept.missing == ()
     assert kept.other_files == ()
     assert [Path(path).name for path in kept.there] == [Path(path).name for path in kept.kept]
+
+
+def test_second_state_files_and_their_checkpoints_are_no_other_files(tmp_path: Path) -> None:
+    put(tmp_path, "saver_tf1/model.ckpt-1", "model-1")
+    put(tmp_path, "saver_tf1/model.ckpt-1", "best-1")
+    other = put(tmp_path, "saver_tf1/model.ckpt-1", "other-1")
+    state(tmp_path, "best-1")
+    (tmp_path / "checkpoint").rename(tmp_path / "best")
+    assert tfckpt.kept_checkpoints(tmp_path).newest == "best-1"
+    state(tmp_path, "model-1")
+    (tmp_path / "broken").write_text("model_checkpoint_path")
+    kept = tfckpt.kept_checkpoints(tmp_path)
+    assert kept.newest == "model-1"
+    assert set(kept.other_files) == set(other)

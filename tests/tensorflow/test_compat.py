@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from project import FIXTURES
+from random_tensors import ALL, V1, Plan, examples, plans
+from tensorflow_writers import write_v1, write_v2
 
 import tfckpt_reader.compat as train
+from tfckpt_reader.compat.stand_in import modules
 
 pytestmark = pytest.mark.tensorflow
 
-OURS = SimpleNamespace(train=train, compat=SimpleNamespace(v1=SimpleNamespace(train=train)))
+OURS: Any = modules()["tensorflow"]
+"""The stand-in, not installed: TensorFlow is there too."""
 FLAGS = ("bool", "complex", "floating", "integer", "quantized", "unsigned", "numeric")
 Outcomes = dict[str, Any]
 
@@ -74,9 +84,9 @@ def script(tf: Any, path: Any) -> Iterator[tuple[str, Any]]:
         yield f"{label} text", attempt(lambda r: sorted(r.debug_string().split(b"\n")), reader)
         names = [*reader.get_variable_to_shape_map(), "no_such_name"]
         for name in names:
-            for spelt in (name, name.encode(), f"{name}:0"):
-                yield f"{label} has {spelt!r}", attempt(reader.has_tensor, spelt)
-                yield f"{label} get {spelt!r}", attempt(reader.get_tensor, spelt)
+            for kind, spelt in (("str", name), ("bytes", name.encode()), (":0", f"{name}:0")):
+                yield f"{label} has {kind} {name}", attempt(reader.has_tensor, spelt)
+                yield f"{label} get {kind} {name}", attempt(reader.get_tensor, spelt)
         for wrong in (None, 5):
             yield f"{label} get {wrong}", attempt(reader.get_tensor, wrong)
     for name in names:
@@ -111,8 +121,8 @@ PATHS = sorted(
 FOLDERS = ["saver_tf1", "saver_tf1/", "v1_sharded", "tf2_checkpoint", "saved_model", ".", "nothing"]
 NO_CHECKPOINTS = ["saver_tf1/model.ckpt-1.data-00000-of-00001", "saver_tf1/model.ckpt-1.meta"]
 NO_CHECKPOINTS += ["saver_tf1/checkpoint", "nothing", "nothing/x", "v1_sharded/model.ckpt"]
-V1 = ["v1/model.ckpt", "v1_sharded/model.ckpt-?????-of-00002", "v1_sliced/one_file.ckpt"]
-V1 += ["v1_sharded/model.ckpt-00000-of-00002", "v1_sliced/two_files.ckpt-?????-of-00002"]
+V1_PATHS = ["v1/model.ckpt", "v1_sharded/model.ckpt-?????-of-00002", "v1_sliced/one_file.ckpt"]
+V1_PATHS += ["v1_sharded/model.ckpt-00000-of-00002", "v1_sliced/two_files.ckpt-?????-of-00002"]
 MORE = {
     "sliced/raw": ("half", "string", "uint16"),
     "v1/model.ckpt": ("complex", "half", "float16", "uint16", "qint", "quint"),
@@ -122,7 +132,7 @@ MORE = {
 """Tensors that only `compat` reads: its differences on purpose."""
 
 
-@pytest.mark.parametrize("path", [*PATHS, *FOLDERS, *NO_CHECKPOINTS, *V1])
+@pytest.mark.parametrize("path", [*PATHS, *FOLDERS, *NO_CHECKPOINTS, *V1_PATHS])
 def test_same_as_tensorflow(tf: Any, path: str) -> None:
     assert_alike(tf, os.path.join(FIXTURES, path), MORE.get(path, ()))
 
@@ -262,3 +272,88 @@ def test_dtypes(tf: Any) -> None:
         for name in ("base_dtype", "real_dtype"):
             assert shown(getattr(ours, name)) == shown(getattr(theirs, name))
         assert ours.is_numpy_compatible == theirs.is_numpy_compatible
+
+
+PRINTING = """
+import sys
+import tensorflow as tf
+from tensorflow.python.training import checkpoint_utils, py_checkpoint_reader
+for path in sys.argv[1:]:
+    try:
+        reader = tf.train.load_checkpoint(path)
+        dtypes = reader.get_variable_to_dtype_map()
+        for name, shape in tf.train.list_variables(path):
+            value = checkpoint_utils.load_variable(path, name)
+            print(repr(name), shape, dtypes[name].name, dtypes[name].is_floating, repr(value))
+    except (ValueError, tf.errors.OpError) as error:
+        caught = (ValueError, tf.errors.NotFoundError, tf.errors.DataLossError)
+        print(path, [isinstance(error, kind) for kind in caught[:2]])
+print(tf.train.latest_checkpoint(path), tf.io.gfile.isdir(path))
+"""
+
+
+def test_one_script_run_twice(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(PRINTING)
+    names = ["saver_tf1", "tf2_checkpoint", "strings/model.ckpt", "sliced/saver", "nothing"]
+    names += ["v1_sharded", "every_dtype/model.ckpt", "saved_model", "multi_shard/model.ckpt"]
+    paths = [str(FIXTURES / name) for name in names]
+    runs = [
+        subprocess.run(
+            [sys.executable, *options, script, *paths], capture_output=True, text=True, check=True
+        )
+        for options in ((), ("-m", "tfckpt_reader.compat", "--force"))
+    ]
+    assert runs[1].stdout == runs[0].stdout
+    assert runs[1].stdout.count("\n") > 100
+
+
+def test_files(tf: Any, tmp_path: Path) -> None:
+    text = "é 1\r\nsecond\n\nlast"
+    for side, folder in ((tf, tmp_path / "theirs"), (OURS, tmp_path / "ours")):
+        gfile = side.io.gfile
+        gfile.makedirs(str(folder / "a" / "b"))
+        with gfile.GFile(str(folder / "a" / "t"), "w") as file:
+            file.write(text)
+    found = []
+    for side, folder in ((tf, tmp_path / "theirs"), (OURS, tmp_path / "ours")):
+        gfile, name = side.io.gfile, str(folder / "a" / "t")
+        (folder / "binary").write_bytes(bytes(range(256)))
+        os.utime(name, (1_600_000_000.5, 1_600_000_000.5))
+        with gfile.GFile(name) as file, gfile.GFile(f"file://{folder}/binary", "rb") as binary:
+            results = [file.size(), file.readline(), file.tell(), file.read(3), file.readlines()]
+            results += [list(gfile.GFile(name)), binary.read(5), binary.read()]
+        results += [gfile.exists(name), gfile.isdir(name), gfile.listdir(str(folder / "a"))]
+        results += [gfile.stat(name).length, gfile.stat(name).mtime_nsec]
+        results += [[os.path.relpath(p, folder) for p in gfile.glob(str(folder / "*" / "*"))]]
+        results += [side.compat.v1.gfile.Exists(name), side.compat.v1.gfile.ListDirectory(folder)]
+        calls: list[tuple[Any, ...]] = [
+            (gfile.listdir, str(folder / "no")),
+            (gfile.stat, str(folder / "no")),
+            (gfile.remove, str(folder / "no")),
+            (lambda path, open_it=gfile.GFile: open_it(path).read(), str(folder / "no")),
+            (lambda path, copy=gfile.copy: copy(path, path), name),
+            (gfile.GFile, name, "x"),
+        ]
+        errors = [attempt(call, *arguments) for call, *arguments in calls]
+        gfile.copy(name, f"{name}2")
+        gfile.rename(f"{name}2", f"{name}3")
+        gfile.remove(f"{name}3")
+        gfile.rmtree(str(folder / "a" / "b"))
+        walked = [(os.path.relpath(a, folder), b, c) for a, b, c in gfile.walk(str(folder))]
+        found.append(([sorted(r) if isinstance(r, list) else r for r in results], walked, errors))
+    assert found[1][:2] == found[0][:2]
+    for expected, got in zip(found[0][2], found[1][2], strict=True):
+        assert expected.names <= got.names
+
+
+@examples(60)
+@given(plan=plans(ALL), old=st.booleans())
+def test_random_checkpoints(tf: Any, plan: Plan, old: bool) -> None:
+    kept = {name: item for name, item in plan.tensors.items() if item.dtype in V1 or not old}
+    if not kept:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        write = write_v1 if old else write_v2
+        path = write(Path(folder), replace(plan, tensors=kept))
+        assert_alike(tf, str(path), tuple(kept))

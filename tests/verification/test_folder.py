@@ -61,6 +61,10 @@ def test_every_fixture_is_found_once_and_reported_as_alone() -> None:
         *("sliced/raw", "sliced/saver", "tf2_checkpoint/ckpt-1", "tf2_checkpoint/ckpt-2"),
         *("v1/model.ckpt", "v1_sharded/model.ckpt-?????-of-00002", "v1_sliced/one_file.ckpt"),
         *("v1_sliced/partial.ckpt", "v1_sliced/two_files.ckpt-?????-of-00002"),
+        *(
+            f"transformers_models/{m}/model.ckpt"
+            for m in ("albert", "bert", "electra", "gpt2", "t5")
+        ),
         "variant/model.ckpt",
     }
     found = paths(reports, FIXTURES)

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 COMMANDS = {
     "ls": "List the tensors: dtype, shape, size, name.",
     "show": "Describe one tensor and its values.",
+    "inspect": "Print what TensorFlow's inspect_checkpoint prints.",
     "verify": "Check every block, entry and tensor.",
+    "repair-state": "Rewrite the paths of a `checkpoint` file after a move.",
     "convert": "Write the tensors to an .npz or .safetensors file, or to .npy files.",
     "meta": "Describe the graph in a .meta file, a SavedModel or a frozen graph.",
     "graph": "Draw a graph for TensorBoard or Graphviz.",
@@ -142,7 +144,7 @@ def _parser(called: str | None) -> argparse.ArgumentParser:
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary, epilog=_EXIT_CODES)
         if name == called:
-            module = import_module(f"{__name__}.{name}")
+            module = import_module(f"{__name__}.{name.replace('-', '_')}")
             module.add_arguments(command)
             for option, text in _OPTIONS.items():
                 command.add_argument(option, action="store_true", help=text)

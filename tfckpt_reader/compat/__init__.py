@@ -38,6 +38,21 @@ from tfckpt_reader.compat.state import (
     latest_checkpoint,
 )
 
+
+def install(*, force: bool = False) -> None:
+    """Make ``import tensorflow`` mean this package, in this process.
+
+    Args:
+        force: Do so where TensorFlow itself could be imported, too.
+
+    Raises:
+        ImportError: TensorFlow is imported already, or could be.
+    """
+    from tfckpt_reader.compat import stand_in
+
+    stand_in.install(force=force)
+
+
 __all__ = [
     "CheckpointReader",
     "CheckpointState",
@@ -51,6 +66,7 @@ __all__ = [
     "checkpoints_iterator",
     "get_checkpoint_mtimes",
     "get_checkpoint_state",
+    "install",
     "latest_checkpoint",
     "list_variables",
     "load_checkpoint",

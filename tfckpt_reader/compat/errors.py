@@ -64,6 +64,18 @@ class NotFoundError(OpError):
     error_code = 5
 
 
+class AlreadyExistsError(OpError):
+    """A file that would be overwritten."""
+
+    error_code = 6
+
+
+class PermissionDeniedError(OpError):
+    """A file that the system does not let this process use."""
+
+    error_code = 7
+
+
 class UnimplementedError(OpError, UnsupportedError, ValueError):
     """A checkpoint, or a dtype, that cannot be read."""
 

@@ -16,7 +16,8 @@ from tfckpt_reader.compat.errors import (
     NoStateFileError,
     translated,
 )
-from tfckpt_reader.compat.state import latest_checkpoint, local_path
+from tfckpt_reader.compat.gfile import local_path
+from tfckpt_reader.compat.state import latest_checkpoint, logger
 from tfckpt_reader.errors import (
     CheckpointError,
     CheckpointNotFoundError,
@@ -120,7 +121,7 @@ def _text(name: str | bytes) -> str:
 
 
 def NewCheckpointReader(filepattern: PathLike) -> CheckpointReader:  # noqa: N802 - as in TensorFlow
-    """Open the checkpoint with a prefix, or a V1 file.
+    """Open the checkpoint with a prefix, or a V1 file; log its notes, as on missing V1 shards.
 
     Raises:
         NotFoundError: an OSError; there is none.
@@ -132,7 +133,10 @@ def NewCheckpointReader(filepattern: PathLike) -> CheckpointReader:  # noqa: N80
         MissingFileError=f"Unsuccessful TensorSliceReader constructor: {words}",
         DataLossError=f"Unable to open table file {path}",
     ):
-        return CheckpointReader(open_location(_location(path)))
+        checkpoint = open_location(_location(path), mmap=False)
+    for note in checkpoint.notes:
+        logger.warning("%s", note)
+    return CheckpointReader(checkpoint)
 
 
 def _location(path: str) -> Location:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.compat.errors import DataLossError, translated
+from tfckpt_reader.compat.gfile import local_path
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.paths.layout import v1_shards
 from tfckpt_reader.paths.listing import V1_SHARD
@@ -49,11 +50,6 @@ class CheckpointState:
         )
 
     __repr__ = __str__
-
-
-def local_path(path: str | os.PathLike[str] | bytes) -> str:
-    """Return a path as str, without ``file://``."""
-    return os.fsdecode(path).removeprefix("file://")
 
 
 def get_checkpoint_state(

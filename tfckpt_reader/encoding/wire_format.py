@@ -77,10 +77,14 @@ def split_fields(
     offset, limit, left = 0, len(data), most
     while offset < limit:
         spans, end = found.get(data[offset]), limit + 1
-        if spans is not None and limit - offset > 2 and data[offset + 1] > 0x7F >= data[offset + 2]:
-            # Nearly all nodes of a graph: 128 bytes to 16 KiB.
-            begin = offset + 3
-            end = begin + (data[offset + 1] & 0x7F | data[offset + 2] << 7)
+        if spans is not None and limit - offset > 2:
+            size, more = data[offset + 1], data[offset + 2]
+            if size < 0x80:  # nearly all inputs of a node
+                begin = offset + 2
+                end = begin + size
+            elif more < 0x80:  # nearly all nodes of a graph
+                begin = offset + 3
+                end = begin + (size & 0x7F | more << 7)
         if end > limit:
             number, kind, begin, end = _field(data, offset, limit)
             spans = found.get(number << 3 | kind)

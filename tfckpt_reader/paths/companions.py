@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.errors import CheckpointNotFoundError
 from tfckpt_reader.paths.layout import Location, base_of, v1_shards, v2_checkpoint
 from tfckpt_reader.paths.listing import listing
-from tfckpt_reader.paths.state_file import STATE_FILE
+from tfckpt_reader.paths.state_file import STATE_FILE, state_files
 from tfckpt_reader.storage.filesystem import absolute_path, exists, is_file, is_folder
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ def graph_file_at(path: str) -> str:
 
 
 def companion_files(location: Location) -> Iterator[str]:
-    """Yield the paths of the graph and the state file of a checkpoint, existing or not."""
+    """Yield the paths of the graph and the state files of a checkpoint, existing or not."""
+    folder = os.path.dirname(location.prefix)
     yield base_of(location.base) + ".meta"
-    yield os.path.join(os.path.dirname(location.prefix), STATE_FILE)
+    yield os.path.join(folder, STATE_FILE)
+    yield from state_files(folder)

@@ -36,7 +36,13 @@ from tfckpt_reader.paths.layout import (
 )
 from tfckpt_reader.paths.listing import DATA_FILE, listed_once, listing
 from tfckpt_reader.paths.saver import saver_version
-from tfckpt_reader.paths.state_file import STATE_FILE, last_component, listed_checkpoint, read_state
+from tfckpt_reader.paths.state_file import (
+    STATE_FILE,
+    last_component,
+    listed_checkpoint,
+    read_state,
+    state_file_of,
+)
 from tfckpt_reader.storage.filesystem import exists, is_file, is_folder, is_same_file
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import (
@@ -91,7 +97,7 @@ def latest_checkpoint(folder: str | os.PathLike[str] | bytes) -> str | None:
     `open` accepts the path. The result is None too where the checkpoint is gone.
     """
     try:
-        return _from_state(os.path.join(os.fsdecode(folder), STATE_FILE)).prefix
+        return _from_state(state_file_of(os.fsdecode(folder))).prefix
     except CheckpointError:
         return None
 
@@ -115,7 +121,7 @@ def _by_file(path: str) -> Location | None:
 
 def _in_folder(path: str, *, latest: bool) -> Location:
     notes = []
-    state_path = os.path.join(path, STATE_FILE)
+    state_path = state_file_of(path)
     nameless = v2_checkpoint(os.path.join(path, ""))
     if is_file(state_path):
         try:
@@ -123,12 +129,7 @@ def _in_folder(path: str, *, latest: bool) -> Location:
         except CorruptCheckpointError as error:
             notes.append(f"the state file was ignored: {error}")
         else:
-            own = f"{location.prefix}.index"
-            if nameless is None or is_same_file(f"{nameless.prefix}.index", own):
-                return location
-            return location.noted(
-                f"{nameless.prefix}.index was not read: {state_path} names another"
-            )
+            return location.noted(*_passed_over(location, nameless, state_path))
     if saved_model_file(path) is not None:
         return _in_saved_model(path)
     if nameless is not None:
@@ -142,6 +143,17 @@ def _in_folder(path: str, *, latest: bool) -> Location:
     if len(locations) != 1:
         raise _ambiguous(path, locations, notes)
     return locations[0].noted(*notes, f"{locations[0].prefix} was found in {path}")
+
+
+def _passed_over(location: Location, nameless: Location | None, state_path: str) -> list[str]:
+    """Return notes about a state file of another name, and about a checkpoint it does not name."""
+    notes = []
+    if os.path.basename(state_path) != STATE_FILE:
+        notes.append(f"{state_path} is the state file that was read")
+    other = f"{nameless.prefix}.index" if nameless else ""
+    if other and not is_same_file(other, f"{location.prefix}.index"):
+        notes.append(f"{other} was not read: {state_path} names another")
+    return notes
 
 
 def _in_saved_model(folder: str) -> Location:

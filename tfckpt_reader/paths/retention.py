@@ -6,19 +6,23 @@ Independent of tensors. FORMAT 1.1, 1.2.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
-from tfckpt_reader.errors import CheckpointNotFoundError
+from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError
 from tfckpt_reader.paths.layout import OWN_FILE, Location, base_of, shard_counts
 from tfckpt_reader.paths.listing import V1_SHARD, listed_once
 from tfckpt_reader.paths.state_file import (
     STATE_FILE,
+    State,
     candidates,
     last_component,
     listed_checkpoint,
     read_state,
+    state_file_of,
+    state_files,
 )
 from tfckpt_reader.storage.filesystem import is_file, list_names
 
@@ -44,7 +48,7 @@ class Kept:
     missing: tuple[str, ...]
     """Those without any file; as written."""
     other_files: tuple[str, ...]
-    """Names of the files in the folder that belong to no listed checkpoint."""
+    """Names of the files in the folder that belong to no checkpoint of any state file there."""
 
 
 @listed_once()
@@ -56,9 +60,9 @@ def kept_checkpoints(folder: str | os.PathLike[str] | bytes) -> Kept:
         CheckpointError: the state file is unreadable, or names no checkpoint.
     """
     name = os.fsdecode(folder)
-    path = os.path.join(name, STATE_FILE)
+    path = state_file_of(name)
     state = read_state(path)
-    listed = tuple(dict.fromkeys((*state.kept, state.newest)))
+    listed = _listed(state)
     files = [file for file in list_names(name) if is_file(os.path.join(name, file))]
     existing = set(_owners(*files))
     # Cached: a long list can lead into one folder again and again.
@@ -80,9 +84,22 @@ def kept_checkpoints(folder: str | os.PathLike[str] | bytes) -> Kept:
             incomplete.append(written)
         else:
             missing.append(written)
-    others = [file for file in files if file != STATE_FILE and owned.isdisjoint(_owners(file))]
+    states = state_files(name)
+    for other in states:
+        with suppress(CheckpointError):
+            owned = owned.union(*map(_owners_of, _listed(read_state(other))))
+    others = [
+        file
+        for file in files
+        if os.path.join(name, file) not in states and owned.isdisjoint(_owners(file))
+    ]
     lists = map(tuple, (dict.fromkeys(there), incomplete, missing, others))
     return Kept(state.newest, listed, *lists)
+
+
+def _listed(state: State) -> tuple[str, ...]:
+    """Return all paths in a state file, as written, oldest first."""
+    return tuple(dict.fromkeys((*state.kept, state.newest)))
 
 
 def _find(

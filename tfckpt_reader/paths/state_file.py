@@ -15,10 +15,11 @@ from typing import Any
 
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError
 from tfckpt_reader.paths.layout import OWN_FILE, Location, checkpoint_at
+from tfckpt_reader.paths.listing import listing
 from tfckpt_reader.protobuf import format_text, parse_text
 from tfckpt_reader.storage.filesystem import absolute_path, is_file, is_folder
 from tfckpt_reader.storage.local import File
-from tfckpt_reader.storage.sniff import HEAD_SIZE, describe, is_state_file
+from tfckpt_reader.storage.sniff import HEAD_SIZE, describe, is_state_file, read_head
 from tfckpt_reader.text import count_of, shortened
 
 STATE_FILE = "checkpoint"
@@ -85,6 +86,24 @@ def load_state(path: str) -> State:
         state.last_preserved_timestamp,
         fault,
     )
+
+
+def state_files(folder: str) -> list[str]:
+    """Return the paths of a folder's state files: `checkpoint` first, then any others, by name.
+
+    A Saver gives them any name (`latest_filename`): their first bytes identify them.
+    """
+    names = [name for name in listing(folder).names if not OWN_FILE.fullmatch(name)]
+    paths = [os.path.join(folder, name) for name in names if name != STATE_FILE]
+    usual = os.path.join(folder, STATE_FILE)
+    return [usual] * is_file(usual) + [path for path in paths if is_state_file(read_head(path))]
+
+
+def state_file_of(folder: str) -> str:
+    """Return the path of a folder's state file: `checkpoint`, or the only one of another name."""
+    usual = os.path.join(folder, STATE_FILE)
+    others = [] if is_file(usual) else state_files(folder)
+    return others[0] if len(others) == 1 else usual
 
 
 def format_state(state: State) -> str:

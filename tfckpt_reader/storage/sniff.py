@@ -27,7 +27,10 @@ _NAME_OTHER = "Name the file without ._ at its beginning instead"
 
 _LFS = b"version https://git-lfs.github.com/spec/"
 _ZIP = b"PK\x03\x04"
-_STATE = rb"\s*(#[^\n]*\n\s*)*(all_)?model_checkpoint_path"
+_STATE = (
+    rb"(\xef\xbb\xbf)?\s*(#[^\n]*\n\s*)*"
+    rb"(model_checkpoint_path|all_model_checkpoint_(paths|timestamps)|last_preserved_timestamp)"
+)
 _MINDSPORE = (
     rb"\x0a.{1,4}?\x0a.{1,2}?[\w./-]+\x12.{1,4}?(\x08.{1,9}?)*\x12.(Float|Int|UInt|BFloat|Bool|str)"
 )

@@ -30,7 +30,11 @@ def data_type(number: int) -> DataType:
 
 def dims(shape: Any) -> tuple[int, ...]:
     """Return the sizes of a Shape message; unknown rank counts as a scalar, as in TensorFlow."""
-    sizes = tuple([dim.size for dim in shape.dim])
+    return possible(tuple([dim.size for dim in shape.dim]))
+
+
+def possible(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the sizes of a shape, unless there can be no such tensor."""
     if sizes and (min(sizes) < 0 or len(sizes) > _HIGHEST_RANK or prod(sizes) > MOST_ELEMENTS):
         raise CorruptCheckpointError(
             "shape cannot be",

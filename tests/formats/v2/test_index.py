@@ -102,6 +102,29 @@ def test_what_the_writer_writes(dtype: int, shape: tuple[int, ...], place: dict[
     assert found == (("t", dtype, shape, *numbers), ())
 
 
+@pytest.mark.parametrize("shape", [(), (0,), (2, 300), (1 << 40, 1)])
+def test_every_changed_byte_of_dtype_and_shape(shape: tuple[int, ...]) -> None:
+    sound = w.entry(1, shape, size=8, crc=1)
+    for at in range(4 + sound[3]):
+        for byte in range(256):
+            value = sound[:at] + bytes([byte]) + sound[at + 1 :]
+            assert decoded(value) == by_protobuf(value), value.hex()
+
+
+def test_every_changed_byte_of_a_header() -> None:
+    sound = w.header(1)
+    for at in range(len(sound)):
+        for byte in range(256):
+            value = sound[:at] + bytes([byte]) + sound[at + 1 :]
+            plain, longer = [], value + w.bytes_field(15, b"left to protobuf")
+            for data in (value, longer):
+                try:
+                    plain.append(Header.decode(data))
+                except CheckpointError as error:
+                    plain.append(type(error))  # type: ignore[arg-type]
+            assert plain[0] == plain[1] or at in (2, 3), value.hex()
+
+
 def test_slices_as_stored() -> None:
     stored = [[(0, 2), (0, -1)], [(2, 1), (0, 3)]]
     segment, slices = decode_entry("t", w.entry(1, (3, 3), slices=stored, shard=7))

@@ -6,8 +6,8 @@ An entry gives dtype, shape, shard, offset and size in bytes, and the masked crc
 bytes. The entry of a partitioned tensor has only dtype, full shape and its slices.
 
 A listing decodes every entry, and most begin alike: dtype and shape, the first two fields, are
-decoded once for all entries with the same first bytes. Fields in another order than TensorFlow's
-are left to protobuf.
+decoded once for all entries with the same first bytes. Rows as TensorFlow writes them are decoded
+here, since loading protobuf takes longer than a small listing; all others are left to it.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from tfckpt_reader.tensor.proto_fields import (
     check_version,
     data_type,
     dims,
+    possible,
 )
 from tfckpt_reader.tensor.spec import Segment
 from tfckpt_reader.text import count_of
@@ -44,6 +45,10 @@ _DTYPE, _SHAPE, _CRC = 0x08, 0x12, 0x35
 _PLACE = (0x18, 0x20, 0x28)
 """Tags of shard_id, offset and size, in the order they are written."""
 _CRC_SIZE = 5
+_DIM, _DIM_SIZE = 0x12, 0x08
+"""Tags of an axis in a shape, and of its size."""
+_NUM_SHARDS, _VERSION_1 = b"\x08", b"\x1a\x02\x08\x01"
+"""Tag of the first field of a header; its others, of a little-endian file of version 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ class Header:
             UnsupportedError: the header excludes readers of version 1.
             CorruptCheckpointError: the row is no header.
         """
+        if value[:1] == _NUM_SHARDS and value[2:] == _VERSION_1 and value[1] < 0x80:
+            return cls(value[1])
         header = parse("BundleHeader", value, ErrorKind.HEADER)
         check_version(header.version)
         return cls(header.num_shards, header.endianness)
@@ -98,8 +105,28 @@ def decode_entry(name: str, value: bytes | memoryview) -> tuple[Segment, Slices]
 @lru_cache(maxsize=1024)
 def decode_head(head: bytes) -> tuple[DataType, tuple[int, ...]]:
     """Decode dtype and shape, given just the bytes of those two fields."""
+    sizes = _plain_sizes(head)
+    if sizes is not None:
+        return data_type(head[1]), possible(sizes)
     entry = parse("BundleEntry", head)
     return data_type(entry.dtype), dims(entry.shape)
+
+
+def _plain_sizes(head: bytes) -> tuple[int, ...] | None:
+    """Return the sizes of a shape; None unless each axis is just its size, a 0 left out."""
+    sizes, offset = [], 4
+    try:
+        while offset < len(head):
+            first, end = offset + 2, offset + 2 + head[offset + 1]
+            if head[offset] != _DIM or (first < end and head[first] != _DIM_SIZE):
+                return None
+            size, offset = decode_varint(head, first + 1, end) if first < end else (0, end)
+            if offset != end or size >> 63:
+                return None
+            sizes.append(size)
+    except (CorruptCheckpointError, IndexError):
+        return None
+    return tuple(sizes)
 
 
 def _decode_position(
