@@ -196,7 +196,9 @@ def v1_shards(path: str) -> Location | None:
         files = tuple(shards[i] for i in sorted(shards))
         missing = _missing_text(shards, n)
         pattern = v1_pattern(base, n)
-        notes = () if path == pattern else (f"{count_of(len(files), 'shard')} {pattern} were read",)
+        were = "was" if len(files) == 1 else "were"
+        note = f"{count_of(len(files), 'shard')} {pattern} {were} read"
+        notes = () if path == pattern else (note,)
         return Location("V1", pattern, files, (*notes, *filter(None, [missing])), missing)
     return None
 

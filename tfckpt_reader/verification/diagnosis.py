@@ -122,6 +122,8 @@ def _shard_names(errors: Sequence[Problem], renamed: Mapping[str, str]) -> str |
         )
     verb = "belongs" if len(missing) == 1 else "belong"
     names = _some(missing, printable)
+    if any("-?????-of-" in name for name in missing):
+        return f"not all files of {names} were copied"
     return f"not all files were copied: {names} {verb} here too" if missing else None
 
 
