@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.paths.locate import latest_checkpoint
     from tfckpt_reader.paths.retention import Kept, kept_checkpoints
     from tfckpt_reader.saving.save import save
+    from tfckpt_reader.saving.saver import Saver
     from tfckpt_reader.tensor.dtypes import DataType
     from tfckpt_reader.tensor.spec import TensorSlice, TensorSpec
     from tfckpt_reader.tensor.tensor_proto import Variant
@@ -48,6 +49,7 @@ __all__ = [
     "MetaGraph",
     "Problem",
     "Report",
+    "Saver",
     "TensorNotFoundError",
     "TensorSlice",
     "TensorSpec",
@@ -83,6 +85,7 @@ _HOME = {
     "paths.retention": ("Kept", "kept_checkpoints"),
     "graph.render": ("EventFile", "to_dot", "write_event_file"),
     "saving.save": ("save",),
+    "saving.saver": ("Saver",),
     "tensor.spec": ("TensorSlice", "TensorSpec"),
     "paths.locate": ("latest_checkpoint",),
     "tensor.tensor_proto": ("Variant",),

@@ -62,7 +62,7 @@ def test_from_the_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main(["convert", source, f"{tmp_path}/o.safetensors", "--compress"]) == 2
     assert "only an .npz can be compressed" in capsys.readouterr().err
     assert main(["convert", source, f"{tmp_path}/o", "--dry-run"]) == 2
-    assert "ends in .npz or .safetensors, or a folder" in capsys.readouterr().err
+    assert "ends in .npz, .safetensors or .ckpt, or a folder" in capsys.readouterr().err
 
 
 # -- the page about it -----------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from tensorflow_writers import save_v2
 from tf_oracle import value_of
 
 import tfckpt_reader as tfckpt
+from tfckpt_reader.paths.state_file import read_state
 from tfckpt_reader.tensor.dtypes import BY_NUMBER
 
 pytestmark = pytest.mark.tensorflow
@@ -168,3 +169,50 @@ def test_restored_by_a_saver(plan: Plan) -> None:
             v1.train.Saver(made).restore(session, str(prefix))
         for name, variable in made.items():
             assert value_of(session.run(variable)) == value_of(plan.tensors[name].array), name
+
+
+@pytest.mark.parametrize("name", ["model.ckpt", "é ü", 'a"b\n\t', "模型"])
+def test_the_state_file_of_a_saver(tf: Any, tmp_path: Path, name: str) -> None:
+    """The very text of TensorFlow's own function, which also reads it."""
+    from tensorflow.python.checkpoint import checkpoint_management as management
+
+    saver = tfckpt.Saver(tmp_path, name, max_to_keep=2)
+    for step in range(3):
+        saver.save({"a": step}, step)
+    written = (tmp_path / "checkpoint").read_bytes()
+    state = read_state(str(tmp_path / "checkpoint"))
+    management.update_checkpoint_state_internal(
+        str(tmp_path),
+        saver.last_checkpoints[-1],
+        saver.last_checkpoints,
+        save_relative_paths=True,
+        all_model_checkpoint_timestamps=state.timestamps,
+        last_preserved_timestamp=state.last_preserved,
+    )
+    assert (tmp_path / "checkpoint").read_bytes() == written
+    found = tf.train.get_checkpoint_state(str(tmp_path))
+    assert list(found.all_model_checkpoint_paths) == saver.last_checkpoints
+    assert tf.train.latest_checkpoint(str(tmp_path)) == saver.last_checkpoints[-1]
+
+
+def test_a_saver_beside_tensorflows(tf: Any, tmp_path: Path) -> None:
+    """The same calls leave the same files and the same lists."""
+    v1 = tf.compat.v1
+    left = []
+    for kind in ("ours", "theirs"):
+        folder = tmp_path / kind
+        folder.mkdir()
+        with tf.Graph().as_default(), v1.Session() as session:
+            variable = v1.Variable(np.arange(3.0), name="a")
+            session.run(variable.initializer)
+            theirs = v1.train.Saver(max_to_keep=2, save_relative_paths=True)
+            ours = tfckpt.Saver(folder, max_to_keep=2)
+            for step in (1, 2, 1, None, 7):
+                if kind == "ours":
+                    ours.save({"a": np.arange(3.0)}, step)
+                else:
+                    theirs.save(session, str(folder / "model.ckpt"), step, write_meta_graph=False)
+        state = read_state(str(folder / "checkpoint"))
+        files = {p.name: p.read_bytes() for p in folder.iterdir() if p.name != "checkpoint"}
+        left.append((state.newest, state.kept, files))
+    assert left[0] == left[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from tfckpt_reader.export.elements import CAST_TYPES
 from tfckpt_reader.export.formats import FORMATS
 from tfckpt_reader.export.plan import Options
 from tfckpt_reader.export.rename import read_list
-from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.export.sources import locate_source
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
@@ -26,8 +27,18 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``convert``; the options have the names of `Options`."""
     add = parser.add_argument
     add("path", metavar="PATH", help=CHECKPOINT)
-    add("out", metavar="OUT", help="file to write, .npz or .safetensors, or a folder/ for .npy")
+    add("out", metavar="OUT", help="file to write, .npz or .safetensors; folder/ of .npy; .ckpt")
     add("--format", choices=tuple(FORMATS), help="format to write, whatever OUT ends in")
+    add("--shards", type=int, default=1, metavar="N", help="data files of a checkpoint")
+    cut = "store the tensors that match GLOB in N slices along an axis, 1 joins; may be repeated"
+    add(
+        "--partition",
+        dest="partitions",
+        action="append",
+        default=[],
+        metavar="GLOB=AXIS:N",
+        help=cut,
+    )
     add("--compress", action="store_true", help="deflate the arrays of an .npz")
     matching = "tensors whose names match GLOB, or re:REGEX; may be repeated"
     for option, verb in (("--include", "write only"), ("--exclude", "leave out")):
@@ -50,8 +61,9 @@ def run(arguments: Namespace) -> int:
     """Convert a checkpoint: 0 if every selected tensor was written, 1 if some were skipped."""
     chosen = {field.name: getattr(arguments, field.name) for field in fields(Options)}
     with output.ProgressBar("convert") as progress:
-        location = locate(arguments.path, latest=arguments.latest)
+        location = locate_source(arguments.path, latest=arguments.latest)
         chosen["names"] = read_list(arguments.names) if arguments.names else None
+        chosen["partitions"] = dict(map(_partition, arguments.partitions))
         done = convert_with(location, arguments.out, Options(**chosen), progress)
     if arguments.json:
         facts = asdict(done)
@@ -65,6 +77,15 @@ def run(arguments: Namespace) -> int:
     amount = f"{count_of(len(done.written), 'tensor')}, {size_text(done.nbytes)}"
     output.print_lines(f"{did} {done.path}: {amount}")
     return 1 if done.skipped else 0
+
+
+def _partition(text: str) -> tuple[str, tuple[int, int]]:
+    """Parse ``GLOB=AXIS:N``."""
+    pattern, _, numbers = text.rpartition("=")
+    found = re.fullmatch(r"(\d{1,3}):(\d{1,9})", numbers)
+    if not pattern or found is None:
+        raise ValueError(f"a partition is written GLOB=AXIS:N, not {text!r}")
+    return pattern, (int(found[1]), int(found[2]))
 
 
 def _plan_line(array: Array) -> str:

@@ -10,22 +10,25 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.checkpoint import open_location
 from tfckpt_reader.export.destination import Destination
 from tfckpt_reader.export.guard import public_name, require_outside
 from tfckpt_reader.export.plan import Options, Plan, make_plan
+from tfckpt_reader.export.sources import locate_source, open_source
 from tfckpt_reader.export.transfer import Job
-from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.paths.layout import tensor_files
 from tfckpt_reader.paths.unchanged import Unchanged, read_unchanged
 from tfckpt_reader.progress import counter, no_progress
 from tfckpt_reader.text import count_of
 from tfckpt_reader.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
+    from tfckpt_reader.checkpoint import Checkpoint
     from tfckpt_reader.paths.layout import Location
     from tfckpt_reader.progress import Progress
+    from tfckpt_reader.tensor.partitions import Partition
 
 _DEFAULTS = Options()
 
@@ -79,19 +82,23 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
     raw: bool = _DEFAULTS.raw,
     format: str | None = _DEFAULTS.format,  # noqa: A002 - its usual name
     compress: bool = _DEFAULTS.compress,
+    shards: int = _DEFAULTS.shards,
+    partitions: Mapping[str, Partition] | None = None,
     force: bool = _DEFAULTS.force,
     skip_unsupported: bool = _DEFAULTS.skip_unsupported,
     dry_run: bool = _DEFAULTS.dry_run,
     on_progress: Progress | None = None,
 ) -> Conversion:
-    """Write the tensors of a checkpoint to an .npz or a .safetensors file, or a folder of .npy.
+    """Write the tensors of a checkpoint to a file or folder of another format, or a checkpoint.
 
     Memory does not grow with the checkpoint: numbers are streamed. Only one string tensor, or one
     slab of a V1 tensor, is in memory at a time.
 
     Args:
-        src: The checkpoint, as for `open`.
-        dst: The file to write, or, ending in a slash, the folder. Its suffix selects the format.
+        src: The checkpoint, as for `open`; or an .npz or a .safetensors file, the index of several,
+            or a folder of .npy files.
+        dst: The file to write, or, ending in a slash, the folder; the prefix of a checkpoint. Its
+            suffix selects the format: .npz, .safetensors, .ckpt.
         include: Globs, or regular expressions behind ``re:``, over whole names; only matching
             tensors are written. Default: all.
         exclude: The same; matching tensors are not written.
@@ -100,8 +107,11 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         names: Name -> name in the destination; overrides both.
         cast: "float32", "float16" or "bfloat16": the type of all floating-point numbers.
         raw: Store the bits of types that NumPy lacks, instead of the next wider type.
-        format: "npz", "safetensors" or "npy"; `dst` may then end in anything.
+        format: "npz", "safetensors", "npy" or "tf"; `dst` may then end in anything.
         compress: Deflate, on threads; an .npz only.
+        shards: Data files of a checkpoint.
+        partitions: Pattern -> slices, as for `save`, of matching tensors in a checkpoint; (0, 1)
+            joins slices. Default: slices stay as they are.
         force: Replace `dst` if it exists; a folder only if nothing else is in it.
         skip_unsupported: Leave out unsupported tensors, instead of refusing.
         dry_run: Write nothing; return the result of writing.
@@ -129,6 +139,8 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         raw=raw,
         format=format,
         compress=compress,
+        shards=shards,
+        partitions=partitions or {},
         force=force,
         skip_unsupported=skip_unsupported,
         dry_run=dry_run,
@@ -143,14 +155,47 @@ def convert_with(
     progress: Progress = no_progress,
 ) -> Conversion:
     """Convert a checkpoint as `convert` does, with the options in one record."""
-    destination = Destination.of(os.fspath(dst), options.format, compress=options.compress)
+    destination = destination_for(dst, options)
+    location = locate_source(src)
+    return convert_opened([location], lambda: open_source(location), destination, options, progress)
+
+
+def destination_for(dst: str | os.PathLike[str], options: Options) -> Destination:
+    """Return the destination of a conversion, which may be written; raise as `convert` does."""
+    destination = Destination.of(
+        os.fspath(dst),
+        options.format,
+        compress=options.compress,
+        shards=options.shards,
+        partitions=options.partitions,
+    )
     destination.require_writable(force=options.force or options.dry_run)
-    location = locate(src)
-    require_outside(location, destination.path)
-    provenance = {"tool": f"tfckpt_reader {__version__}", "source": public_name(location)}
+    return destination
+
+
+def convert_opened(
+    locations: Sequence[Location],
+    opened: Callable[[], AbstractContextManager[Checkpoint]],
+    destination: Destination,
+    options: Options,
+    progress: Progress,
+) -> Conversion:
+    """Convert what was located; raise as `convert` does.
+
+    Args:
+        locations: The files to be read; the first is named as the source.
+        opened: Opens them as one checkpoint.
+        destination: From `destination_for`.
+        options: As for `convert`.
+        progress: Called with the bytes read and their total.
+    """
+    for location in locations:
+        require_outside(location, destination.own_file)
+    first, *others = locations
+    provenance = {"tool": f"tfckpt_reader {__version__}", "source": public_name(first)}
 
     def attempt(before: Unchanged) -> Conversion:
-        with open_location(location, mmap=False) as ckpt:
+        with opened() as ckpt:
             plan = make_plan(ckpt, destination, options, provenance)
             if not options.dry_run:
                 on_read = counter(progress, sum(array.spec.nbytes or 0 for array in plan.arrays))
@@ -160,7 +205,7 @@ def convert_with(
                     before.require()
             return _conversion(destination.path, plan, ckpt.notes)
 
-    return read_unchanged(location, attempt)
+    return read_unchanged(first, attempt, [file for each in others for file in tensor_files(each)])
 
 
 def _conversion(path: str, plan: Plan, notes: Sequence[str]) -> Conversion:

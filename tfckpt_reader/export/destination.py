@@ -6,15 +6,16 @@ Knows no tensor.
 from __future__ import annotations
 
 import os
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfckpt_reader.export.formats import FORMATS
-from tfckpt_reader.storage.atomic import atomic_file, atomic_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from tfckpt_reader.export.formats.base import Format
+    from tfckpt_reader.tensor.partitions import Partition
 
 _SLASHES = tuple(filter(None, (os.sep, os.altsep)))
 
@@ -27,11 +28,19 @@ class Destination(NamedTuple):
     format: Format
 
     @classmethod
-    def of(cls, path: str, name: str | None, *, compress: bool) -> Destination:
+    def of(
+        cls,
+        path: str,
+        name: str | None,
+        *,
+        compress: bool,
+        shards: int = 1,
+        partitions: Mapping[str, Partition] | None = None,
+    ) -> Destination:
         """Return the destination at a path; its suffix selects the format unless `name` does.
 
         Raises:
-            ValueError: the format is unknown, or cannot be compressed.
+            ValueError: the format is unknown, cannot be compressed, or has no such settings.
         """
         name = name or _format_name(path)
         if name not in FORMATS:
@@ -40,7 +49,13 @@ class Destination(NamedTuple):
             compressible = " or ".join(f".{key}" for key in FORMATS if FORMATS[key].can_compress)
             raise ValueError(f"{path}: only an {compressible} can be compressed")
         stripped = path.rstrip("".join(_SLASHES)) if FORMATS[name].is_folder else path
-        return cls(stripped or path, FORMATS[name])
+        file_format = FORMATS[name].configured(shards, partitions or {})
+        return cls(stripped or path, file_format)
+
+    @property
+    def own_file(self) -> str:
+        """The file or folder that exists if the destination does."""
+        return self.format.own_file(self.path)
 
     def require_writable(self, *, force: bool) -> None:
         """Refuse an existing path, unless `force`, and an impossible one.
@@ -53,24 +68,24 @@ class Destination(NamedTuple):
             raise FileNotFoundError(f"{path}: there is no folder {folder}")
         if path.endswith(_SLASHES) or (os.path.isdir(path) and not self.format.is_folder):
             raise IsADirectoryError(f"{path} is a folder; name a file")
-        if not os.path.lexists(path):
+        if not os.path.lexists(self.own_file):
             return
         if not force:
-            raise FileExistsError(f"{path} exists already; --force (force=True) replaces it")
+            existing = f"{self.own_file} exists already"
+            raise FileExistsError(f"{existing}; --force (force=True) replaces it")
         self.format.files_to_replace(path)
 
-    def written(self) -> AbstractContextManager[IO[bytes] | str]:
-        """Yield a new file, or the path of a new folder; rename it to `path` on success."""
-        if self.format.is_folder:
-            return atomic_folder(self.path, self.format.files_to_replace(self.path))
-        return atomic_file(self.path)
+    def written(self) -> AbstractContextManager[Any]:
+        """Yield something new to write to, for `Format.write`; give it its name on success."""
+        return self.format.opened(self.path)
 
 
 def _format_name(path: str) -> str:
     for name, file_format in FORMATS.items():
         if path.endswith(_SLASHES if file_format.suffix == "/" else file_format.suffix):
             return name
-    known = " or ".join(each.suffix for each in FORMATS.values() if not each.is_folder)
+    *others, last = (each.suffix for each in FORMATS.values() if not each.is_folder)
+    known = f"{', '.join(others)} or {last}"
     raise ValueError(
         f"{path}: unknown format; name a file that ends in {known}, or a folder that ends in /"
     )

@@ -5,29 +5,34 @@ Reads no numbers and writes nothing. All refusals are collected and reported at 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError
+from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError, located
 from tfckpt_reader.export.elements import CAST_TYPES, Cast, is_floating
 from tfckpt_reader.export.presence import missing_files
 from tfckpt_reader.export.rename import collisions, renamed
-from tfckpt_reader.export.transfer import OutputArray
+from tfckpt_reader.export.transfer import Source
 from tfckpt_reader.objects.bookkeeping import bookkeeping
+from tfckpt_reader.objects.edit import ATTRIBUTES, edited_graph
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
 from tfckpt_reader.tensor.names import select
+from tfckpt_reader.tensor.spec import TensorSpec, Unplaced
 from tfckpt_reader.text import count_of, quoted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from tfckpt_reader.checkpoint import Checkpoint
     from tfckpt_reader.errors import CheckpointNotFoundError
     from tfckpt_reader.export.destination import Destination
     from tfckpt_reader.export.formats.base import Format
-    from tfckpt_reader.tensor.spec import TensorSpec
+    from tfckpt_reader.export.transfer import OutputArray
+    from tfckpt_reader.tensor.partitions import Partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,8 @@ class Options:
     raw: bool = False
     format: str | None = None
     compress: bool = False
+    shards: int = 1
+    partitions: Mapping[str, Partition] = field(default_factory=dict)
     force: bool = False
     skip_unsupported: bool = False
     dry_run: bool = False
@@ -84,12 +91,15 @@ def make_plan(
         ValueError: an option is invalid.
     """
     path, to = destination
-    selected, notes = _selected(ckpt, options)
+    selected, notes = _selected(ckpt, options, everything=to.is_checkpoint)
     listed = options.names or {}
     notes += [
         f"there is no tensor {quoted(name)} to rename" for name in listed if name not in ckpt.specs
     ]
     names, without_effect = renamed(selected, options.strip_prefix, options.rename, listed)
+    if to.is_checkpoint and OBJECT_GRAPH in selected:
+        names[OBJECT_GRAPH] = OBJECT_GRAPH
+        notes += _leave_graph(selected, names)
     skipped = _refusals(selected, names, to, ())
     held = {name: spec for name, spec in selected.items() if name not in skipped}
     skipped |= _refusals(held, names, to, {to.collision_key(names[name]) for name in held})
@@ -104,7 +114,10 @@ def make_plan(
     casts = _casts(specs, options.cast)
     arrays: list[OutputArray] = []
     for name, spec in specs.items():
-        arrays += _arrays(ckpt, spec, names[name], to, casts.get(name), raw=options.raw)
+        source = Source(spec, ckpt.reader, partial(ckpt.read, name))
+        if name == OBJECT_GRAPH and to.is_checkpoint:
+            source = _graph_source(source, ckpt.specs, {each: names[each] for each in specs})
+        arrays += to.arrays(source, names[name], casts.get(name), raw=options.raw)
     reason = to.refusal_of_all(arrays, provenance)
     if reason:
         raise UnsupportedError(reason, file=path, advice="Leave some out with --exclude")
@@ -112,20 +125,32 @@ def make_plan(
     return Plan(tuple(specs), arrays, skipped, notes, casts)
 
 
-def _selected(ckpt: Checkpoint, options: Options) -> tuple[dict[str, TensorSpec], list[str]]:
+def _selected(
+    ckpt: Checkpoint, options: Options, *, everything: bool
+) -> tuple[dict[str, TensorSpec], list[str]]:
+    """Return the tensors to write, and notes.
+
+    Args:
+        ckpt: The checkpoint.
+        options: Its patterns.
+        everything: Do not leave out what other programs have no use for.
+    """
     names = select(ckpt.specs, options.include, options.exclude)
     left_out: dict[str, list[str]] = {}
-    for name in names:
+    for name in () if everything else names:
         contents = bookkeeping(name, ckpt.specs[name].dtype)
         if contents is not None and name not in options.include:
             left_out.setdefault(contents, []).append(name)
     notes = [_left_out(contents, each) for contents, each in left_out.items()]
-    patterns = (*options.include, *options.exclude)
+    patterns = (*options.include, *options.exclude, *options.partitions)
     unmatched = [pattern for pattern in patterns if not select(ckpt.specs, [pattern])]
     notes += [f"no tensor matches {pattern!r}" for pattern in unmatched]
     kept = set(names).difference(*left_out.values())
     if not kept:
         raise _nothing_left(ckpt, notes, is_empty=len(names) == len(ckpt.specs))
+    if everything and OBJECT_GRAPH in ckpt.specs and OBJECT_GRAPH not in names:
+        graph = select([OBJECT_GRAPH], (), options.exclude)
+        names, kept = [*graph, *names], kept.union(graph)
     return {name: ckpt.specs[name] for name in names if name in kept}, notes
 
 
@@ -188,14 +213,36 @@ def _casts(specs: Mapping[str, TensorSpec], cast: str | None) -> dict[str, Cast]
     }
 
 
-def _arrays(
-    ckpt: Checkpoint, spec: TensorSpec, name: str, to: Format, cast: Cast | None, *, raw: bool
-) -> tuple[OutputArray, ...]:
-    encoding = to.encoding(spec.dtype if cast is None else cast.target, raw=raw)
-    if encoding is None:
-        return to.string_arrays(name, spec, partial(ckpt.read, spec.name, check=True))
-    dtype, encode = encoding.after(cast)
-    return (OutputArray(name, to.type_names[dtype], spec.shape, dtype.itemsize, spec, encode),)
+def _leave_graph(selected: dict[str, TensorSpec], names: Mapping[str, str]) -> list[str]:
+    """Leave out an object graph of which no tensor has a key of an object any more; return notes.
+
+    TensorFlow restores objects only from keys with their paths.
+    """
+    before = [name for name in selected if ATTRIBUTES in name]
+    left = [name for name in before if ATTRIBUTES not in names[name]]
+    if not left:
+        return []
+    if len(left) == len(before):
+        del selected[OBJECT_GRAPH]
+    counted = count_of(len(left), "tensor")
+    return [f"{counted} left the object graph: the new names are no paths of objects"]
+
+
+def _graph_source(
+    graph: Source, keys: Mapping[str, TensorSpec], new_keys: Mapping[str, str]
+) -> Source:
+    """Return the object graph of the tensors that stay, under their new keys."""
+    if graph.spec.shape or all(new_keys.get(key) == key for key in keys):
+        return graph
+
+    def read(**_: object) -> NDArray[Any]:
+        import numpy as np
+
+        (data,) = graph.read().flat
+        with located(graph.reader.path, tensor=OBJECT_GRAPH):
+            return np.array(edited_graph(data, keys, new_keys), object)
+
+    return Source(TensorSpec(Unplaced(OBJECT_GRAPH, graph.spec.dtype, ())), graph.reader, read)
 
 
 def _split_strings(arrays: Sequence[OutputArray]) -> list[str]:
@@ -204,5 +251,5 @@ def _split_strings(arrays: Sequence[OutputArray]) -> list[str]:
         f"{one.spec.name}: strings of shape {list(one.spec.shape)}, "
         f"stored as {one.name} and {other.name}"
         for one, other in pairwise(arrays)
-        if one.spec is other.spec
+        if one.spec is other.spec and one.name != other.name
     ]

@@ -31,7 +31,8 @@ def missing_files(
     """
     if isinstance(reader, Bundle):
         return _missing_shards(reader, specs)
-    location = None if chosen else v1_shards(reader.prefix)
+    is_whole = chosen or reader.version != "V1"
+    location = None if is_whole else v1_shards(reader.prefix)
     if location is None or not location.missing:
         return None
     return CheckpointNotFoundError(

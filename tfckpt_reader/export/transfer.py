@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.encoding.checksum import CHECKSUMS, IEEE
 from tfckpt_reader.encoding.partial_checksums import PartialChecksums
@@ -18,6 +18,8 @@ from tfckpt_reader.text import count_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from tfckpt_reader.export.elements import Encode
     from tfckpt_reader.formats.reader import OnRead, Reader
     from tfckpt_reader.tensor.spec import TensorSpec
@@ -25,6 +27,20 @@ if TYPE_CHECKING:
     ArraySink = Callable[[int, int, bytes | memoryview], None]
     """Writes bytes of an array, given its number and the count of its bytes before them. Called on
     any thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A tensor to write."""
+
+    spec: TensorSpec
+    reader: Reader
+    read_rows: Callable[..., NDArray[Any]]
+    """`Checkpoint.read` without the name."""
+
+    def read(self) -> NDArray[Any]:
+        """Return all elements, checked."""
+        return self.read_rows(check=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +59,13 @@ class OutputArray:
     encode: Encode | None = None
     chunks: Callable[[], Iterator[bytes | memoryview]] | None = None
     """Yields the bytes of an array of strings; None for numbers."""
+    size: int | None = None
+    """Bytes of elements that differ in length."""
 
     @property
     def nbytes(self) -> int:
         """Bytes of its elements in the destination, known before they are written."""
-        return prod(self.shape) * self.itemsize
+        return prod(self.shape) * self.itemsize if self.size is None else self.size
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ def guessed_shard_count(prefix: str) -> int:
 
 def tensor_files(location: Location) -> Iterator[str]:
     """Yield the paths of the files with the tensors; the index of a V2 checkpoint comes first."""
-    if location.version == "V1":
+    if location.version != "V2":
         yield from location.files
         return
     yield location.prefix + ".index"

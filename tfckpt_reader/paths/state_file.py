@@ -27,6 +27,8 @@ STATE_FILE = "checkpoint"
 _WINDOWS_PATH = re.compile(rb"""["'][A-Za-z]:\\(?!\\)""")
 """A path with a plain backslash, which escapes the next character."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_ESCAPED = re.compile(r"\\\\|(?:\\[23][0-7]{2})+")
+"""A backslash, or bytes above 127, in protobuf's text form."""
 _LARGEST = 1 << 20
 """Bytes of the largest file to parse."""
 
@@ -118,7 +120,7 @@ def format_state(state: State) -> str:
 
 
 def write_state(path: str, state: State) -> None:
-    """Write a state file, atomically.
+    """Write a state file, atomically, as TensorFlow 2.21 does: with UTF-8 as it is.
 
     Raises:
         OSError: the file cannot be written; the old one is unchanged.
@@ -126,7 +128,15 @@ def write_state(path: str, state: State) -> None:
     from tfckpt_reader.storage.atomic import atomic_file
 
     with atomic_file(path) as file:
-        file.write(format_state(state).encode("ascii"))
+        file.write(_ESCAPED.sub(_unescaped, format_state(state)).encode("utf-8"))
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    codes = match[0].split("\\")[1:]
+    try:
+        return bytes([int(code, 8) for code in codes]).decode("utf-8") if codes[0] else match[0]
+    except UnicodeDecodeError:
+        return match[0]
 
 
 def _parse(text: bytes) -> tuple[Any, str]:

@@ -17,10 +17,12 @@ from tfckpt_reader.encoding.partial_checksums import PartialChecksums
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.formats.v2.replace import atomic_bundle
 from tfckpt_reader.formats.v2.writer import BundleWriter
-from tfckpt_reader.saving.partitions import slices_of
+from tfckpt_reader.objects.edit import new_graph
+from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
 from tfckpt_reader.storage.workers import WORTH_THREADS, each
 from tfckpt_reader.tensor.encode import encode
 from tfckpt_reader.tensor.names import key_of
+from tfckpt_reader.tensor.partitions import slices_of
 from tfckpt_reader.tensor.slices import box_of
 from tfckpt_reader.tensor.spec import Segment, TensorSlice, TensorSpec, Unplaced
 from tfckpt_reader.text import quoted
@@ -28,11 +30,15 @@ from tfckpt_reader.text import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tfckpt_reader.saving.partitions import Extents, Partition
+    from tfckpt_reader.objects.edit import Tree
     from tfckpt_reader.tensor.dtypes import DataType
     from tfckpt_reader.tensor.encode import Encoded
+    from tfckpt_reader.tensor.partitions import Extents, Partition
 
     Tensors = Mapping[str, Any] | Iterable[tuple[str, Any]]
+
+_COUNTER = "save_counter"
+"""An object that ``tf.train.Checkpoint.restore`` looks for, besides those of the user."""
 
 
 def save(
@@ -42,6 +48,7 @@ def save(
     shards: int = 1,
     partitions: Mapping[str, Partition] | None = None,
     big_endian: bool = False,
+    object_graph: Tree | None = None,
 ) -> None:
     """Save tensors as a V2 checkpoint, byte for byte as TensorFlow's ``SaveV2`` would.
 
@@ -58,9 +65,12 @@ def save(
         partitions: Name -> (axis, count): stored in as many slices along this axis; or the slices,
             as TensorFlow spells them: ``["0,5:-", "5,5:-"]``.
         big_endian: Store numbers big-endian, for TensorFlow on machines that are.
+        object_graph: Nested dictionaries, as for ``tf.train.Checkpoint(**objects)``. Their leaves
+            are names of `tensors`, which are stored under the keys of these objects, or arrays.
 
     Raises:
-        ValueError: a name twice, or empty; a partition that cannot be; no shards.
+        ValueError: a name twice, or empty; a partition that cannot be; no shards; an object of the
+            graph without a tensor.
         UnsupportedError: TensorFlow has no type for an array.
         CheckpointError: as for ``ckpt[name]``, if `tensors` is a checkpoint.
         OSError: the files cannot be written. Nothing is left of them, and an old checkpoint stays.
@@ -72,7 +82,7 @@ def save(
         atomic_bundle(os.fspath(prefix)) as new,
         BundleWriter(new, shards, big_endian=big_endian) as writer,
     ):
-        for name, array, dtype in _arrays(tensors):
+        for name, array, dtype in _with_graph(_arrays(tensors), object_graph):
             left.discard(name)
             write_tensor(writer, name, array, dtype, partitions.get(name))
         if left:
@@ -88,6 +98,28 @@ def _arrays(tensors: Tensors) -> Iterator[tuple[str, Any, DataType | None]]:
         return
     for name, array in tensors.items() if isinstance(tensors, Mapping) else tensors:
         yield name, array, None
+
+
+def _with_graph(
+    arrays: Iterable[tuple[str, Any, DataType | None]], tree: Tree | None
+) -> Iterator[tuple[str, Any, DataType | None]]:
+    """Yield arrays under the keys of their objects, those in the tree, and the graph."""
+    if tree is None:
+        yield from arrays
+        return
+    graph, objects = new_graph({_COUNTER: 1, **tree})
+    keys = {leaf: key for key, leaf in objects.items() if isinstance(leaf, str)}
+    absent = set(keys)
+    for name, array, dtype in arrays:
+        absent.discard(name)
+        if name != OBJECT_GRAPH:
+            yield keys.get(name, name), array, dtype
+    if absent:
+        raise ValueError(f"the object graph has {quoted(min(absent))}, which is no tensor")
+    for key, leaf in objects.items():
+        if not isinstance(leaf, str):
+            yield key, leaf, None
+    yield OBJECT_GRAPH, graph, None
 
 
 def write_tensor(

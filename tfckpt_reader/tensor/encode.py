@@ -27,7 +27,7 @@ CHUNK = 1 << 20
 """Bytes of numbers encoded at a time."""
 _QUANTISED = {str(dtype): dtype for dtype in DataType if str(dtype).startswith("q")}
 """Field of TensorFlow's NumPy types for quantised numbers -> type."""
-_BY_NAME = {
+BY_NUMPY_NAME = {
     dtype.numpy_name: dtype
     for dtype in DataType
     if dtype.itemsize and dtype not in _QUANTISED.values()
@@ -83,7 +83,7 @@ def data_type_of(numpy_type: Any) -> DataType | None:
         return _QUANTISED.get(names[0])
     if numpy_type.kind in "SU":
         return DataType.STRING
-    return _BY_NAME.get(numpy_type.name)
+    return BY_NUMPY_NAME.get(numpy_type.name)
 
 
 def _type_of(array: NDArray[Any]) -> DataType:

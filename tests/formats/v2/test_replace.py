@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +71,50 @@ def test_killed_at_every_step(tmp_path: Path, before: int, after: int) -> None:
             break
     assert seen == {False, True}
     assert not was_killed
+
+
+def fork_and_kill(action: Callable[[], None], seconds: float) -> bool:
+    """Do it in a child that is killed after a time; say if it was."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid == 0:
+        try:
+            action()
+        finally:
+            os._exit(0)
+    time.sleep(seconds)
+    os.kill(pid, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_killed_at_200_moments(tmp_path: Path) -> None:
+    """The same checkpoint, saved over and over: a number in each tensor says which one it is."""
+    prefix, rng = tmp_path / "model.ckpt", np.random.default_rng(0)
+
+    def tensors(number: int) -> dict[str, Any]:
+        return {f"t{i}": np.full(200_000, number) for i in range(4)}
+
+    def timed() -> float:
+        start = time.perf_counter()
+        tfckpt.save(prefix, tensors(0), shards=2)
+        return time.perf_counter() - start
+
+    longest, old, killed, new = max(timed(), timed()), 0, 0, 0
+    for number in range(1, 201):
+        save = partial(tfckpt.save, prefix, tensors(number), shards=2)
+        killed += fork_and_kill(save, rng.uniform(0, 1.5 * longest))
+        with tfckpt.open(prefix) as ckpt:
+            (found,) = {int(each) for array in ckpt.values() for each in (array[0], array[-1])}
+            assert all((array == found).all() for array in ckpt.values())
+        assert found in (old, number)
+        new += found == number
+        old = found
+        assert tfckpt.verify(prefix).ok
+    assert killed > 20
+    assert 20 < new < 190
 
 
 def test_nothing_is_left_of_the_old_one(tmp_path: Path) -> None:

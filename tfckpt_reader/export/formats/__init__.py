@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.export.formats.npy_folder import NpyFolder
 from tfckpt_reader.export.formats.npz import Npz
 from tfckpt_reader.export.formats.safetensors import Safetensors
+from tfckpt_reader.export.formats.tf_bundle import TfBundle
 
 if TYPE_CHECKING:
     from tfckpt_reader.export.formats.base import Format
@@ -18,5 +19,6 @@ FORMATS: dict[str, Format] = {
     "npz": Npz(),
     "safetensors": Safetensors(),
     "npy": NpyFolder(),
+    "tf": TfBundle(),
 }
 """Value of the option ``format`` -> format."""

@@ -11,15 +11,20 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tfckpt_reader.export.elements import Encoding, widened
+from tfckpt_reader.export.transfer import OutputArray
+from tfckpt_reader.storage.atomic import atomic_file
 from tfckpt_reader.tensor.dtypes import DataType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from tfckpt_reader.export.transfer import Job, OutputArray
+    from tfckpt_reader.export.elements import Cast
+    from tfckpt_reader.export.transfer import Job, Source
+    from tfckpt_reader.tensor.partitions import Partition
     from tfckpt_reader.tensor.spec import TensorSpec
 
 
@@ -39,6 +44,8 @@ class Format(ABC):
     """End of a destination's path; "/" for a folder of any name."""
     is_folder: ClassVar[bool] = False
     can_compress: ClassVar[bool] = False
+    is_checkpoint: ClassVar[bool] = False
+    """Whether it holds the object graph, and the states of iterators, too."""
     type_names: ClassVar[Mapping[DataType, str]]
     """Dtypes of numbers held unchanged -> the format's name of the type."""
 
@@ -54,6 +61,35 @@ class Format(ABC):
         if raw and dtype.needs_ml_dtypes:
             return Encoding(DataType.UINT8 if dtype.itemsize == 1 else DataType.UINT16)
         return Encoding(dtype) if dtype in self.type_names else widened(dtype)
+
+    def configured(self, shards: int, partitions: Mapping[str, Partition]) -> Format:
+        """Return the format with settings that only a checkpoint has.
+
+        Raises:
+            ValueError: there are some, and it is none.
+        """
+        if shards != 1 or partitions:
+            raise ValueError("only a TensorFlow checkpoint has shards and partitions: --format tf")
+        return self
+
+    def arrays(
+        self, source: Source, name: str, cast: Cast | None, *, raw: bool
+    ) -> tuple[OutputArray, ...]:
+        """Return the arrays for a tensor.
+
+        Args:
+            source: The tensor.
+            name: Its name in the destination.
+            cast: Applied to its elements, if any.
+            raw: As for `encoding`.
+        """
+        spec = source.spec
+        encoding = self.encoding(spec.dtype if cast is None else cast.target, raw=raw)
+        if encoding is None:
+            return self.string_arrays(name, spec, source.read)
+        dtype, encode = encoding.after(cast)
+        array = OutputArray(name, self.type_names[dtype], spec.shape, dtype.itemsize, spec, encode)
+        return (array,)
 
     def string_arrays(
         self, name: str, spec: TensorSpec, read: Callable[[], NDArray[np.object_]]
@@ -104,6 +140,14 @@ class Format(ABC):
     def collision_key(self, name: str) -> str:
         """Return a key, unique among the names in one destination."""
         return name
+
+    def own_file(self, path: str) -> str:
+        """Return the file or folder that exists if the destination at `path` does."""
+        return path
+
+    def opened(self, path: str) -> AbstractContextManager[Any]:
+        """Yield something new to write to, for `write`; give it its name on success."""
+        return atomic_file(path)
 
     def files_to_replace(self, path: str) -> set[str]:
         """Return the names of the files removed by replacing a folder; none for a file.

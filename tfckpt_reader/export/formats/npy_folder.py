@@ -29,11 +29,12 @@ from urllib.parse import quote
 from tfckpt_reader.encoding.checksum import CASTAGNOLI
 from tfckpt_reader.export.formats import npy
 from tfckpt_reader.export.transfer import write_arrays
-from tfckpt_reader.storage.atomic import write_at
+from tfckpt_reader.storage.atomic import atomic_folder, write_at
 from tfckpt_reader.storage.workers import each
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from tfckpt_reader.export.transfer import Job
     from tfckpt_reader.tensor.spec import TensorSpec
@@ -91,6 +92,10 @@ class NpyFolder(npy.NpyFormat):
                 "choose another folder"
             )
         return files
+
+    def opened(self, path: str) -> AbstractContextManager[str]:
+        """Yield the path of a new folder; rename it to `path` on success."""
+        return atomic_folder(path, self.files_to_replace(path))
 
     def write(self, output: str, job: Job) -> None:
         """Write the files into an empty folder, each synced."""

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.export.transfer import Job, OutputArray
     from tfckpt_reader.tensor.spec import TensorSpec
 
-_TYPE_NAMES = {
+TYPE_NAMES = {
     "bool": "BOOL",
     "int8": "I8",
     "int16": "I16",
@@ -63,9 +63,9 @@ _TYPE_NAMES = {
     "float8_e4m3fnuz": "F8_E4M3FNUZ",
 }
 """NumPy's or ml_dtypes' name of a type -> the format's."""
-_METADATA = "__metadata__"
+METADATA = "__metadata__"
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_LONGEST_HEADER = 100_000_000
+LONGEST_HEADER = 100_000_000
 """Bytes; the safetensors library reads no longer one."""
 _LARGEST_TENSOR = 1 << 60
 """Bytes: readers multiply axes in 64 bits, and count bits, before they reach an axis of 0."""
@@ -76,9 +76,7 @@ class Safetensors(Format):
 
     suffix = ".safetensors"
     type_names: ClassVar = {
-        dtype: _TYPE_NAMES[dtype.numpy_name]
-        for dtype in DataType
-        if dtype.numpy_name in _TYPE_NAMES
+        dtype: TYPE_NAMES[dtype.numpy_name] for dtype in DataType if dtype.numpy_name in TYPE_NAMES
     }
 
     def tensor_refusal(self, spec: TensorSpec) -> str | None:
@@ -93,18 +91,18 @@ class Safetensors(Format):
 
     def name_refusal(self, name: str, spec: TensorSpec, keys: Container[str]) -> str | None:  # noqa: ARG002 - equal names only collide
         """Return the reason against the one reserved name."""
-        return "the format reserves that name" if name == _METADATA else None
+        return "the format reserves that name" if name == METADATA else None
 
     def refusal_of_all(
         self, arrays: Sequence[OutputArray], provenance: Mapping[str, str]
     ) -> str | None:
         """Return the reason if the header would be longer than its limit."""
         size = len(_layout(arrays, provenance)[0]) - 8
-        if size <= _LONGEST_HEADER:
+        if size <= LONGEST_HEADER:
             return None
         return (
             f"the names and shapes of {len(arrays):,} arrays are more than a .safetensors header "
-            f"holds: {size:,} bytes, at most {_LONGEST_HEADER:,}"
+            f"holds: {size:,} bytes, at most {LONGEST_HEADER:,}"
         )
 
     def write(self, output: IO[bytes], job: Job) -> None:
@@ -121,7 +119,7 @@ def _layout(
     """Return the size and text of the header, the arrays in order, and their file offsets."""
     ordered = sorted(arrays, key=lambda array: (-array.itemsize, array.name))
     # Text grows entry by entry: one dictionary of all would take five times the memory.
-    text = bytearray(f'{{"{_METADATA}":{_json({"format": "tf", **provenance})}', "utf-8")
+    text = bytearray(f'{{"{METADATA}":{_json({"format": "tf", **provenance})}', "utf-8")
     begins, end = [], 0
     for array in ordered:
         begin, end = end, end + array.nbytes

@@ -59,6 +59,13 @@ class ElementLists:
         """Write the elements from number `first` on into a flat array."""
         raise NotImplementedError
 
+    def stored(self, segment: Segment) -> memoryview:
+        """Return the bytes that the elements take, as they are stored, after a check."""
+        size = self.check(segment)
+        source = self._shards.file_of(segment)
+        with located(source.name, segment.offset, segment.name), enough_memory(source.name):
+            return source.read(segment.offset, size)
+
     def check(self, segment: Segment) -> int:
         """Check all elements and the crc, without making an array.
 
