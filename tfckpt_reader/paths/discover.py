@@ -100,8 +100,11 @@ def discover(top: str) -> Discovery:
         _add_v2(folder, names, sizes, result)
         tables = _add_v1(folder, names, result)
         without_index = sorted(sizes.keys() - _bases(names))
-        prefixes = [os.path.join(folder, base) for base in without_index]
-        result.without_index += (prefix for prefix in prefixes if not is_copied(prefix))
+        for prefix in (os.path.join(folder, base) for base in without_index):
+            if is_copied(prefix):
+                result.note(f"{prefix}.data-… was skipped: it is a copy, and has no index")
+            else:
+                result.without_index.append(prefix)
         _add_small_files(folder, names, tables, result)
     result.checkpoints.sort(key=lambda pair: pair[0].prefix)
     return result

@@ -1,12 +1,13 @@
 """The files of a checkpoint: their names, and the checkpoint that has a given prefix.
 
-Independent of tensors; reads at most the last bytes of a file, and the header of a table. V1 files
+Independent of tensors; reads little of a file, unless its name is that of a copy. V1 files
 have no ending of their own, so their contents, or a graph beside them, identify them. FORMAT 1.1,
 1.3; TensorFlow ``core/util/tensor_bundle/naming.cc``, ``python/training/checkpoint_management.py``.
 """
 
 from __future__ import annotations
 
+import filecmp
 import os
 import re
 from dataclasses import dataclass, replace
@@ -23,7 +24,6 @@ from tfckpt_reader.storage.filesystem import (
     is_folder,
     modified_time,
     peek,
-    size_of,
 )
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.table.format import FOOTER_SIZE, MAGIC
@@ -253,7 +253,7 @@ def unmerged_note(prefix: str) -> str:
 
 
 def is_copied(prefix: str) -> bool:
-    """Return whether the index, or the data, of a prefix is a copy, by its name and size.
+    """Return whether the index, or the data, of a prefix is a copy, by its name and its bytes.
 
     A file manager or a browser made it: ``P - Copy.index``, ``P (1).data-00000-of-00001``. Where
     index and data were copied, they are a checkpoint.
@@ -269,7 +269,14 @@ def is_copied(prefix: str) -> bool:
         for count, numbers in data.items()
         for n in numbers
     ] or [(f"{prefix}.index", f"{original}.index")]
-    return all(is_file(other) and size_of(own) == size_of(other) for own, other in files)
+    return all(map(_are_equal, *zip(*files, strict=True)))
+
+
+def _are_equal(path: str, other: str) -> bool:
+    try:
+        return is_file(path) and is_file(other) and filecmp.cmp(path, other, shallow=False)
+    except OSError:
+        return False
 
 
 def is_foreign(path: str) -> bool:
