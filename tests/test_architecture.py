@@ -61,6 +61,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "export",
     ),
     "compat": (*_BYTES, "version", "tensor", "paths", "checkpoint"),
+    "frameworks": ("errors", "text", "tensor", "paths", "objects", "graph", "checkpoint"),
 }
 """Each room, from the ground up, and the rooms that it may import."""
 ABOVE = ("cli", "__main__", "")

@@ -99,7 +99,7 @@ def test_event_file(odd: Path, tmp_path: Path, run: Run) -> None:
 
 
 def test_wrong_calls(odd: Path, tmp_path: Path, run: Run) -> None:
-    assert "--tensorboard --dot is required" in run("graph", odd).err
+    assert "--tensorboard --dot --pb is required" in run("graph", odd).err
     for wrong in (
         ["--dot", "--tensorboard", tmp_path],
         ["--tensorboard", tmp_path, "--depth", 1],
@@ -135,3 +135,15 @@ def test_paths_without_a_graph(tmp_path: Path, run: Run) -> None:
     (tmp_path / "x.meta").write_bytes(b"\xff" * 20)
     assert run("graph", tmp_path / "x.meta", "--tensorboard", tmp_path).code == 1
     assert run("graph", tmp_path / "none.meta", "--dot").code == 2
+
+
+def test_nodes_as_a_file(tmp_path: Path, run: Run) -> None:
+    out = tmp_path / "out.pb"
+    done = run("graph", META, "--pb", out)
+    assert (done.code, done.lines) == (
+        0,
+        [f"wrote {out}: {len(tfckpt.read_meta_graph(META))} nodes"],
+    )
+    name = tfckpt.read_meta_graph(META).operations[0].name
+    assert run("graph", META, "--pb", out, "--subgraph", name, "--json").json["nodes"] == 1
+    assert len(tfckpt.read_meta_graph(out)) == 1

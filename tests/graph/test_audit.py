@@ -15,6 +15,7 @@ from project import FIXTURES
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.graph.audit import custom_ops, own_ops, unusual_ops
+from tfckpt_reader.graph.freeze import op_outputs
 
 
 def read(tmp_path: Path, nodes: list[bytes], **more: Any) -> tfckpt.MetaGraph:
@@ -99,7 +100,10 @@ def test_the_list_is_tensorflows() -> None:
         pytest.skip(f"the list is of TensorFlow {version}, not {tf.__version__}")
     sys.path.insert(0, str(FIXTURES))
     try:
-        registered = importlib.import_module("make_ops").own_ops()
+        make_ops = importlib.import_module("make_ops")
     finally:
         sys.path.remove(str(FIXTURES))
-    assert sorted(names) == registered
+    assert sorted(names) == make_ops.own_ops()
+    folder = Path(op_outputs.__file__).parent
+    lines = (folder / "op_outputs.txt").read_text("ascii").splitlines()
+    assert lines == make_ops.op_outputs()

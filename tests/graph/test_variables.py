@@ -15,7 +15,7 @@ from graphs import attr, dtype_attr, meta_bytes, node, read, text
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.graph.meta_graph import read_saved_kinds
+from tfckpt_reader.graph.saved_kinds import read_saved_kinds
 
 META_ONLY = "meta_only_kmeans__SciSharp_TFNET"
 OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"

@@ -40,8 +40,9 @@ COMMANDS = {
     "merge": "Write several checkpoints, or the parts of a save, as one.",
     "set": "Write a checkpoint with other values for some tensors.",
     "meta": "Describe the graph in a .meta file, a SavedModel or a frozen graph.",
-    "graph": "Draw a graph for TensorBoard or Graphviz.",
+    "graph": "Draw a graph for TensorBoard or Graphviz, or write its nodes.",
     "freeze": "Write a graph with its weights as constants, to run it without TensorFlow.",
+    "run": "Compute a model's outputs for given inputs, in OpenVINO.",
 }
 """Each command and its line of help."""
 _OPTIONS = {

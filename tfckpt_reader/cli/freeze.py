@@ -17,7 +17,7 @@ from tfckpt_reader.text import count_of, quoted
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tfckpt_reader.graph.freeze.frozen import FrozenGraph
     from tfckpt_reader.graph.infer.endpoints import Endpoint
@@ -85,11 +85,16 @@ def _require_writable(path: str, *, force: bool) -> None:
         raise FileExistsError(f"{path} exists already; --force replaces it")
 
 
+def guess_notes(outputs: Sequence[Endpoint], arguments: Namespace) -> list[str]:
+    """Return a note about each output that was neither asked for nor in a signature."""
+    if arguments.output or any(each.alias for each in outputs):
+        return []
+    more = "--output NAME chooses"
+    return [f"the output {each.name} is a guess: {each.reason}; {more}" for each in outputs]
+
+
 def _print(meta: MetaGraph, frozen: FrozenGraph, arguments: Namespace) -> None:
-    is_guess = not arguments.output and not any(each.alias for each in frozen.outputs)
-    if is_guess:
-        guessed = (f"{each.name} is a guess: {each.reason}" for each in frozen.outputs)
-        output.print_notes(f"the output {guess}; --output NAME chooses" for guess in guessed)
+    output.print_notes(guess_notes(frozen.outputs, arguments))
     if arguments.json:
         output.print_json(_facts(meta, frozen, arguments.out, written=not arguments.dry_run))
         return

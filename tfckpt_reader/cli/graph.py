@@ -1,4 +1,4 @@
-"""The command ``graph``: a picture of a graph, for TensorBoard or Graphviz."""
+"""The command ``graph``: a picture of a graph, for TensorBoard or Graphviz; or its nodes."""
 
 from __future__ import annotations
 
@@ -33,21 +33,24 @@ def add_arguments(parser: ArgumentParser) -> None:
     form.add_argument("--tensorboard", metavar="LOGDIR", help="write an event file for TensorBoard")
     dot = "print the graph for Graphviz, with a box per name scope"
     form.add_argument("--dot", action="store_true", help=dot)
+    form.add_argument("--pb", metavar="OUT.pb", help="write the nodes, with variables, to a file")
     depth = "name components to keep; 0 keeps one, and merges conv and conv_1"
     default = "(default: as many as stay readable)"
     add("--depth", type=int, metavar="N", help=f"with --dot: {depth} {default}")
     add("--function", metavar="NAME", help="with --dot: draw this function")
-    only = "draw only what this tensor or operation depends on; may be repeated"
+    only = "only what this tensor or operation depends on; may be repeated"
     add("--subgraph", action="append", default=[], metavar="OUT", help=only)
 
 
 def run(arguments: Namespace) -> int:
-    """Draw a graph."""
+    """Draw a graph, or write it."""
     if not arguments.dot and (arguments.depth is not None or arguments.function is not None):
         raise ValueError("--depth and --function need --dot: TensorBoard opens scopes on a click")
     meta = read_meta_graph(graph_file(arguments))
     if arguments.dot:
         _print_dot(meta, arguments)
+    elif arguments.pb is not None:
+        _write_pb(meta, arguments)
     else:
         _write_event_file(meta, arguments)
     return 0
@@ -88,6 +91,14 @@ def _depth_notes(picture: Picture) -> Iterator[str]:
         )
     if len(picture.boxes) > MOST_BOXES:
         yield f"{len(picture.boxes):,} boxes are many to read; --subgraph OUT draws what OUT needs"
+
+
+def _write_pb(meta: MetaGraph, arguments: Namespace) -> None:
+    nodes = meta.write_graph(arguments.pb, outputs=arguments.subgraph)
+    if arguments.json:
+        output.print_json({"path": meta.file, "out": arguments.pb, "nodes": nodes})
+        return
+    output.print_lines(f"wrote {arguments.pb}: {count_of(nodes, 'node')}")
 
 
 def _write_event_file(meta: MetaGraph, arguments: Namespace) -> None:

@@ -34,14 +34,11 @@ from tfckpt_reader.graph.functions import Function, decode_functions
 from tfckpt_reader.graph.graph import Graph
 from tfckpt_reader.graph.saved_keys import (
     KeyDifference,
-    Kind,
     Saved,
-    kinds_of_saved,
-    saved_as_captured,
     saved_by,
     saved_by_functions,
     saved_of_variables,
-    saved_through_call,
+    saved_values,
 )
 from tfckpt_reader.graph.variables import (
     Read,
@@ -73,9 +70,6 @@ if TYPE_CHECKING:
 
 _NODE, _LIBRARY = 1, 2
 _SERVE = frozenset({"serve"})
-_SAVE = (b"ave", b"ariable", b"VarHandleOp")
-"""One is in the bytes of each node of a Saver, whose name, op, inputs or function contain Save or
-save, and of each variable."""
 _OF_OBJECTS = frozenset({"variables", "trainable_variables"})
 """Collections replaced by the object graph in TensorFlow 2."""
 
@@ -259,16 +253,11 @@ class MetaGraph(Graph):
         """Name of a variable's operation -> its value as this graph saves it."""
         own = self.saver.save_tensor_name if self.saver else ""
         with located(self.file), enough_memory(self.file):
-            objects = joined(self._stored.objects)
-            names = {v.name: Saved(v.key, "", "") for v in self._objects if v.key is not None}
+            captured = captured_keys(joined(self._stored.objects))
+            keys = {v.name: v.key for v in self._objects if v.key is not None}
             # Of variables with one name, the graph renames all but the first.
-            named = names if len(names) == len(self._objects) else {}
-            return {
-                **named,
-                **saved_as_captured(self, captured_keys(objects)),
-                **saved_through_call(self, own, self.functions),
-                **saved_of_variables(self, saved_by(self, own)),
-            }
+            named = keys if len(keys) == len(self._objects) else {}
+            return saved_values(self, own, self.functions, captured, named)
 
     def freeze(
         self,
@@ -306,6 +295,34 @@ class MetaGraph(Graph):
             weights = values, self._saved_of_variables
             model = Model(self, self.definitions, self.functions, self._versions)
             return freeze(model, weights, part, **options)
+
+    def write(self, path: str | os.PathLike[str] | bytes) -> None:
+        """Write it as a ``.meta`` file, atomically; the bytes of a binary file as they were.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        from tfckpt_reader.graph.writing import write_meta_graph
+
+        write_meta_graph(self._stored, os.fsdecode(path))
+
+    def write_graph(
+        self, path: str | os.PathLike[str] | bytes, *, outputs: Iterable[str] = ()
+    ) -> int:
+        """Write its nodes and functions as a ``.pb`` file, atomically; return the number of nodes.
+
+        Args:
+            path: The file.
+            outputs: Tensors or operations: only the nodes they depend on are written. Default: all.
+
+        Raises:
+            TensorNotFoundError: the graph lacks one of `outputs`.
+            OSError: the file cannot be written.
+        """
+        from tfckpt_reader.graph.writing import write_graph_def
+
+        file, wanted = os.fsdecode(path), list(outputs)
+        return write_graph_def(self, self.libraries, self._versions, file, wanted)
 
     def compare_keys(self, names: Iterable[str]) -> KeyDifference:
         """Compare the names in a checkpoint with the keys saved by the graph.
@@ -349,22 +366,6 @@ def read_meta_graph(
         UnsupportedError: it does not fit into memory.
     """
     return load(os.fsdecode(path), [tags] if isinstance(tags, str) else tags)
-
-
-def read_saved_kinds(path: str) -> dict[str, Kind]:
-    """Return the keys saved by the graph in a file, each with its dtype and shape as far as known.
-
-    Decodes only nodes that may save, and those of variables. Keys given by other nodes are left
-    out: the purpose is to find keys absent from a checkpoint.
-
-    Raises:
-        CheckpointError: as for `read_meta_graph`.
-    """
-    graph = load(path, texts=_SAVE)
-    has_objects = graph.lists_variables and "variables" not in graph.collections
-    variables = graph.global_variables if has_objects else ()
-    objects = {each.checkpoint_key: (each.dtype, each.shape) for each in variables}
-    return kinds_of_saved(graph, graph.saved, objects)
 
 
 def load(

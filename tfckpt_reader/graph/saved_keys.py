@@ -187,6 +187,30 @@ def saved_through_call(
     return found
 
 
+def saved_values(
+    graph: Graph,
+    save_tensor_name: str,
+    functions: Mapping[str, Function],
+    captured: Mapping[str, Sequence[str | None]],
+    named: Mapping[str, str],
+) -> dict[str, Saved]:
+    """Return name of a variable's operation -> its value, or its first slice, as saved.
+
+    Args:
+        graph: The graph.
+        save_tensor_name: The Saver's own tensor.
+        functions: Name -> function.
+        captured: Name of a function -> the keys of the objects that are its last inputs.
+        named: Name of a variable -> its key, where nothing else tells.
+    """
+    return {
+        **{name: Saved(key, "", "") for name, key in named.items()},
+        **saved_as_captured(graph, captured),
+        **saved_through_call(graph, save_tensor_name, functions),
+        **saved_of_variables(graph, saved_by(graph, save_tensor_name)),
+    }
+
+
 def saved_as_captured(
     graph: Graph, captured: Mapping[str, Sequence[str | None]]
 ) -> dict[str, Saved]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,8 @@ from graphs import FLOAT, INT, attr, dtype_attr, function, meta_bytes, node, rea
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.graph.freeze.frozen import LARGEST, FrozenGraph
+from tfckpt_reader.graph.freeze.frozen import FrozenGraph
+from tfckpt_reader.graph.writing import LARGEST
 
 RESOURCE, BOOL = 20, 10
 W = np.arange(6, dtype=np.float32).reshape(3, 2)
@@ -387,3 +389,100 @@ def test_a_value_that_fails_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(tfckpt.CorruptCheckpointError, match="another shape than its description"):
         graph.write(tmp_path / "out.pb")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.meta"]
+
+
+def test_reads_after_updates_are_refused(tmp_path: Path) -> None:
+    nodes = [
+        x(),
+        variable(),
+        typed("update", "AssignAdd", "w", "x"),
+        node("group", "NoOp", ["^update"]),
+        typed("old", "Identity", "w"),
+        typed("new", "Identity", "w", "^group"),
+        typed("y", "Neg", "x", "^group"),
+    ]
+    with pytest.raises(
+        tfckpt.UnsupportedError, match="'new' reads the variable 'w' after 'update'"
+    ):
+        frozen(tmp_path, nodes, "new")
+    graph = frozen(tmp_path, nodes, "old", "y")
+    assert "left out 1 update of variables, such as 'update'" in graph.changes
+    assert set(graph.nodes) == {"x", "w", "old", "y"}
+
+
+def test_ranks_by_use(tmp_path: Path) -> None:
+    unknown = attr("shape", w.bytes_field(7, w.int_field(3, 1)))
+    open_rank = [node(n, "Placeholder", [], dtype_attr(FLOAT), unknown) for n in "abcde"]
+    nodes = [
+        *open_rank,
+        variable(),
+        typed("scaled", "Mul", "a", "w"),
+        typed("product", "MatMul", "b", "w"),
+        typed("rate", "Sub", "c", "c"),
+        typed("less", "RealDiv", "product", "rate"),
+        typed("pair", "Add", "d", "e"),
+        typed("y", "AddN", "less", "pair", "scaled"),
+    ]
+    graph = frozen(tmp_path, nodes, "y")
+    shapes = {end.name: end.shape for end in graph.inputs}
+    assert shapes == {"a:0": None, "b:0": (None, None), "c:0": (), "d:0": None, "e:0": None}
+    assert "input 'c' of unknown shape is a single value, by its use" in graph.changes
+
+
+def test_old_placeholders_without_dimensions(tmp_path: Path) -> None:
+    scalar = attr("shape", w.bytes_field(7, b""))
+    nodes = [node("x", "Placeholder", [], dtype_attr(FLOAT), scalar), typed("y", "Neg", "x")]
+    graph = b"".join(text(1, each) for each in nodes)
+    for version, shape in ((21, None), (22, ())):
+        (tmp_path / "x.pb").write_bytes(graph + text(4, w.int_field(1, version)))
+        meta = tfckpt.read_meta_graph(tmp_path / "x.pb")
+        assert meta.freeze(["y"], values={}).inputs[0].shape == shape
+
+
+def test_extended(tmp_path: Path) -> None:
+    graph = frozen(tmp_path, [variable()], "w").extended("p", "Softmax", ["w"])
+    assert [end.name for end in graph.outputs] == ["w:0", "p:0"]
+    assert again(tmp_path, graph).operation("p").attrs["T"] == FLOAT
+    with pytest.raises(ValueError, match="there is a node 'w' already"):
+        graph.extended("w", "Neg", ["w"])
+    with pytest.raises(tfckpt.TensorNotFoundError, match="there is no node 'v'"):
+        graph.extended("q", "Neg", ["v"])
+    with pytest.raises(tfckpt.UnsupportedError, match="does not define the op 'Nothing'"):
+        graph.extended("q", "Nothing", ["w"])
+
+
+def test_outputs_and_inputs_inside_of_functions(tmp_path: Path) -> None:
+    result = text(4, text(1, "out") + text(2, "b:y:0"))
+    inner = [typed("a", "Neg", "arg"), typed("b", "Exp", "a:y:0")]
+    library = [function("f", *(text(3, each) for each in inner), result, arguments=["arg"])]
+    nodes = [x(), call("y", "f", "x")]
+    meta = read(tmp_path, meta_bytes(nodes, library=library))
+    with pytest.raises(tfckpt.TensorNotFoundError, match="there is no operation 'y/c'"):
+        meta.freeze(["y/c"], values={})
+    graph = frozen(tmp_path, nodes, "y", inputs=["y/a:0"], library=library)
+    assert set(graph.nodes) == {"y/a", "y/b", "y"}
+    assert graph.nodes["y/a"].op == "Placeholder"
+
+
+SPECIAL = [
+    *("CheckNumerics", "Print", "PlaceholderWithDefault", "Switch", "Merge", "Enter", "Exit"),
+    *("NextIteration", "RefSwitch", "ReadVariableOp", "ResourceGather", "VarIsInitializedOp"),
+    *("VariableV2", "VarHandleOp", "While", "If", "Case", "PartitionedCall", "IteratorGetNext"),
+    *("QueueDequeueV2", "Const", "LogicalNot", "Add", "Placeholder", "Assign", "Split", "f"),
+]
+"""Ops that freezing knows."""
+
+
+@pytest.mark.parametrize("op", SPECIAL)
+@pytest.mark.parametrize("given", [[], ["w"], ["x"], ["x", "w"], ["v", "x"], ["v", "yes"]])
+def test_nodes_that_lack_what_their_op_needs(tmp_path: Path, op: str, given: list[str]) -> None:
+    handle = node("v", "VarHandleOp", [], attr("shape", SHAPE), dtype_attr(FLOAT))
+    around = [x(), variable(), handle, truth("yes", 1)]
+    library = [function("f", arguments=["a"])]
+    for attrs in ([], [dtype_attr(FLOAT, "T")], [attr("f", text(10, text(1, "f")))]):
+        nodes = [*around, node("n", op, given, *attrs), typed("y", "Neg", "n")]
+        for how in ({}, {"fold_defaults": True}, {"inputs": ["n"]}, {"inputs": ["n:1"]}):
+            with suppress(tfckpt.CheckpointError):
+                values = {"w": W, "v": W, "n": W}
+                graph = frozen(tmp_path, nodes, "y", values=values, library=library, **how)
+                assert b"Neg" in graph.to_bytes()

@@ -308,7 +308,7 @@ def test_results_that_the_author_named(tmp_path: Path) -> None:
     ]
     meta = guess(tmp_path, nodes)
     assert names(meta.outputs) == ["end:0", "action:0"]
-    assert "the author named" in meta.outputs[1].reason
+    assert "gave a name of its own" in meta.outputs[1].reason
 
 
 def test_a_named_result_that_only_the_loss_uses(tmp_path: Path) -> None:
@@ -346,6 +346,55 @@ def test_the_only_input_is_no_rate(shape: tuple[int, ...] | None, tmp_path: Path
 def collection(name: str, *nodes: str) -> bytes:
     values = text(1, b"".join(text(1, each) for each in nodes))
     return text(4, text(1, name) + text(2, values))
+
+
+def _model(*more: bytes) -> list[bytes]:
+    """A model in a bare graph, with a variable, and with a loss that needs labels."""
+    return [
+        node(
+            "x", "Placeholder", [], dtype_attr(1), attr("shape", w.bytes_field(7, b"\x12\0\x12\0"))
+        ),
+        node("labels", "Placeholder", [], dtype_attr(1)),
+        node("w", "VariableV2", [], dtype_attr(1)),
+        node("hidden", "MatMul", ["x", "w"]),
+        *more,
+        node("loss/sub", "Sub", ["action", "labels"]),
+        node("loss/mean", "Mean", ["loss/sub"]),
+        node("train", "ApplyAdam", ["w", "loss/mean"]),
+    ]
+
+
+def test_names_that_authors_gave_are_likely(tmp_path: Path) -> None:
+    nodes = _model(
+        node("hidden/copy", "Identity", ["hidden"]),
+        node("Identity_1", "Identity", ["hidden/copy"]),
+        node("action", "Identity", ["Identity_1"]),
+        node("value", "Tanh", ["action"]),
+        node("train/value", "ApplyAdam", ["w", "value"]),
+    )
+    (tmp_path / "x.meta").write_bytes(meta_bytes(nodes))
+    outputs = tfckpt.read_meta_graph(tmp_path / "x.meta").outputs
+    reasons = {end.name: end.reason for end in outputs}
+    assert "a name of its own" in reasons["action:0"]
+    assert {"hidden/copy:0", "Identity_1:0"}.isdisjoint(reasons)
+
+
+def test_a_saver_in_a_bare_graph(tmp_path: Path) -> None:
+    nodes = _model(node("action", "Softmax", ["hidden"]))
+    nodes += [
+        node("save/filename/input", "Const", [], dtype_attr(7)),
+        node("save/filename", "PlaceholderWithDefault", ["save/filename/input"], dtype_attr(7)),
+        node("save/Const", "PlaceholderWithDefault", ["save/filename"], dtype_attr(7)),
+        node("save/SaveV2", "SaveV2", ["save/Const", "names", "slices", "w"]),
+        node("save/control", "Identity", ["save/Const", "^save/SaveV2"]),
+        node("save/Identity", "Identity", ["save/control"]),
+    ]
+    (tmp_path / "graph.pb").write_bytes(b"".join(text(1, each) for each in nodes))
+    meta = tfckpt.read_meta_graph(tmp_path / "graph.pb")
+    assert not [e for e in (*meta.inputs, *meta.outputs) if e.name.startswith("save/")]
+    assert meta.outputs[0].name == "action:0"
+    assert [variable.name for variable in meta.global_variables] == ["w:0"]
+    assert meta.trainable_variables == ()
 
 
 def test_collections_name_losses_and_training(tmp_path: Path) -> None:

@@ -8,41 +8,42 @@ Constants are read and written one after the other: the largest tensor bounds th
 
 from __future__ import annotations
 
-import io
 import os
-from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfckpt_reader.encoding.wire_format import encode_field, encode_key
-from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError
-from tfckpt_reader.graph.decode.operation import tensor_name
+from tfckpt_reader.errors import TensorNotFoundError
+from tfckpt_reader.graph.decode.operation import split_name, tensor_name
 from tfckpt_reader.graph.freeze.inline import inline_calls
-from tfckpt_reader.graph.freeze.inputs import begin_at, inputs_of
+from tfckpt_reader.graph.freeze.inputs import begin_at, begin_behind_pipeline, inputs_of
 from tfckpt_reader.graph.freeze.library import Library
-from tfckpt_reader.graph.freeze.node import draft_of
-from tfckpt_reader.graph.freeze.prune import check_loops, prune
+from tfckpt_reader.graph.freeze.node import Node, draft_of
+from tfckpt_reader.graph.freeze.op_outputs import dtype_of
+from tfckpt_reader.graph.freeze.prune import check_loops, origin, prune, unique
+from tfckpt_reader.graph.freeze.ranks import find_ranks
 from tfckpt_reader.graph.freeze.refused import refuse_ops
 from tfckpt_reader.graph.freeze.simplify import simplify
+from tfckpt_reader.graph.freeze.updates import Updates
 from tfckpt_reader.graph.freeze.variables import Weights, freeze_variables
 from tfckpt_reader.graph.infer.endpoints import Endpoint
+from tfckpt_reader.graph.writing import require_size, write_parts
 from tfckpt_reader.storage.atomic import atomic_file
-from tfckpt_reader.text import count_of, quoted
+from tfckpt_reader.text import count_of, nearest, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from typing_extensions import Unpack
 
     from tfckpt_reader.graph.decode.op_defs import OpDefinition
-    from tfckpt_reader.graph.freeze.node import Node
     from tfckpt_reader.graph.freeze.request import Options, Request
     from tfckpt_reader.graph.freeze.weights import Values, Weight
     from tfckpt_reader.graph.functions import Function
     from tfckpt_reader.graph.graph import Graph
     from tfckpt_reader.graph.saved_keys import Saved
 
-LARGEST = (1 << 31) - 1
-"""Bytes of the largest protobuf message."""
+_SMALLER = "--cast float16 (cast=) halves the weights, --output (outputs=) chooses a part"
 _NODE, _LIBRARY = 1, 2
 
 
@@ -58,6 +59,8 @@ class FrozenGraph:
     outputs: tuple[Endpoint, ...]
     changes: tuple[str, ...]
     """The differences from the model's own graph, a line each."""
+    cuts: Mapping[str, str]
+    """Input -> the tensor of the model's own graph in place of which it is."""
     weights: tuple[Weight, ...] = field(repr=False)
     """The constants that were variables."""
     nodes: Mapping[str, Node] = field(repr=False)
@@ -72,6 +75,37 @@ class FrozenGraph:
         """Bytes of its weights."""
         return sum(weight.nbytes for weight in self.weights)
 
+    def extended(self, name: str, op: str, inputs: Sequence[str], **attrs: Any) -> FrozenGraph:
+        """Return a copy with one more node, of which the first output is one more output.
+
+        Args:
+            name: Name of the node.
+            op: Name of an op of TensorFlow.
+            inputs: Names of tensors, as the op takes them.
+            attrs: Its attributes: numbers, bools, str, DataType or shapes; ``T``, the dtype of
+                most ops, is that of the first input by default.
+
+        Raises:
+            ValueError: the name is taken.
+            TensorNotFoundError: there is no such input.
+            UnsupportedError: TensorFlow has no such op.
+        """
+        if name in self.nodes:
+            raise ValueError(f"there is a node {quoted(name)} already")
+        for text in inputs:
+            if origin(text) not in self.nodes:
+                alike = ", ".join(nearest(text, list(self.nodes)))
+                raise TensorNotFoundError(
+                    f"there is no node {quoted(origin(text))}", advice=f"Nearest: {alike}"
+                )
+        node = Node(name, op, [tensor_name(text) for text in inputs])
+        if "T" not in attrs and inputs:
+            source, index = split_name(tensor_name(inputs[0]))
+            attrs = {"T": dtype_of(self.nodes[source], index or 0, {}), **attrs}
+        node.change(**attrs)
+        end = Endpoint(f"{name}:0", dtype_of(node, 0, {}), None, "", "added")
+        return replace(self, nodes={**self.nodes, name: node}, outputs=(*self.outputs, end))
+
     def write(self, path: str | os.PathLike[str] | bytes) -> None:
         """Write it to a file, a GraphDef (``.pb``), atomically.
 
@@ -80,9 +114,9 @@ class FrozenGraph:
             UnsupportedError: it would be larger than a protobuf message can be, 2 GiB.
             OSError: the file cannot be written.
         """
-        self._require_size()
+        require_size(self.nbytes, _SMALLER)
         with atomic_file(os.fsdecode(path)) as file:
-            self._write_to(file)
+            write_parts(file.fileno(), self._parts(), _SMALLER)
 
     def to_bytes(self) -> bytes:
         """Return it as the bytes of a GraphDef.
@@ -90,31 +124,22 @@ class FrozenGraph:
         Raises:
             CheckpointError: as for `write`.
         """
-        self._require_size()
-        buffer = io.BytesIO()
-        self._write_to(buffer)
-        return buffer.getvalue()
+        require_size(self.nbytes, _SMALLER)
+        data = b"".join(self._parts())
+        require_size(len(data), _SMALLER)
+        return data
 
-    def _require_size(self) -> None:
-        if self.nbytes > LARGEST:
-            raise UnsupportedError(
-                "a protobuf message, and so a frozen graph, holds less than 2 GiB",
-                got=count_of(self.nbytes, "byte"),
-                advice="--cast float16 (cast=) halves the weights, --output chooses a part",
-            )
-
-    def _write_to(self, file: IO[bytes]) -> None:
-        written = 0
-        for parts in self._encoded():
-            size = sum(map(len, parts))
-            written += size
-            if written > LARGEST:
-                raise UnsupportedError(
-                    "a protobuf message, and so a frozen graph, holds less than 2 GiB"
-                )
-            file.writelines(parts)
+    def _parts(self) -> Iterator[bytes | memoryview]:
+        """Yield the bytes of the GraphDef, the value of each weight as one part."""
+        for node in self._encoded():
+            yield encode_key(_NODE, sum(map(len, node)))
+            yield from node
+        if self.library:
+            yield encode_field(_LIBRARY, self.library)
+        yield self.versions
 
     def _encoded(self) -> Iterator[list[bytes | memoryview]]:
+        """Yield the nodes, each in parts; at most one value is in memory."""
         weights = {weight.name: weight for weight in self.weights}
         last: tuple[str, Any] = ("", None)
         for node in self.nodes.values():
@@ -128,10 +153,7 @@ class FrozenGraph:
                 parts = weight.encoded(last[1])
                 if weight.box is None:
                     last = ("", None)
-            yield [encode_key(_NODE, sum(map(len, parts))), *parts]
-        if self.library:
-            yield [encode_field(_LIBRARY, self.library)]
-        yield [self.versions]
+            yield parts
 
 
 class Model(NamedTuple):
@@ -170,15 +192,11 @@ def freeze(
             "no output was named, and the graph has none that is likely",
             advice="Name one with --output (outputs=)",
         )
-    graph = model.graph
-    outputs = [_existing(graph, name) for name in part.outputs]
-    cuts = [_existing(graph, name) for name in part.inputs]
-    draft, placed = begin_at(graph, draft_of(graph, graph.needed(outputs, cuts)), cuts, outputs)
-    calls = inline_calls(draft, outputs, model.functions, model.definitions)
-    draft = prune(draft, outputs) if calls else draft
-    changes = [f"{count_of(calls, 'call')} of functions replaced by their nodes"] if calls else []
+    draft, placed, changes = _part(model, part)
+    outputs = [tensor_name(name) for name in part.outputs]
     changes += simplify(draft, fold_defaults=options.get("fold_defaults", False))
     draft = prune(draft, outputs)
+    changes += find_ranks(draft, model.graph.unknown_rank_ops)
     refuse_ops(draft.values())
     values = Weights(*weights, options.get("average", False), options.get("cast"))
     library = Library(model.functions)
@@ -187,14 +205,17 @@ def freeze(
     for nodes in called.values():
         refuse_ops(nodes)
     check_loops(draft, outputs)
+    ends = tuple(_endpoint(model, draft, name, part) for name in outputs)
+    _show_outputs(draft, ends)
     if constants:
         changes.append(f"{count_of(len(constants), 'variable')} became constants")
-    unused = [name for name in cuts if name not in placed.values()]
-    changes += [f"input {quoted(name)} is left out: no output needs it" for name in unused]
+    unused = {tensor_name(name) for name in part.inputs}.difference(placed.values())
+    changes += [f"input {quoted(name)} is left out: no output needs it" for name in sorted(unused)]
     return FrozenGraph(
         tuple(inputs_of(draft, placed, part.aliases)),
-        tuple(_endpoint(graph, name, part) for name in outputs),
+        ends,
         tuple(changes),
+        {f"{name}:0": tensor for name, tensor in placed.items()},
         tuple(constants.values()),
         draft,
         model.versions,
@@ -203,15 +224,79 @@ def freeze(
     )
 
 
-def _existing(graph: Graph, name: str) -> str:
-    """Return the canonical name of a tensor of the graph.
+def _part(model: Model, part: Request) -> tuple[dict[str, Node], dict[str, str], list[str]]:
+    """Return the nodes that some outputs need, without function calls.
+
+    Returns:
+        Name -> node; name of a placeholder -> the tensor it is for; and what was changed.
 
     Raises:
-        TensorNotFoundError: it has none; suggests the nearest names.
+        TensorNotFoundError: an output or an input is nowhere, suggests the nearest names.
     """
-    return tensor_name(graph.tensor(name).name)
+    graph, definitions = model.graph, model.definitions
+    outputs, inner = _existing(graph, part.outputs)
+    cuts, later = _existing(graph, part.inputs)
+    # Tensors inside of functions get their names when the calls are replaced.
+    around = [*outputs, *(_existing(graph, part.around)[0] if inner else ())]
+    if inner and not part.around:
+        graph.tensor(inner[0])  # raises
+    draft = draft_of(graph, graph.needed(around, cuts))
+    placed = begin_at(draft, cuts, definitions)
+    updates = Updates(draft, {})
+    draft = prune(draft, around)
+    calls = inline_calls(draft, around, model.functions, definitions)
+    count = count_of(len(calls), "call")
+    changes = [f"{count} of functions replaced by their nodes"] if calls else []
+    inner_updates = Updates(draft, calls)
+    for name in (*inner, *later):
+        if origin(name) not in draft:
+            graph.tensor(name)  # raises
+    placed |= begin_at(draft, later, definitions)
+    wanted = [*outputs, *inner]
+    draft = prune(draft, wanted)
+    placed |= begin_behind_pipeline(draft, wanted, definitions)
+    draft = prune(draft, wanted)
+    changes += [*updates.left_out(draft), *inner_updates.left_out(draft)]
+    return draft, {name: tensor for name, tensor in placed.items() if name in draft}, changes
 
 
-def _endpoint(graph: Graph, name: str, part: Request) -> Endpoint:
-    tensor = graph.tensor(name)
-    return Endpoint(name, tensor.dtype, tensor.shape, part.aliases.get(name, ""), part.reason)
+def _existing(graph: Graph, names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the canonical names of tensors: of those in the graph, and of those that are not.
+
+    Raises:
+        TensorNotFoundError: an operation of the graph has no such output.
+    """
+    present: list[str] = []
+    absent: list[str] = []
+    for name in names:
+        exists = graph.find(split_name(name)[0]) is not None
+        (present if exists else absent).append(tensor_name(name))
+        if exists:
+            graph.tensor(name)
+    return present, absent
+
+
+def _endpoint(model: Model, draft: Mapping[str, Node], name: str, part: Request) -> Endpoint:
+    """Return an output; its dtype and shape are those of the model's own graph if it is there."""
+    node, index = split_name(name)
+    alias = part.aliases.get(name, "")
+    if model.graph.find(node) is None:
+        dtype = dtype_of(draft[node], index or 0, model.definitions)
+        return Endpoint(name, dtype, None, alias, part.reason)
+    tensor = model.graph.tensor(name)
+    return Endpoint(name, tensor.dtype, tensor.shape, alias, part.reason)
+
+
+def _show_outputs(draft: dict[str, Node], outputs: Iterable[Endpoint]) -> None:
+    """Add a node behind each output that would not be one to the eye.
+
+    Runtimes that read a graph take the first outputs of nodes without users for its outputs.
+    """
+    used = {origin(text) for node in draft.values() for text in node.inputs}
+    used |= {node for node, index in (split_name(end.name) for end in outputs) if index}
+    for end in outputs:
+        node, index = split_name(end.name)
+        if node in used and end.dtype is not None:
+            name = unique(f"{node}/output_{index}" if index else f"{node}/output", draft)
+            draft[name] = Node(name, "Identity", [end.name])
+            draft[name].change(T=end.dtype)

@@ -33,8 +33,8 @@ def inline_calls(
     outputs: Iterable[str],
     functions: Mapping[str, Function],
     definitions: Mapping[str, OpDefinition],
-) -> int:
-    """Replace the calls in a draft, in place; return their number.
+) -> dict[str, list[str]]:
+    """Replace the calls in a draft, in place; return name of a call -> the nodes it became.
 
     A call that gives an output stays as a node of that name, which passes the result on.
 
@@ -44,7 +44,8 @@ def inline_calls(
     """
     replaced: dict[str, str] = {}
     waiting = [(node, frozenset[str]()) for node in draft.values() if _called(node, functions)]
-    count = nodes = 0
+    became: dict[str, list[str]] = {}
+    nodes = 0
     while waiting:
         node, callers = waiting.pop()
         name = _called(node, functions)
@@ -55,7 +56,8 @@ def inline_calls(
         replaced |= call.results()
         inner = call.nodes()
         draft.update(inner)
-        count, nodes = count + 1, nodes + len(inner)
+        became[node.name] = list(inner)
+        nodes += len(inner)
         if nodes > _MOST_NODES:
             raise UnsupportedError(
                 "the functions it calls have more nodes than are inlined here",
@@ -64,7 +66,7 @@ def inline_calls(
         waiting += [(n, callers | {name}) for n in inner.values() if _called(n, functions)]
         _keep_outputs(draft, node, outputs, functions[name])
     redirect(draft, replaced)
-    return count
+    return became
 
 
 def _called(node: Node, functions: Mapping[str, Function]) -> str:

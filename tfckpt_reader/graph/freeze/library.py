@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.encoding.wire_format import encode_field, encode_number, fields
-from tfckpt_reader.errors import UnsupportedError
+from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
 from tfckpt_reader.graph.decode.operation import FunctionCall, decode_attribute
 from tfckpt_reader.graph.freeze.node import Node, draft_of, is_function, kept
 from tfckpt_reader.graph.freeze.prune import unique
@@ -92,8 +92,14 @@ class Library:
         for name in caller.functions:
             called = node.attr(name)
             new = [self._copy(each, values, depth) for each in _as_list(called)]
+            if not new:
+                node.needed(name, FunctionCall)  # raises
             node.set(name, new if isinstance(called, list) else new[0])
-        types = list(node.attr(caller.types))
+        types = node.needed(caller.types, list)
+        if max(values) >= len(types):
+            raise CorruptCheckpointError(
+                f"node {quoted(node.name)} ({node.op}) has more inputs than types"
+            )
         for index, value in values.items():
             types[index] = value.dtype
         node.set(caller.types, types)
@@ -107,10 +113,15 @@ class Library:
     def _copy(self, call: FunctionCall, values: Mapping[int, Value], depth: int) -> FunctionCall:
         key = call.name, tuple(sorted(values.items()))
         if key not in self._known:
+            function = self._functions.get(call.name)
+            if function is None or max(values) >= len(function.definition.inputs):
+                raise CorruptCheckpointError(
+                    f"the function {quoted(call.name)} is not in the file, or takes fewer inputs"
+                )
             name = unique(f"{call.name}_frozen", {**self._functions, **self._copies})
             self._copies[name] = b""
             self._known[key] = name
-            copy = _Copy(self._functions[call.name], values, self, depth + 1)
+            copy = _Copy(function, values, self, depth + 1)
             self._copies[name] = copy.encoded(name)
             self._nodes[name] = list(copy.nodes.values())
         return FunctionCall(self._known[key], call.attrs)

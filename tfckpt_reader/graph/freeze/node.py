@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tfckpt_reader.encoding.wire_format import (
     encode_field,
@@ -19,10 +19,12 @@ from tfckpt_reader.encoding.wire_format import (
     fields,
     split_fields,
 )
+from tfckpt_reader.errors import CorruptCheckpointError
 from tfckpt_reader.graph.decode.operation import FunctionCall, decode_attribute
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.names import key_of, name_text
+from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 _NAME, _OP, _INPUT, _DEVICE, _ATTR = 1, 2, 3, 4, 5
 _KEY, _VALUE = 1, 2
 _MOST_ATTRIBUTES = 1 << 20
+_Kind = TypeVar("_Kind")
 _COLOCATED = "_class"
 
 
@@ -77,6 +80,32 @@ class Node:
         """
         stored = self.attributes().get(name)
         return None if stored is None else decode_attribute(stored)
+
+    def needed(self, name: str, kind: type[_Kind]) -> _Kind:
+        """Return the value of an attribute of some type.
+
+        Raises:
+            CorruptCheckpointError: there is none, or it is of another type.
+        """
+        value = self.attr(name)
+        if not isinstance(value, kind):
+            raise CorruptCheckpointError(
+                f"node {quoted(self.name)} ({self.op}) lacks its attribute {quoted(name)}",
+                expected=kind.__name__,
+                got=type(value).__name__,
+            )
+        return value
+
+    @property
+    def first_input(self) -> str:
+        """The first tensor among its inputs.
+
+        Raises:
+            CorruptCheckpointError: it has none.
+        """
+        if not self.data_inputs:
+            raise CorruptCheckpointError(f"node {quoted(self.name)} ({self.op}) has no input")
+        return self.data_inputs[0]
 
     def attributes(self) -> dict[str, bytes]:
         """Return name -> AttrValue message."""

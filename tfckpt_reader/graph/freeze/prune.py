@@ -147,7 +147,7 @@ def check_loops(draft: Mapping[str, Node], outputs: Iterable[str]) -> None:
         if frames[numbers[name]]:
             raise _cut_loop(name, "is inside of it")
     for node in nodes:
-        if node.op in _LOOP_BACK and not frames[numbers[origin(node.inputs[0])]]:
+        if node.op in _LOOP_BACK and not frames[numbers[origin(node.first_input)]]:
             raise _cut_loop(node.name, "begins outside of it")
 
 

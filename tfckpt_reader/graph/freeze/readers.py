@@ -29,7 +29,7 @@ def _value(node: Node, dtype: DataType, _draft: Draft, _suffix: str) -> None:
 
 
 def _gather(node: Node, dtype: DataType, draft: Draft, suffix: str) -> None:
-    batch = node.attr("batch_dims") or 0
+    batch = node.needed("batch_dims", int) if "batch_dims" in node.attributes() else 0
     axis = constant(unique(f"{node.name}/axis", draft), DataType.INT32, batch)
     draft[axis.name] = axis
     others = kept(node, "Tindices", "batch_dims", "_output_shapes")

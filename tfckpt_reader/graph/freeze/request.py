@@ -41,6 +41,8 @@ class Request:
     """Tensors at which the graph begins anew, beside its placeholders and its input pipeline."""
     reason: str
     """The source of the outputs, or the reason for a guess."""
+    around: Sequence[str] = ()
+    """The outputs of the model: those asked for may be inside of functions that these call."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Tensor -> its name in the signature."""
 
@@ -70,12 +72,13 @@ def request(
         raise TensorNotFoundError(problem, advice=f"There is: {listed}")
     chosen = signatures if signature is None else {signature: signatures[signature]}
     signed = signed_endpoints(chosen)
+    ends = likely[:1] if signed is None else signed.outputs
+    around = [end.name for end in ends if end.name]
     if outputs:
-        return Request(outputs, inputs or (), "asked for")
+        return Request(outputs, inputs or (), "asked for", around)
+    reason = ends[0].reason if around else ""
     if signed is None:
-        best = likely[:1]
-        return Request([e.name for e in best], inputs or (), "".join(e.reason for e in best))
+        return Request(around, inputs or (), reason, around)
     aliases = {tensor_name(end.name): end.alias for ends in signed for end in ends if end.name}
-    wanted = [end.name for end in signed.outputs if end.name]
     given = [end.name for end in signed.inputs if end.name] if inputs is None else inputs
-    return Request(wanted, given, signed.outputs[0].reason if wanted else "", aliases)
+    return Request(around, given, reason, around, aliases)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.graph.decode.operation import split_name, tensor_name
 from tfckpt_reader.graph.freeze.node import Node, constant
 from tfckpt_reader.graph.freeze.prune import origin, redirect, unique
+from tfckpt_reader.graph.infer.op_roles import PLACEHOLDERS
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.text import count_of
 
@@ -35,7 +36,8 @@ def simplify(draft: dict[str, Node], *, fold_defaults: bool) -> list[str]:
             node.change(op=node.op.removeprefix("Ref"))
         elif node.op in _PASSES_ON or (fold_defaults and node.op == "PlaceholderWithDefault"):
             changes[node.op] = changes.get(node.op, 0) + 1
-            source, dtype = node.data_inputs[0], node.attr("T") or node.attr("dtype")
+            source = node.first_input
+            dtype = node.needed("dtype" if node.op in PLACEHOLDERS else "T", DataType)
             replaced[f"{node.name}:0"] = source
             node.become("Identity", [source], T=dtype)  # for an output of this name
     redirect(draft, replaced)
@@ -73,7 +75,7 @@ def fold_branches(draft: dict[str, Node]) -> int:
             which = constant(unique(f"{node.name}/value_index", draft), DataType.INT32, index)
             draft[which.name] = which
             replaced[f"{node.name}:1"] = f"{which.name}:0"
-            node.become("Identity", [text], T=node.attr("T"))
+            node.become("Identity", [text], T=node.needed("T", DataType))
             folded += 1
     redirect(draft, replaced)
     return folded
@@ -127,7 +129,7 @@ class _Conditions:
             if node.op not in ("Identity", "LogicalNot", "StopGradient"):
                 return None
             flipped ^= node.op == "LogicalNot"
-            name = origin(node.data_inputs[0])
+            name = origin(node.first_input)
 
     def _constant(self, node: Node, *, flipped: bool) -> bool | None:
         if node.name not in self._known:

@@ -22,6 +22,7 @@ from tfckpt_reader.graph.freeze.readers import PASS_ON, READERS, passed
 from tfckpt_reader.graph.freeze.weights import Declared, Weight, weight_of
 from tfckpt_reader.graph.saved_keys import Saved
 from tfckpt_reader.tensor.dtypes import DataType
+from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Weights:
         """
         name = node.name
         shared = node.attr("shared_name")
-        default = shared.decode("utf-8", "surrogateescape") if shared else name
+        default = name_text(shared) if isinstance(shared, bytes) and shared else name
         saved = self.saved.get(name) or Saved(default, "", "")
         if self.average:
             keys = (f"{key}{_AVERAGE}" for key in (saved.key, name))
@@ -151,10 +152,11 @@ def _freeze(node: Node, weight: Weight, draft: Draft, frozen: dict[str, Weight])
     """Replace the node of a variable by its constant, cast back to its dtype if need be."""
     if weight.stored_as is weight.dtype:
         frozen[node.name] = weight
-        node.become("Const", [])
+        node.become("Const", [], dtype=weight.dtype)
         return
     name = unique(f"{node.name}/{weight.stored_as}", draft)
     draft[name] = Node(name, "Const", [])
+    draft[name].change(dtype=weight.stored_as)
     frozen[name] = Weight(
         name, weight.key, weight.box, weight.dtype, weight.shape, weight.stored_as
     )

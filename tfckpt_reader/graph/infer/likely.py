@@ -43,7 +43,7 @@ _LOOP_OF = {"Exit": {"LoopCond"}, "Identity": {"While", "StatelessWhile"}}
 
 _END = "what the model computes in the end: nothing uses it further"
 _SCORED = "what losses and metrics are computed from"
-_NAMED = "an Identity that the author named, at the top of the graph: a result, perhaps"
+_NAMED = "a tensor that its author gave a name of its own, though it is used further"
 _CARRIED = "a loop ends with it, but another result of that loop is used further"
 _NUMBER = "a single number that the model computes in the end"
 _UNLEARNED = "computed without any variable; nothing uses it further"
@@ -63,7 +63,7 @@ _OUTPUT_RANKS = (
     _FLAG,
     _MEASURE,
 )
-_LIKELY = (_END, _SCORED, _NUMBER)
+_LIKELY = (_END, _SCORED, _NAMED, _NUMBER)
 
 _FEATURE = "a placeholder that the likeliest outputs need"
 _ANOTHER = "a placeholder that less likely outputs need"
@@ -181,7 +181,7 @@ class ModelOutputs:
     def ranked(self) -> list[tuple[int, str]]:
         """Likely outputs with their reasons, the likeliest first."""
         reasons = {n: self._why(n) for n in self._ends}
-        reasons |= {n: _NAMED for n in self._named() if not reasons.get(n)}
+        reasons |= {n: _NAMED for n in self._named() if n not in reasons}
         reasons |= dict.fromkeys(self._scored(), _SCORED)
         ranked = [(number, why) for number, why in sorted(reasons.items()) if why]
         return sorted(ranked, key=lambda pair: _OUTPUT_RANKS.index(pair[1]))
@@ -198,7 +198,8 @@ class ModelOutputs:
 
     def _named(self) -> Iterator[int]:
         """Yield results of the model in an Identity at the top, whose name is no default."""
-        for number in (self._valued & self._learned) - self._start - self._labelled:
+        results = (self._valued & self._learned) - self._start - self._labelled
+        for number in results.difference(self._roles):
             operation = self._flow.operations[number]
             is_named = "/" not in operation.name and not _DEFAULT_NAME.match(operation.name)
             if operation.type == "Identity" and is_named and self._flow.shape(number) != ():

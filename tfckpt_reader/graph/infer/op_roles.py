@@ -44,6 +44,13 @@ _COLLECTIONS: tuple[tuple[Role, str], ...] = (
     ("setting", "table_initializer saved_model_main_op legacy_init_op"),
 )
 """Role -> collections with the names of operations in that role."""
+PLACEHOLDERS = frozenset({"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"})
+_FILE_OPS = frozenset(
+    {"Save", "SaveV2", "SaveSlices", "Restore", "RestoreV2", "RestoreSlice", "ShardedFilename"}
+)
+"""Ops with the name of a checkpoint as their first input."""
+_FILE_NAMES = PLACEHOLDERS | frozenset({"Const", "Identity", "StringJoin", "ShardedFilename"})
+"""Ops that such a name comes from, or goes through."""
 _LONGEST_OP = 100
 """Letters of an op's name to match: that may take their square. TensorFlow's longest has 72."""
 _GRADIENT = re.compile(r"(^|/)(gradients(_\d+)?|gradient_tape)/")
@@ -53,7 +60,6 @@ def _ops(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
-PLACEHOLDERS = _ops("Placeholder PlaceholderV2 PlaceholderWithDefault")
 PIPELINE = r"(IteratorGetNext|QueueDequeue|ReaderRead|Unstage)\w*"
 """Pattern of the ops that return a batch from an input pipeline in the graph."""
 SHAPES = _ops("Shape ShapeN Size Rank ZerosLike OnesLike")
@@ -85,9 +91,9 @@ def find_roles(flow: Flow, savers: Iterable[Saver], collections: Collections) ->
     }
     for role, names in _named(savers, collections):
         roles.update(dict.fromkeys(flow.named(names), role))
+    roles.update(dict.fromkeys(_file_names(flow), "saving"))
     variables = [n for n, each in enumerate(flow.operations) if each.type in VARIABLE_OPS]
     learned = flow.reach(variables, flow.users, lambda _: True)
-    roles.update(dict.fromkeys(_file_names(flow, roles, learned), "saving"))
     roles.update(dict.fromkeys(_derivatives(flow, roles, learned), "training"))
     # A loss serves only training, too; but it and the model before it depend on variables.
     behind = flow.only_for(roles, lambda number: number not in learned)
@@ -122,16 +128,12 @@ def names_in(collections: Collections, name: str) -> list[str]:
         return []
 
 
-def _file_names(flow: Flow, roles: Mapping[int, Role], learned: set[int]) -> set[int]:
-    """Return the operations with names of checkpoints: the first inputs of those that save.
-
-    A graph without its Saver has them too, down to the tensor that the Saver would return.
-    """
-    firsts = (
-        flow.sources[n][0] for n, role in roles.items() if role == "saving" and flow.sources[n]
-    )
-    names = flow.reach(firsts, flow.sources, lambda n: n not in learned)
-    return flow.reach(names, flow.users, lambda n: n not in learned)
+def _file_names(flow: Flow) -> set[int]:
+    """Return the operations that make names of checkpoints, and those that pass such a name on."""
+    savers = (each for each in flow.operations if each.type in _FILE_OPS and each.inputs)
+    first = flow.named(each.inputs[0] for each in savers)
+    names = [n for n in first if flow.operations[n].type in _FILE_NAMES]
+    return flow.reach(names, flow.users, lambda n: flow.operations[n].type in _FILE_NAMES)
 
 
 def _derivatives(flow: Flow, roles: Mapping[int, Role], learned: set[int]) -> set[int]:

@@ -54,7 +54,7 @@ def read_adjacent_graph(location: Location) -> AdjacentGraph | None:
     path = graph_file_of(location.prefix)
     if path is None:
         return None
-    from tfckpt_reader.graph.meta_graph import read_saved_kinds
+    from tfckpt_reader.graph.saved_kinds import read_saved_kinds
 
     try:
         size = os.path.getsize(path)

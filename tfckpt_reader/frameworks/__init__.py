@@ -1,0 +1,1 @@
+"""Checkpoints and models in the frameworks that compute with them."""
