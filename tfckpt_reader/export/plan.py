@@ -5,6 +5,7 @@ Reads no numbers and writes nothing. All refusals are collected and reported at 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -18,12 +19,15 @@ from tfckpt_reader.export.transfer import Source
 from tfckpt_reader.objects.bookkeeping import bookkeeping
 from tfckpt_reader.objects.edit import ATTRIBUTES, edited_graph
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.roles import by_names
+from tfckpt_reader.objects.selection import Selected, Selection, words
+from tfckpt_reader.objects.totals import ALL, NAMES
 from tfckpt_reader.tensor.names import select
 from tfckpt_reader.tensor.spec import TensorSpec, Unplaced
 from tfckpt_reader.text import count_of, quoted, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.export.destination import Destination
     from tfckpt_reader.export.formats.base import Format
     from tfckpt_reader.export.transfer import OutputArray
+    from tfckpt_reader.objects.roles import Role
     from tfckpt_reader.tensor.partitions import Partition
 
 
@@ -42,14 +47,18 @@ class Options:
     The docstring of `convert` documents each.
 
     Raises:
-        ValueError: no float can be cast to `cast`.
+        ValueError: no float can be cast to `cast`, or a role is unknown.
     """
 
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     strip_prefix: str = ""
     rename: Sequence[str] = ()
-    names: Mapping[str, str] | None = None
+    names: Mapping[str, str] | str | None = None
+    only: str | Sequence[str] = ()
+    without: str | Sequence[str] = ()
+    ema: bool = False
+    allow_no_weights: bool = False
     cast: str | None = None
     raw: bool = False
     format: str | None = None
@@ -63,6 +72,13 @@ class Options:
     def __post_init__(self) -> None:
         if self.cast is not None and self.cast not in CAST_TYPES:
             raise ValueError(f"cannot cast to {self.cast!r}, only to {', '.join(CAST_TYPES)}")
+        _ = self.selection
+
+    @property
+    def selection(self) -> Selection:
+        """The choice of tensors."""
+        only, without = words(self.only), words(self.without)
+        return Selection(self.include, self.exclude, only, without, self.ema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +93,11 @@ class Plan:
     notes: Sequence[str]
     casts: dict[str, Cast]
     """Name -> its cast, if it has one."""
+    lost: tuple[str, ...]
+    """Names of weights left out by patterns or roles, not by exact names."""
+    roles: Mapping[str, Role]
+    roles_by: str
+    """Evidence for the roles."""
 
 
 def make_plan(
@@ -91,12 +112,13 @@ def make_plan(
         ValueError: an option is invalid.
     """
     path, to = destination
-    selected, notes = _selected(ckpt, options, everything=to.is_checkpoint)
-    listed = options.names or {}
-    notes += [
-        f"there is no tensor {quoted(name)} to rename" for name in listed if name not in ckpt.specs
-    ]
-    names, without_effect = renamed(selected, options.strip_prefix, options.rename, listed)
+    view = ckpt.renamed(options.names if isinstance(options.names, str) else "key")
+    roles, roles_by = _roles(ckpt, options)
+    chosen = options.selection.apply(ckpt.specs, lambda: roles, view.name_of)
+    selected, notes = _selected(ckpt, chosen, options, everything=to.is_checkpoint)
+    _require_weights(ckpt, chosen, options)
+    notes += view.notes_of(selected)
+    names, without_effect = _named(ckpt, selected, view.name_of, options)
     if to.is_checkpoint and OBJECT_GRAPH in selected:
         names[OBJECT_GRAPH] = OBJECT_GRAPH
         notes += _leave_graph(selected, names)
@@ -107,14 +129,11 @@ def make_plan(
     refused = {} if options.skip_unsupported else skipped
     colliding = collisions({name: names[name] for name in specs}, to.collision_key)
     missing = missing_files(ckpt.reader, specs.values(), chosen=bool(options.include))
-    if refused or colliding:
-        raise _error(path, refused, colliding, missing)
-    if missing is not None:
-        raise missing
+    _require_storable(path, refused, colliding, missing)
     casts = _casts(specs, options.cast)
     arrays: list[OutputArray] = []
     for name, spec in specs.items():
-        source = Source(spec, ckpt.reader, partial(ckpt.read, name))
+        source = Source(spec, ckpt.reader, partial(ckpt.read, spec.name))
         if name == OBJECT_GRAPH and to.is_checkpoint:
             source = _graph_source(source, ckpt.specs, {each: names[each] for each in specs})
         arrays += to.arrays(source, names[name], casts.get(name), raw=options.raw)
@@ -122,36 +141,72 @@ def make_plan(
     if reason:
         raise UnsupportedError(reason, file=path, advice="Leave some out with --exclude")
     notes += [*without_effect, *_split_strings(arrays)]
-    return Plan(tuple(specs), arrays, skipped, notes, casts)
+    return Plan(tuple(specs), arrays, skipped, notes, casts, chosen.lost, roles, roles_by)
+
+
+def _roles(ckpt: Checkpoint, options: Options) -> tuple[Mapping[str, Role], str]:
+    """Return the roles of the tensors, and their evidence: names alone where no option asks."""
+    if options.selection.by_role or options.include or options.exclude:
+        return ckpt.roles, ALL
+    return by_names(ckpt.specs), NAMES
 
 
 def _selected(
-    ckpt: Checkpoint, options: Options, *, everything: bool
+    ckpt: Checkpoint, chosen: Selected, options: Options, *, everything: bool
 ) -> tuple[dict[str, TensorSpec], list[str]]:
     """Return the tensors to write, and notes.
 
     Args:
         ckpt: The checkpoint.
+        chosen: The tensors that its patterns and roles choose.
         options: Its patterns.
         everything: Do not leave out what other programs have no use for.
     """
-    names = select(ckpt.specs, options.include, options.exclude)
+    names = list(chosen.sources)
     left_out: dict[str, list[str]] = {}
     for name in () if everything else names:
         contents = bookkeeping(name, ckpt.specs[name].dtype)
         if contents is not None and name not in options.include:
             left_out.setdefault(contents, []).append(name)
     notes = [_left_out(contents, each) for contents, each in left_out.items()]
-    patterns = (*options.include, *options.exclude, *options.partitions)
-    unmatched = [pattern for pattern in patterns if not select(ckpt.specs, [pattern])]
-    notes += [f"no tensor matches {pattern!r}" for pattern in unmatched]
+    unmatched = [each for each in options.partitions if not select(ckpt.specs, [each])]
+    notes += [*chosen.notes, *(f"no tensor matches {pattern!r}" for pattern in unmatched)]
     kept = set(names).difference(*left_out.values())
     if not kept:
         raise _nothing_left(ckpt, notes, is_empty=len(names) == len(ckpt.specs))
     if everything and OBJECT_GRAPH in ckpt.specs and OBJECT_GRAPH not in names:
         graph = select([OBJECT_GRAPH], (), options.exclude)
         names, kept = [*graph, *names], kept.union(graph)
-    return {name: ckpt.specs[name] for name in names if name in kept}, notes
+    sources = chosen.sources
+    return {n: ckpt.specs[sources.get(n, n)] for n in names if n in kept}, notes
+
+
+def _named(
+    ckpt: Checkpoint, selected: Iterable[str], names: Mapping[str, str], options: Options
+) -> tuple[dict[str, str], list[str]]:
+    """Return the name of each tensor in the destination, and notes about steps without effect."""
+    listed = options.names if isinstance(options.names, Mapping) else {}
+    begin = {key: names[key] for key in selected}
+    after, notes = renamed(begin.values(), options.strip_prefix, options.rename, listed)
+    absent = [name for name in listed if name not in ckpt.specs]
+    notes = [*(f"there is no tensor {quoted(name)} to rename" for name in absent), *notes]
+    return {key: after[name] for key, name in begin.items()}, notes
+
+
+def _require_weights(ckpt: Checkpoint, chosen: Selected, options: Options) -> None:
+    """Refuse to leave out all weights, unless every tensor to write is named exactly.
+
+    Raises:
+        UnsupportedError: no weight is left of a checkpoint that has some.
+    """
+    if not chosen.lost or chosen.has_weights or options.allow_no_weights:
+        return
+    raise UnsupportedError(
+        f"no weight is left to write: {chosen.loss}",
+        file=ckpt.reader.path,
+        advice="Nothing was written. tfckpt ls --roles --names full shows what each tensor is; "
+        "--allow-no-weights writes the others",
+    )
 
 
 def _left_out(contents: str, names: list[str]) -> str:
@@ -181,12 +236,15 @@ def _refusals(
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def _error(
+def _require_storable(
     path: str,
     refused: dict[str, str],
     colliding: dict[str, str],
     missing: CheckpointNotFoundError | None,
-) -> UnsupportedError:
+) -> None:
+    """Raise one error about all tensors that cannot be stored, and all missing files."""
+    if missing is not None and not (refused or colliding):
+        raise missing
     reasons, advice = refused | colliding, ["Nothing was written"]
     if refused:
         advice.append("Leave unsupported tensors out with --exclude or --skip-unsupported")
@@ -194,12 +252,13 @@ def _error(
         advice.append("Give colliding tensors other names with --rename or --map, or --exclude one")
     if missing is not None:
         advice.append(f"Besides, {missing}")
-    return UnsupportedError(
-        f"{count_of(len(reasons), 'tensor')} cannot be stored: "
-        + "; ".join(f"{name!r}: {reason}" for name, reason in reasons.items()),
-        file=path,
-        advice=". ".join(advice),
-    )
+    if reasons:
+        raise UnsupportedError(
+            f"{count_of(len(reasons), 'tensor')} cannot be stored: "
+            + "; ".join(f"{name!r}: {reason}" for name, reason in reasons.items()),
+            file=path,
+            advice=". ".join(advice),
+        )
 
 
 def _casts(specs: Mapping[str, TensorSpec], cast: str | None) -> dict[str, Cast]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.decode.operation import Operation
     from tfckpt_reader.graph.graph import Graph
     from tfckpt_reader.graph.saved_keys import Saved
-    from tfckpt_reader.objects.object_graph import SavedVariable
+    from tfckpt_reader.objects.saved_objects import SavedVariable
 
 Read: TypeAlias = "Callable[[str], NDArray[Any]]"
 """Returns the value of a key."""
@@ -201,3 +201,14 @@ def from_objects(saved: Iterable[SavedVariable], read: Read | None) -> tuple[Var
         )
         for each in saved
     )
+
+
+def keys_of_collections(
+    variables_of: Callable[[str], Iterable[Variable]],
+) -> dict[str, frozenset[str]]:
+    """Return the keys of the variables in each collection that tells their use."""
+    return {
+        name: frozenset(each.checkpoint_key for each in listed if each.checkpoint_key is not None)
+        for name in ("trainable_variables", "global_step")
+        if (listed := tuple(variables_of(name)))
+    }
