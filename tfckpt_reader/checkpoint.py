@@ -272,7 +272,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         return self._meta_graph
 
     def variables(self, *, trainable: bool = False) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Yield name and value of the model's saved variables, in the order of the graph.
+        """Yield name and value of the variables saved as they are, in the order of the graph.
 
         Args:
             trainable: Only trainable variables; else all but local ones.
