@@ -222,4 +222,4 @@ def test_the_checks_see_what_they_should() -> None:
     late += "def f():\n    from tfckpt_reader.table import table\n"
     found_imports = imported(ast.parse(late))
     assert found_imports == {f"{PACKAGE}.{m}" for m in ("errors", "text", "table.table")}
-    assert f"{PACKAGE}.formats.v2.bundle" in IMPORTS[f"{PACKAGE}.checkpoint"]
+    assert f"{PACKAGE}.formats.v2.bundle" in IMPORTS[f"{PACKAGE}.formats.opening"]

@@ -38,6 +38,10 @@ def test_python_blocks_run(code: str, tmp_path: Path) -> None:
     if "tfckpt.save" in code:
         assert (tmp_path / "model.ckpt-7.index").exists()
         return
+    if "ckpt.find" in code:
+        assert "optimizer/_trainable_variables/0" in done.stdout
+        assert "Role(kind=<Kind.WEIGHT: 'weight'>" in done.stdout
+        return
     assert "<Checkpoint 'model.ckpt-1' V2, 1 shard>" in done.stdout
     assert "['global_step', 'v1', 'v2', 'v3']" in done.stdout
     assert (tmp_path / "weights.npz").exists()

@@ -7,13 +7,15 @@ behind one interface.
 from __future__ import annotations
 
 import os
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
+from collections.abc import Collection, ItemsView, Iterable, Iterator, Mapping, ValuesView
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, TensorNotFoundError
+from tfckpt_reader.formats.opening import reader_of
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.paths.unchanged import Guard
-from tfckpt_reader.tensor.dtypes import to_numpy
+from tfckpt_reader.tensor.rows import require_fit, row_range
 from tfckpt_reader.text import count_of, nearest, quoted, shortened
 
 if TYPE_CHECKING:
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.formats.reader import Reader
     from tfckpt_reader.graph.meta_graph import MetaGraph
+    from tfckpt_reader.objects.meaning import Meaning
+    from tfckpt_reader.objects.names import Renamed, TensorNames
+    from tfckpt_reader.objects.object_graph import ObjectGraph
+    from tfckpt_reader.objects.roles import Role
     from tfckpt_reader.paths.layout import Location
     from tfckpt_reader.tensor.spec import TensorSpec
 
@@ -163,7 +169,9 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     @property
     def notes(self) -> tuple[str, ...]:
         """Assumptions made while locating and reading it."""
-        return (*self._notes, *(self._open_reader.notes if self._open_reader else ()))
+        named = self.__dict__.get("_meaning")
+        of_reader = self._open_reader.notes if self._open_reader else ()
+        return (*self._notes, *of_reader, *(named.notes if named else ()))
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         reader = self._open_reader or self.reader
@@ -211,11 +219,11 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
             CheckpointError: as for ``ckpt[name]``.
         """
         spec = self.specs[name]
-        wanted = _row_range(spec, rows)
+        wanted = row_range(spec, rows)
         if check is None:
             check = self._check and rows is None
         if out is not None:
-            _require_fit(out, spec, wanted)
+            require_fit(out, spec, wanted)
         is_plain = out is None or (out.flags.c_contiguous and out.flags.aligned)
         with self._guard:
             array = self.reader.read(spec, wanted, check=check, out=out if is_plain else None)
@@ -286,6 +294,43 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
             if variable.checkpoint_key is not None:
                 yield variable.name, variable.value()
 
+    @cached_property
+    def _meaning(self) -> Meaning:
+        from tfckpt_reader.formats.opening import scalar_string
+        from tfckpt_reader.graph.variables import keys_of_collections
+        from tfckpt_reader.objects.meaning import Meaning
+
+        def read(spec: TensorSpec) -> bytes | memoryview:
+            with self._guard:
+                return scalar_string(self.reader, spec)
+
+        def collections() -> Mapping[str, Collection[str]]:
+            meta = self.meta_graph
+            return {} if meta is None else keys_of_collections(meta.variables_of)
+
+        return Meaning(self.specs, read, collections, self.reader.path)
+
+    @property
+    def object_graph(self) -> ObjectGraph | None:
+        """The saved Python objects; None in a checkpoint by names alone."""
+        return self._meaning.object_graph
+
+    @property
+    def roles(self) -> Mapping[str, Role]:
+        """Name -> role: weight, optimizer slot, moving average …, and the evidence for it."""
+        return self._meaning.roles
+
+    def find(self, text: str) -> tuple[TensorNames, ...]:
+        """Return the tensors with `text` in key, full name or object path, by whole components."""
+        return self._meaning.names.find(text)
+
+    def renamed(self, kind: str) -> Renamed[NDArray[Any]]:
+        """Return the same tensors under other names: "full_name" or "object_path".
+
+        A tensor without such a name of its own keeps its key; the result's notes say which.
+        """
+        return self._meaning.renamed(self, kind)
+
     def close(self) -> None:
         """Drop the files. Arrays handed out stay valid: they keep their map alive."""
         self._open_reader = None
@@ -334,40 +379,4 @@ def open(  # noqa: A001 - the module's one verb; callers write tfckpt.open
 def open_location(location: Location, *, check: bool = True, mmap: bool = True) -> Checkpoint:
     """Open a checkpoint that has been located."""
     with Guard(location) as guard:
-        return Checkpoint(reader_for(location, mmap=mmap), guard, location.notes, check=check)
-
-
-def reader_for(location: Location, *, mmap: bool) -> Reader:
-    """Return the reader for the format of a checkpoint that has been located."""
-    if location.version == "V1":
-        from tfckpt_reader.formats.v1.reader import V1
-
-        return V1(location.prefix, location.files, mapped=mmap)
-    from tfckpt_reader.formats.v2.bundle import Bundle
-
-    return Bundle(location.prefix, mapped=mmap)
-
-
-def _row_range(spec: TensorSpec, rows: slice | None) -> range:
-    if not spec.shape:
-        if rows is not None:
-            raise ValueError(f"tensor {quoted(spec.name)} is a scalar and has no rows")
-        return range(1)
-    if rows is None:
-        return range(spec.shape[0])
-    start, stop, step = rows.indices(spec.shape[0])
-    if step != 1:
-        raise ValueError(f"rows must have step 1, not {step}")
-    return range(start, max(start, stop))
-
-
-def _require_fit(out: NDArray[Any], spec: TensorSpec, rows: range) -> None:
-    dtype = to_numpy(spec.dtype)
-    shape = (len(rows), *spec.shape[1:]) if spec.shape else ()
-    if out.dtype == dtype and out.shape == shape and out.flags.writeable:
-        return
-    kind = "a writable" if out.flags.writeable else "a read-only"
-    raise ValueError(
-        f"out must be a writable array of {dtype} {list(shape)}, "
-        f"not {kind} one of {out.dtype} {list(out.shape)}"
-    )
+        return Checkpoint(reader_of(location, mmap=mmap), guard, location.notes, check=check)

@@ -29,7 +29,10 @@ def test_convert(run: Run, tmp_path: Path) -> None:
 def test_convert_options(run: Run, tmp_path: Path) -> None:
     prefix, target = bundle(tmp_path, tensors()), tmp_path / "out.npz"
     chosen = ["--include", "dense/*", "--include", "b*", "--exclude", "*kernel", "--exclude", "x"]
-    assert run("convert", prefix, target, *chosen).code == 0
+    done = run("convert", prefix, target, *chosen)
+    assert done.code == 1  # a pattern left a weight out
+    assert "1 weight left out by patterns or roles" in done.err
+    assert run("convert", prefix, target, *chosen, "--force", "--allow-no-weights").code == 0
     with np.load(target) as found:
         assert sorted(found.files) == ["bool", "dense/bias"]
     again = run("convert", prefix, target)
@@ -66,7 +69,7 @@ def test_convert_unsupported_tensors(run: Run, tmp_path: Path) -> None:
 
 
 def test_convert_notes_left_out_tensors(run: Run, tmp_path: Path) -> None:
-    tensors = {"f": FLOATS, OBJECT_GRAPH: w.Strings([b"x"], ()), "s": w.Strings([b"a\0"], (1,))}
+    tensors = {"f": FLOATS, OBJECT_GRAPH: w.Strings([b"\n\0"], ()), "s": w.Strings([b"a\0"], (1,))}
     done = run("convert", bundle(tmp_path, tensors), tmp_path / "out.npz")
     assert done.code == 0
     notes = [line for line in done.err.splitlines() if line.startswith("tfckpt: note: ")]

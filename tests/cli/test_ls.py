@@ -97,6 +97,10 @@ def test_ls_json(run: Run, tmp_path: Path) -> None:
         "version": "V2",
         "shards": 1,
         "bytes": 480_059,
+        "object_based": False,
+        "parameters": 60_004,
+        "roles": {"weight": 480_016, "other": 43},
+        "roles_by": "names",
         "notes": [],
         "tensors": None,
     }

@@ -222,7 +222,7 @@ def test_a_long_chain_of_objects_ends(tmp_path: Path) -> None:
 
 def test_many_objects_on_a_long_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Paths with quadratically many letters are refused."""
-    monkeypatch.setattr("tfckpt_reader.objects.object_graph.MOST_LETTERS", 100_000)
+    monkeypatch.setattr("tfckpt_reader.objects.paths.MOST_LETTERS", 100_000)
     leaves = b"".join(child(i + 2, str(i)) for i in range(1000))
     data = saved(child(1, "n" * 1000), leaves, *[text(7, b"")] * 1000)
     meta = read(tmp_path, data, "saved_model.pb")

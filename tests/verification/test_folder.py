@@ -61,6 +61,8 @@ def test_every_fixture_is_found_once_and_reported_as_alone() -> None:
         *("sliced/raw", "sliced/saver", "tf2_checkpoint/ckpt-1", "tf2_checkpoint/ckpt-2"),
         *("v1/model.ckpt", "v1_sharded/model.ckpt-?????-of-00002", "v1_sliced/one_file.ckpt"),
         *("v1_sliced/partial.ckpt", "v1_sliced/two_files.ckpt-?????-of-00002"),
+        *(f"keras_3/{name}" for name in ("adam", "rmsprop", "scaled", "sgd")),
+        *("keras_2/training", "keras_2/weights", "saved_model_trained/variables/variables"),
         *(
             f"transformers_models/{m}/model.ckpt"
             for m in ("albert", "bert", "electra", "gpt2", "t5")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "ls": "List the tensors: dtype, shape, size, name.",
+    "tree": "Count tensors, parameters and bytes by scope, or by object.",
     "show": "Describe one tensor and its values.",
     "inspect": "Print what TensorFlow's inspect_checkpoint prints.",
     "verify": "Check every block, entry and tensor.",

@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.cli import output
+from tfckpt_reader.cli.choosing import VIEWS, add_names_option, add_role_options
 from tfckpt_reader.cli.describe.notation import shape_text, size_text
 from tfckpt_reader.cli.path_argument import CHECKPOINT
 from tfckpt_reader.export import convert_with
@@ -15,10 +16,12 @@ from tfckpt_reader.export.formats import FORMATS
 from tfckpt_reader.export.plan import Options
 from tfckpt_reader.export.rename import read_list
 from tfckpt_reader.export.sources import locate_source
-from tfckpt_reader.text import count_of
+from tfckpt_reader.objects.totals import shares_text
+from tfckpt_reader.text import count_of, shortened
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Sequence
 
     from tfckpt_reader.export import Array
 
@@ -46,8 +49,15 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--strip-prefix", default="", metavar="TEXT", help="remove this prefix from names")
     rule = "replace matches in names; may be repeated, each applies to what the one before left"
     add("--rename", action="append", default=[], metavar="'REGEX=>TEXT'", help=rule)
+    add_role_options(parser, "write")
+    ema = "write the moving average of each weight in its place, under its name, if it has one"
+    add("--ema", action="store_true", help=ema)
+    accept = "accept that patterns or roles leave out weights, even all of them"
+    add("--allow-no-weights", action="store_true", help=accept)
+    either = parser.add_mutually_exclusive_group()
+    add_names_option(either)
     names = ".json or .toml file of names: tensor -> array in OUT"
-    add("--map", dest="names", metavar="FILE", help=names)
+    either.add_argument("--map", metavar="FILE", help=names)
     add("--cast", choices=tuple(CAST_TYPES), help="store all floating-point numbers as this type")
     add("--dry-run", action="store_true", help="write nothing; print what would be written")
     add("--force", action="store_true", help="replace OUT if it exists")
@@ -58,25 +68,37 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Convert a checkpoint: 0 if every selected tensor was written, 1 if some were skipped."""
+    """Convert a checkpoint: 0 if every selected tensor was written, 1 if some were skipped.
+
+    1, too, if patterns or roles left weights out, and that was not accepted.
+    """
     chosen = {field.name: getattr(arguments, field.name) for field in fields(Options)}
     with output.ProgressBar("convert") as progress:
         location = locate_source(arguments.path, latest=arguments.latest)
-        chosen["names"] = read_list(arguments.names) if arguments.names else None
+        chosen["names"] = read_list(arguments.map) if arguments.map else VIEWS[arguments.names]
         chosen["partitions"] = dict(map(_partition, arguments.partitions))
         done = convert_with(location, arguments.out, Options(**chosen), progress)
+    code = 1 if done.skipped or (done.lost and not arguments.allow_no_weights) else 0
+    if done.lost:
+        output.print_message(_loss_line(done.lost))
     if arguments.json:
         facts = asdict(done)
         output.print_json({"path": facts.pop("path"), "bytes": facts.pop("nbytes"), **facts})
-        return 1 if done.skipped else 0
+        return code
     output.print_notes(done.notes)
     output.print_lines(*(f"skipped {name}: {why}" for name, why in done.skipped.items()))
     if arguments.dry_run:
         output.print_lines(*map(_plan_line, done.arrays))
     did = "would write" if arguments.dry_run else "wrote"
     amount = f"{count_of(len(done.written), 'tensor')}, {size_text(done.nbytes)}"
-    output.print_lines(f"{did} {done.path}: {amount}")
-    return 1 if done.skipped else 0
+    output.print_lines(f"{did} {done.path}: {amount}: {shares_text(done.roles, done.roles_by)}")
+    return code
+
+
+def _loss_line(lost: Sequence[str]) -> str:
+    counted = count_of(len(lost), "weight")
+    names = shortened(", ".join(lost))
+    return f"{counted} left out by patterns or roles (--allow-no-weights accepts that): {names}"
 
 
 def _partition(text: str) -> tuple[str, tuple[int, int]]:

@@ -8,20 +8,30 @@ from typing import TYPE_CHECKING, Any
 from tfckpt_reader.cli import output
 from tfckpt_reader.cli.describe.notation import FIRST, json_value
 from tfckpt_reader.cli.describe.statistics import summarise
-from tfckpt_reader.cli.describe.tensor import tensor_facts, tensor_lines
+from tfckpt_reader.cli.describe.tensor import (
+    meaning_facts,
+    meaning_lines,
+    tensor_facts,
+    tensor_lines,
+)
 from tfckpt_reader.cli.path_argument import CHECKPOINT, read_checkpoint
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Mapping
 
     from tfckpt_reader.checkpoint import Checkpoint
     from tfckpt_reader.tensor.spec import TensorSpec
+
+    Notes = tuple[str, ...]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``show``."""
     parser.add_argument("path", metavar="PATH", help=CHECKPOINT)
-    parser.add_argument("name", metavar="NAME", help="the tensor")
+    parser.add_argument(
+        "name", metavar="NAME", help="the tensor, by its key, full name or object path"
+    )
     parser.add_argument("--rows", type=_rows, metavar="A:B", help="read and print these rows only")
 
 
@@ -39,23 +49,24 @@ def run(arguments: Namespace) -> int:
     """Describe one tensor and its values."""
     rows = arguments.rows
 
-    def described(ckpt: Checkpoint) -> tuple[TensorSpec, Any, Any, tuple[str, ...]]:
-        spec = ckpt.specs[arguments.name]
+    def described(ckpt: Checkpoint) -> tuple[TensorSpec, Any, Any, Mapping[str, Any], Notes]:
+        spec = ckpt.specs[_key_of(ckpt, arguments.name)]
         if rows is not None and not spec.shape:
             raise ValueError(f"{spec.name} is a scalar and has no rows")
         array = ckpt[spec.name] if rows is None else ckpt.read(spec.name, rows=rows, check=True)
-        return spec, array, summarise(array, spec.dtype), ckpt.notes
+        meaning = meaning_facts(ckpt, spec)
+        return spec, array, summarise(array, spec.dtype), meaning, ckpt.notes
 
-    spec, array, facts, notes = read_checkpoint(arguments, described)
+    spec, array, facts, meaning, notes = read_checkpoint(arguments, described)
     output.print_notes(notes)
     first = array.reshape(-1)[:FIRST]
     if arguments.json:
         key, values = ("first", first) if rows is None else ("values", array.reshape(-1))
         json_facts = {name: json_value(value) for name, value in facts.items()}
         json_facts[key] = json_value(values.tolist())
-        output.print_json({**tensor_facts(spec), "notes": list(notes), **json_facts})
+        output.print_json({**tensor_facts(spec), **meaning, "notes": list(notes), **json_facts})
         return 0
-    lines = tensor_lines(spec)
+    lines = [*tensor_lines(spec), *meaning_lines(meaning)]
     if rows is not None:
         begin = rows.indices(spec.shape[0])[0]
         lines.append(f"rows    {begin}:{begin + len(array)}")
@@ -66,6 +77,14 @@ def run(arguments: Namespace) -> int:
         lines.append(f"first   {_row_text(first)}{' …' if array.size > FIRST else ''}")
     output.print_lines(*lines)
     return 0
+
+
+def _key_of(ckpt: Checkpoint, name: str) -> str:
+    """Return the key of a tensor given by its key, full name or object path; else the name."""
+    if name in ckpt:
+        return name
+    keys = [each.key for each in ckpt.find(name) if name in (each.full_name, *each.object_paths)]
+    return keys[0] if len(keys) == 1 else name
 
 
 def _row_text(row: Any) -> str:

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.cli import output
+from tfckpt_reader.cli.choosing import add_role_options
 from tfckpt_reader.cli.path_argument import CHECKPOINT
 from tfckpt_reader.cli.report_files import FORMATS, require_writable, write_reports
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("path", metavar="PATH", nargs="+", help=CHECKPOINT)
     level = "how deep to check; each level includes those before it (default: data)"
     add("--level", choices=LEVELS, default="data", help=level)
+    add_role_options(parser, "warn of")
     add("--strict", action="store_true", help="exit with 1 for warnings, too")
     every = "check every checkpoint in the folder PATH and below it"
     add("--all", action="store_true", help=every)
@@ -120,17 +122,18 @@ def _reports(
     known: dict[tuple[str, str], Report],
     progress: Progress,
 ) -> Sequence[Report]:
+    options = {name: getattr(arguments, name) for name in ("level", "only", "without")}
     if arguments.all:
         from tfckpt_reader.verification.folder import verify_all
 
-        return verify_all(path, level=arguments.level, on_progress=progress)
+        return verify_all(path, **options, on_progress=progress)
     try:
         location = locate(path, latest=arguments.latest)
     except CorruptCheckpointError:  # `verify` reports it
-        return [verify(path, level=arguments.level, on_progress=progress)]
+        return [verify(path, **options, on_progress=progress)]
     if _key(location.version, location.prefix) in known:
         return []
-    return [verify(location, level=arguments.level, on_progress=progress)]
+    return [verify(location, **options, on_progress=progress)]
 
 
 def _print_reports(

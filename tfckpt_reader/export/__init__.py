@@ -15,6 +15,7 @@ from tfckpt_reader.export.guard import public_name, require_outside
 from tfckpt_reader.export.plan import Options, Plan, make_plan
 from tfckpt_reader.export.sources import locate_source, open_source
 from tfckpt_reader.export.transfer import Job
+from tfckpt_reader.objects.totals import NAMES, bytes_by_role
 from tfckpt_reader.paths.layout import tensor_files
 from tfckpt_reader.paths.unchanged import Unchanged, read_unchanged
 from tfckpt_reader.progress import counter, no_progress
@@ -67,6 +68,12 @@ class Conversion:
     """Name of a tensor -> numbers made infinite by a cast."""
     underflows: dict[str, int] = field(default_factory=dict)
     """Name of a tensor -> numbers that a cast made zero or, as subnormals, less exact."""
+    lost: tuple[str, ...] = ()
+    """Weights left out by patterns or roles, not by exact names."""
+    roles: dict[str, int] = field(default_factory=dict)
+    """Role -> bytes of its tensors, as stored in the checkpoint."""
+    roles_by: str = NAMES
+    """Evidence for the roles: "all" if options needed them, else "names" alone."""
 
 
 def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its own
@@ -77,7 +84,11 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
     exclude: Sequence[str] = _DEFAULTS.exclude,
     strip_prefix: str = _DEFAULTS.strip_prefix,
     rename: Sequence[str] = _DEFAULTS.rename,
-    names: Mapping[str, str] | None = _DEFAULTS.names,
+    names: Mapping[str, str] | str | None = _DEFAULTS.names,
+    only: str | Sequence[str] = _DEFAULTS.only,
+    without: str | Sequence[str] = _DEFAULTS.without,
+    ema: bool = _DEFAULTS.ema,
+    allow_no_weights: bool = _DEFAULTS.allow_no_weights,
     cast: str | None = _DEFAULTS.cast,
     raw: bool = _DEFAULTS.raw,
     format: str | None = _DEFAULTS.format,  # noqa: A002 - its usual name
@@ -104,7 +115,12 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         exclude: The same; matching tensors are not written.
         strip_prefix: Removed from the beginning of names.
         rename: Rules ``REGEX=>REPLACEMENT``, applied one after another to the rest of the name.
-        names: Name -> name in the destination; overrides both.
+        names: Name -> name in the destination; overrides both. Or "full_name" or "object_path": the
+            kind of names that the rest begins with, as for `Checkpoint.renamed`.
+        only: Only tensors of these roles: "weights", "optimizer", "averages" …, one or several.
+        without: No tensors of these roles.
+        ema: Write the moving average of each weight in its place, under its name, if it has one.
+        allow_no_weights: Accept that weights are left out, even all of them.
         cast: "float32", "float16" or "bfloat16": the type of all floating-point numbers.
         raw: Store the bits of types that NumPy lacks, instead of the next wider type.
         format: "npz", "safetensors", "npy" or "tf"; `dst` may then end in anything.
@@ -120,7 +136,8 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
     Raises:
         ValueError: the name of `dst` ends in no known format, or an option is invalid.
         UnsupportedError: the format cannot hold some of them, or two would have one name; all are
-            named, nothing is written.
+            named, nothing is written. Or patterns and roles leave no weight of a checkpoint that
+            has some, and not `allow_no_weights`.
         TensorNotFoundError: no tensor is left to write.
         FileExistsError: `dst` exists, and not `force`; or it belongs to the checkpoint.
         ChecksumError: a tensor is damaged; nothing is left of `dst`.
@@ -135,6 +152,10 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         strip_prefix=strip_prefix,
         rename=rename,
         names=names,
+        only=only,
+        without=without,
+        ema=ema,
+        allow_no_weights=allow_no_weights,
         cast=cast,
         raw=raw,
         format=format,
@@ -203,12 +224,12 @@ def convert_opened(
                 with destination.written() as output:
                     destination.format.write(output, job)
                     before.require()
-            return _conversion(destination.path, plan, ckpt.notes)
+            return _conversion(destination.path, plan, ckpt)
 
     return read_unchanged(first, attempt, [file for each in others for file in tensor_files(each)])
 
 
-def _conversion(path: str, plan: Plan, notes: Sequence[str]) -> Conversion:
+def _conversion(path: str, plan: Plan, ckpt: Checkpoint) -> Conversion:
     overflows = {name: cast.overflows for name, cast in plan.casts.items() if cast.overflows}
     underflows = {name: cast.underflows for name, cast in plan.casts.items() if cast.underflows}
     changed = [
@@ -228,8 +249,11 @@ def _conversion(path: str, plan: Plan, notes: Sequence[str]) -> Conversion:
         plan.written,
         plan.skipped,
         sum(array.nbytes for array in arrays),
-        (*notes, *plan.notes, *changed),
+        (*ckpt.notes, *plan.notes, *changed),
         arrays,
         overflows,
         underflows,
+        plan.lost,
+        bytes_by_role((ckpt.specs[name] for name in plan.written), plan.roles),
+        plan.roles_by,
     )

@@ -5,6 +5,7 @@ Reads no numbers and writes nothing. All refusals are collected and reported at 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -16,13 +17,16 @@ from tfckpt_reader.export.rename import collisions, renamed
 from tfckpt_reader.export.transfer import Source
 from tfckpt_reader.objects.edit import ATTRIBUTES, edited_graph
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.roles import by_names
+from tfckpt_reader.objects.selection import Selected, Selection, words
+from tfckpt_reader.objects.totals import ALL, NAMES
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.names import select
 from tfckpt_reader.tensor.spec import TensorSpec, Unplaced
 from tfckpt_reader.text import count_of, quoted, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.export.destination import Destination
     from tfckpt_reader.export.formats.base import Format
     from tfckpt_reader.export.transfer import OutputArray
+    from tfckpt_reader.objects.roles import Role
     from tfckpt_reader.tensor.partitions import Partition
 
 
@@ -40,14 +45,18 @@ class Options:
     The docstring of `convert` documents each.
 
     Raises:
-        ValueError: no float can be cast to `cast`.
+        ValueError: no float can be cast to `cast`, or a role is unknown.
     """
 
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     strip_prefix: str = ""
     rename: Sequence[str] = ()
-    names: Mapping[str, str] | None = None
+    names: Mapping[str, str] | str | None = None
+    only: str | Sequence[str] = ()
+    without: str | Sequence[str] = ()
+    ema: bool = False
+    allow_no_weights: bool = False
     cast: str | None = None
     raw: bool = False
     format: str | None = None
@@ -61,6 +70,13 @@ class Options:
     def __post_init__(self) -> None:
         if self.cast is not None and self.cast not in CAST_TYPES:
             raise ValueError(f"cannot cast to {self.cast!r}, only to {', '.join(CAST_TYPES)}")
+        _ = self.selection
+
+    @property
+    def selection(self) -> Selection:
+        """The choice of tensors."""
+        only, without = words(self.only), words(self.without)
+        return Selection(self.include, self.exclude, only, without, self.ema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +91,11 @@ class Plan:
     notes: Sequence[str]
     casts: dict[str, Cast]
     """Name -> its cast, if it has one."""
+    lost: tuple[str, ...]
+    """Names of weights left out by patterns or roles, not by exact names."""
+    roles: Mapping[str, Role]
+    roles_by: str
+    """Evidence for the roles."""
 
 
 def make_plan(
@@ -88,12 +109,13 @@ def make_plan(
         ValueError: an option is invalid.
     """
     path, to = destination
-    selected, notes = _selected(ckpt, options, everything=to.is_checkpoint)
-    listed = options.names or {}
-    notes += [
-        f"there is no tensor {quoted(name)} to rename" for name in listed if name not in ckpt.specs
-    ]
-    names, without_effect = renamed(selected, options.strip_prefix, options.rename, listed)
+    view = ckpt.renamed(options.names if isinstance(options.names, str) else "key")
+    roles, roles_by = _roles(ckpt, options)
+    chosen = options.selection.apply(ckpt.specs, lambda: roles, view.name_of)
+    selected, notes = _selected(ckpt, chosen, options, everything=to.is_checkpoint)
+    _require_weights(ckpt, chosen, options)
+    notes += view.notes_of(selected)
+    names, without_effect = _named(ckpt, selected, view.name_of, options)
     if to.is_checkpoint and OBJECT_GRAPH in selected:
         names[OBJECT_GRAPH] = OBJECT_GRAPH
         notes += _leave_graph(selected, names)
@@ -108,7 +130,7 @@ def make_plan(
     casts = _casts(specs, options.cast)
     arrays: list[OutputArray] = []
     for name, spec in specs.items():
-        source = Source(spec, ckpt.reader, partial(ckpt.read, name))
+        source = Source(spec, ckpt.reader, partial(ckpt.read, spec.name))
         if name == OBJECT_GRAPH and to.is_checkpoint:
             source = _graph_source(source, ckpt.specs, {each: names[each] for each in specs})
         arrays += to.arrays(source, names[name], casts.get(name), raw=options.raw)
@@ -116,22 +138,28 @@ def make_plan(
     if reason:
         raise UnsupportedError(reason, file=path, advice="Leave some out with --exclude")
     notes += [*without_effect, *_split_strings(arrays)]
-    return Plan(tuple(specs), arrays, skipped, notes, casts)
+    return Plan(tuple(specs), arrays, skipped, notes, casts, chosen.lost, roles, roles_by)
+
+
+def _roles(ckpt: Checkpoint, options: Options) -> tuple[Mapping[str, Role], str]:
+    """Return the roles of the tensors, and their evidence: names alone where no option asks."""
+    if options.selection.by_role or options.include or options.exclude:
+        return ckpt.roles, ALL
+    return by_names(ckpt.specs), NAMES
 
 
 def _selected(
-    ckpt: Checkpoint, options: Options, *, everything: bool
+    ckpt: Checkpoint, chosen: Selected, options: Options, *, everything: bool
 ) -> tuple[dict[str, TensorSpec], list[str]]:
     """Return the tensors to write, and notes.
 
     Args:
         ckpt: The checkpoint.
+        chosen: The tensors that its patterns and roles choose.
         options: Its patterns.
         everything: Do not leave out what other programs have no use for.
     """
-    names = select(ckpt.specs, options.include, options.exclude)
-    notes = []
-    graph = []
+    names, notes, graph = list(chosen.sources), [], []
     if everything and OBJECT_GRAPH in ckpt.specs and OBJECT_GRAPH not in names:
         graph = select([OBJECT_GRAPH], (), options.exclude)
     if OBJECT_GRAPH in names and OBJECT_GRAPH not in options.include and not everything:
@@ -145,16 +173,43 @@ def _selected(
         notes.append(
             f"{counted} left out: state of tf.data iterators: {shortened(', '.join(states))}"
         )
-    patterns = (*options.include, *options.exclude, *options.partitions)
-    unmatched = [pattern for pattern in patterns if not select(ckpt.specs, [pattern])]
-    notes += [f"no tensor matches {pattern!r}" for pattern in unmatched]
+    unmatched = [each for each in options.partitions if not select(ckpt.specs, [each])]
+    notes += [*chosen.notes, *(f"no tensor matches {pattern!r}" for pattern in unmatched)]
     if not names:
         raise TensorNotFoundError(
             f"of {count_of(len(ckpt.specs), 'tensor')} none is left to write",
             file=ckpt.reader.path,
             advice="; ".join([*notes, "list them with: tfckpt ls"]),
         )
-    return {name: ckpt.specs[name] for name in (*graph, *names)}, notes
+    return {name: ckpt.specs[chosen.sources.get(name, name)] for name in (*graph, *names)}, notes
+
+
+def _named(
+    ckpt: Checkpoint, selected: Iterable[str], names: Mapping[str, str], options: Options
+) -> tuple[dict[str, str], list[str]]:
+    """Return the name of each tensor in the destination, and notes about steps without effect."""
+    listed = options.names if isinstance(options.names, Mapping) else {}
+    begin = {key: names[key] for key in selected}
+    after, notes = renamed(begin.values(), options.strip_prefix, options.rename, listed)
+    absent = [name for name in listed if name not in ckpt.specs]
+    notes = [*(f"there is no tensor {quoted(name)} to rename" for name in absent), *notes]
+    return {key: after[name] for key, name in begin.items()}, notes
+
+
+def _require_weights(ckpt: Checkpoint, chosen: Selected, options: Options) -> None:
+    """Refuse to leave out all weights, unless every tensor to write is named exactly.
+
+    Raises:
+        UnsupportedError: no weight is left of a checkpoint that has some.
+    """
+    if not chosen.lost or chosen.has_weights or options.allow_no_weights:
+        return
+    raise UnsupportedError(
+        f"no weight is left to write: {chosen.loss}",
+        file=ckpt.reader.path,
+        advice="Nothing was written. tfckpt ls --roles --names full shows what each tensor is; "
+        "--allow-no-weights writes the others",
+    )
 
 
 def _is_iterator_state(spec: TensorSpec) -> bool:

@@ -45,8 +45,8 @@ from tfckpt_reader.graph.saved_keys import (
     saved_values,
 )
 from tfckpt_reader.graph.variables import Read, Variable, from_definitions, from_objects
-from tfckpt_reader.objects.object_graph import (
-    OBJECT_GRAPH,
+from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.saved_objects import (
     SavedVariable,
     captured_keys,
     decode_saved_variables,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tfckpt_reader.graph.graph import Graph
-    from tfckpt_reader.objects.object_graph import SavedVariable
+    from tfckpt_reader.objects.saved_objects import SavedVariable
 
 Read: TypeAlias = "Callable[[str], NDArray[Any]]"
 """Returns the value of a key."""
@@ -128,3 +128,14 @@ def from_objects(saved: Iterable[SavedVariable], read: Read | None) -> tuple[Var
         Variable(each.name, each.dtype, each.shape, "", each.device, each.key, (), read)
         for each in saved
     )
+
+
+def keys_of_collections(
+    variables_of: Callable[[str], Iterable[Variable]],
+) -> dict[str, frozenset[str]]:
+    """Return the keys of the variables in each collection that tells their use."""
+    return {
+        name: frozenset(each.checkpoint_key for each in listed if each.checkpoint_key is not None)
+        for name in ("trainable_variables", "global_step")
+        if (listed := tuple(variables_of(name)))
+    }

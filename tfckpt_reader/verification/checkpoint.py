@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, UnsupportedError, enough_memory
+from tfckpt_reader.objects.selection import Selection, words
 from tfckpt_reader.paths.companions import graph_file_of, saved_model_of
 from tfckpt_reader.paths.layout import LACKS, Location, unmerged_note
 from tfckpt_reader.paths.listing import listed_once
@@ -34,11 +35,12 @@ from tfckpt_reader.verification.diagnosis import diagnose
 from tfckpt_reader.verification.evidence import gather, renamed_files
 from tfckpt_reader.verification.findings import Findings
 from tfckpt_reader.verification.report import Problem, Report
+from tfckpt_reader.verification.roles import of_roles, require_values
 
 __all__ = ["Problem", "Report", "verify"]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tfckpt_reader.paths.unchanged import Unchanged
 
@@ -52,6 +54,8 @@ def verify(
     path: str | os.PathLike[str] | bytes | Location,
     *,
     level: str = "data",
+    only: Sequence[str] = (),
+    without: Sequence[str] = (),
     on_progress: Progress | None = None,
 ) -> Report:
     """Check a checkpoint and report all its defects.
@@ -63,15 +67,20 @@ def verify(
         level: Depth of the checks; each level includes those before. "index": the index alone.
             "sizes": presence and size of the data files. "data": every byte. "values": warn of NaN,
             infinities, and weights without information.
+        only: At level values, warn only of tensors of these roles: "weights", "optimizer" …, as for
+            `convert`.
+        without: The same; do not warn of these.
         on_progress: Called now and then with the bytes of data checked and their total.
 
     Raises:
-        ValueError: `level` is unknown.
+        ValueError: `level` or a role is unknown, or roles are given for another level.
         CheckpointNotFoundError: there is nothing to verify.
         CheckpointError: the file cannot be read: no permission, a pipe. Readable bytes of any kind
             end in the report instead.
     """
     require_level(level)
+    selection = Selection(only=words(only), without=words(without))
+    require_values(selection, level)
     damage: CorruptCheckpointError | None = None
     try:
         location = locate(path)
@@ -88,7 +97,8 @@ def verify(
         return report
 
     try:
-        return read_unchanged(location, attempt, tuple(_others(location)))
+        report = read_unchanged(location, attempt, tuple(_others(location)))
+        return of_roles(report, selection)
     except CorruptCheckpointError as error:
         if error.kind is not ErrorKind.CHANGED:
             raise

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, CorruptCheckpointError
+from tfckpt_reader.objects.selection import Selection, words
 from tfckpt_reader.paths.companions import graph_file_of, saved_model_prefix
 from tfckpt_reader.paths.discover import Discovery, discover
 from tfckpt_reader.paths.layout import Location, unmerged_save
@@ -27,9 +28,10 @@ from tfckpt_reader.verification.checks.restored_keys import check_without_index
 from tfckpt_reader.verification.codes import require_level
 from tfckpt_reader.verification.findings import MOST_PROBLEMS, Findings
 from tfckpt_reader.verification.report import Report
+from tfckpt_reader.verification.roles import of_roles, require_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tfckpt_reader.progress import Progress
 
@@ -42,6 +44,8 @@ def verify_all(
     folder: str | os.PathLike[str] | bytes,
     *,
     level: str = "data",
+    only: Sequence[str] = (),
+    without: Sequence[str] = (),
     on_progress: Progress | None = None,
 ) -> tuple[Report, ...]:
     """Check every checkpoint in a folder and below it.
@@ -52,6 +56,8 @@ def verify_all(
     Args:
         folder: Where to search.
         level: Depth of the checks, as for `verify`.
+        only: Roles, as for `verify`.
+        without: The same.
         on_progress: Called now and then with the bytes of data checked and their total.
 
     Returns:
@@ -59,10 +65,12 @@ def verify_all(
         left out) come first, in a report of version "" with the folder's path.
 
     Raises:
-        ValueError: `level` is unknown.
+        ValueError: as for `verify`.
         CheckpointNotFoundError: there is no such folder, or nothing to verify in it.
     """
     require_level(level)
+    selection = Selection(only=words(only), without=words(without))
+    require_values(selection, level)
     top = os.fsdecode(folder)
     if not is_folder(top):
         what = "is no folder" if exists(top) else "there is no such folder"
@@ -76,7 +84,8 @@ def verify_all(
             file=top,
             advice="; ".join(found.notes[:3]) or None,
         )
-    reports = [*partial, *_verified(found, level, on_progress)]
+    verified = (of_roles(each, selection) for each in _verified(found, level, on_progress))
+    reports = [*partial, *verified]
     reports.sort(key=lambda report: (report.path, report.version))
     first = [of_folder] if of_folder.problems or of_folder.notes else []
     return (*first, *reports)

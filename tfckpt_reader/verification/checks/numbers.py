@@ -19,10 +19,10 @@ Reported are:
 
 from __future__ import annotations
 
-import re
 from struct import unpack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tfckpt_reader.objects.role_patterns import is_slot
 from tfckpt_reader.tensor.dtypes import DataType
 
 if TYPE_CHECKING:
@@ -62,12 +62,6 @@ FLOATS: dict[DataType, Bits] = {
     DataType.FLOAT8_E4M3B11FNUZ: Bits(1, 0x7F, -1, 0x08, lone_nan=True),
 }
 """Types with a NaN. float4 has none, and few numbers at all."""
-_SLOT = re.compile(
-    r"/\.OPTIMIZER_SLOT/|^optimizer/|/optimizer/|_optimizer/|^(Adam|AdamW|SGD|RMSprop|Nadam)/"
-    r"|/(Adam|Momentum|RMSProp|Adagrad|Adadelta|Ftrl|LAMB|AdamWeightDecay)(Optimizer)?(_\d+)?$"
-    r"|/adam_[mv]$|_slot_(m|v|vr|vc)$"
-)
-"""Names of the slots of the optimizers of TensorFlow, Keras, BERT and T5."""
 
 
 class Scan(NamedTuple):
@@ -151,7 +145,7 @@ def anomalies(
         if count:
             verb = "is" if count == 1 else "are"
             yield code, f"{count:,} of {numbers.elements:,} elements {verb} {what}", None
-    if numbers.first >= 0 or numbers.elements < 2 or not shape or _SLOT.search(name):
+    if numbers.first >= 0 or numbers.elements < 2 or not shape or is_slot(name, dtype, shape):
         return
     bits, of_all = FLOATS[dtype], f"all {numbers.elements:,} elements"
     has_axes = sum(size > 1 for size in shape) > 1
