@@ -33,8 +33,9 @@ _MOST_TIMES = 4
 """Limit on the rows of compressed blocks, as a multiple of the size of their files."""
 _FREE = 1 << 20
 """Bytes of rows that any files may hold, however small."""
-_LEAST_ROW = 16
-"""Bytes that a tensor or a slice takes in a file: its mention in the header, and its row."""
+_LEAST_ROW = 6
+"""Bytes that a tensor or a slice takes in a file: its mention in the header, without its row,
+which may be lost."""
 
 
 class Unfolded:
