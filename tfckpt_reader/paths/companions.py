@@ -13,6 +13,7 @@ from tfckpt_reader.paths.layout import Location, base_of, v1_shards, v2_checkpoi
 from tfckpt_reader.paths.listing import listing
 from tfckpt_reader.paths.state_file import STATE_FILE, state_files
 from tfckpt_reader.storage.filesystem import absolute_path, exists, is_file, is_folder
+from tfckpt_reader.storage.sniff import is_editor_file, read_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +86,7 @@ def graph_file_of(prefix: str) -> str | None:
         prefix: The checkpoint's prefix, its file, or the pattern of its V1 shards.
     """
     meta = f"{base_of(prefix)}.meta"
-    if is_file(meta):
+    if is_file(meta) and not is_editor_file(read_head(meta)):
         return meta
     model = saved_model_of(prefix)
     return None if model is None else saved_model_file(model)
