@@ -255,7 +255,8 @@ def _part(
     calls = inline_calls(draft, around, model.functions, definitions)
     count = count_of(len(calls), "call")
     changes = [f"{count} of functions replaced by their nodes"] if calls else []
-    updates.append(Updates(draft, calls))
+    if calls:
+        updates.append(Updates(draft, calls))
     for name in (*inner, *later):
         if origin(name) not in draft:
             graph.tensor(name)  # raises
