@@ -281,7 +281,7 @@ class MetaGraph(Graph):
         from tfckpt_reader.graph.freeze.request import request
 
         with located(self.file), enough_memory(self.file):
-            part = request(self.signatures, self.outputs, outputs, inputs, signature)
+            part = request(self.signatures, lambda: self.outputs, outputs, inputs, signature)
             weights = values, self._saved_of_variables
             model = Model(self, self.definitions, self.functions, self._versions)
             return freeze(model, weights, part, **options)

@@ -309,6 +309,15 @@ def test_names_that_authors_gave_are_likely(tmp_path: Path) -> None:
     assert {"hidden/copy:0", "Identity_1:0"}.isdisjoint(reasons)
 
 
+def test_a_variable_left_unused_is_no_output(tmp_path: Path) -> None:
+    nodes = _model(node("action", "Softmax", ["hidden"]))
+    nodes.append(node("cond/read", "ReadVariableOp", ["x"], dtype_attr(1)))
+    (tmp_path / "x.meta").write_bytes(meta_bytes(nodes))
+    names = [end.name for end in tfckpt.read_meta_graph(tmp_path / "x.meta").outputs]
+    assert names[0] == "action:0"
+    assert "cond/read:0" not in names
+
+
 def test_a_saver_in_a_bare_graph(tmp_path: Path) -> None:
     nodes = _model(node("action", "Softmax", ["hidden"]))
     nodes += [

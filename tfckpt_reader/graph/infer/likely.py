@@ -210,6 +210,8 @@ class ModelOutputs:
 
     def _why(self, number: int) -> str:
         roles = self._roles_of_users(number)
+        if self._type(number) == "ReadVariableOp":  # the value of a variable, left unused
+            return ""
         if roles and not self._is_watched(number):
             return ""
         return next(
