@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -235,13 +236,23 @@ SAME: dict[str, dict[str, tuple[str, ...]]] = {
         "SavedObject": ("SavedObject",),
         "SavedVariable": ("SavedVariable",),
     },
+    "tensorflow.core.protobuf.trackable_object_graph_pb2": {
+        "TrackableObjectGraph": ("TrackedObjects",),
+        "TrackableObjectGraph.TrackableObject": ("TrackedObjects.Object",),
+        "TrackableObjectGraph.TrackableObject.ObjectReference": ("TrackedObjects.Object.Child",),
+        "TrackableObjectGraph.TrackableObject.SerializedTensor": ("TrackedObjects.Object.Value",),
+        "TrackableObjectGraph.TrackableObject.SlotVariableReference": (
+            "TrackedObjects.Object.Slot",
+        ),
+        "RegisteredSaver": ("TrackedObjects.Object.Saver",),
+    },
 }
 
 
 def test_field_numbers_are_tensorflows(tf: Any) -> None:
     for module, messages in SAME.items():
         for their, names in messages.items():
-            expected = fields_of(getattr(importlib.import_module(module), their).DESCRIPTOR)
+            expected = fields_of(attrgetter(their)(importlib.import_module(module)).DESCRIPTOR)
             for name in names:
                 found = fields_of(message_class(name).DESCRIPTOR)
                 assert found.items() <= expected.items(), name

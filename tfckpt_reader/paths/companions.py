@@ -9,16 +9,31 @@ import os
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointNotFoundError
-from tfckpt_reader.paths.layout import Location, base_of, v1_shards, v2_checkpoint
-from tfckpt_reader.paths.listing import listing
+from tfckpt_reader.paths.layout import (
+    OWN_FILE,
+    Location,
+    base_of,
+    v1_file,
+    v1_shards,
+    v2_checkpoint,
+)
+from tfckpt_reader.paths.listing import listing, parse_v1_shard
 from tfckpt_reader.paths.state_file import STATE_FILE, state_files
-from tfckpt_reader.storage.filesystem import absolute_path, exists, is_file, is_folder
-from tfckpt_reader.storage.sniff import is_editor_file, read_head
+from tfckpt_reader.storage.filesystem import (
+    absolute_path,
+    exists,
+    is_file,
+    is_folder,
+    real_path,
+)
+from tfckpt_reader.storage.sniff import is_editor_file, is_state_file, read_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _VARIABLES = "variables"
+_GRAPH_ENDINGS = (".pb", ".pbtxt")
+"""Of graphs, and of the other files in a SavedModel."""
 _MISPLACED = ((_VARIABLES,), (_VARIABLES,) * 3)
 """Where some copies have the variables of a SavedModel: beside its file, or one folder deeper."""
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
@@ -109,6 +124,16 @@ def graph_file_at(path: str) -> str:
             advice="Name the .meta file of a checkpoint instead",
         )
     return file
+
+
+def is_checkpoint_file(path: str) -> bool:
+    """Return whether a path is, or has the name of, a file of a checkpoint or of its graph."""
+    for each in (path, real_path(path)):
+        name = os.path.basename(each).lower()  # some file systems ignore case
+        is_named = OWN_FILE.fullmatch(name) or parse_v1_shard(name) or name == STATE_FILE
+        if is_named or name.endswith(_GRAPH_ENDINGS) or v1_file(each):
+            return True
+    return is_state_file(read_head(path))
 
 
 def companion_files(location: Location) -> Iterator[str]:

@@ -286,10 +286,10 @@ def is_foreign(path: str) -> bool:
     """
     try:
         with enough_memory(path):
-            header = Table(File(path)).get(b"")
+            first = Table(File(path)).first()
     except CheckpointError:
         return False
-    return header is None or bytes(header[:1]) in _V2_HEADER_STARTS
+    return first is None or first[0] != b"" or bytes(first[1][:1]) in _V2_HEADER_STARTS
 
 
 def _bases_in(folder: str) -> list[str]:

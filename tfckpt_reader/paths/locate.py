@@ -43,7 +43,7 @@ from tfckpt_reader.paths.state_file import (
     read_state,
     state_file_of,
 )
-from tfckpt_reader.storage.filesystem import exists, is_file, is_folder, is_same_file
+from tfckpt_reader.storage.filesystem import closed_folder, exists, is_file, is_folder, is_same_file
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import (
     describe,
@@ -72,10 +72,23 @@ def locate(path: str | os.PathLike[str] | bytes | Location, *, latest: bool = Fa
     Raises:
         CheckpointNotFoundError: the path does not exist, or a folder is ambiguous.
         CorruptCheckpointError: the file is of another kind; the message names it.
+        CheckpointError: nothing was found, and the folder may not be listed.
     """
     if isinstance(path, Location):
         return path
-    name = os.fsdecode(path)
+    try:
+        return _found(os.fsdecode(path), latest=latest)
+    except CheckpointNotFoundError as error:
+        folder = closed_folder(error.file or "")
+        if folder is None:
+            raise
+        advice = "Grant the user that runs this permission to read it"
+        raise CheckpointError(
+            "this folder cannot be read: no permission", file=folder, advice=advice
+        ) from error
+
+
+def _found(name: str, *, latest: bool) -> Location:
     scheme = _URL.match(name)
     if scheme and scheme[1] != "file":
         raise CheckpointNotFoundError(

@@ -28,6 +28,7 @@ from tfckpt_reader.paths.layout import shard_counts, shard_path
 from tfckpt_reader.storage.filesystem import exists
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import describe, read_head
+from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Shards:
         except CheckpointError as error:
             error.tensor = error.tensor or segment.name
             raise
-        if segment.end > file.size:
+        if segment.end > file.size and (segment.nbytes or segment.dtype is DataType.STRING):
             raise _too_short(file, segment)
         return file
 
