@@ -224,6 +224,37 @@ def test_defaults_are_folded_on_request(tmp_path: Path) -> None:
     assert inputs(graph, "predict") == ["x:0"]
 
 
+def test_numbers_in_place_of_placeholders(tmp_path: Path) -> None:
+    nodes = [
+        node("training", "Placeholder", [], dtype_attr(BOOL)),
+        node("keep", "Placeholder", [], dtype_attr(FLOAT)),
+        x(),
+        variable(),
+        typed("update", "Assign", "w", "x"),
+        node("switch", "Switch", ["x", "training"], dtype_attr(FLOAT, "T")),
+        typed("new", "Identity", "w", "^update", "^switch"),
+        typed("train", "Mul", "switch:1", "new"),
+        typed("predict", "RealDiv", "switch", "keep"),
+        typed("y", "Merge", "train", "predict"),
+    ]
+    with pytest.raises(tfckpt.UnsupportedError, match="'new' reads the variable 'w' after"):
+        frozen(tmp_path, nodes, "y")
+    graph = frozen(tmp_path, nodes, "y", given={"training": False, "keep:0": 0.5})
+    assert ops(graph) == {
+        "keep": "Const",
+        "x": "Placeholder",
+        "predict": "RealDiv",
+        "y": "Identity",
+    }
+    assert again(tmp_path, graph).operation("keep").attrs["value"] == 0.5
+    for given, problem in (
+        ({"no": 1}, "need no placeholder 'no'"),
+        ({"x": "a"}, "is float32, whi"),
+    ):
+        with pytest.raises((tfckpt.TensorNotFoundError, ValueError), match=problem):
+            frozen(tmp_path, nodes, "y", given=given)
+
+
 def test_branches_of_a_constant_condition(tmp_path: Path) -> None:
     nodes = [
         truth("yes", 1),
