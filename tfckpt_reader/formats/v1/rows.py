@@ -33,7 +33,7 @@ _MOST_TIMES = 4
 """Limit on the rows of compressed blocks, as a multiple of the size of their files."""
 _FREE = 1 << 20
 """Bytes of rows that any files may hold, however small."""
-_LEAST_ROW = 16
+_LEAST_ROW = 8
 """Bytes that a tensor or a slice takes in a file: its mention in the header, and its row."""
 
 
@@ -130,10 +130,10 @@ def _require_few(header: memoryview, most: int) -> None:
     """Refuse a header of more tensors and slices than a file can have rows for."""
     for meta in _delimited(header, _META):
         for tensor in _delimited(meta, _TENSOR_META):
+            if most <= 0:
+                raise UnsupportedError("has more tensors than rows: made to waste memory")
             (spans,), _ = split_fields(tensor, (_SLICE_OF_META,), most)
             most -= 1 + len(spans) // 2
-            if most < 0:
-                raise UnsupportedError("has more tensors than rows: made to waste memory")
 
 
 def tensor_meta(table: Table, data: bytes) -> Any:
