@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import writers as w
 from commands import Run, one_line
+from graphs import dtype_attr, meta_bytes, node
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
@@ -39,10 +42,18 @@ def test_json_and_dry_run(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_guess_is_said(run: Run, tmp_path: Path) -> None:
-    folder = FIXTURES / "sliced"
-    done = run("freeze", folder / "saver", tmp_path / "out.pb", "--dry-run")
+    nodes = [
+        node("x", "Placeholder", [], dtype_attr(1)),
+        node("w", "VariableV2", [], dtype_attr(1)),
+    ]
+    nodes.append(node("y", "MatMul", ["x", "w"], dtype_attr(1, "T")))
+    w.write_bundle(tmp_path / "model", {"w": np.ones((2, 2), np.float32)})
+    (tmp_path / "model.meta").write_bytes(meta_bytes(nodes))
+    done = run("freeze", tmp_path / "model", tmp_path / "out.pb", "--dry-run")
     assert done.code == 0
-    assert "the output by_rows/part_0/Read/ReadVariableOp:0 is a guess: " in done.err
+    assert "the output y:0 is a guess: " in done.err
+    done = run("freeze", FIXTURES / "sliced" / "saver", tmp_path / "out.pb")
+    assert (done.code, "Name one with --output" in done.err) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _VARIABLES = "variables"
 _GRAPH_ENDINGS = (".pb", ".pbtxt")
 """Of graphs, and of the other files in a SavedModel."""
+_MISPLACED = ((_VARIABLES,), (_VARIABLES,) * 3)
+"""Where some copies have the variables of a SavedModel: beside its file, or one folder deeper."""
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 """Names of the file with the graphs in the folder of a SavedModel."""
 
@@ -54,23 +56,30 @@ def saved_model_prefix(folder: str) -> str:
             listing(prefix).names if not exists(os.path.join(prefix, _VARIABLES + ending)) else ()
         )
         wanted = _VARIABLES + ending
-        found = next((name for name in names if name.lower() == wanted), wanted)
+        alike = (name for name in names if name.lower() == wanted and name.endswith(ending))
+        found = next(alike, wanted)
         prefix = os.path.join(prefix, found.removesuffix(ending))
     return prefix
 
 
-def saved_model_variables(folder: str) -> Location | None:
+def saved_model_variables(folder: str, *, anywhere: bool = False) -> Location | None:
     """Return the checkpoint with the variables of a SavedModel, if it has one.
+
+    Args:
+        folder: The folder of the SavedModel.
+        anywhere: Look where some copies have them, too; TensorFlow does not.
 
     Raises:
         CheckpointNotFoundError: several sets of V1 shards match.
     """
-    prefix = saved_model_prefix(folder)
-    location = v2_checkpoint(prefix) or v1_shards(prefix)
     wanted = os.path.join(folder, _VARIABLES, _VARIABLES)
-    if location is None or prefix == wanted:
-        return location
-    return location.noted(f"TensorFlow looks for {wanted}, and this is {prefix}: rename it")
+    misplaced = (os.path.join(folder, *names) for names in _MISPLACED if anywhere)
+    for prefix in (saved_model_prefix(folder), *misplaced):
+        location = v2_checkpoint(prefix) or v1_shards(prefix)
+        if location is not None:
+            moved = f"TensorFlow looks for {wanted}, and this is {prefix}: rename it"
+            return location if prefix == wanted else location.noted(moved)
+    return None
 
 
 def saved_model_of(prefix: str) -> str | None:

@@ -33,8 +33,9 @@ _MOST_TIMES = 4
 """Limit on the rows of compressed blocks, as a multiple of the size of their files."""
 _FREE = 1 << 20
 """Bytes of rows that any files may hold, however small."""
-_LEAST_ROW = 8
-"""Bytes that a tensor or a slice takes in a file: its mention in the header, and its row."""
+_LEAST_ROW = 6
+"""Bytes that a tensor or a slice takes in a file: its mention in the header, without its row,
+which may be lost."""
 
 
 class Unfolded:
@@ -110,7 +111,8 @@ def read_header(table: Table) -> Any:
             Unfolded(table.source.size).add(None, b"", len(value))
         if len(value) > table.source.size // 2:  # most bytes of a file are in its rows
             try:
-                _require_few(memoryview(value), table.source.size // _LEAST_ROW)
+                most = table.source.size // _LEAST_ROW
+                _require_few(memoryview(value), most // 2 if table.in_compressed else most)
             except CorruptCheckpointError as error:
                 error.kind, error.structure = ErrorKind.HEADER, "SlicesHeader"
                 raise

@@ -194,8 +194,9 @@ def freeze(
         )
     draft, placed, changes = _part(model, part)
     outputs = [tensor_name(name) for name in part.outputs]
-    changes += simplify(draft, fold_defaults=options.get("fold_defaults", False))
-    draft = prune(draft, outputs)
+    simpler = simplify(draft, fold_defaults=options.get("fold_defaults", False))
+    changes += simpler
+    draft = prune(draft, outputs) if simpler else draft
     changes += find_ranks(draft, model.graph.unknown_rank_ops)
     refuse_ops(draft.values())
     values = Weights(*weights, options.get("average", False), options.get("cast"))
@@ -243,7 +244,8 @@ def _part(model: Model, part: Request) -> tuple[dict[str, Node], dict[str, str],
     draft = draft_of(graph, graph.needed(around, cuts))
     placed = begin_at(draft, cuts, definitions)
     updates = Updates(draft, {})
-    draft = prune(draft, around)
+    if model.functions:
+        draft = prune(draft, around)
     calls = inline_calls(draft, around, model.functions, definitions)
     count = count_of(len(calls), "call")
     changes = [f"{count} of functions replaced by their nodes"] if calls else []
@@ -254,8 +256,9 @@ def _part(model: Model, part: Request) -> tuple[dict[str, Node], dict[str, str],
     placed |= begin_at(draft, later, definitions)
     wanted = [*outputs, *inner]
     draft = prune(draft, wanted)
-    placed |= begin_behind_pipeline(draft, wanted, definitions)
-    draft = prune(draft, wanted)
+    batches = begin_behind_pipeline(draft, wanted, definitions)
+    placed |= batches
+    draft = prune(draft, wanted) if batches else draft
     changes += [*updates.left_out(draft), *inner_updates.left_out(draft)]
     return draft, {name: tensor for name, tensor in placed.items() if name in draft}, changes
 

@@ -9,7 +9,10 @@ and the attribute ``_class`` are always left out: they name machines and nodes o
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tfckpt_reader.encoding.wire_format import (
@@ -29,6 +32,7 @@ from tfckpt_reader.text import quoted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from tfckpt_reader.graph.decode.node_store import StoredNodes
     from tfckpt_reader.graph.graph import Graph
     from tfckpt_reader.tensor.proto_fields import PartialShape
 
@@ -36,6 +40,7 @@ _NAME, _OP, _INPUT, _DEVICE, _ATTR = 1, 2, 3, 4, 5
 _KEY, _VALUE = 1, 2
 _MOST_ATTRIBUTES = 1 << 20
 _Kind = TypeVar("_Kind")
+_NO_CHANGES: Mapping[str, bytes] = MappingProxyType({})
 _COLOCATED = "_class"
 
 
@@ -47,11 +52,13 @@ class Node:
     op: str
     inputs: list[str]
     """As in a GraphDef: ``node``, ``node:1`` or ``^node``."""
-    stored: memoryview = field(default=memoryview(b""), repr=False)
-    """The bytes it was decoded from; empty for a new one."""
+    source: StoredNodes | None = field(default=None, repr=False)
+    """The nodes that it was decoded from; None for a new one."""
+    number: int = field(default=0, repr=False)
+    """Its number among them."""
     is_unchanged: bool = False
-    """Whether `stored` is what to write."""
-    changes: dict[str, bytes] = field(default_factory=dict, repr=False)
+    """Whether its stored bytes are what to write."""
+    changes: Mapping[str, bytes] = field(default_factory=lambda: _NO_CHANGES, repr=False)
     """New values of attributes, as AttrValue messages."""
 
     def change(self, *, op: str = "", inputs: list[str] | None = None, **attrs: Any) -> None:
@@ -64,13 +71,18 @@ class Node:
 
     def set(self, name: str, value: Any) -> None:
         """Change one attribute, to a value as for `attr_value`."""
-        self.changes[name] = attr_value(value)
+        self.changes = {**self.changes, name: attr_value(value)}
         self.is_unchanged = False
 
     def become(self, op: str, inputs: list[str], **attrs: Any) -> None:
         """Become another node of the same name, without any of the stored attributes."""
-        self.op, self.inputs, self.stored, self.changes = op, inputs, memoryview(b""), {}
+        self.op, self.inputs, self.source, self.changes = op, inputs, None, _NO_CHANGES
         self.change(**attrs)
+
+    @property
+    def stored(self) -> memoryview:
+        """The bytes it was decoded from; empty for a new one."""
+        return memoryview(b"") if self.source is None else self.source[self.number]
 
     def attr(self, name: str) -> Any:
         """Return the value of an attribute; None if there is none.
@@ -109,10 +121,11 @@ class Node:
 
     def attributes(self) -> dict[str, bytes]:
         """Return name -> AttrValue message."""
-        (spans,), _ = split_fields(self.stored, (_ATTR,), _MOST_ATTRIBUTES)
+        data = self.stored
+        (spans,), _ = split_fields(data, (_ATTR,), _MOST_ATTRIBUTES)
         attributes: dict[str, bytes] = {}
         for begin, end in zip(spans[::2], spans[1::2], strict=True):
-            entry = parse("Entry", self.stored[begin:end])
+            entry = parse("Entry", data[begin:end])
             attributes[name_text(entry.key)] = entry.value
         return {**attributes, **self.changes}
 
@@ -228,14 +241,15 @@ def draft_of(graph: Graph, numbers: Iterable[int]) -> dict[str, Node]:
         CheckpointError: a node is damaged; names it.
     """
     wanted = frozenset(numbers)
+    word = cache(name_text)
     draft: dict[str, Node] = {}
     for number, message in enumerate(graph.messages.headers()):
         if number not in wanted:
             continue
-        stored = graph.messages[number]
         is_whole = bool(message.attr) and not message.device
         colocated = not is_whole or any(entry.key == b"_class" for entry in message.attr)
         name = name_text(message.name)
         inputs = [name_text(text) for text in message.input]
-        draft.setdefault(name, Node(name, name_text(message.op), inputs, stored, not colocated))
+        node = Node(name, word(message.op), inputs, graph.messages, number, not colocated)
+        draft.setdefault(name, node)
     return draft

@@ -28,7 +28,9 @@ _BRANCHES = frozenset({"Switch", "RefSwitch"}) | ENTER
 
 def origin(text: str) -> str:
     """Return the node of an input or a control input."""
-    return text[1:] if text[:1] == "^" else split_name(text)[0]
+    if text[:1] == "^":
+        return text[1:]
+    return split_name(text)[0] if ":" in text else text
 
 
 def unique(name: str, taken: Mapping[str, object]) -> str:
@@ -54,7 +56,7 @@ def redirect(draft: Mapping[str, Node], replaced: Mapping[str, str]) -> None:
             if steps > len(replaced):
                 raise CorruptCheckpointError(f"tensor {quoted(name)} depends only on itself")
         final[name] = target
-    for node in draft.values():
+    for node in draft.values() if replaced else ():
         if any(tensor_name(text) in final for text in node.inputs):
             node.change(inputs=[final.get(tensor_name(text), text) for text in node.inputs])
 

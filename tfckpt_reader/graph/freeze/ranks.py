@@ -66,7 +66,6 @@ def find_ranks(draft: Mapping[str, Node], unknown_rank_ops: Collection[str]) -> 
         draft: The nodes, changed in place.
         unknown_rank_ops: Ops with an unknown rank if their shape has no dimensions.
     """
-    users = _users(draft)
     open_ranks: list[Node] = []
     known: list[Node] = []
     for node in draft.values():
@@ -74,9 +73,12 @@ def find_ranks(draft: Mapping[str, Node], unknown_rank_ops: Collection[str]) -> 
             shape = shape_or_none(node.attr("shape"))
             is_open = shape is None or (shape == () and node.op in unknown_rank_ops)
             (open_ranks if is_open else known).append(node)
+    if not open_ranks:
+        return []
+    users = _users(draft)
     ranks = {node.name: _needed_rank(node, users) for node in open_ranks}
     known += [node for node in open_ranks if ranks[node.name]]
-    fed = _reached([node.name for node in known], users) if open_ranks else set()
+    fed = _reached([node.name for node in known], users)
     changes = []
     for node in open_ranks:
         rank = ranks[node.name]

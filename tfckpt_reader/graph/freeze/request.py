@@ -14,7 +14,7 @@ from tfckpt_reader.graph.infer.endpoints import Endpoint, signed_endpoints
 from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tfckpt_reader.graph.decode.signatures import Signature
     from tfckpt_reader.tensor.dtypes import DataType
@@ -49,7 +49,7 @@ class Request:
 
 def request(
     signatures: Mapping[str, Signature],
-    likely: Sequence[Endpoint],
+    likely: Callable[[], Sequence[Endpoint]],
     outputs: Sequence[str] | None,
     inputs: Sequence[str] | None,
     signature: str | None,
@@ -58,7 +58,7 @@ def request(
 
     Args:
         signatures: Key -> signature.
-        likely: Outputs of the model, the best first.
+        likely: Returns likely outputs of the model, the best first.
         outputs: Those asked for; None for those of the signature, or the best.
         inputs: Those asked for; None for those of the signature if the outputs are, too.
         signature: Key of the signature; None for the default one.
@@ -72,13 +72,13 @@ def request(
         raise TensorNotFoundError(problem, advice=f"There is: {listed}")
     chosen = signatures if signature is None else {signature: signatures[signature]}
     signed = signed_endpoints(chosen)
-    ends = likely[:1] if signed is None else signed.outputs
-    around = [end.name for end in ends if end.name]
+    around = [end.name for end in signed.outputs if end.name] if signed else []
     if outputs:
         return Request(outputs, inputs or (), "asked for", around)
-    reason = ends[0].reason if around else ""
     if signed is None:
-        return Request(around, inputs or (), reason, around)
+        best = likely()[:1]
+        reason = "".join(end.reason for end in best)
+        return Request([end.name for end in best], inputs or (), reason)
     aliases = {tensor_name(end.name): end.alias for ends in signed for end in ends if end.name}
     given = [end.name for end in signed.inputs if end.name] if inputs is None else inputs
-    return Request(around, given, reason, around, aliases)
+    return Request(around, given, signed.outputs[0].reason if around else "", around, aliases)
