@@ -62,6 +62,9 @@ def test_a_guess_is_said(run: Run, tmp_path: Path) -> None:
         (["--output", "z"], "there is no operation 'z'"),
         (["--signature", "z"], "there is no signature 'z'. There is: serving_default"),
         (["--graph", "nowhere.meta"], "nowhere.meta"),
+        (["--set", "x"], "--set x: write it as NAME=VALUE"),
+        (["--set", "z=1"], "the outputs need no placeholder 'z'. There is: x"),
+        (["--set", "x=true"], "'x' is float32"),
     ],
 )
 def test_wrong_names(run: Run, tmp_path: Path, arguments: list[str], problem: str) -> None:

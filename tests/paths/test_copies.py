@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import writers as w
 from located import assert_none, assert_value, v2
 
 import tfckpt_reader as tfckpt
@@ -53,3 +55,17 @@ def test_an_index_alone_that_is_no_copy_counts(tmp_path: Path) -> None:
     v2(tmp_path / "m 2", 2)  # of the same size
     (tmp_path / f"m 2{DATA}").unlink()
     assert not all(report.ok for report in tfckpt.verify_all(tmp_path))
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_file_of_the_unity_editor_is_no_graph(version: int, tmp_path: Path) -> None:
+    """Unity gives each asset a .meta file; that of a V1 checkpoint has the name of its graph."""
+    if version == 1:
+        w.write_v1(tmp_path / "m", {"value": np.ones(2, np.float32)})
+    else:
+        v2(tmp_path / "m", 1)
+    (tmp_path / "m.meta").write_text("fileFormatVersion: 2\nguid: 0123\n", "ascii")
+    report = tfckpt.verify(tmp_path / "m")
+    assert (report.ok, report.problems) == (True, ())
+    with tfckpt.open(tmp_path / "m") as ckpt:
+        assert ckpt.meta_graph is None

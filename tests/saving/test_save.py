@@ -208,6 +208,20 @@ def test_an_iterator_that_fails(tmp_path: Path) -> None:
     assert not os.listdir(tmp_path)
 
 
+def test_a_prefix_of_any_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tfckpt.save(b"\xff", {"a": 1})  # type: ignore[arg-type]
+    tfckpt.save("./", {"a": 2})
+    assert sorted(map(os.fsencode, os.listdir(tmp_path)))[:2] == [
+        b".data-00000-of-00001",
+        b".index",
+    ]
+    assert tfckpt.open(os.fsdecode(b"\xff"))["a"] == 1
+    assert tfckpt.open("./.index")["a"] == 2
+    with pytest.raises(ValueError, match="has a name"):
+        tfckpt.save("", {"a": 1})
+
+
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         tfckpt.save(tmp_path / "no" / "x", {"a": 1})

@@ -24,11 +24,13 @@ def test_a_frozen_graph_gives_the_same(
     prefix, outputs, feeds, run = frozen_models.saved(
         tf, model, tmp_path, resource=resource, version=version
     )
-    for fold in (False, True):
+    placed = {"given": {"training": False}} if model is frozen_models.conv else {}
+    hows: list[Any] = [{}, {"fold_defaults": True}, placed]
+    for how in hows:
         with tfckpt.open(prefix) as ckpt:
             meta = ckpt.meta_graph
             assert meta is not None
-            frozen = meta.freeze(outputs, values=ckpt, fold_defaults=fold)
+            frozen = meta.freeze(outputs, values=ckpt, **how)
             frozen.write(tmp_path / "out.pb")
             assert (tmp_path / "out.pb").read_bytes() == frozen.to_bytes()
         again = frozen_models.imported(tf, tmp_path / "out.pb")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tfckpt_reader.graph.freeze.frozen import FrozenGraph
+    from tfckpt_reader.graph.freeze.request import Options
     from tfckpt_reader.graph.infer.endpoints import Endpoint
     from tfckpt_reader.graph.meta_graph import MetaGraph
 
@@ -48,6 +49,8 @@ def add_part(parser: ArgumentParser) -> None:
     add("--signature", metavar="KEY", help="take inputs and outputs of this signature")
     add("--graph", metavar="FILE", help="graph that is not beside the checkpoint")
     default = "replace placeholders that have a default value by it"
+    value = "number, true or false that takes the place of a placeholder; may be repeated"
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help=value)
     add("--fold-defaults", action="store_true", help=default)
     add("--ema", action="store_true", help="use the moving averages of variables where saved")
 
@@ -59,20 +62,42 @@ def run(arguments: Namespace) -> int:
     meta = read_meta_graph(arguments.graph or graph_file(arguments))
     location = locate(arguments.path, latest=arguments.latest)
     with open_location(location, mmap=False) as ckpt:
+        options = part_options(arguments)
+        options["cast"] = _CASTS.get(arguments.cast)
         frozen = meta.freeze(
             arguments.output or None,
             arguments.input or None,
             values=ckpt,
             signature=arguments.signature,
-            fold_defaults=arguments.fold_defaults,
-            average=arguments.ema,
-            cast=_CASTS.get(arguments.cast),
+            **options,
         )
         if not arguments.dry_run:
             frozen.write(arguments.out)
         output.print_notes(ckpt.notes)
     _print(meta, frozen, arguments)
     return 0
+
+
+def part_options(arguments: Namespace) -> Options:
+    """Return the options of `add_part` that are not names of tensors."""
+    given = dict(map(_given, arguments.set))
+    return {
+        "given": given,
+        "fold_defaults": arguments.fold_defaults,
+        "average": arguments.ema,
+    }
+
+
+def _given(text: str) -> tuple[str, float]:
+    """Return name and value of ``NAME=VALUE``."""
+    name, _, value = text.rpartition("=")
+    if value.lower() in ("true", "false"):
+        return name, value.lower() == "true"
+    try:
+        return name, int(value) if value.isdecimal() else float(value)
+    except ValueError as error:
+        problem = f"--set {text}: write it as NAME=VALUE, a number, true or false"
+        raise ValueError(problem) from error
 
 
 def _require_writable(path: str, *, force: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.cli import output
 from tfckpt_reader.cli.describe.notation import shape_text
-from tfckpt_reader.cli.freeze import add_part, guess_notes
+from tfckpt_reader.cli.freeze import add_part, guess_notes, part_options
 from tfckpt_reader.cli.path_argument import CHECKPOINT
 from tfckpt_reader.export.formats.npy_folder import file_name
 from tfckpt_reader.storage.atomic import atomic_file
@@ -39,8 +39,7 @@ def run(arguments: Namespace) -> int:
         arguments.input or None,
         signature=arguments.signature,
         graph=arguments.graph,
-        fold_defaults=arguments.fold_defaults,
-        average=arguments.ema,
+        **part_options(arguments),
     )
     output.print_notes(guess_notes(model.outputs, arguments))
     results = model(feeds)

@@ -277,7 +277,8 @@ class MetaGraph(Graph):
                 the batches of the graph's own input pipeline.
             values: Key -> array: a checkpoint. They are read when the graph is written.
             signature: Key of the signature. Default: the one for serving, or the only one.
-            options: ``fold_defaults=True`` replaces placeholders by their default values,
+            options: ``given`` maps placeholders to the numbers or truth values that take their
+                place, ``fold_defaults=True`` puts default values in place of others,
                 ``average=True`` uses moving averages where `values` have them, and ``cast`` is a
                 floating-point type to store weights in; the graph computes as before.
 

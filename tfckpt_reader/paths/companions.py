@@ -26,7 +26,7 @@ from tfckpt_reader.storage.filesystem import (
     is_folder,
     real_path,
 )
-from tfckpt_reader.storage.sniff import is_state_file, read_head
+from tfckpt_reader.storage.sniff import is_editor_file, is_state_file, read_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +101,7 @@ def graph_file_of(prefix: str) -> str | None:
         prefix: The checkpoint's prefix, its file, or the pattern of its V1 shards.
     """
     meta = f"{base_of(prefix)}.meta"
-    if is_file(meta):
+    if is_file(meta) and not is_editor_file(read_head(meta)):
         return meta
     model = saved_model_of(prefix)
     return None if model is None else saved_model_file(model)

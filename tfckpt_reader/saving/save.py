@@ -69,17 +69,18 @@ def save(
             are names of `tensors`, which are stored under the keys of these objects, or arrays.
 
     Raises:
-        ValueError: a name twice, or empty; a partition that cannot be; no shards; an object of the
-            graph without a tensor.
+        ValueError: a name twice, or empty; a partition that cannot be; no shards, or no prefix; an
+            object of the graph without a tensor.
         UnsupportedError: TensorFlow has no type for an array.
         CheckpointError: as for ``ckpt[name]``, if `tensors` is a checkpoint.
         OSError: the files cannot be written. Nothing is left of them, and an old checkpoint stays.
     """
-    if shards < 1:
-        raise ValueError(f"a checkpoint has one shard or more, not {shards}")
+    path = os.fsdecode(prefix)
+    if shards < 1 or not path:
+        raise ValueError(f"a checkpoint has a name, and one shard or more, not {shards}")
     partitions, left = partitions or {}, set(partitions or ())
     with (
-        atomic_bundle(os.fspath(prefix)) as new,
+        atomic_bundle(path) as new,
         BundleWriter(new, shards, big_endian=big_endian) as writer,
     ):
         tensor_writer = TensorWriter(writer)

@@ -26,6 +26,7 @@ _UNFINISHED = f"{_DOWNLOAD_AGAIN}: an unfinished copy looks like this"
 _NAME_OTHER = "Name the file without ._ at its beginning instead"
 
 _LFS = b"version https://git-lfs.github.com/spec/"
+_UNITY = b"fileFormatVersion:"
 _ZIP = b"PK\x03\x04"
 _STATE = (
     rb"(\xef\xbb\xbf)?\s*(#[^\n]*\n\s*)*"
@@ -76,6 +77,7 @@ _HEADS: tuple[tuple[bytes, str, str], ...] = (
     (_MINDSPORE, "a MindSpore checkpoint", _NOT_OURS),
     (rb"[0-9A-Fa-f\r\n]{512}", "hexadecimal text", "Decode it first"),
     (_BASE64, "base64 text", "Decode it first"),
+    (_UNITY, "a .meta file of the Unity editor", _NOT_OURS),
     (_STATE, "a `checkpoint` state file", "Name the state file or its folder, not this"),
     (rb'\s*\{\s*("|\})', "a JSON file", _NOT_OURS),
     (rb"\x00+\Z", "zero bytes only, at least where it begins", _UNFINISHED),
@@ -162,6 +164,11 @@ def describe_text(data: bytes, *, low: bool = True) -> str | None:
 def is_state_file(head: bytes) -> bool:
     """Return whether a file with these first bytes is a `checkpoint` state file."""
     return re.match(_STATE, head) is not None
+
+
+def is_editor_file(head: bytes) -> bool:
+    """Return whether a ``.meta`` file with these first bytes is one of the Unity editor."""
+    return head.startswith(_UNITY)
 
 
 def describe_folder(names: set[str]) -> str | None:

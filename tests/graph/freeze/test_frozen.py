@@ -224,6 +224,37 @@ def test_defaults_are_folded_on_request(tmp_path: Path) -> None:
     assert inputs(graph, "predict") == ["x:0"]
 
 
+def test_numbers_in_place_of_placeholders(tmp_path: Path) -> None:
+    nodes = [
+        node("training", "Placeholder", [], dtype_attr(BOOL)),
+        node("keep", "Placeholder", [], dtype_attr(FLOAT)),
+        x(),
+        variable(),
+        typed("update", "Assign", "w", "x"),
+        node("switch", "Switch", ["x", "training"], dtype_attr(FLOAT, "T")),
+        typed("new", "Identity", "w", "^update", "^switch"),
+        typed("train", "Mul", "switch:1", "new"),
+        typed("predict", "RealDiv", "switch", "keep"),
+        typed("y", "Merge", "train", "predict"),
+    ]
+    with pytest.raises(tfckpt.UnsupportedError, match="'new' reads the variable 'w' after"):
+        frozen(tmp_path, nodes, "y")
+    graph = frozen(tmp_path, nodes, "y", given={"training": False, "keep:0": 0.5})
+    assert ops(graph) == {
+        "keep": "Const",
+        "x": "Placeholder",
+        "predict": "RealDiv",
+        "y": "Identity",
+    }
+    assert again(tmp_path, graph).operation("keep").attrs["value"] == 0.5
+    for given, problem in (
+        ({"no": 1}, "need no placeholder 'no'"),
+        ({"x": "a"}, "is float32, whi"),
+    ):
+        with pytest.raises((tfckpt.TensorNotFoundError, ValueError), match=problem):
+            frozen(tmp_path, nodes, "y", given=given)
+
+
 def test_branches_of_a_constant_condition(tmp_path: Path) -> None:
     nodes = [
         truth("yes", 1),
@@ -412,7 +443,7 @@ def test_reads_after_updates_are_refused(tmp_path: Path) -> None:
 
 def test_ranks_by_use(tmp_path: Path) -> None:
     unknown = attr("shape", w.bytes_field(7, w.int_field(3, 1)))
-    open_rank = [node(n, "Placeholder", [], dtype_attr(FLOAT), unknown) for n in "abcde"]
+    open_rank = [node(n, "Placeholder", [], dtype_attr(FLOAT), unknown) for n in "abcdefg"]
     nodes = [
         *open_rank,
         variable(),
@@ -420,12 +451,16 @@ def test_ranks_by_use(tmp_path: Path) -> None:
         typed("product", "MatMul", "b", "w"),
         typed("rate", "Sub", "c", "c"),
         typed("less", "RealDiv", "product", "rate"),
-        typed("pair", "Add", "d", "e"),
-        typed("y", "AddN", "less", "pair", "scaled"),
+        typed("pair", "RealDiv", "d", "e"),
+        node("drawn", "RandomUniform", []),
+        typed("kept", "GreaterEqual", "drawn", "f"),
+        typed("masked", "Mul", "product", "g"),
+        typed("y", "AddN", "less", "pair", "scaled", "kept", "masked"),
     ]
     graph = frozen(tmp_path, nodes, "y")
-    shapes = {end.name: end.shape for end in graph.inputs}
-    assert shapes == {"a:0": None, "b:0": (None, None), "c:0": (), "d:0": None, "e:0": None}
+    shapes = {end.name[0]: end.shape for end in graph.inputs if end.shape is not None}
+    assert shapes == {"b": (None, None), "c": (), "f": ()}
+    assert len(graph.inputs) == 7
     assert "input 'c' of unknown shape is a single value, by its use" in graph.changes
 
 

@@ -23,7 +23,7 @@ from tfckpt_reader.graph.freeze.op_outputs import dtype_of
 from tfckpt_reader.graph.freeze.prune import check_loops, origin, prune, unique
 from tfckpt_reader.graph.freeze.ranks import find_ranks
 from tfckpt_reader.graph.freeze.refused import refuse_ops
-from tfckpt_reader.graph.freeze.simplify import simplify
+from tfckpt_reader.graph.freeze.simplify import set_inputs, simplify
 from tfckpt_reader.graph.freeze.updates import Updates
 from tfckpt_reader.graph.freeze.variables import Weights, freeze_variables
 from tfckpt_reader.graph.infer.endpoints import Endpoint
@@ -192,11 +192,14 @@ def freeze(
             "no output was named, and the graph has none that is likely",
             advice="Name one with --output (outputs=)",
         )
-    draft, placed, changes = _part(model, part)
+    draft, placed, changes, updates = _part(model, part)
     outputs = [tensor_name(name) for name in part.outputs]
+    changes += set_inputs(draft, options.get("given", {}))
     simpler = simplify(draft, fold_defaults=options.get("fold_defaults", False))
     changes += simpler
     draft = prune(draft, outputs) if simpler else draft
+    for each in updates:
+        changes += each.left_out(draft)
     changes += find_ranks(draft, model.graph.unknown_rank_ops)
     refuse_ops(draft.values())
     values = Weights(*weights, options.get("average", False), options.get("cast"))
@@ -225,11 +228,14 @@ def freeze(
     )
 
 
-def _part(model: Model, part: Request) -> tuple[dict[str, Node], dict[str, str], list[str]]:
+def _part(
+    model: Model, part: Request
+) -> tuple[dict[str, Node], dict[str, str], list[str], list[Updates]]:
     """Return the nodes that some outputs need, without function calls.
 
     Returns:
-        Name -> node; name of a placeholder -> the tensor it is for; and what was changed.
+        Name -> node; name of a placeholder -> the tensor it is for; what was changed; and the
+        updates of variables.
 
     Raises:
         TensorNotFoundError: an output or an input is nowhere, suggests the nearest names.
@@ -243,13 +249,14 @@ def _part(model: Model, part: Request) -> tuple[dict[str, Node], dict[str, str],
         graph.tensor(inner[0])  # raises
     draft = draft_of(graph, graph.needed(around, cuts))
     placed = begin_at(draft, cuts, definitions)
-    updates = Updates(draft, {})
+    updates = [Updates(draft, {})]
     if model.functions:
         draft = prune(draft, around)
     calls = inline_calls(draft, around, model.functions, definitions)
     count = count_of(len(calls), "call")
     changes = [f"{count} of functions replaced by their nodes"] if calls else []
-    inner_updates = Updates(draft, calls)
+    if calls:
+        updates.append(Updates(draft, calls))
     for name in (*inner, *later):
         if origin(name) not in draft:
             graph.tensor(name)  # raises
@@ -259,8 +266,7 @@ def _part(model: Model, part: Request) -> tuple[dict[str, Node], dict[str, str],
     batches = begin_behind_pipeline(draft, wanted, definitions)
     placed |= batches
     draft = prune(draft, wanted) if batches else draft
-    changes += [*updates.left_out(draft), *inner_updates.left_out(draft)]
-    return draft, {name: tensor for name, tensor in placed.items() if name in draft}, changes
+    return draft, {n: tensor for n, tensor in placed.items() if n in draft}, changes, updates
 
 
 def _existing(graph: Graph, names: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -25,7 +25,7 @@ from tfckpt_reader.encoding.wire_format import (
 from tfckpt_reader.errors import CorruptCheckpointError
 from tfckpt_reader.graph.decode.operation import FunctionCall, decode_attribute
 from tfckpt_reader.protobuf import parse
-from tfckpt_reader.tensor.dtypes import DataType
+from tfckpt_reader.tensor.dtypes import DataType, to_numpy
 from tfckpt_reader.tensor.names import key_of, name_text
 from tfckpt_reader.text import quoted
 
@@ -172,6 +172,25 @@ def constant(name: str, dtype: DataType, value: int) -> Node:
     node = Node(name, "Const", [])
     node.change(dtype=dtype, value=memoryview(encode_field(8, tensor)))
     return node
+
+
+def become_scalar(node: Node, dtype: DataType, value: float) -> None:
+    """Turn a node into a constant of one number or truth value.
+
+    Raises:
+        ValueError: the dtype cannot hold it.
+    """
+    import numpy as np
+
+    array, wanted = np.asarray(value), to_numpy(dtype)
+    is_number = array.dtype.kind in "iuf" and wanted.kind in "iufV"
+    is_truth = array.dtype.kind == wanted.kind == "b"
+    fits = (is_truth or is_number) and not array.shape
+    if not fits or (wanted.kind in "iu" and array.astype(wanted) != array):
+        raise ValueError(f"{quoted(node.name)} is {dtype}, which {value!r} is not")
+    content = array.astype(wanted).tobytes()
+    tensor = encode_number(1, dtype) + encode_field(2, b"") + encode_field(4, content)
+    node.become("Const", [], dtype=dtype, value=memoryview(encode_field(8, tensor)))
 
 
 def kept(node: Node, *names: str) -> dict[str, memoryview]:

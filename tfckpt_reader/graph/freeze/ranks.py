@@ -54,35 +54,37 @@ _BOTH = frozenset(
 )
 """Ops on the elements of two inputs; one of them may be a single value."""
 _UNKNOWN = "Placeholder"
+_BY_ELEMENT = _ALIKE | _BOTH | {_UNKNOWN}
 
 
 def find_ranks(draft: Mapping[str, Node], unknown_rank_ops: Collection[str]) -> list[str]:
     """Give placeholders of unknown rank the rank that their users need; return what was done.
 
-    A placeholder that only scales, shifts or compares a result of inputs of known rank is a single
-    value.
+    A placeholder that others are divided by, or that is compared with random numbers, is a rate: a
+    single value.
 
     Args:
         draft: The nodes, changed in place.
         unknown_rank_ops: Ops with an unknown rank if their shape has no dimensions.
     """
     open_ranks: list[Node] = []
-    known: list[Node] = []
     for node in draft.values():
         if node.op == _UNKNOWN:
             shape = shape_or_none(node.attr("shape"))
             is_open = shape is None or (shape == () and node.op in unknown_rank_ops)
-            (open_ranks if is_open else known).append(node)
+            if is_open:
+                open_ranks.append(node)
     if not open_ranks:
         return []
     users = _users(draft)
     ranks = {node.name: _needed_rank(node, users) for node in open_ranks}
-    known += [node for node in open_ranks if ranks[node.name]]
-    fed = _reached([node.name for node in known], users)
+    fed = _reached((n for n, node in draft.items() if node.op == _UNKNOWN), users)
+    fed = _reached((n for n in fed if draft[n].op not in _BY_ELEMENT), users)
+    drawn = _reached((n for n, node in draft.items() if node.op.startswith("Random")), users)
     changes = []
     for node in open_ranks:
         rank = ranks[node.name]
-        if rank is None and _only_scales(node, users, fed):
+        if rank is None and _is_rate(node, users, fed, drawn):
             rank = 0
         node.change(shape=None if rank is None else (None,) * rank)
         if rank is not None:
@@ -121,25 +123,36 @@ def _needed_rank(node: Node, users: Mapping[str, list[tuple[Node, int]]]) -> int
     return ranks.pop() if len(ranks) == 1 else None
 
 
-def _only_scales(
-    node: Node, users: Mapping[str, list[tuple[Node, int]]], fed: Collection[str]
+def _is_rate(
+    node: Node,
+    users: Mapping[str, list[tuple[Node, int]]],
+    fed: Collection[str],
+    drawn: Collection[str],
 ) -> bool:
-    """Return whether a value only scales, shifts or compares values in `fed`, or constants."""
-    mixed = False
+    """Return whether a value serves as a rate: others are divided by it, or random numbers meet it.
+
+    Args:
+        node: The placeholder.
+        users: Name of a node -> its users.
+        fed: Nodes that depend on placeholders by more than arithmetic on elements.
+        drawn: Nodes that depend on random numbers.
+    """
+    is_rate = False
     waiting, seen = [node], {node.name}
     while waiting:
         for user, index in users.get(waiting.pop().name, ()):
             if user.op in _BOTH and len(user.data_inputs) == 2:
                 other = origin(user.data_inputs[1 - index])
-                if other in fed:
-                    mixed = True
+                if other not in seen and (other in fed or other in drawn):
+                    divides = index == 1 and user.op in ("RealDiv", "Div")
+                    is_rate = is_rate or divides or other in drawn
                     continue
             elif user.op not in _ALIKE:
                 return False
             if user.name not in seen:
                 seen.add(user.name)
                 waiting.append(user)
-    return mixed
+    return is_rate
 
 
 def _reached(names: Iterable[str], users: Mapping[str, list[tuple[Node, int]]]) -> set[str]:

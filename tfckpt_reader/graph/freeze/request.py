@@ -25,6 +25,8 @@ class Options(TypedDict, total=False):
 
     fold_defaults: bool
     """Replace placeholders that have a default value by it."""
+    given: Mapping[str, float]
+    """Placeholder -> the number or truth value that takes its place."""
     average: bool
     """Use the moving averages of variables where the values have them."""
     cast: DataType | None

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tfckpt_reader.errors import TensorNotFoundError
 from tfckpt_reader.graph.decode.operation import split_name, tensor_name
-from tfckpt_reader.graph.freeze.node import Node, constant
+from tfckpt_reader.graph.freeze.node import Node, become_scalar, constant
 from tfckpt_reader.graph.freeze.prune import origin, redirect, unique
 from tfckpt_reader.graph.infer.op_roles import PLACEHOLDERS
 from tfckpt_reader.tensor.dtypes import DataType
-from tfckpt_reader.text import count_of
+from tfckpt_reader.text import count_of, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,24 @@ _REFERENCES = frozenset(
 )
 """Ops on a variable itself; without Ref in their names they take its value."""
 _SWITCH, _MERGE = "Switch", "Merge"
+
+
+def set_inputs(draft: Mapping[str, Node], given: Mapping[str, float]) -> list[str]:
+    """Turn placeholders into constants, in place; return what was done.
+
+    Raises:
+        TensorNotFoundError: the outputs need no placeholder of that name.
+        ValueError: its dtype cannot hold the value.
+    """
+    for name, value in given.items():
+        node = draft.get(origin(name))
+        if node is None or node.op not in PLACEHOLDERS:
+            present = ", ".join(n for n, each in draft.items() if each.op in PLACEHOLDERS)
+            raise TensorNotFoundError(
+                f"the outputs need no placeholder {quoted(name)}", advice=f"There is: {present}"
+            )
+        become_scalar(node, node.needed("dtype", DataType), value)
+    return [f"input {quoted(name)} is always {value}" for name, value in given.items()]
 
 
 def simplify(draft: dict[str, Node], *, fold_defaults: bool) -> list[str]:
