@@ -60,7 +60,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "checkpoint",
         "export",
     ),
-    "compat": (*_BYTES, "version", "tensor", "paths", "checkpoint"),
+    "compat": (*_BASE, "storage", "tensor", "paths", "checkpoint"),
     "frameworks": ("errors", "text", "tensor", "paths", "objects", "graph", "checkpoint"),
 }
 """Each room, from the ground up, and the rooms that it may import."""

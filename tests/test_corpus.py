@@ -173,3 +173,23 @@ def test_state_files(entry: Entry) -> None:
         assert any(state["model_checkpoint_path"] in note for note in ckpt.notes) == (
             moved or state["model_checkpoint_path"] == "."
         )
+
+
+@each_entry
+def test_written_again(entry: Entry, tmp_path: Path) -> None:
+    """What is read of it is written, and what was written is read: all is the same."""
+    for checkpoint in readable(entry):
+        source, target = f"{folder_of(entry)}/{checkpoint['prefix']}", tmp_path / "out.ckpt"
+        if entry["id"].startswith("v2_missing_shard"):
+            with pytest.raises(tfckpt.CheckpointNotFoundError):
+                tfckpt.convert(source, target)
+            assert list(tmp_path.iterdir()) == []
+            continue
+        tfckpt.convert(source, target, force=True, shards=2)
+        with tfckpt.open(source) as before, tfckpt.open(target) as after:
+            assert list(after) == list(before)
+            for name, spec in before.specs.items():
+                again = after.specs[name]
+                assert (again.dtype, again.shape) == (spec.dtype, spec.shape)
+                assert value_bytes(after[name]) == value_bytes(before[name])
+        assert not tfckpt.verify(target).problems

@@ -125,6 +125,20 @@ def test_a_listing_loads_little(more: tuple[str, ...]) -> None:
     assert "google.protobuf.text_format" not in asked
 
 
+def test_a_listing_reads_no_object_graph() -> None:
+    """Its roles come from names; other names and all evidence take protobuf."""
+    objects = str(FIXTURES / "keras_3" / "adam")
+    code, loaded, asked = run("ls", objects)
+    assert code == 0
+    assert third_party(asked) == {CHECKSUMS}
+    assert "graph.variables" not in ours(loaded)
+    for more in (("--roles",), ("--names", "full")):
+        code, loaded, asked = run("ls", objects, *more)
+        assert code == 0
+        assert third_party(asked) == {CHECKSUMS, "google"}
+        assert not loaded & HEAVY
+
+
 def test_a_listing_of_v1_needs_no_numpy() -> None:
     code, loaded, asked = run("ls", V1)
     assert code == 0

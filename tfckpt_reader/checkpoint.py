@@ -272,7 +272,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         return self._meta_graph
 
     def variables(self, *, trainable: bool = False) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Yield name and value of the model's saved variables, in the order of the graph.
+        """Yield name and value of the variables saved as they are, in the order of the graph.
 
         Args:
             trainable: Only trainable variables; else all but local ones.
@@ -297,7 +297,6 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     @cached_property
     def _meaning(self) -> Meaning:
         from tfckpt_reader.formats.opening import scalar_string
-        from tfckpt_reader.graph.variables import keys_of_collections
         from tfckpt_reader.objects.meaning import Meaning
 
         def read(spec: TensorSpec) -> bytes | memoryview:
@@ -305,6 +304,8 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
                 return scalar_string(self.reader, spec)
 
         def collections() -> Mapping[str, Collection[str]]:
+            from tfckpt_reader.graph.variables import keys_of_collections
+
             meta = self.meta_graph
             return {} if meta is None else keys_of_collections(meta.variables_of)
 

@@ -328,6 +328,40 @@ def data(options: Options) -> Iterator[str]:
     yield from table(heads, (row for size in sizes for row in rows(size)))
 
 
+MADE = "(globals().get('made') or globals().setdefault('made', {{{}}}))"
+OUR_ARRAYS = MADE.format("n: np.array(c[n]) for c in [t.open(prefix)] for n in c")
+THEIR_ARRAYS = MADE.format(
+    "n: tf.constant(r.get_tensor(n)) for r in [load(prefix)] for n in r.get_variable_to_shape_map()"
+)
+NEW = "f'{prefix}.{time.time()}'"
+SAVE = f"t.save({NEW}, {OUR_ARRAYS})"
+SAVE_V2 = f"""tf.raw_ops.SaveV2(prefix={NEW}, tensor_names=list({THEIR_ARRAYS}),
+    shape_and_slices=[""] * len({THEIR_ARRAYS}), tensors=list({THEIR_ARRAYS}.values()))"""
+
+
+def saving(options: Options) -> Iterator[str]:
+    """Yield the table of saving arrays in memory."""
+
+    def row(what: str, found: Measured | None, nbytes: int) -> Sequence[object]:
+        rate = "-" if found is None else f"{nbytes / found.seconds / 1e9:.2g} GB/s"
+        return what, f"{nbytes / 1e9:.2g} GB", time_text(found), rate, size_text(found)
+
+    def rows(megabytes: int) -> Iterator[Sequence[object]]:
+        prefix, out = made(options, "weights", megabytes), options.work / "out"
+        data = f"{prefix}.data-00000-of-00001"
+        nbytes = os.path.getsize(data)
+        yield row("`tfckpt.save`", inside(options, SAVE, prefix, again=True), nbytes)
+        theirs = inside(options, SAVE_V2, prefix, ours=False, again=True)
+        yield row("TensorFlow's `SaveV2`, without fsync", theirs, nbytes)
+        copy = ["sh", "-c", 'cp "$0" "$1" && sync "$1"', data, str(out)]
+        *copied, _ = row("`cp` and `sync`", whole(copy, out, options.runs), nbytes)
+        yield (*copied, "-")
+
+    sizes = (10,) if options.quick else (1000,)
+    heads = ("saving", "of", "time", "rate", "memory")
+    yield from table(heads, (each for size in sizes for each in rows(size)))
+
+
 # -- the page --------------------------------------------------------------------------------------
 
 PAGE: tuple[tuple[str, str, Callable[[Options], Iterator[str]]], ...] = (
@@ -354,6 +388,14 @@ PAGE: tuple[tuple[str, str, Callable[[Options], Iterator[str]]], ...] = (
             "is measured up to 1 GB."
         ),
         data,
+    ),
+    (
+        "Saving",
+        (
+            "Arrays in memory, the second time in a process: the first takes TensorFlow several "
+            "times as long. Memory is what came on top."
+        ),
+        saving,
     ),
 )
 

@@ -101,6 +101,49 @@ def test_interrupted(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "interrupted" in one_line(done.err)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="other signals there")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals(
+    number: signal.Signals, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first ends the command; what comes while it cleans up does not disturb that."""
+    cleaned: list[int] = []
+
+    def work(_: object) -> int:
+        try:
+            signal.raise_signal(number)
+        finally:
+            for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.raise_signal(each)
+            cleaned.append(number)
+        return 0
+
+    monkeypatch.setattr("tfckpt_reader.cli.ls.run", work)
+    before = signal.getsignal(number)
+    done = run("ls", bundle(tmp_path))
+    assert done.code == 128 + number
+    assert "interrupted" in one_line(done.err)
+    assert cleaned == [number]
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="other signals there")
+def test_signals_ignored_before(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `nohup` and shells in the background have it."""
+
+    def work(_: object) -> int:
+        signal.raise_signal(signal.SIGHUP)
+        return 0
+
+    monkeypatch.setattr("tfckpt_reader.cli.ls.run", work)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert run("ls", bundle(tmp_path)).code == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("inside", [False, True])
 def test_memory_runs_out(
     inside: bool, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

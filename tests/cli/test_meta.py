@@ -13,6 +13,7 @@ from graphs import attr, dtype_attr, info, meta_bytes, node, signature, text
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
+from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
 
 SAVER = FIXTURES / "saver_tf1"
 
@@ -45,6 +46,26 @@ def test_signatures(path: Path, facts: Facts, run: Run) -> None:
             assert ("coo_sparse" if "sparse" in given else given["tensor"]) == tensor
             assert given["shape"] == (shape and [None if n < 0 else n for n in shape])
     assert run("meta", path, "--signatures").lines[-1].startswith(str(len(facts["signatures"])))
+
+
+def test_a_graph_without_lists_of_variables(tmp_path: Path, run: Run) -> None:
+    graph = text(1, text(1, "v") + text(2, "VariableV2"))
+    (tmp_path / "graph.pb").write_bytes(graph)
+    assert any("1 made by nodes" in line for line in run("meta", tmp_path / "graph.pb").lines)
+    assert run("meta", tmp_path / "graph.pb", "--variables").lines[-1] == "1 variable"
+    done = run("meta", tmp_path / "graph.pb", "--trainable")
+    assert (done.code, done.lines) == (0, ["0 variables"])
+    assert "does not list its variables" in done.err
+
+
+def test_an_operation_in_a_signature_has_no_type(tmp_path: Path, run: Run) -> None:
+    output = text(2, text(1, "init") + text(2, info("NoOp", 0)))
+    (tmp_path / "x.meta").write_bytes(meta_bytes([], more=signature(output)))
+    lines = run("meta", tmp_path / "x.meta", "--signatures").lines
+    assert lines == ["s", "  output init  NoOp, an operation to run", "1 signature"]
+    found = run("meta", tmp_path / "x.meta", "--signatures", "--json").json["signatures"]["s"]
+    assert found["outputs"]["init"]["dtype"] is None
+    assert "unknown_0" not in run("meta", tmp_path / "x.meta").out
 
 
 def test_signatures_of_every_kind(tmp_path: Path, run: Run) -> None:
@@ -341,3 +362,19 @@ def test_ops_without_a_definition(tmp_path: Path, run: Run) -> None:
     assert "not defined  Yyy, Zzz" in ends(nodes, tmp_path, run)[1]
     assert "not defined  all ops, so most dtypes are unknown" in ends(nodes[1:], tmp_path, run)[1]
     assert not [line for line in ends(nodes[:1], tmp_path, run)[1] if line.startswith("not")]
+
+
+def test_a_checkpoint_of_objects_has_no_graph(tmp_path: Path, run: Run) -> None:
+    for tensors, advice in (
+        ({OBJECT_GRAPH: w.Strings([b""], ())}, "has none"),
+        ({"v": w.Strings([b""], ())}, "Copy the .meta file too"),
+    ):
+        w.write_bundle(tmp_path / "x", tensors)
+        done = run("meta", tmp_path / "x")
+        assert (done.code, advice in done.err) == (2, True)
+
+
+def test_a_graph_beside_no_checkpoint_is_named(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "x.meta").write_bytes(meta_bytes([]))
+    done = run("ls", tmp_path / "x")
+    assert (done.code, "x.meta is there" in done.err) == (2, True)

@@ -16,7 +16,7 @@ from project import FIXTURES
 from report_parsers import command_of, parsed, run_of, validate
 
 from tfckpt_reader import verify
-from tfckpt_reader.storage.atomic import SUFFIX
+from tfckpt_reader.storage.unfinished import SUFFIX
 
 FILES = ("--junit", "--sarif", "--markdown")
 
@@ -182,12 +182,20 @@ def test_a_file_that_cannot_be_written(option: str, run: Run, folder: Path, tmp_
 def test_no_report_is_written_over_a_checkpoint(option: str, run: Run, folder: Path) -> None:
     v1 = folder / "v1"
     v1.write_bytes((FIXTURES / "v1" / "model.ckpt").read_bytes())
-    for path in (f"{folder}/good/p{INDEX}", f"{folder}/good/p{DATA}", v1):
-        before = Path(path).read_bytes()
+    files = [folder / "good" / f"p{INDEX}", folder / "good" / f"p{DATA}", v1]
+    for name in ("p.meta", "checkpoint", "saved_model.pb", "v1-00000-of-00002", "P.META", "link"):
+        files.append(folder / name)
+        if name == "link":
+            (folder / name).symlink_to(folder / "p.meta")
+        else:
+            (folder / name).write_bytes(b"before")
+    (folder / "state").write_bytes(b'model_checkpoint_path: "p"')
+    for path in (*files, folder / "state"):
+        before = path.read_bytes()
         done = run("verify", folder / "good", option, path)
         assert (done.code, done.out) == (2, "")
         assert "would overwrite" in one_line(done.err)
-        assert Path(path).read_bytes() == before
+        assert path.read_bytes() == before
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="no such device here")

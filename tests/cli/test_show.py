@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import writers as w
 from commands import Done, Run, one_line, tensors
-from defects import DATA, FLOATS, bundle, poke
+from defects import DATA, FLOATS, bundle, poke, v1_without_shard
 from numpy.typing import NDArray
 
 
@@ -199,3 +199,9 @@ def test_show_of_a_damaged_tensor(run: Run, tmp_path: Path) -> None:
         done = run("show", prefix, "f", *more)
         assert (done.code, done.out) == (1, "")
         assert "'f'" in one_line(done.err)
+
+
+def test_a_tensor_that_a_missing_shard_may_have(run: Run, tmp_path: Path) -> None:
+    done = run("show", v1_without_shard(tmp_path), "gone")
+    assert done.code == 2
+    assert "shard 1 of 2 is missing" in done.err

@@ -29,7 +29,7 @@ from sparse_files import sparse_bundle
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.export import Conversion
-from tfckpt_reader.storage.atomic import SUFFIX
+from tfckpt_reader.storage.unfinished import SUFFIX
 
 
 class Read(NamedTuple):
@@ -273,7 +273,7 @@ class ExporterContract:
 
         monkeypatch.setattr(os, "fsync", sync)
         monkeypatch.setattr(os, "rename", renaming(os.rename))
-        monkeypatch.setattr(os, "replace", renaming(os.replace))
+        monkeypatch.setattr(os, "link", renaming(os.link))
         self.convert(source)
         assert renamed == [(True, f"{tmp_path}/{self.name}".rstrip("/"))]
         assert tmp_path.stat().st_ino in synced

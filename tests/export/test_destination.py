@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from conversions import SOURCES, left, load
 from defects import bundle
 
 from tfckpt_reader.export import convert as write
-from tfckpt_reader.storage.atomic import SUFFIX
+from tfckpt_reader.storage.unfinished import SUFFIX
 
 
 def test_permissions_are_those_of_any_file(tmp_path: Path) -> None:
@@ -90,3 +91,24 @@ def test_it_is_written_aside_in_the_same_folder(tmp_path: Path) -> None:
     write(source, tmp_path / "out.npz", on_progress=lambda *_: seen.append(left(tmp_path)))
     assert {len(names) for names in seen} == {1}
     assert all(name.endswith(SUFFIX) for names in seen for name in names)
+
+
+@pytest.mark.parametrize("name", ["out.npz", "out.safetensors", "out/", "out.ckpt"])
+def test_what_is_put_there_meanwhile_stays(name: str, tmp_path: Path) -> None:
+    """Nothing is replaced without `force`, whenever it came."""
+    source = SOURCES["plain"](tmp_path)
+    bundled: dict[str, Any] = {"format": "tf"} if name == "out.ckpt" else {}
+    path = tmp_path / f"{name}.index" if bundled else tmp_path / name
+
+    def put(_done: int, _total: int) -> None:
+        if name.endswith("/"):
+            path.mkdir(exist_ok=True)
+            (path / "theirs").write_bytes(b"theirs")
+        else:
+            path.write_bytes(b"theirs")
+
+    with pytest.raises(FileExistsError, match="was put there meanwhile"):
+        write(source, f"{tmp_path}/{name}", on_progress=put, **bundled)
+    assert left(tmp_path) == [path.name]
+    theirs = path / "theirs" if name.endswith("/") else path
+    assert theirs.read_bytes() == b"theirs"

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import writers as w
 from conversions import FLOATS, assert_same_bytes, left, out_of
-from defects import bundle, poke
+from defects import bundle, poke, v1_without_shard
 
 import tfckpt_reader as tfckpt
+from tfckpt_reader.errors import ErrorKind
 from tfckpt_reader.export import convert as write
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
 
@@ -58,6 +59,90 @@ def test_state_of_an_iterator_is_left_out_and_counted(tmp_path: Path) -> None:
         assert STATE in note
     with pytest.raises(tfckpt.UnsupportedError):
         write(source, tmp_path / "named.npz", include=[STATE])
+
+
+CONFIG = "/.ATTRIBUTES/OBJECT_CONFIG_JSON"
+
+
+@pytest.mark.parametrize("name", ["out.npz", "out.safetensors", "out/"])
+def test_texts_of_the_object_graph_are_left_out_and_counted(name: str, tmp_path: Path) -> None:
+    """As Keras of TensorFlow 1.13 to 2.0 saves weights; the model's own key has no name before."""
+    value = "dense/kernel/.ATTRIBUTES/VARIABLE_VALUE"
+    texts = {key + CONFIG: w.Strings([b"{}"], ()) for key in ("", "dense", "layer-1")}
+    state = "counter/.ATTRIBUTES/py_state"
+    tensors = {value: FLOATS, **texts, state: w.Strings([b"7"], ())}
+    done = write(bundle(tmp_path, tensors), f"{tmp_path}/{name}")
+    assert done.written == (value,)
+    configs, states = done.notes
+    assert configs.startswith("3 tensors left out: configurations of Keras layers")
+    assert states == f"1 tensor left out: state of Python objects: {state}"
+
+
+def test_texts_with_such_names_are_kept_where_they_are_values(tmp_path: Path) -> None:
+    names = [f"a{CONFIG}/b", CONFIG.removeprefix("/"), "a/.ATTRIBUTES/table-keys", f"n{CONFIG}"]
+    tensors: dict[str, Any] = dict.fromkeys(names[:3], w.Strings([b"ab"], ()))
+    found, done = out_of(bundle(tmp_path, {**tensors, names[3]: FLOATS}))
+    assert done.notes == ()
+    assert set(found) == set(names)
+
+
+def test_a_checkpoint_without_weights(tmp_path: Path) -> None:
+    source = bundle(tmp_path, {OBJECT_GRAPH: w.Strings([b"\n\0"], ())})
+    for name in ("out.npz", "out.safetensors", "out/"):
+        for skip in (False, True):
+            with pytest.raises(tfckpt.TensorNotFoundError) as caught:
+                write(source, f"{tmp_path}/{name}", skip_unsupported=skip)
+            assert "has no weights" in str(caught.value)
+            assert "tfckpt ls" not in str(caught.value)
+    assert left(tmp_path) == []
+
+
+def shards_removed(folder: Path, *numbers: int) -> Path:
+    """A bundle with a tensor in each of four data files, some of which are removed."""
+    names = ["a", "b", "c", "d"]
+    tensors: dict[str, Any] = {**dict.fromkeys(names[:3], FLOATS), "d": w.Strings([b"x"], ())}
+    placement = {name: number for number, name in enumerate(names)}
+    source = bundle(folder, tensors, shards=4, placement=placement)
+    for number in numbers:
+        Path(f"{source}.data-{number:05d}-of-00004").unlink()
+    return source
+
+
+def test_all_missing_files_come_at_once_with_all_refusals(tmp_path: Path) -> None:
+    source = shards_removed(tmp_path, 0, 2)
+    with pytest.raises(tfckpt.UnsupportedError) as refused:
+        write(source, tmp_path / "out.safetensors")
+    for dry_run in (False, True):
+        with pytest.raises(tfckpt.CheckpointNotFoundError) as missing:
+            write(source, tmp_path / "out.npz", dry_run=dry_run)
+        for error in (refused.value, missing.value):
+            assert "data-00000-of-00004" in str(error)
+            assert "data-00002-of-00004" in str(error)
+            assert "data-00001" not in str(error)
+        assert missing.value.kind is ErrorKind.INCOMPLETE
+    assert "'d': " in str(refused.value)
+    assert left(tmp_path) == []
+    assert write(source, tmp_path / "out.npz", include=["b"]).written == ("b",)
+
+
+def test_many_missing_files_are_counted(tmp_path: Path) -> None:
+    tensors = {str(number): FLOATS for number in range(20)}
+    placement = {str(number): number for number in range(20)}
+    source = bundle(tmp_path, tensors, shards=20, placement=placement)
+    for path in tmp_path.glob("p.data*"):
+        path.unlink()
+    with pytest.raises(tfckpt.CheckpointNotFoundError, match="and 10 more"):
+        write(source, tmp_path / "out.npz")
+
+
+def test_a_v1_set_without_a_shard(tmp_path: Path) -> None:
+    source = v1_without_shard(tmp_path)
+    with pytest.raises(tfckpt.CheckpointNotFoundError, match="shard 1 of 2") as caught:
+        write(source, tmp_path / "out.npz")
+    assert caught.value.kind is ErrorKind.INCOMPLETE
+    done = write(source, tmp_path / "out.npz", include=["*"])
+    assert len(done.written) == 1
+    assert any("shard 1 of 2 is missing" in note for note in done.notes)
 
 
 def test_object_graph_by_its_name(tmp_path: Path) -> None:

@@ -32,6 +32,16 @@ def test_versions_and_tags(path: Path, facts: Facts) -> None:
     assert len(meta.assets) == facts["assets"] or "saved_model_assets" in meta.collections
 
 
+def test_one_tag_as_a_string(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01\x12\x0b\x0a\x07\x22\x05train\x12\x00")
+    for tags in ("train", ["train"], {"train"}):
+        assert tfckpt.read_meta_graph(tmp_path, tags=tags).tags == {"train"}
+    for tags, shown in (("serve", "tags serve"), ([""], "tags ''"), ([], "tags none")):
+        with pytest.raises(tfckpt.CheckpointNotFoundError, match=shown) as caught:
+            tfckpt.read_meta_graph(tmp_path, tags=tags)
+        assert "There is: train" in str(caught.value)
+
+
 def test_a_graph_is_frozen() -> None:
     meta = tfckpt.read_meta_graph(FIXTURES / "saved_model")
     function = next(iter(meta.functions.values()))

@@ -181,6 +181,73 @@ def test_invalid_key_lists(tmp_path: Path) -> None:
     assert meta.global_variables[0].checkpoint_key is None
 
 
+def partitioned(prefix: str, key: str, tensors: Sequence[str], specs: Sequence[str]) -> list[bytes]:
+    """A save op that stores all its tensors as slices of one."""
+    keys, slices = [f"{prefix}/names"], [f"{prefix}/specs"]
+    lists = ((keys[0], [key] * len(tensors)), (slices[0], specs))
+    constants = [
+        node(name, "Const", [], dtype_attr(7), attr("value", text(8, strings(*values))))
+        for name, values in lists
+    ]
+    return [*constants, node(f"{prefix}/SaveV2", "SaveV2", ["file", *keys, *slices, *tensors])]
+
+
+def test_variables_of_a_graph_without_lists(tmp_path: Path) -> None:
+    """As the graph.pbtxt of an Estimator, which is a GraphDef: the nodes and the save ops tell."""
+    nodes = [
+        *(variable(name) for name in ("v", "w/part_0", "w/part_1", "local")),
+        node("v/read", "Identity", ["v"]),
+        *saver("save", ["new/v"], ["v/read"]),
+        *partitioned("more", "w", ["w/part_0", "w/part_1"], ["4 0,2", "4 2,2"]),
+    ]
+    graph = b"".join(text(1, each) for each in nodes)
+    meta = read(tmp_path, graph, "graph.pb")
+    v, w_, local = meta.global_variables
+    assert (v.name, v.checkpoint_key, v.shape, str(v.dtype)) == ("v:0", "new/v", (2,), "float32")
+    assert (w_.name, w_.checkpoint_key, w_.shape) == ("w", "w", (4,))
+    assert w_.pieces == ("w/part_0:0", "w/part_1:0")
+    assert (local.name, local.checkpoint_key) == ("local:0", None)
+    assert meta.trainable_variables == ()
+
+
+def test_shapes_beside_the_attribute(tmp_path: Path) -> None:
+    """An old graph has no scalar in the attribute; a handle is a scalar, whatever its variable."""
+    scalar, beside = attr("shape", text(7, b"")), attr("_output_shapes", text(1, text(7, b"")))
+    unknown = attr("shape", text(7, w.int_field(3, 1)))
+    nodes = [
+        node("old", "Variable", [], dtype_attr(1), scalar, beside),
+        node("older", "Variable", [], dtype_attr(1), scalar),
+        node("handle", "VarHandleOp", [], dtype_attr(1), unknown, beside),
+    ]
+    names = collection("variables", "old", "older", "handle")
+    meta = read(tmp_path, meta_bytes(nodes, more=names))
+    assert [each.shape for each in meta.global_variables] == [(), None, None]
+
+
+def test_a_variable_that_is_saved_in_another_form(tmp_path: Path) -> None:
+    """As the opaque parameters of a CudnnLSTM: the keys are those of what is computed from it."""
+    nodes = [
+        *(variable(name) for name in ("opaque", "plain", "unused")),
+        node("canonical", "CudnnRNNParamsToCanonical", ["opaque", "size"]),
+        node("size", "Const"),
+        node("weights", "Transpose", ["canonical:0", "size"]),
+        node("loop", "Merge", ["loop", "canonical:1"]),
+        node("both", "Add", ["opaque", "plain"]),
+        *saver("save", ["kernel", "bias", "plain", "sum"], ["weights", "loop", "plain", "both"]),
+    ]
+    names = collection("variables", "opaque", "plain", "unused")
+    meta = read(tmp_path, meta_bytes(nodes, more=names))
+    opaque, plain, unused = meta.global_variables
+    assert (opaque.checkpoint_key, opaque.computed_keys) == (None, ("kernel", "bias", "sum"))
+    assert (plain.checkpoint_key, plain.computed_keys) == ("plain", ())
+    assert (unused.checkpoint_key, unused.computed_keys) == (None, ())
+    w.write_bundle(tmp_path / "x", {"plain": np.ones(2, np.float32)})
+    with tfckpt.open(tmp_path / "x") as ckpt:
+        assert ckpt.meta_graph is not None
+        with pytest.raises(tfckpt.TensorNotFoundError, match="kernel, bias, sum"):
+            ckpt.meta_graph.global_variables[0].value()
+
+
 def child(number: int, name: str) -> bytes:
     return text(1, w.int_field(1, number) + text(2, name))
 
@@ -210,7 +277,7 @@ def test_object_graph(tmp_path: Path) -> None:
         None,
     ]
     (found,) = meta.trainable_variables
-    assert (found.name, found.shape, str(found.dtype)) == ("v", (3,), "float32")
+    assert (found.name, found.shape, str(found.dtype)) == ("v:0", (3,), "float32")
     assert meta.local_variables == ()
 
 

@@ -13,11 +13,11 @@ from tfckpt_reader.objects.names import Names
 from tfckpt_reader.objects.roles import BY_COLLECTIONS, BY_OBJECTS, classify
 
 FIGURES = {
-    "weight": (0.95, 0.98),
+    "weight": (0.98, 0.98),
     "optimizer slot": (0.96, 1.0),
     "optimizer state": (1.0, 1.0),
     "step or counter": (1.0, 1.0),
-    "batch-norm statistics": (1.0, 0.85),
+    "batch-norm statistics": (1.0, 0.84),
     "moving average": (1.0, 0.25),
     "lookup table": (1.0, 1.0),
     "Python state": (1.0, 1.0),

@@ -19,6 +19,20 @@ def test_a_folder_with_and_without_a_slash(tmp_path: Path) -> None:
         found = assert_value(form, 1)
         assert any(".index was not read" in note for note in found.notes)
     assert_value(tmp_path / ".index", 2)
+    state(tmp_path, ".")  # Keras, where weights are saved to a path that ends in a slash
+    found = assert_value(tmp_path, 2)
+    assert not any("was not read" in note for note in found.notes)
+
+
+def test_what_is_there_in_place_of_an_index_is_named(tmp_path: Path) -> None:
+    (tmp_path / "variables").mkdir()
+    (tmp_path / "saved_model.pb").write_bytes(w.int_field(1, 1))
+    v2(tmp_path / "variables" / "variables", 1)
+    index = tmp_path / "variables" / "variables.index"
+    index.rename(index.with_name("VARIABLES.INDEX"))
+    assert_none(tmp_path, "VARIABLES.INDEX is there", "variables.index")
+    index.with_name("VARIABLES.INDEX").unlink()
+    assert_none(tmp_path, "not its .index file")
 
 
 def test_a_partial_download_is_named(tmp_path: Path) -> None:
@@ -34,6 +48,11 @@ def test_a_saved_model_in_part(tmp_path: Path) -> None:
     notes = assert_value(tmp_path / "a", 1).notes
     assert any("saved_model.pb is missing" in note for note in notes)
     assert any("rename it" in note for note in notes)
+    for name, inner in (("c", "."), ("d", "variables/variables")):
+        (tmp_path / name / inner).mkdir(parents=True)
+        (tmp_path / name / "saved_model.pb").write_bytes(w.int_field(1, 1))
+        v2(tmp_path / name / inner / "variables", 1)
+        assert any("rename it" in note for note in assert_value(tmp_path / name, 1).notes)
     (tmp_path / "b" / "variables" / "variables_temp").mkdir(parents=True)
     (tmp_path / "b" / "saved_model.pb").write_bytes(w.int_field(1, 1))
     v2(tmp_path / "b" / "variables" / "variables_temp" / "part-00000-of-00001", 1)

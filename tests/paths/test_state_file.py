@@ -83,6 +83,15 @@ def test_paths_that_are_not_utf_8(tmp_path: Path) -> None:
     assert os.fsencode(newest(tmp_path, r'model_checkpoint_path: "a\377"')) == b"a\xff"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_utf_16_as_the_shell_of_windows_writes(tmp_path: Path, encoding: str) -> None:
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    (tmp_path / STATE_FILE).write_bytes(f'{mark}model_checkpoint_path: "ü"'.encode(encoding))
+    state = read_state(str(tmp_path / STATE_FILE))
+    assert state.newest == "ü"
+    assert "UTF-16" in state.fault
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import crc32c
 import numpy as np
 import pytest
 import writers as w
@@ -206,6 +208,20 @@ def test_an_iterator_that_fails(tmp_path: Path) -> None:
     assert not os.listdir(tmp_path)
 
 
+def test_a_prefix_of_any_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tfckpt.save(b"\xff", {"a": 1})  # type: ignore[arg-type]
+    tfckpt.save("./", {"a": 2})
+    assert sorted(map(os.fsencode, os.listdir(tmp_path)))[:2] == [
+        b".data-00000-of-00001",
+        b".index",
+    ]
+    assert tfckpt.open(os.fsdecode(b"\xff"))["a"] == 1
+    assert tfckpt.open("./.index")["a"] == 2
+    with pytest.raises(ValueError, match="has a name"):
+        tfckpt.save("", {"a": 1})
+
+
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         tfckpt.save(tmp_path / "no" / "x", {"a": 1})
@@ -224,3 +240,36 @@ def test_slices_along_an_axis(
         assert len(lengths) == cuts
         assert sorted(lengths, reverse=True) == lengths
         assert max(lengths) - min(lengths) <= 1
+
+
+def test_an_array_that_changes_meanwhile(tmp_path: Path) -> None:
+    """Its values are some of those it had, and each checksum is that of the written bytes."""
+    array, stop = np.zeros(4_000_000), threading.Event()
+
+    def change() -> None:
+        while not stop.is_set():
+            np.add(array, 1, out=array)
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        for i in range(5):
+            tfckpt.save(tmp_path / f"x-{i}", {"large": array, "small": array[:1000]})
+    finally:
+        stop.set()
+        changing.join()
+    for i in range(5):
+        assert not tfckpt.verify(tmp_path / f"x-{i}").problems
+
+
+@pytest.mark.slow
+def test_beyond_4_gib(tmp_path: Path) -> None:
+    """One tensor of more than 4 GiB, of no memory, and one behind it."""
+    large = np.broadcast_to(np.arange(1 << 20, dtype="u1"), (4100, 1 << 20))
+    tfckpt.save(tmp_path / "x", {"large": large, "last": np.arange(3)})
+    with tfckpt.open(tmp_path / "x") as ckpt:
+        assert ckpt.specs["last"].offset == 4100 << 20
+        assert ckpt["last"].tolist() == [0, 1, 2]
+        assert ckpt.read("large", rows=slice(-1, None)).tolist() == large[-1:].tolist()
+        assert ckpt.specs["large"].crc32c == crc32c.crc32c(large.tobytes())
+    assert tfckpt.verify(tmp_path / "x").ok

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tfckpt_reader.errors import CheckpointNotFoundError, ChecksumError
-from tfckpt_reader.storage.atomic import SUFFIX, atomic_file
+from tfckpt_reader.storage.atomic import atomic_file, atomic_folder
+from tfckpt_reader.storage.unfinished import SUFFIX, name_beside
 
 BEFORE = b"what was there before"
 BROKEN = OSError(errno.EIO, os.strerror(errno.EIO))
@@ -160,7 +161,7 @@ def test_a_folder_that_cannot_be_synced_is_no_error(
 def test_files_of_others_are_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that already has the temporary name stays."""
     monkeypatch.setattr(os, "urandom", bytes)
-    taken = tmp_path / f".out.npz.{'0' * 8}{SUFFIX}"
+    taken = Path(name_beside(f"{tmp_path}/out.npz", SUFFIX))
     taken.write_bytes(BEFORE)
     with pytest.raises(FileExistsError):
         put(tmp_path / "out.npz", b"abc")
@@ -197,3 +198,72 @@ def test_opening_fails(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     assert caught.value.filename == str(target)
     assert_untouched(target, existed=existed)
+
+
+# What is there already, or appears meanwhile.
+
+
+def put_meanwhile(path: Path, *, folder: bool, theirs: str) -> None:
+    """Write a file or a folder that replaces nothing, while somebody else takes its name."""
+    context: Any = atomic_folder if folder else atomic_file
+    with context(str(path), replace=False) as output:
+        if folder:
+            Path(output, "ours").write_bytes(b"ours")
+        else:
+            output.write(b"ours")
+        if theirs == "file":
+            path.write_bytes(BEFORE)
+        else:
+            path.mkdir()
+            if theirs == "filled folder":
+                (path / "theirs").write_bytes(BEFORE)
+
+
+@pytest.mark.parametrize("theirs", ["file", "empty folder", "filled folder"])
+@pytest.mark.parametrize("folder", [False, True])
+@pytest.mark.parametrize("links", [False, True])
+def test_what_appears_meanwhile_stays(
+    folder: bool, links: bool, theirs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    path = tmp_path / "out"
+    with pytest.raises(FileExistsError, match="was put there meanwhile"):
+        put_meanwhile(path, folder=folder, theirs=theirs)
+    assert os.listdir(tmp_path) == ["out"]
+    assert path.is_file() == (theirs == "file")
+    if theirs != "file":
+        assert os.listdir(path) == (["theirs"] if theirs == "filled folder" else [])
+
+
+def no_links(*_: Any) -> None:
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+
+
+def test_a_new_name_on_a_disk_without_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "link", no_links)
+    with atomic_file(str(tmp_path / "out"), replace=False) as file:
+        file.write(b"abc")
+    assert (tmp_path / "out").read_bytes() == b"abc"
+    assert os.listdir(tmp_path) == ["out"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+@pytest.mark.parametrize("folder", [False, True])
+def test_permissions(folder: bool, tmp_path: Path) -> None:
+    """Those of any new file; what is replaced hands its own on."""
+    path = tmp_path / "out"
+    context: Any = atomic_folder if folder else atomic_file
+    before = os.umask(0o027)
+    try:
+        with context(str(path)):
+            pass
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o7777 == (0o750 if folder else 0o640)
+    path.chmod(0o700)
+    with context(str(path)):
+        pass
+    assert path.stat().st_mode & 0o7777 == 0o700

@@ -13,11 +13,17 @@ from tfckpt_reader.tensor.spec import TensorSpec
 
 def seek(searched: Block | Table, target: bytes) -> Iterator[tuple[bytes, bytes | memoryview]]:
     """Yield the rows with keys >= `target`, found by one search for each."""
-    first = BlockCursor(searched).first if isinstance(searched, Block) else searched.first
-    row = first(target)
+    if isinstance(searched, Table):
+        for key in dict.fromkeys(key for key, _ in searched.rows() if key >= target):
+            value = searched.get(key)
+            assert value is not None
+            yield key, value
+        return
+    cursor = BlockCursor(searched)
+    row = cursor.first(target)
     while row is not None:
         yield row
-        row = first(row[0] + b"\0")
+        row = cursor.first(row[0] + b"\0")
 
 
 def check_tensor(reader: Any, spec: TensorSpec) -> None:

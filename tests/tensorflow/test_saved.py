@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tf_oracle
 import writers as w
+from agreement import assert_both
 from hypothesis import given
 from random_tensors import (
     ALL,
     BYTE_NAMES,
     QUANTISED,
+    V1,
     VARIABLES,
     Item,
     Plan,
@@ -22,7 +25,7 @@ from random_tensors import (
     plans,
     save_rows,
 )
-from tensorflow_writers import save_v2
+from tensorflow_writers import save_v2, write_v1
 from tf_oracle import value_of
 
 import tfckpt_reader as tfckpt
@@ -216,3 +219,27 @@ def test_a_saver_beside_tensorflows(tf: Any, tmp_path: Path) -> None:
         files = {p.name: p.read_bytes() for p in folder.iterdir() if p.name != "checkpoint"}
         left.append((state.newest, state.kept, files))
     assert left[0] == left[1]
+
+
+SWAPPED = tuple(number for number in ALL if number < 24 and number != w.DTYPES["bool"])
+"""Types that TensorFlow reads from a machine of the other byte order, and bytes."""
+
+
+@examples(60)
+@given(plan=plans(SWAPPED))
+def test_big_endian_is_read_by_tensorflow(readers: tf_oracle.Readers, plan: Plan) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        prefix = Path(folder, "model.ckpt-1")
+        save_ours(prefix, plan, shards=plan.shards, big_endian=True)
+        assert_both(readers, prefix, plan)
+
+
+@examples(40)
+@given(plan=plans(V1))
+def test_v1_that_became_v2(readers: tf_oracle.Readers, plan: Plan) -> None:
+    """TensorFlow writes V1, we convert it, TensorFlow reads V2; slices stay slices."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = write_v1(Path(folder), plan)
+        target = Path(folder, "model.ckpt-1")
+        tfckpt.convert(source, target, format="tf", shards=plan.shards)
+        assert_both(readers, target, plan)

@@ -26,6 +26,7 @@ from defects import (
     renamed,
     state,
 )
+from oracles import ORACLES
 from project import FIXTURES
 
 from tfckpt_reader import CheckpointNotFoundError, Report, verify, verify_all
@@ -53,22 +54,12 @@ def about(folder: Path) -> Report:
 
 def test_every_fixture_is_found_once_and_reported_as_alone() -> None:
     reports = verify_all(FIXTURES)
-    expected = {
-        *("every_dtype/model.ckpt", "hash_table_tf2/ckpt", "many_blocks/model.ckpt"),
-        *("multi_shard/model.ckpt", "registered_merge_oddity/model.ckpt", "strings/model.ckpt"),
-        *("saved_model/variables/variables", "saved_model_keras/variables/variables"),
-        *("saved_model_tf1/variables/variables", "saver_tf1/model.ckpt-1", "sliced/merged"),
-        *("sliced/raw", "sliced/saver", "tf2_checkpoint/ckpt-1", "tf2_checkpoint/ckpt-2"),
-        *("v1/model.ckpt", "v1_sharded/model.ckpt-?????-of-00002", "v1_sliced/one_file.ckpt"),
-        *("v1_sliced/partial.ckpt", "v1_sliced/two_files.ckpt-?????-of-00002"),
-        *(f"keras_3/{name}" for name in ("adam", "rmsprop", "scaled", "sgd")),
-        *("keras_2/training", "keras_2/weights", "saved_model_trained/variables/variables"),
-        *(
-            f"transformers_models/{m}/model.ckpt"
-            for m in ("albert", "bert", "electra", "gpt2", "t5")
-        ),
-        "variant/model.ckpt",
-    }
+    expected = [
+        f"{folder}/{checkpoint['prefix']}"
+        for folder, oracle in ORACLES.items()
+        for checkpoint in oracle["checkpoints"]
+        if folder != "temp_parts"
+    ]
     found = paths(reports, FIXTURES)
     assert found == sorted(expected)
     for report in reports:

@@ -6,17 +6,15 @@ command: ``tfckpt ls`` starts fast.
 
 from __future__ import annotations
 
-import _thread
 import argparse
 import os
+import signal
 import sys
-import threading
-from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tfckpt_reader import __version__
-from tfckpt_reader.cli import output
+from tfckpt_reader.cli import output, signals
 from tfckpt_reader.errors import (
     NO_MEMORY,
     CheckpointError,
@@ -27,7 +25,7 @@ from tfckpt_reader.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 COMMANDS = {
     "ls": "List the tensors: dtype, shape, size, name.",
@@ -55,23 +53,30 @@ _OPTIONS = {
 _EXIT_CODES = (
     "Exit code: 0 good; 1 findings or damage; 2 no checkpoint, not readable, or wrong arguments."
 )
-_INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it: 128 and the number of the signal."""
-_DELAY = 0.05
-"""Seconds until a dropped Ctrl-C is delivered again: the finalizer has ended by then."""
+_BY_SIGNAL = 128
+"""Exit code after a signal, as shells have it: this and its number."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
+    with signals.raised_once(for_good=arguments is None) as received:
+        try:
+            return _main(sys.argv[1:] if arguments is None else arguments)
+        except KeyboardInterrupt:
+            from tfckpt_reader.storage.unfinished import clean_up
+
+            clean_up()
+            output.print_message("interrupted; nothing was left half written")
+    return _BY_SIGNAL + (received or [signal.SIGINT])[0]
+
+
+def _main(arguments: Sequence[str]) -> int:
     debug = False
     try:
-        with output.streams(), _redeliver_interrupts():
-            parsed = _parse(sys.argv[1:] if arguments is None else arguments)
+        with output.streams():
+            parsed = _parse(arguments)
             debug = parsed.debug
             return int(parsed.run(parsed))
-    except KeyboardInterrupt:
-        output.print_message("interrupted; nothing was left half written")
-        return _INTERRUPTED
     except (CheckpointError, OSError, ValueError, MemoryError) as error:
         if debug:
             import traceback
@@ -89,33 +94,6 @@ def _exit_code(error: Exception) -> int:
         return 2 if getattr(error, "kind", None) is ErrorKind.CHANGED else 1
     is_incomplete = isinstance(error, CheckpointError) and error.kind is ErrorKind.INCOMPLETE
     return 1 if is_incomplete else 2
-
-
-@contextmanager
-def _redeliver_interrupts() -> Iterator[None]:
-    """Deliver again each Ctrl-C dropped by a finalizer, until the context ends.
-
-    Python drops exceptions raised in a finalizer or a weakref callback, KeyboardInterrupt too: the
-    work would go on as if nobody had pressed Ctrl-C.
-    """
-    previous, ended = sys.unraisablehook, threading.Event()
-
-    def deliver() -> None:
-        if not ended.wait(_DELAY):
-            _thread.interrupt_main()
-
-    def hook(unraisable: sys.UnraisableHookArgs) -> None:
-        if issubclass(unraisable.exc_type, KeyboardInterrupt):
-            _thread.start_new_thread(deliver, ())  # Thread.start would wait here until it runs
-        else:
-            previous(unraisable)
-
-    sys.unraisablehook = hook
-    try:
-        yield
-    finally:
-        ended.set()
-        sys.unraisablehook = previous
 
 
 def _error_text(error: Exception) -> str:

@@ -61,6 +61,8 @@ def _description(graph: MetaGraph, arguments: Namespace) -> tuple[dict[str, Any]
     if arguments.variables or arguments.trainable:
         only = arguments.trainable
         variables = graph.trainable_variables if only else graph.global_variables
+        if only and not graph.lists_variables:
+            output.print_notes(("the file does not list its variables: any may be trainable",))
         return {"variables": variable_facts(variables)}, variable_lines(variables), True
     if arguments.signatures:
         return {"signatures": signature_facts(graph)}, signature_lines(graph), True

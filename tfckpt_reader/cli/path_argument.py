@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from tfckpt_reader.checkpoint import open_location
 from tfckpt_reader.cli import output
-from tfckpt_reader.errors import CheckpointNotFoundError, CorruptCheckpointError
+from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, CorruptCheckpointError
+from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
 from tfckpt_reader.paths.companions import (
     SAVED_MODEL_FILES,
     graph_file_of,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tfckpt_reader.checkpoint import Checkpoint
+    from tfckpt_reader.paths.layout import Location
     from tfckpt_reader.paths.unchanged import Unchanged
 
 _Result = TypeVar("_Result")
@@ -77,17 +80,24 @@ def graph_file(arguments: Namespace) -> str:
         return file
     if graphs := _graphs_in(path):
         return _only(graphs, path)
+    raise _no_graph(location)
+
+
+def _no_graph(location: Location) -> CheckpointNotFoundError:
+    """Return the error about a checkpoint without a graph."""
     model = saved_model_of(location.prefix)
     if model is not None:
-        raise CheckpointNotFoundError(
+        return CheckpointNotFoundError(
             "the graph of this SavedModel is missing",
             file=os.path.join(model, SAVED_MODEL_FILES[0]),
             advice="Copy it too: it lies beside the folder `variables`",
         )
-    raise CheckpointNotFoundError(
-        "there is no graph beside this checkpoint",
-        file=f"{location.prefix}.meta",
-        advice="Copy the .meta file too; checkpoints of TensorFlow 2 have none",
+    advice = "Copy the .meta file too"
+    with suppress(CheckpointError), open_location(location) as ckpt:
+        if OBJECT_GRAPH in ckpt.specs:
+            advice = "A checkpoint of objects, as TensorFlow 2 saves them, has none"
+    return CheckpointNotFoundError(
+        "there is no graph beside this checkpoint", file=f"{location.prefix}.meta", advice=advice
     )
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader import __version__
 from tfckpt_reader.cli import output
-from tfckpt_reader.paths.layout import is_table
-from tfckpt_reader.paths.listing import DATA_FILE
+from tfckpt_reader.paths.companions import is_checkpoint_file
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -34,7 +33,7 @@ def require_writable(arguments: Namespace) -> None:
     """
     for option in FORMATS:
         path = getattr(arguments, option)
-        if path and (DATA_FILE.fullmatch(path) or path.endswith(".index") or is_table(path)):
+        if path and is_checkpoint_file(path):
             raise ValueError(f"{path}: --{option} would overwrite a file of a checkpoint")
 
 

@@ -15,6 +15,7 @@ from tfckpt_reader.cli.describe.tensor import (
     tensor_lines,
 )
 from tfckpt_reader.cli.path_argument import CHECKPOINT, read_checkpoint
+from tfckpt_reader.errors import TensorNotFoundError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -50,7 +51,11 @@ def run(arguments: Namespace) -> int:
     rows = arguments.rows
 
     def described(ckpt: Checkpoint) -> tuple[TensorSpec, Any, Any, Mapping[str, Any], Notes]:
-        spec = ckpt.specs[_key_of(ckpt, arguments.name)]
+        try:
+            spec = ckpt.specs[_key_of(ckpt, arguments.name)]
+        except TensorNotFoundError:
+            output.print_notes(ckpt.notes)  # a file that is missing may have it
+            raise
         if rows is not None and not spec.shape:
             raise ValueError(f"{spec.name} is a scalar and has no rows")
         array = ckpt[spec.name] if rows is None else ckpt.read(spec.name, rows=rows, check=True)

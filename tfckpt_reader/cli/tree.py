@@ -10,6 +10,7 @@ from tfckpt_reader.cli.choosing import VIEWS, add_names_option, add_role_options
 from tfckpt_reader.cli.describe.notation import shape_text, size_text
 from tfckpt_reader.cli.path_argument import CHECKPOINT, read_checkpoint
 from tfckpt_reader.objects.selection import Selection
+from tfckpt_reader.objects.totals import ALL, bytes_by_role, shares_text
 from tfckpt_reader.objects.tree import Scope, scopes_of
 from tfckpt_reader.text import count_of
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.checkpoint import Checkpoint
 
-_DEPTH = 3
+_DEPTH, _MOST_DEPTH = 3, 100
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -31,28 +32,30 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def _depth(text: str) -> int:
-    if text.isdecimal() and int(text) > 0:
+    if text.isdecimal() and len(text) < 4 and 1 <= int(text) <= _MOST_DEPTH:
         return int(text)
-    raise ArgumentTypeError(f"a depth is 1 or more, not {text!r}")
+    raise ArgumentTypeError(f"a depth is from 1 to {_MOST_DEPTH}, not {text!r}")
 
 
 def run(arguments: Namespace) -> int:
     """Print the scopes of a checkpoint."""
     selection = Selection(only=arguments.only, without=arguments.without)
 
-    def counted(ckpt: Checkpoint) -> tuple[Scope, tuple[str, ...]]:
+    def counted(ckpt: Checkpoint) -> tuple[Scope, dict[str, int], tuple[str, ...]]:
         names = ckpt.renamed(VIEWS[arguments.names])
         selected = selection.apply(ckpt.specs, lambda: ckpt.roles, names.name_of)
         specs = [ckpt.specs[key] for key in selected.sources]
         root = scopes_of(specs, names.name_of, ckpt.roles, arguments.depth)
-        return root, (*ckpt.notes, *names.notes_of(selected.sources), *selected.notes)
+        nbytes = bytes_by_role(specs, ckpt.roles)
+        return root, nbytes, (*ckpt.notes, *names.notes_of(selected.sources), *selected.notes)
 
-    root, notes = read_checkpoint(arguments, counted)
+    root, nbytes, notes = read_checkpoint(arguments, counted)
     output.print_notes(notes)
     if arguments.json:
-        output.print_json({"notes": list(notes), **_facts(root)})
+        output.print_json({"notes": list(notes), "roles": nbytes, **_facts(root)})
         return 0
     lines = list(root.lines())
+    shares = shares_text(nbytes, ALL)
     columns = [_columns(scope) for _, scope in lines]
     widths = [max(map(len, column)) for column in zip(*columns, strict=True)]
     output.print_lines(
@@ -62,7 +65,7 @@ def run(arguments: Namespace) -> int:
             for row, (level, scope) in zip(columns, lines, strict=True)
         ),
         f"{count_of(root.tensors, 'tensor')}, {count_of(root.parameters, 'parameter')}, "
-        f"{size_text(root.nbytes)}",
+        f"{size_text(root.nbytes)}{f'; {shares}' if shares else ''}",
     )
     return 0
 

@@ -63,7 +63,7 @@ _LOGGING = {
     "get_verbosity": state.logger.getEffectiveLevel,
 }
 _SWITCHES = ("disable_eager_execution", "enable_eager_execution", "disable_v2_behavior")
-_API = {
+_API: dict[str, dict[str, Any]] = {
     "": {
         **_DTYPES,
         **dict.fromkeys(_SWITCHES, _nothing),
@@ -71,6 +71,7 @@ _API = {
         "VERSION": VERSION,
         "get_logger": lambda: state.logger,
     },
+    ".version": {"VERSION": VERSION},
     ".train": _TRAIN,
     ".dtypes": _DTYPES,
     ".errors": _ERRORS,

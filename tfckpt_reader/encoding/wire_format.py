@@ -32,6 +32,19 @@ def fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
     """
     offset, limit = 0, len(data)
     while offset < limit:
+        key = data[offset]
+        if 7 < key < 0x80 and limit - offset > 1 and data[offset + 1] < 0x80:
+            # Nearly all fields of a list of strings: key and length are a byte each.
+            kind, begin = key & 7, offset + 2
+            if kind == VARINT:
+                yield key >> 3, kind, data[offset + 1]
+                offset = begin
+                continue
+            end = begin + data[offset + 1]
+            if kind == LENGTH_DELIMITED and end <= limit:
+                yield key >> 3, kind, data[begin:end]
+                offset = end
+                continue
         number, kind, offset, end = _field(data, offset, limit)
         if kind == VARINT:
             yield number, kind, decode_varint(data, offset, limit)[0]

@@ -7,7 +7,7 @@ destination gets its name only when it is complete.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.export.destination import Destination
@@ -19,6 +19,7 @@ from tfckpt_reader.objects.totals import NAMES, bytes_by_role
 from tfckpt_reader.paths.layout import tensor_files
 from tfckpt_reader.paths.unchanged import Unchanged, read_unchanged
 from tfckpt_reader.progress import counter, no_progress
+from tfckpt_reader.storage.unfinished import remove_leftovers
 from tfckpt_reader.text import count_of
 from tfckpt_reader.version import __version__
 
@@ -213,6 +214,7 @@ def convert_opened(
     for location in locations:
         require_outside(location, destination.own_file)
     first, *others = locations
+    left = [] if options.dry_run else remove_leftovers(os.path.dirname(destination.path) or ".")
     provenance = {"tool": f"tfckpt_reader {__version__}", "source": public_name(first)}
 
     def attempt(before: Unchanged) -> Conversion:
@@ -221,12 +223,14 @@ def convert_opened(
             if not options.dry_run:
                 on_read = counter(progress, sum(array.spec.nbytes or 0 for array in plan.arrays))
                 job = Job(ckpt.reader, plan.arrays, on_read, provenance, options.compress)
-                with destination.written() as output:
+                with destination.written(force=options.force) as output:
                     destination.format.write(output, job)
                     before.require()
             return _conversion(destination.path, plan, ckpt)
 
-    return read_unchanged(first, attempt, [file for each in others for file in tensor_files(each)])
+    more = [file for each in others for file in tensor_files(each)]
+    done = read_unchanged(first, attempt, more)
+    return replace(done, notes=(*left, *done.notes))
 
 
 def _conversion(path: str, plan: Plan, ckpt: Checkpoint) -> Conversion:

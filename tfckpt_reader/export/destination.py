@@ -75,9 +75,12 @@ class Destination(NamedTuple):
             raise FileExistsError(f"{existing}; --force (force=True) replaces it")
         self.format.files_to_replace(path)
 
-    def written(self) -> AbstractContextManager[Any]:
-        """Yield something new to write to, for `Format.write`; give it its name on success."""
-        return self.format.opened(self.path)
+    def written(self, *, force: bool) -> AbstractContextManager[Any]:
+        """Yield something new to write to, for `Format.write`; give it its name on success.
+
+        Whatever appears at the destination meanwhile stays, unless `force`.
+        """
+        return self.format.opened(self.path, replace=force)
 
 
 def _format_name(path: str) -> str:

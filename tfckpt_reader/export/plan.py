@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError, located
 from tfckpt_reader.export.elements import CAST_TYPES, Cast, is_floating
+from tfckpt_reader.export.presence import missing_files
 from tfckpt_reader.export.rename import collisions, renamed
 from tfckpt_reader.export.transfer import Source
-from tfckpt_reader.objects.edit import ATTRIBUTES, edited_graph
+from tfckpt_reader.objects.bookkeeping import bookkeeping
+from tfckpt_reader.objects.edit import edited_graph
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.paths import ATTRIBUTES
 from tfckpt_reader.objects.roles import by_names
 from tfckpt_reader.objects.selection import Selected, Selection, words
 from tfckpt_reader.objects.totals import ALL, NAMES
-from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.names import select
 from tfckpt_reader.tensor.spec import TensorSpec, Unplaced
 from tfckpt_reader.text import count_of, quoted, shortened
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tfckpt_reader.checkpoint import Checkpoint
+    from tfckpt_reader.errors import CheckpointNotFoundError
     from tfckpt_reader.export.destination import Destination
     from tfckpt_reader.export.formats.base import Format
     from tfckpt_reader.export.transfer import OutputArray
@@ -106,6 +109,7 @@ def make_plan(
     Raises:
         TensorNotFoundError: no tensor is left.
         UnsupportedError: some cannot be stored, or would share a name; all are named.
+        CheckpointNotFoundError: data files that they need are missing.
         ValueError: an option is invalid.
     """
     path, to = destination
@@ -125,8 +129,8 @@ def make_plan(
     specs = {name: spec for name, spec in selected.items() if name not in skipped}
     refused = {} if options.skip_unsupported else skipped
     colliding = collisions({name: names[name] for name in specs}, to.collision_key)
-    if refused or colliding:
-        raise _error(path, refused, colliding)
+    missing = missing_files(ckpt.reader, specs.values(), chosen=bool(options.include))
+    _require_storable(path, refused, colliding, missing)
     casts = _casts(specs, options.cast)
     arrays: list[OutputArray] = []
     for name, spec in specs.items():
@@ -159,29 +163,23 @@ def _selected(
         options: Its patterns.
         everything: Do not leave out what other programs have no use for.
     """
-    names, notes, graph = list(chosen.sources), [], []
-    if everything and OBJECT_GRAPH in ckpt.specs and OBJECT_GRAPH not in names:
-        graph = select([OBJECT_GRAPH], (), options.exclude)
-    if OBJECT_GRAPH in names and OBJECT_GRAPH not in options.include and not everything:
-        names.remove(OBJECT_GRAPH)
-        notes.append(f"1 tensor left out: {OBJECT_GRAPH}, which holds no weights")
-    states = [name for name in names if _is_iterator_state(ckpt.specs[name]) and not everything]
-    states = [name for name in states if name not in options.include]
-    if states:
-        names = [name for name in names if name not in set(states)]
-        counted = count_of(len(states), "tensor")
-        notes.append(
-            f"{counted} left out: state of tf.data iterators: {shortened(', '.join(states))}"
-        )
+    names = list(chosen.sources)
+    left_out: dict[str, list[str]] = {}
+    for name in () if everything else names:
+        contents = bookkeeping(name, ckpt.specs[name].dtype)
+        if contents is not None and name not in options.include:
+            left_out.setdefault(contents, []).append(name)
+    notes = [_left_out(contents, each) for contents, each in left_out.items()]
     unmatched = [each for each in options.partitions if not select(ckpt.specs, [each])]
     notes += [*chosen.notes, *(f"no tensor matches {pattern!r}" for pattern in unmatched)]
-    if not names:
-        raise TensorNotFoundError(
-            f"of {count_of(len(ckpt.specs), 'tensor')} none is left to write",
-            file=ckpt.reader.path,
-            advice="; ".join([*notes, "list them with: tfckpt ls"]),
-        )
-    return {name: ckpt.specs[chosen.sources.get(name, name)] for name in (*graph, *names)}, notes
+    kept = set(names).difference(*left_out.values())
+    if not kept:
+        raise _nothing_left(ckpt, notes, is_empty=len(names) == len(ckpt.specs))
+    if everything and OBJECT_GRAPH in ckpt.specs and OBJECT_GRAPH not in names:
+        graph = select([OBJECT_GRAPH], (), options.exclude)
+        names, kept = [*graph, *names], kept.union(graph)
+    sources = chosen.sources
+    return {n: ckpt.specs[sources.get(n, n)] for n in names if n in kept}, notes
 
 
 def _named(
@@ -212,9 +210,23 @@ def _require_weights(ckpt: Checkpoint, chosen: Selected, options: Options) -> No
     )
 
 
-def _is_iterator_state(spec: TensorSpec) -> bool:
-    """Return whether a tensor is the saved state of a tf.data iterator: messages, no numbers."""
-    return spec.dtype is DataType.VARIANT and spec.name.endswith(("_STATE", "-state"))
+def _left_out(contents: str, names: list[str]) -> str:
+    counted = f"{count_of(len(names), 'tensor')} left out"
+    if names == [OBJECT_GRAPH]:
+        return f"{counted}: {OBJECT_GRAPH}, which holds no weights"
+    return f"{counted}: {contents}: {shortened(', '.join(names))}"
+
+
+def _nothing_left(ckpt: Checkpoint, notes: list[str], *, is_empty: bool) -> TensorNotFoundError:
+    """Return the error about a selection, or a checkpoint (`is_empty`), without any weights."""
+    if is_empty:
+        problem = "this checkpoint has no weights: there is nothing to write"
+        return TensorNotFoundError(problem, file=ckpt.reader.path, advice="; ".join(notes) or None)
+    return TensorNotFoundError(
+        f"of {count_of(len(ckpt.specs), 'tensor')} none is left to write",
+        file=ckpt.reader.path,
+        advice="; ".join([*notes, "list them with: tfckpt ls"]),
+    )
 
 
 def _refusals(
@@ -225,18 +237,29 @@ def _refusals(
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def _error(path: str, refused: dict[str, str], colliding: dict[str, str]) -> UnsupportedError:
+def _require_storable(
+    path: str,
+    refused: dict[str, str],
+    colliding: dict[str, str],
+    missing: CheckpointNotFoundError | None,
+) -> None:
+    """Raise one error about all tensors that cannot be stored, and all missing files."""
+    if missing is not None and not (refused or colliding):
+        raise missing
     reasons, advice = refused | colliding, ["Nothing was written"]
     if refused:
         advice.append("Leave unsupported tensors out with --exclude or --skip-unsupported")
     if colliding:
         advice.append("Give colliding tensors other names with --rename or --map, or --exclude one")
-    return UnsupportedError(
-        f"{count_of(len(reasons), 'tensor')} cannot be stored: "
-        + "; ".join(f"{name!r}: {reason}" for name, reason in reasons.items()),
-        file=path,
-        advice=". ".join(advice),
-    )
+    if missing is not None:
+        advice.append(f"Besides, {missing}")
+    if reasons:
+        raise UnsupportedError(
+            f"{count_of(len(reasons), 'tensor')} cannot be stored: "
+            + "; ".join(f"{name!r}: {reason}" for name, reason in reasons.items()),
+            file=path,
+            advice=". ".join(advice),
+        )
 
 
 def _casts(specs: Mapping[str, TensorSpec], cast: str | None) -> dict[str, Cast]:

@@ -28,23 +28,26 @@ from tfckpt_reader.graph.decode.collections import (
 from tfckpt_reader.graph.decode.files import ADVICE, StoredMetaGraph, joined, read_stored
 from tfckpt_reader.graph.decode.node_store import MOST_NODES, StoredNodes
 from tfckpt_reader.graph.decode.op_defs import OpDefinition, decode_definitions
-from tfckpt_reader.graph.decode.operation import (
-    UNKNOWN_RANK_OPS,
-    UNKNOWN_RANK_PLACEHOLDER,
-    VARIABLE_OPS,
-)
+from tfckpt_reader.graph.decode.operation import UNKNOWN_RANK_OPS, UNKNOWN_RANK_PLACEHOLDER
 from tfckpt_reader.graph.decode.signatures import Signature, decode_signature
 from tfckpt_reader.graph.functions import Function, decode_functions
 from tfckpt_reader.graph.graph import Graph
 from tfckpt_reader.graph.saved_keys import (
     KeyDifference,
     Saved,
-    keys_of_variables,
     saved_by,
     saved_by_functions,
+    saved_of_variables,
     saved_values,
 )
-from tfckpt_reader.graph.variables import Read, Variable, from_definitions, from_objects
+from tfckpt_reader.graph.variables import (
+    Read,
+    Variable,
+    from_definitions,
+    from_nodes,
+    from_objects,
+    with_computed_keys,
+)
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
 from tfckpt_reader.objects.saved_objects import (
     SavedVariable,
@@ -205,22 +208,29 @@ class MetaGraph(Graph):
         """The variables with moving averages."""
         return self.variables_of("moving_average_variables")
 
+    @property
+    def lists_variables(self) -> bool:
+        """Whether the file has a list of its variables: in collections, or of objects."""
+        return bool(self._stored.objects) or not _OF_OBJECTS.isdisjoint(self.collections)
+
     def variables_of(self, collection: str) -> tuple[Variable, ...]:
         """Return the variables of a collection in its order, the slices of each joined.
 
         In a file without collections of variables (TensorFlow 2), ``variables`` are those of
-        the object graph and ``trainable_variables`` the trainable ones among them. In a bare graph,
-        ``variables`` are its operations that make one.
+        the object graph and ``trainable_variables`` the trainable ones among them. Without any
+        list, as in the graph.pbtxt of an Estimator, ``variables`` are those of the nodes.
         """
-        if collection in self.collections:
-            return from_definitions(self, self.collections[collection], self._keys, self._read)
-        if collection not in _OF_OBJECTS or not _OF_OBJECTS.isdisjoint(self.collections):
-            return ()
         only = collection == "trainable_variables"
-        if not self._objects and not only:
-            nodes = [operation.name for operation in self.of_types(VARIABLE_OPS)]
-            return from_definitions(self, nodes, self._keys or {}, self._read)
-        return from_objects((v for v in self._objects if v.trainable or not only), self._read)
+        if collection in self.collections:
+            values = self.collections[collection]
+            found = from_definitions(self, values, self._saved_directly, self._read)
+        elif collection not in _OF_OBJECTS or not _OF_OBJECTS.isdisjoint(self.collections):
+            return ()
+        elif self.lists_variables:
+            return from_objects((v for v in self._objects if v.trainable or not only), self._read)
+        else:
+            found = () if only else from_nodes(self, self._saved_directly, self._read)
+        return with_computed_keys(self, found, self.saved, self._saved_directly or {})
 
     @cached_property
     def _objects(self) -> tuple[SavedVariable, ...]:
@@ -235,8 +245,8 @@ class MetaGraph(Graph):
             return saved_by(self, own) or saved_by_functions(self, own, self.functions)
 
     @cached_property
-    def _keys(self) -> dict[str, str] | None:
-        return keys_of_variables(self, self.saved) if self.saved else None
+    def _saved_directly(self) -> dict[str, Saved] | None:
+        return saved_of_variables(self, self.saved) if self.saved else None
 
     @cached_property
     def _saved_of_variables(self) -> Mapping[str, Saved]:
@@ -341,21 +351,22 @@ class MetaGraph(Graph):
 
 
 def read_meta_graph(
-    path: str | os.PathLike[str] | bytes, *, tags: Iterable[str] | None = None
+    path: str | os.PathLike[str] | bytes, *, tags: str | Iterable[str] | None = None
 ) -> MetaGraph:
     """Read the graph in a file. Nothing is run, and ops may be unknown.
 
     Args:
         path: A ``.meta`` file or the prefix of its checkpoint, the folder or the file of a
             SavedModel, or a frozen graph; binary or text.
-        tags: Tags of the graph in a SavedModel. Default: the graph for serving, else the first.
+        tags: Tags of the graph in a SavedModel, or its only one. Default: the graph for serving,
+            else the first.
 
     Raises:
         CheckpointNotFoundError: the file is missing, or holds no graph with those tags.
         CorruptCheckpointError: it is damaged, or no graph.
         UnsupportedError: it does not fit into memory.
     """
-    return load(os.fsdecode(path), tags)
+    return load(os.fsdecode(path), [tags] if isinstance(tags, str) else tags)
 
 
 def load(
@@ -376,10 +387,14 @@ def load(
         wanted = _SERVE if tags is None else frozenset(tags)
         fitting = [each for each, own in zip(stored, tags_of, strict=True) if own == wanted]
         if not fitting and (tags is not None or not stored):
-            present = "; ".join(", ".join(sorted(own)) or "none" for own in tags_of)
+            present = "; ".join(map(_tags_text, tags_of))
             raise CheckpointNotFoundError(
-                f"there is no graph with the tags {', '.join(sorted(wanted)) or 'none'}",
+                f"there is no graph with the tags {_tags_text(wanted)}",
                 file=file,
                 advice=f"There is: {present}" if present else "It holds no graph at all",
             )
         return MetaGraph(fitting[0] if fitting else stored[0], read, texts)
+
+
+def _tags_text(tags: Iterable[str]) -> str:
+    return ", ".join(tag or "''" for tag in sorted(tags)) or "none"

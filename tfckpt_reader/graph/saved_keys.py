@@ -25,13 +25,15 @@ from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.names import name_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     from tfckpt_reader.graph.functions import Function
     from tfckpt_reader.graph.graph import Graph
     from tfckpt_reader.tensor.proto_fields import PartialShape
 
 _MOST_SAVED = 1 << 20
+_MOST_STEPS = 1 << 20
+"""Limit on the operations visited behind all saved tensors that are no variables."""
 _FIRST_TENSOR = {"SaveV2": 3, "SaveSlices": 3, "Save": 2}
 """Save op -> index of its first tensor input."""
 _PASSED_ON = {"Identity", "ReadVariableOp", "Cast", "RefIdentity", "Enter", "Switch"}
@@ -138,9 +140,26 @@ def saved_of_variables(graph: Graph, saved: Iterable[Saved]) -> dict[str, Saved]
     return found
 
 
-def keys_of_variables(graph: Graph, saved: Iterable[Saved]) -> dict[str, str]:
-    """Return name of a variable's operation -> key of its value, or of its first saved slice."""
-    return {name: each.key for name, each in saved_of_variables(graph, saved).items()}
+def keys_computed_from_variables(
+    graph: Graph, saved: Iterable[Saved], direct: Container[str]
+) -> dict[str, list[str]]:
+    """Return name of a variable's operation -> keys of the saved tensors computed from it.
+
+    Args:
+        graph: The graph.
+        saved: What it saves.
+        direct: Names of the variables that are saved as they are; the others are in the answer.
+    """
+    keys: dict[str, list[str]] = {}
+    variables: dict[str, str | None] = {}
+    steps = iter(range(_MOST_STEPS))
+    for each in saved:
+        node = split_name(each.tensor)[0]
+        if _variable_behind(graph, node, variables) is None:
+            for variable in _variables_before(graph, node, steps):
+                if variable not in direct:
+                    keys.setdefault(variable, []).append(each.key)
+    return keys
 
 
 def saved_through_call(
@@ -224,6 +243,28 @@ def _argument_behind(function: Function, text: str) -> str:
     return name
 
 
+def _variables_before(graph: Graph, name: str, steps: Iterator[int]) -> Iterator[str]:
+    """Yield the variables that an operation depends on, as far as the number of steps goes."""
+    seen, waiting = {name}, [name]
+    while waiting and next(steps, None) is not None:
+        operation = graph.find(waiting.pop())
+        if operation is None:
+            continue
+        if operation.type in VARIABLE_OPS:
+            yield operation.name
+            continue
+        for node in (split_name(text)[0] for text in operation.inputs):
+            if node not in seen:
+                seen.add(node)
+                waiting.append(node)
+
+
+def whole_shape(slice_spec: str) -> PartialShape:
+    """Return the shape of the tensor that a slice belongs to; None if it is no slice."""
+    *sizes, _extents = slice_spec.split(" ")
+    return tuple(int(n) if n.isdecimal() else None for n in sizes) if sizes else None
+
+
 def kinds_of_saved(
     graph: Graph, saved: Iterable[Saved], known: Mapping[str | None, Kind]
 ) -> dict[str, Kind]:
@@ -250,9 +291,7 @@ def kinds_of_saved(
     for each in saved:
         name = split_name(each.tensor)[0]
         dtype, shape = _kind_behind(name, behind) or known.get(each.key, (None, None))
-        *sizes, _extents = each.slice_spec.split(" ")
-        if sizes:
-            shape = tuple(int(size) if size.isdecimal() else None for size in sizes)
+        shape = whole_shape(each.slice_spec) or shape
         kind = (None if name in casts else dtype, None if is_reshaped else shape)
         if kinds.setdefault(each.key, one_of_each.setdefault(kind, kind)) != kind:
             kinds[each.key] = None, None

@@ -28,6 +28,7 @@ def read_saved_kinds(path: str) -> dict[str, Kind]:
         CheckpointError: as for `read_meta_graph`.
     """
     graph = load(path, texts=_SAVE)
-    variables = () if "variables" in graph.collections else graph.global_variables
+    has_objects = graph.lists_variables and "variables" not in graph.collections
+    variables = graph.global_variables if has_objects else ()
     objects = {each.checkpoint_key: (each.dtype, each.shape) for each in variables}
     return kinds_of_saved(graph, graph.saved, objects)

@@ -2,27 +2,35 @@
 
 Reads no value itself. FORMAT 5.3, 5.4; TensorFlow ``core/framework/variable.proto``.
 
-The lists come from the collections, or from the object graph of a TensorFlow 2 SavedModel. The
-slices of a partitioned variable are one variable here.
+The lists come from the collections, or from the object graph of a TensorFlow 2 SavedModel, or else
+from the nodes. The slices of a partitioned variable are one variable here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tfckpt_reader.errors import TensorNotFoundError
-from tfckpt_reader.graph.decode.collections import VariableDefinition
-from tfckpt_reader.graph.decode.operation import declared_shape, split_name
+from tfckpt_reader.graph.decode.collections import SliceInfo, VariableDefinition
+from tfckpt_reader.graph.decode.operation import (
+    VARIABLE_OPS,
+    declared_shape,
+    output_shapes,
+    split_name,
+)
+from tfckpt_reader.graph.saved_keys import keys_computed_from_variables, whole_shape
 from tfckpt_reader.tensor.dtypes import DataType
-from tfckpt_reader.tensor.proto_fields import PartialShape
-from tfckpt_reader.text import quoted
+from tfckpt_reader.tensor.proto_fields import PartialShape, shape_or_none
+from tfckpt_reader.text import quoted, shortened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tfckpt_reader.graph.decode.operation import Operation
     from tfckpt_reader.graph.graph import Graph
+    from tfckpt_reader.graph.saved_keys import Saved
     from tfckpt_reader.objects.saved_objects import SavedVariable
 
 Read: TypeAlias = "Callable[[str], NDArray[Any]]"
@@ -43,9 +51,12 @@ class Variable:
     """The operation that sets the initial value, or ""."""
     device: str
     checkpoint_key: str | None
-    """Key of its value in the checkpoint; None if the graph does not save it."""
+    """Key of its value in the checkpoint; None if the graph does not save it as it is."""
     pieces: tuple[str, ...] = ()
     """Names of the slices of a partitioned variable."""
+    computed_keys: tuple[str, ...] = ()
+    """Keys of what is saved in its place: values computed from it, such as the weights and biases
+    of a CudnnLSTM."""
     _read: Read | None = field(default=None, repr=False, compare=False)
 
     def value(self) -> NDArray[Any]:
@@ -62,41 +73,95 @@ class Variable:
                 f"the value of {name} is in a checkpoint: use tfckpt_reader.open(…).meta_graph"
             )
         if self.checkpoint_key is None:
-            raise TensorNotFoundError(f"the graph does not save the variable {name}")
+            others = shortened(", ".join(self.computed_keys))
+            advice = f"It saves what is computed from it: {others}" if others else None
+            raise TensorNotFoundError(
+                f"the graph does not save the variable {name} as it is", advice=advice
+            )
         return self._read(self.checkpoint_key)
 
 
 def from_definitions(
-    graph: Graph, values: Iterable[Any], keys: Mapping[str, str] | None, read: Read | None
+    graph: Graph, values: Iterable[Any], saved: Mapping[str, Saved] | None, read: Read | None
 ) -> tuple[Variable, ...]:
     """Return the variables of a collection.
 
     Args:
         graph: The graph with their operations.
         values: The values of the collection: definitions, in very old files only names.
-        keys: Name of an operation -> key; None for a graph that saves nothing: the key of a
-            variable is its own name then, TensorFlow's default.
+        saved: Name of an operation -> what is saved of it; None for a graph that saves nothing: the
+            key of a variable is its own name then, TensorFlow's default.
         read: Returns the value of a key.
     """
     groups: dict[str, list[VariableDefinition]] = {}
     for each in values:
         definition = each
         if isinstance(each, str):
-            definition = VariableDefinition(
-                each, "", "", "", is_resource=False, trainable=False, slice=None
-            )
+            definition = _definition(each)
         if isinstance(definition, VariableDefinition):
             info = definition.slice
             name = definition.variable_name if info is None else info.full_name
             groups.setdefault(name, []).append(definition)
-    return tuple(_join(graph, name, group, keys, read) for name, group in groups.items())
+    return tuple(_join(graph, name, group, saved, read) for name, group in groups.items())
+
+
+def from_nodes(
+    graph: Graph, saved: Mapping[str, Saved] | None, read: Read | None
+) -> tuple[Variable, ...]:
+    """Return the variables of a graph without lists: those that its operations make.
+
+    Args:
+        graph: The graph.
+        saved: As for `from_definitions`.
+        read: The same.
+    """
+    definitions = []
+    for operation in graph.of_types(VARIABLE_OPS):
+        each = (saved or {}).get(operation.name)
+        whole = None if each is None else whole_shape(each.slice_spec)
+        part = None
+        if each is not None and whole is not None and None not in whole:
+            part = SliceInfo(each.key, tuple(size or 0 for size in whole), (), ())
+        definitions.append(_definition(f"{operation.name}:0", part))
+    return from_definitions(graph, definitions, saved, read)
+
+
+def with_computed_keys(
+    graph: Graph,
+    variables: tuple[Variable, ...],
+    saved: Iterable[Saved],
+    direct: Container[str],
+) -> tuple[Variable, ...]:
+    """Add the keys of what is saved in place of variables; arguments as for `saved_keys`."""
+    if all(each.checkpoint_key is not None for each in variables):
+        return variables
+    computed = keys_computed_from_variables(graph, saved, direct)
+    return tuple(
+        each
+        if each.checkpoint_key is not None
+        else replace(each, computed_keys=tuple(computed.get(graph.origin(each.name), ())))
+        for each in variables
+    )
+
+
+def _definition(name: str, part: SliceInfo | None = None) -> VariableDefinition:
+    return VariableDefinition(name, "", "", "", is_resource=False, trainable=False, slice=part)
+
+
+def _shape_of(operation: Operation) -> PartialShape:
+    """Return the shape of a variable by its attributes; old graphs have that of a scalar aside."""
+    attrs = operation.attrs
+    shape = declared_shape(operation.type, attrs)
+    if shape is None and operation.type != "VarHandleOp":  # the output of that one is a handle
+        shape = next(map(shape_or_none, output_shapes(attrs)), None)
+    return shape
 
 
 def _join(
     graph: Graph,
     name: str,
     group: list[VariableDefinition],
-    keys: Mapping[str, str] | None,
+    saved: Mapping[str, Saved] | None,
     read: Read | None,
 ) -> Variable:
     """Return one variable, of its only definition or of those of its slices."""
@@ -107,25 +172,33 @@ def _join(
     dtype: Any = None
     shape: PartialShape = None
     if operation is not None:
-        attrs = operation.attrs
-        dtype, shape = attrs.get("dtype"), declared_shape(operation.type, attrs)
+        dtype, shape = operation.attrs.get("dtype"), _shape_of(operation)
     default = node if info is None else info.full_name
+    stored = None if saved is None else saved.get(node)
     return Variable(
         name,
         dtype if isinstance(dtype, DataType) else None,
         shape if info is None else info.full_shape,
         first.initializer_name,
         "" if operation is None else operation.device,
-        default if keys is None else keys.get(node),
+        default if saved is None else stored and stored.key,
         () if info is None else tuple(each.variable_name for each in group),
-        read,
+        _read=read,
     )
 
 
 def from_objects(saved: Iterable[SavedVariable], read: Read | None) -> tuple[Variable, ...]:
-    """Return the variables of an object graph."""
+    """Return the variables of an object graph, which has the names of their operations."""
     return tuple(
-        Variable(each.name, each.dtype, each.shape, "", each.device, each.key, (), read)
+        Variable(
+            f"{split_name(each.name)[0]}:0",
+            each.dtype,
+            each.shape,
+            "",
+            each.device,
+            each.key,
+            _read=read,
+        )
         for each in saved
     )
 

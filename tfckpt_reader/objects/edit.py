@@ -7,7 +7,6 @@ to another path takes its object along.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping
@@ -15,16 +14,21 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
+from tfckpt_reader.objects.paths import (
+    ATTRIBUTES,
+    SLOT,
+    VALUE,
+    VARIABLE,
+    escaped,
+    joined,
+    unescaped,
+)
 from tfckpt_reader.protobuf import message_class, parse
 from tfckpt_reader.tensor.names import key_of, name_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
-ATTRIBUTES = "/.ATTRIBUTES/"
-VALUE = "VARIABLE_VALUE"
-_SLOT = "/.OPTIMIZER_SLOT/"
-_ESCAPE = re.compile(r"\.([.S])")
 
 Tree = Mapping[str, Any]
 
@@ -86,16 +90,15 @@ def new_graph(tree: Tree) -> tuple[bytes, dict[str, Any]]:
         number = len(graph.nodes)
         node = graph.nodes.add()
         if not isinstance(branch, Mapping):
-            key = f"{path}{ATTRIBUTES}{VALUE}"
+            key = path + VALUE
             leaves[key] = branch
-            node.attributes.add(name=key_of(VALUE), checkpoint_key=key_of(key))
+            node.attributes.add(name=key_of(VARIABLE), checkpoint_key=key_of(key))
             if isinstance(branch, str):
                 variables[branch] = number
                 node.attributes[0].full_name = key_of(branch)
             return number
         for name, below in branch.items():
-            inner = f"{path}/{_escaped(name)}" if path else _escaped(name)
-            target = add(below, inner)
+            target = add(below, joined(path, escaped(name)))
             graph.nodes[number].children.add(node_id=target, local_name=key_of(name))
         return number
 
@@ -171,13 +174,9 @@ def _moves(new_keys: Mapping[str, str]) -> list[_Move]:
 def _path(key: str) -> tuple[tuple[str, ...], str]:
     """Return the names of the children on the path in a key, and the name of the value."""
     path, _, name = key.partition(ATTRIBUTES)
-    if not name or _SLOT in path:
+    if not name or SLOT in path:
         return (), ""
-    return tuple(_ESCAPE.sub(_letter, part) for part in path.split("/")), name
-
-
-def _letter(match: re.Match[str]) -> str:
-    return "/" if match[1] == "S" else "."
+    return tuple(map(unescaped, path.split("/"))), name
 
 
 def _inside(ordered: list[tuple[str, ...]], path: tuple[str, ...]) -> list[tuple[str, ...]]:
@@ -281,7 +280,3 @@ def _renumbered(nodes: Any, order: list[int], with_values: set[int]) -> bytes:
             slot.slot_variable_node_id = new_number[slot.slot_variable_node_id]
     data: bytes = result.SerializeToString(deterministic=True)
     return data
-
-
-def _escaped(name: str) -> str:
-    return name.replace(".", "..").replace("/", ".S")

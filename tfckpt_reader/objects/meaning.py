@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from tfckpt_reader.errors import CheckpointError
-from tfckpt_reader.objects.names import Names, Renamed
+from tfckpt_reader.objects.names import KEY, Names, Renamed
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH, ObjectGraph
 from tfckpt_reader.objects.roles import classify
 from tfckpt_reader.tensor.dtypes import DataType
@@ -96,4 +96,6 @@ class Meaning:
         Raises:
             ValueError: there is no such kind.
         """
+        if kind == KEY:  # needs no object graph
+            return Renamed(values, self._specs, {key: key for key in self._specs}, {})
         return Renamed(values, self._specs, *self.names.view(kind))

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from tfckpt_reader.objects.object_graph import ObjectGraph, Value
     from tfckpt_reader.tensor.spec import TensorSpec
 
-VIEWS = {"key": "key", "full_name": "full name", "object_path": "object path"}
+KEY = "key"
+VIEWS = {KEY: "key", "full_name": "full name", "object_path": "object path"}
 """Each kind of name, and its text."""
 _COPIES = "_all_variables/"
 """Keras 3 exports each variable twice; here is the copy."""
@@ -120,6 +121,8 @@ class Names:
 
         def form(key: str) -> tuple[object, ...]:
             spec = self._specs[key]
+            if spec.crc32c is None:  # in slices: nothing tells that the values are the same
+                return (key,)
             name = "" if self.graph is None else self.full_name(key) or key
             return name, spec.dtype, spec.shape, spec.crc32c
 
@@ -140,7 +143,7 @@ class Names:
         """
         if kind not in VIEWS:
             raise ValueError(f"names are one of {', '.join(VIEWS)}, not {kind!r}")
-        if kind == "key":
+        if kind == KEY:
             return {key: key for key in self._specs}, {}
         name_of = self.full_name if kind == "full_name" else object_path
         names = {key: "" if key in self.copies else name_of(key) for key in self._specs}

@@ -20,10 +20,11 @@ Name: TypeAlias = "bytes | str"
 Children: TypeAlias = "Callable[[int], Iterable[tuple[int, Name]]]"
 Slot: TypeAlias = "tuple[int, int, Name, int]"
 
-_ATTRIBUTES = "/.ATTRIBUTES/"
+ATTRIBUTES = "/.ATTRIBUTES/"
+"""Stands between the path of an object and the name of its value."""
 VARIABLE = "VARIABLE_VALUE"
 """Name of the value of a variable."""
-VALUE = _ATTRIBUTES + VARIABLE
+VALUE = ATTRIBUTES + VARIABLE
 """End of the key of a variable."""
 SLOT = "/.OPTIMIZER_SLOT/"
 """Stands between the path of a variable and that of the optimizer."""
@@ -109,7 +110,7 @@ def unescaped(path: str) -> str:
 
 def path_of(key: str) -> str:
     """Return the escaped path in a key; all of a key of no object."""
-    return key.partition(_ATTRIBUTES)[0]
+    return key.partition(ATTRIBUTES)[0]
 
 
 def object_path(key: str) -> str:
@@ -118,7 +119,7 @@ def object_path(key: str) -> str:
     The value of a variable has the path of its object, any other value its own name behind it.
     A key of no object has the path "".
     """
-    path, marker, attribute = key.partition(_ATTRIBUTES)
+    path, marker, attribute = key.partition(ATTRIBUTES)
     if not marker:
         return ""
     return unescaped(path if attribute == VARIABLE else joined(path, attribute))

@@ -79,12 +79,16 @@ def by_names(specs: Mapping[str, TensorSpec]) -> dict[str, Role]:
 
 
 _COLLECTIONS = {"trainable_variables": Kind.WEIGHT, "global_step": Kind.STEP}
-_SIBLINGS = (
-    ("-keys", "-values", Kind.TABLE),
-    ("/total", "/count", Kind.METRIC),
-    ("/mean", "/variance", Kind.STATISTICS),
-)
-"""Ends of names that come in pairs, and the kind of such pairs."""
+_SIBLINGS = {
+    "-keys": ("-values", Kind.TABLE),
+    "-values": ("-keys", Kind.TABLE),
+    "/total": ("/count", Kind.METRIC),
+    "/count": ("/total", Kind.METRIC),
+    "/mean": ("/variance", Kind.STATISTICS),
+    "/variance": ("/mean", Kind.STATISTICS),
+}
+"""Ends of names that come in pairs: the other end, and the kind of such pairs."""
+_PAIRED = tuple(_SIBLINGS)
 _HELD_BY_OPTIMIZER = (Kind.SLOT, Kind.AVERAGE, Kind.OPTIMIZER, Kind.STEP)
 
 
@@ -201,8 +205,9 @@ class _Classifier:
 
     def _guess(self, name: str, spec: TensorSpec) -> Guess | None:
         """Return the role by a name, and by that of its sibling."""
-        for one, other, kind in _SIBLINGS:
-            for end, its in ((one, other), (other, one)):
-                if name.endswith(end) and name.removesuffix(end) + its in self._keys:
-                    return Guess(kind)
+        if name.endswith(_PAIRED):
+            end = next(each for each in _PAIRED if name.endswith(each))
+            other, kind = _SIBLINGS[end]
+            if name.removesuffix(end) + other in self._keys:
+                return Guess(kind)
         return guess(name, spec.dtype, spec.shape)

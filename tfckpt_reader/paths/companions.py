@@ -9,15 +9,33 @@ import os
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointNotFoundError
-from tfckpt_reader.paths.layout import Location, base_of, v1_shards, v2_checkpoint
-from tfckpt_reader.paths.listing import listing
+from tfckpt_reader.paths.layout import (
+    OWN_FILE,
+    Location,
+    base_of,
+    v1_file,
+    v1_shards,
+    v2_checkpoint,
+)
+from tfckpt_reader.paths.listing import listing, parse_v1_shard
 from tfckpt_reader.paths.state_file import STATE_FILE, state_files
-from tfckpt_reader.storage.filesystem import absolute_path, exists, is_file, is_folder
+from tfckpt_reader.storage.filesystem import (
+    absolute_path,
+    exists,
+    is_file,
+    is_folder,
+    real_path,
+)
+from tfckpt_reader.storage.sniff import is_editor_file, is_state_file, read_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _VARIABLES = "variables"
+_GRAPH_ENDINGS = (".pb", ".pbtxt")
+"""Of graphs, and of the other files in a SavedModel."""
+_MISPLACED = ((_VARIABLES,), (_VARIABLES,) * 3)
+"""Where some copies have the variables of a SavedModel: beside its file, or one folder deeper."""
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 """Names of the file with the graphs in the folder of a SavedModel."""
 
@@ -38,23 +56,30 @@ def saved_model_prefix(folder: str) -> str:
             listing(prefix).names if not exists(os.path.join(prefix, _VARIABLES + ending)) else ()
         )
         wanted = _VARIABLES + ending
-        found = next((name for name in names if name.lower() == wanted), wanted)
+        alike = (name for name in names if name.lower() == wanted and name.endswith(ending))
+        found = next(alike, wanted)
         prefix = os.path.join(prefix, found.removesuffix(ending))
     return prefix
 
 
-def saved_model_variables(folder: str) -> Location | None:
+def saved_model_variables(folder: str, *, anywhere: bool = False) -> Location | None:
     """Return the checkpoint with the variables of a SavedModel, if it has one.
+
+    Args:
+        folder: The folder of the SavedModel.
+        anywhere: Look where some copies have them, too; TensorFlow does not.
 
     Raises:
         CheckpointNotFoundError: several sets of V1 shards match.
     """
-    prefix = saved_model_prefix(folder)
-    location = v2_checkpoint(prefix) or v1_shards(prefix)
     wanted = os.path.join(folder, _VARIABLES, _VARIABLES)
-    if location is None or prefix == wanted:
-        return location
-    return location.noted(f"TensorFlow looks for {wanted}, and this is {prefix}: rename it")
+    misplaced = (os.path.join(folder, *names) for names in _MISPLACED if anywhere)
+    for prefix in (saved_model_prefix(folder), *misplaced):
+        location = v2_checkpoint(prefix) or v1_shards(prefix)
+        if location is not None:
+            moved = f"TensorFlow looks for {wanted}, and this is {prefix}: rename it"
+            return location if prefix == wanted else location.noted(moved)
+    return None
 
 
 def saved_model_of(prefix: str) -> str | None:
@@ -76,7 +101,7 @@ def graph_file_of(prefix: str) -> str | None:
         prefix: The checkpoint's prefix, its file, or the pattern of its V1 shards.
     """
     meta = f"{base_of(prefix)}.meta"
-    if is_file(meta):
+    if is_file(meta) and not is_editor_file(read_head(meta)):
         return meta
     model = saved_model_of(prefix)
     return None if model is None else saved_model_file(model)
@@ -99,6 +124,16 @@ def graph_file_at(path: str) -> str:
             advice="Name the .meta file of a checkpoint instead",
         )
     return file
+
+
+def is_checkpoint_file(path: str) -> bool:
+    """Return whether a path is, or has the name of, a file of a checkpoint or of its graph."""
+    for each in (path, real_path(path)):
+        name = os.path.basename(each).lower()  # some file systems ignore case
+        is_named = OWN_FILE.fullmatch(name) or parse_v1_shard(name) or name == STATE_FILE
+        if is_named or name.endswith(_GRAPH_ENDINGS) or v1_file(each):
+            return True
+    return is_state_file(read_head(path))
 
 
 def companion_files(location: Location) -> Iterator[str]:

@@ -14,7 +14,6 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.errors import CheckpointError, enough_memory
 from tfckpt_reader.paths.companions import SAVED_MODEL_FILES, saved_model_variables
 from tfckpt_reader.paths.layout import (
     OWN_FILE,
@@ -22,6 +21,8 @@ from tfckpt_reader.paths.layout import (
     UNMERGED_FOLDER,
     UNMERGED_PART,
     Location,
+    is_copied,
+    is_foreign,
     is_index,
     is_table,
     v1_pattern,
@@ -38,9 +39,7 @@ from tfckpt_reader.storage.filesystem import (
     real_path,
     size_of,
 )
-from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import is_state_file, read_head
-from tfckpt_reader.table.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,8 +52,6 @@ _NOT_SEARCHED = frozenset(
 macOS lie beside their originals."""
 _NOT_V1 = (".ldb", ".sst", ".index")
 """Endings of tables in LevelDB and RocksDB, and of V2 indexes."""
-_V2_HEADER_STARTS = (b"", b"\x08", b"\x10", b"\x1a")
-"""First byte of a BundleHeader: its fields are 1 to 3; a SavedTensorSlices begins with none."""
 _MOST_NOTES = 50
 _MOST_NAMED = 3
 
@@ -103,7 +100,11 @@ def discover(top: str) -> Discovery:
         _add_v2(folder, names, sizes, result)
         tables = _add_v1(folder, names, result)
         without_index = sorted(sizes.keys() - _bases(names))
-        result.without_index += (os.path.join(folder, base) for base in without_index)
+        for prefix in (os.path.join(folder, base) for base in without_index):
+            if is_copied(prefix):
+                result.note(f"{prefix}.data-… was skipped: it is a copy, and has no index")
+            else:
+                result.without_index.append(prefix)
         _add_small_files(folder, names, tables, result)
     result.checkpoints.sort(key=lambda pair: pair[0].prefix)
     return result
@@ -184,7 +185,7 @@ def _add_v2(folder: str, names: list[str], sizes: dict[str, int], result: Discov
         if is_index(prefix):
             result.checkpoints.append((Location("V2", prefix), sizes.get(base, 0)))
         else:
-            note = "was skipped: it is not the index of a checkpoint, and has no data beside it"
+            note = "was skipped: it has no data beside it, and is a copy or no index"
             result.note(f"{prefix}.index {note}")
 
 
@@ -202,7 +203,7 @@ def _add_v1(folder: str, names: list[str], result: Discovery) -> set[str]:
         elif not (is_table(path) or _was_v1(path, existing)):
             if is_file(path) and not is_permitted(path):
                 result.note(f"{path} cannot be opened: is it a checkpoint?")
-        elif _is_foreign(path):
+        elif is_foreign(path):
             result.note(f"{path} was skipped: a table, but not of a V1 checkpoint")
         else:
             added.add(name)
@@ -233,16 +234,3 @@ def _add_small_files(folder: str, names: list[str], tables: set[str], result: Di
                 result.note(f"{path} is a graph without a checkpoint of its name")
         elif not (own or name in tables) and is_state_file(read_head(path)):
             result.state_files.append(path)
-
-
-def _is_foreign(path: str) -> bool:
-    """Return whether a table has another header than V1 checkpoints have, or none.
-
-    A damaged one may be a V1 checkpoint, and counts as one.
-    """
-    try:
-        with enough_memory(path):
-            header = Table(File(path)).get(b"")
-    except CheckpointError:
-        return False
-    return header is None or bytes(header[:1]) in _V2_HEADER_STARTS

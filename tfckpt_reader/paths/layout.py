@@ -1,19 +1,20 @@
 """The files of a checkpoint: their names, and the checkpoint that has a given prefix.
 
-Independent of tensors; reads at most the last bytes of a file. V1 files have no ending of their
-own, so their contents, or a graph beside them, identify them. FORMAT 1.1, 1.3; TensorFlow
-``core/util/tensor_bundle/naming.cc``, ``python/training/checkpoint_management.py``.
+Independent of tensors; reads little of a file, unless its name is that of a copy. V1 files
+have no ending of their own, so their contents, or a graph beside them, identify them. FORMAT 1.1,
+1.3; TensorFlow ``core/util/tensor_bundle/naming.cc``, ``python/training/checkpoint_management.py``.
 """
 
 from __future__ import annotations
 
+import filecmp
 import os
 import re
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.errors import CheckpointNotFoundError
+from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, enough_memory
 from tfckpt_reader.paths.listing import V1_SHARD, listing, parse_v1_shard
 from tfckpt_reader.paths.saver import writes_v1
 from tfckpt_reader.storage.filesystem import (
@@ -24,7 +25,9 @@ from tfckpt_reader.storage.filesystem import (
     modified_time,
     peek,
 )
+from tfckpt_reader.storage.local import File
 from tfckpt_reader.table.format import FOOTER_SIZE, MAGIC
+from tfckpt_reader.table.table import Table
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
@@ -38,6 +41,12 @@ UNMERGED_FOLDER = re.compile(r"(?s)(.*)_temp(_[0-9a-f]{32})?")
 """Name of the folder with the parts of a sharded save, and the base name of the checkpoint."""
 UNMERGED_PART = re.compile(r"part-(\d{5,19})-of-(\d{5,19})")
 """Base name of a part, its number, and the number of parts. A finished save has merged them."""
+_COPY = re.compile(
+    r"(?s)Copy of (.+)|(.+?)(?: - Copy| copy|-(?:DESKTOP|LAPTOP)-\w+)?(?: ?\(\d+\)| \d+)?"
+)
+"""Base name of a copy made by a file manager or a browser, and that of its original."""
+_V2_HEADER_STARTS = (b"", b"\x08", b"\x10", b"\x1a")
+"""First byte of a BundleHeader: its fields are 1 to 3; a SavedTensorSlices begins with none."""
 LACKS = "; missing: "
 _MOST_SHOWN = 10
 
@@ -187,7 +196,9 @@ def v1_shards(path: str) -> Location | None:
         files = tuple(shards[i] for i in sorted(shards))
         missing = _missing_text(shards, n)
         pattern = v1_pattern(base, n)
-        notes = () if path == pattern else (f"{count_of(len(files), 'shard')} {pattern} were read",)
+        were = "was" if len(files) == 1 else "were"
+        note = f"{count_of(len(files), 'shard')} {pattern} {were} read"
+        notes = () if path == pattern else (note,)
         return Location("V1", pattern, files, (*notes, *filter(None, [missing])), missing)
     return None
 
@@ -216,7 +227,8 @@ def is_index(prefix: str) -> bool:
     has_company = base in files.data_files or is_file(f"{prefix}.meta")
     inner = os.path.basename(absolute_path(folder))
     has_usual_name = "ckpt" in base or base.lower() == inner.lower() == "variables"
-    return has_company or has_usual_name or is_table(f"{prefix}.index")
+    looks_right = has_company or has_usual_name or is_table(f"{prefix}.index")
+    return looks_right and not is_copied(prefix)
 
 
 def unmerged_note(prefix: str) -> str:
@@ -238,6 +250,46 @@ def unmerged_note(prefix: str) -> str:
         return text if count == 1 else f"{text}; all its parts are there, not merged"
     more = " …" if len(shown) > _MOST_SHOWN else ""
     return f"{text}{LACKS}{', '.join(shown[:_MOST_SHOWN])}{more}"
+
+
+def is_copied(prefix: str) -> bool:
+    """Return whether the index, or the data, of a prefix is a copy, by its name and its bytes.
+
+    A file manager or a browser made it: ``P - Copy.index``, ``P (1).data-00000-of-00001``. Where
+    index and data were copied, they are a checkpoint.
+    """
+    folder, base = os.path.split(prefix)
+    match = _COPY.fullmatch(base)
+    original = os.path.join(folder, (match[1] or match[2]) if match else base)
+    data = shard_counts(prefix)
+    if original == prefix or (data and is_file(f"{prefix}.index")):
+        return False
+    files = [
+        (shard_path(prefix, n, count), shard_path(original, n, count))
+        for count, numbers in data.items()
+        for n in numbers
+    ] or [(f"{prefix}.index", f"{original}.index")]
+    return all(map(_are_equal, *zip(*files, strict=True)))
+
+
+def _are_equal(path: str, other: str) -> bool:
+    try:
+        return is_file(path) and is_file(other) and filecmp.cmp(path, other, shallow=False)
+    except OSError:
+        return False
+
+
+def is_foreign(path: str) -> bool:
+    """Return whether a table has another header than V1 checkpoints have, or none.
+
+    A damaged one may be a V1 checkpoint, and counts as one.
+    """
+    try:
+        with enough_memory(path):
+            first = Table(File(path)).first()
+    except CheckpointError:
+        return False
+    return first is None or first[0] != b"" or bytes(first[1][:1]) in _V2_HEADER_STARTS
 
 
 def _bases_in(folder: str) -> list[str]:
@@ -270,7 +322,7 @@ def checkpoints_in(folder: str) -> list[Location]:
             prefix = path.removesuffix(".index")
             if is_file(path) and is_index(prefix):
                 by_prefix[prefix] = _v2_location(prefix)
-        elif is_table(path):
+        elif is_table(path) and not is_foreign(path):
             shard = parse_v1_shard(path)
             pattern = v1_pattern(shard[0], shard[2]) if shard else path
             location = None if pattern in by_prefix else v1_checkpoint(pattern) or v1_file(path)

@@ -22,7 +22,7 @@ DATA_FILE = re.compile(r"(?s)(.*)\.data-(\d{5,})-of-(\d{5,})")
 """Prefix, number and count in the name of a V2 data file."""
 _SYSTEM_FILE = re.compile(r"(?si)\._.*|\.DS_Store|Thumbs\.db|desktop\.ini|\.fuse_hidden.*|\.nfs.*")
 _COPY = re.compile(
-    r"(?si).*~|#.*#|\.#.*|\..*\.sw[a-p]|.*\.(bak|orig)|[.~]~.*"  # editors
+    r"(?si).*~|#.*#|\.#.*|~\$.*|\..*\.sw[a-p]|.*\.(bak|orig)|[.~]~.*"  # editors
     r"|.*\([^)]*conflict[^)]*\).*|.*[._]sync-conflict-\d{8}-.*|.*_conflict-\d{8}-.*"  # file sync
     r"|.*\.(part|partial|crdownload|download|filepart|opdownload|aria2|!ut|tmp|gstmp)"  # downloads
     r"|\..*\.(index|meta|data-\d{5,}-of-\d{5,})\.[a-z0-9]{6}"  # rsync

@@ -43,7 +43,7 @@ from tfckpt_reader.paths.state_file import (
     read_state,
     state_file_of,
 )
-from tfckpt_reader.storage.filesystem import exists, is_file, is_folder
+from tfckpt_reader.storage.filesystem import closed_folder, exists, is_file, is_folder, is_same_file
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import (
     describe,
@@ -72,10 +72,23 @@ def locate(path: str | os.PathLike[str] | bytes | Location, *, latest: bool = Fa
     Raises:
         CheckpointNotFoundError: the path does not exist, or a folder is ambiguous.
         CorruptCheckpointError: the file is of another kind; the message names it.
+        CheckpointError: nothing was found, and the folder may not be listed.
     """
     if isinstance(path, Location):
         return path
-    name = os.fsdecode(path)
+    try:
+        return _found(os.fsdecode(path), latest=latest)
+    except CheckpointNotFoundError as error:
+        folder = closed_folder(error.file or "")
+        if folder is None:
+            raise
+        advice = "Grant the user that runs this permission to read it"
+        raise CheckpointError(
+            "this folder cannot be read: no permission", file=folder, advice=advice
+        ) from error
+
+
+def _found(name: str, *, latest: bool) -> Location:
     scheme = _URL.match(name)
     if scheme and scheme[1] != "file":
         raise CheckpointNotFoundError(
@@ -129,13 +142,7 @@ def _in_folder(path: str, *, latest: bool) -> Location:
         except CorruptCheckpointError as error:
             notes.append(f"the state file was ignored: {error}")
         else:
-            if os.path.basename(state_path) != STATE_FILE:
-                location = location.noted(f"{state_path} is the state file that was read")
-            is_other = nameless and nameless.prefix != location.prefix
-            ignored = (
-                f"{nameless and nameless.prefix}.index was not read: {state_path} names another"
-            )
-            return location.noted(ignored) if is_other else location
+            return location.noted(*_passed_over(location, nameless, state_path))
     if saved_model_file(path) is not None:
         return _in_saved_model(path)
     if nameless is not None:
@@ -151,14 +158,26 @@ def _in_folder(path: str, *, latest: bool) -> Location:
     return locations[0].noted(*notes, f"{locations[0].prefix} was found in {path}")
 
 
+def _passed_over(location: Location, nameless: Location | None, state_path: str) -> list[str]:
+    """Return notes about a state file of another name, and about a checkpoint it does not name."""
+    notes = []
+    if os.path.basename(state_path) != STATE_FILE:
+        notes.append(f"{state_path} is the state file that was read")
+    other = f"{nameless.prefix}.index" if nameless else ""
+    if other and not is_same_file(other, f"{location.prefix}.index"):
+        notes.append(f"{other} was not read: {state_path} names another")
+    return notes
+
+
 def _in_saved_model(folder: str) -> Location:
-    location = saved_model_variables(folder)
+    location = saved_model_variables(folder, anywhere=True)
     if location is None:
         prefix = saved_model_prefix(folder)
         raise CheckpointNotFoundError(
             "this SavedModel has no variables",
             file=f"{prefix}.index",
-            advice=_hidden(prefix) or "If the model has variables, copy its folder `variables` too",
+            advice=_without_index(prefix)
+            or "If the model has variables, copy its folder `variables` too",
         )
     return location.noted(f"the variables of the SavedModel {folder or '.'} were read")
 
@@ -179,9 +198,23 @@ def _from_state(path: str) -> Location:
     )
 
 
+def _without_index(prefix: str) -> str | None:
+    """Return what is there of a checkpoint without its index, or instead of it."""
+    folder, base = os.path.split(prefix)
+    if hidden := _hidden(prefix):
+        return hidden
+    if base in listing(folder).data_files:
+        return "Its data files are there, but not its .index file: copy or download that too"
+    is_graph = saver_version(f"{prefix}.meta") is not None
+    return f"{prefix}.meta is there. {_CHECKPOINT_TOO}" if is_graph else None
+
+
 def _hidden(prefix: str) -> str | None:
     """Return what is there instead of a checkpoint: a part of a save, copies of other programs."""
     folder, base = os.path.split(prefix)
+    index = f"{base}.index"
+    if other := next((n for n in listing(folder).names if n.lower() == index.lower()), None):
+        return f"{os.path.join(folder, other)} is there: TensorFlow writes its name as {index}"
     left = [os.path.join(folder, name) for name in listing(folder).hidden(base)] if base else []
     copies = f"Copies that other programs left are no checkpoint: {', '.join(left[:_MOST_LISTED])}"
     unmerged = unmerged_save(prefix)
@@ -212,10 +245,7 @@ def _wrong_file(path: str) -> CheckpointError:
         return CheckpointNotFoundError(
             f"{what}; its index, {own[1]}.index, is not beside it",
             file=path,
-            advice=_hidden(own[1])
-            or (
-                "Copy the checkpoint too; `tfckpt meta` reads the graph" if is_graph else _INDEX_TOO
-            ),
+            advice=_hidden(own[1]) or (_CHECKPOINT_TOO if is_graph else _INDEX_TOO),
         )
     if known is not None:
         kind, advice = known
@@ -280,8 +310,6 @@ def _missing(path: str) -> CheckpointNotFoundError:
     advice = _listed(alike)
     if folder and not is_folder(folder):
         advice = f"There is no folder {folder} either"
-    elif hidden := _hidden(path):
-        advice = hidden
-    elif base in listing(folder).data_files:
-        advice = "Its data files are there, but not its .index file: copy or download that too"
+    elif lost := _without_index(path):
+        advice = lost
     return CheckpointNotFoundError("there is no checkpoint here", file=path, advice=advice)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,10 +142,14 @@ def _unescaped(match: re.Match[str]) -> str:
 def _parse(text: bytes) -> tuple[Any, str]:
     """Decode a state file; return why TensorFlow cannot, too.
 
-    People write Windows paths with plain backslashes, which escape, and editors a byte order mark.
+    People write Windows paths with plain backslashes, which escape, editors a byte order mark, and
+    the shell of Windows UTF-16.
     """
     plain = text.removeprefix(_BYTE_ORDER_MARK)
     fault = "TensorFlow refuses the byte order mark at its beginning" if plain != text else ""
+    if text.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        plain = text.decode("utf-16", "replace").encode()
+        fault = "it is text in UTF-16, and TensorFlow reads UTF-8"
     if not _WINDOWS_PATH.search(plain):
         try:
             state = parse_text("CheckpointState", plain)

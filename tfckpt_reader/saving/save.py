@@ -19,8 +19,8 @@ from tfckpt_reader.formats.v2.replace import atomic_bundle
 from tfckpt_reader.formats.v2.writer import BundleWriter
 from tfckpt_reader.objects.edit import new_graph
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
-from tfckpt_reader.storage.workers import WORTH_THREADS, each
-from tfckpt_reader.tensor.encode import encode
+from tfckpt_reader.storage.workers import each, new_buffers, processors
+from tfckpt_reader.tensor.encode import CHUNK, encode
 from tfckpt_reader.tensor.names import key_of
 from tfckpt_reader.tensor.partitions import slices_of
 from tfckpt_reader.tensor.slices import box_of
@@ -69,22 +69,24 @@ def save(
             are names of `tensors`, which are stored under the keys of these objects, or arrays.
 
     Raises:
-        ValueError: a name twice, or empty; a partition that cannot be; no shards; an object of the
-            graph without a tensor.
+        ValueError: a name twice, or empty; a partition that cannot be; no shards, or no prefix; an
+            object of the graph without a tensor.
         UnsupportedError: TensorFlow has no type for an array.
         CheckpointError: as for ``ckpt[name]``, if `tensors` is a checkpoint.
         OSError: the files cannot be written. Nothing is left of them, and an old checkpoint stays.
     """
-    if shards < 1:
-        raise ValueError(f"a checkpoint has one shard or more, not {shards}")
+    path = os.fsdecode(prefix)
+    if shards < 1 or not path:
+        raise ValueError(f"a checkpoint has a name, and one shard or more, not {shards}")
     partitions, left = partitions or {}, set(partitions or ())
     with (
-        atomic_bundle(os.fspath(prefix)) as new,
+        atomic_bundle(path) as new,
         BundleWriter(new, shards, big_endian=big_endian) as writer,
     ):
+        tensor_writer = TensorWriter(writer)
         for name, array, dtype in _with_graph(_arrays(tensors), object_graph):
             left.discard(name)
-            write_tensor(writer, name, array, dtype, partitions.get(name))
+            tensor_writer.write(name, array, dtype, partitions.get(name))
         if left:
             raise ValueError(f"there is no tensor {quoted(min(left))} to be partitioned")
         writer.finish()
@@ -122,77 +124,91 @@ def _with_graph(
     yield OBJECT_GRAPH, graph, None
 
 
-def write_tensor(
-    writer: BundleWriter,
-    name: str,
-    value: Any,
-    dtype: DataType | None = None,
-    partition: Partition | None = None,
-) -> None:
-    """Write one tensor: its bytes, and its row in the index.
+class TensorWriter:
+    """Writes arrays to the files of a bundle, large ones on threads.
 
     Args:
         writer: The bundle.
-        name: Its name.
-        value: Its array, or what NumPy makes an array of.
-        dtype: Its type, where the array does not tell.
-        partition: Its slices.
-
-    Raises:
-        ValueError: the name or the partition cannot be.
-        UnsupportedError: TensorFlow has no type for it.
     """
-    import numpy as np
 
-    array = np.asarray(value)
-    if not key_of(name):
-        raise ValueError(f"{name!r} cannot be the name of a tensor")
-    try:
-        cut = [] if partition is None else slices_of(array.shape, partition)
-        writer.add(_written(writer, name, array, dtype, cut))
-    except (UnsupportedError, ValueError) as error:
-        raise type(error)(f"tensor {quoted(name)}: {error}") from error
+    def __init__(self, writer: BundleWriter) -> None:
+        self._writer = writer
+        self._buffers: list[memoryview] = []
 
+    def write(
+        self,
+        name: str,
+        value: Any,
+        dtype: DataType | None = None,
+        partition: Partition | None = None,
+    ) -> None:
+        """Write one tensor: its bytes, and its row in the index.
 
-def _written(
-    writer: BundleWriter, name: str, array: Any, dtype: DataType | None, cut: Sequence[Extents]
-) -> TensorSpec:
-    if len(cut) <= 1:
-        return TensorSpec(_write(writer, name, array, dtype))
-    slices = []
-    for extents in cut:
-        start, shape = box_of(extents, array.shape)
-        box = array[tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))]
-        slices.append(TensorSlice(extents, start, _write(writer, name, box, dtype)))
-    return TensorSpec(Unplaced(name, slices[0].dtype, array.shape), tuple(slices))
+        Args:
+            name: Its name.
+            value: Its array, or what NumPy makes an array of.
+            dtype: Its type, where the array does not tell.
+            partition: Its slices.
 
+        Raises:
+            ValueError: the name or the partition cannot be.
+            UnsupportedError: TensorFlow has no type for it.
+        """
+        import numpy as np
 
-def _write(writer: BundleWriter, name: str, array: Any, dtype: DataType | None) -> Segment:
-    encoded = encode(array, dtype, big_endian=writer.big_endian)
-    shard, offset = writer.place(encoded.nbytes)
-    crc = write_encoded(writer, encoded, shard, offset)
-    return Segment(name, encoded.dtype, encoded.shape, encoded.nbytes, shard, offset, crc)
+        array = np.asarray(value)
+        if not key_of(name):
+            raise ValueError(f"{name!r} cannot be the name of a tensor")
+        try:
+            cut = [] if partition is None else slices_of(array.shape, partition)
+            self._writer.add(self._spec(name, array, dtype, cut))
+        except (UnsupportedError, ValueError) as error:
+            raise type(error)(f"tensor {quoted(name)}: {error}") from error
 
+    def _spec(
+        self, name: str, array: Any, dtype: DataType | None, cut: Sequence[Extents]
+    ) -> TensorSpec:
+        """Write the bytes of a tensor, or of its slices; return the tensor as it is stored."""
+        if len(cut) <= 1:
+            return TensorSpec(self._segment(name, array, dtype))
+        slices = []
+        for extents in cut:
+            start, shape = box_of(extents, array.shape)
+            box = array[tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))]
+            slices.append(TensorSlice(extents, start, self._segment(name, box, dtype)))
+        return TensorSpec(Unplaced(name, slices[0].dtype, array.shape), tuple(slices))
 
-def write_encoded(writer: BundleWriter, encoded: Encoded, shard: int, offset: int) -> int:
-    """Write the bytes of a tensor at a position; return its crc."""
-    sums = PartialChecksums(1)
+    def _segment(self, name: str, array: Any, dtype: DataType | None) -> Segment:
+        encoded = encode(array, dtype, big_endian=self._writer.big_endian)
+        shard, offset = self._writer.place(encoded.nbytes)
+        if encoded.nbytes <= CHUNK:  # most tensors are small
+            data = b"".join(encoded.chunks())
+            self._writer.write(shard, offset, data)
+            crc = crc32c(data)
+        else:
+            crc = self._write_large(encoded, shard, offset)
+        crc = crc if encoded.crc is None else encoded.crc
+        return Segment(name, encoded.dtype, encoded.shape, encoded.nbytes, shard, offset, crc)
 
-    def work(task: tuple[int, bytes | memoryview], buffer: memoryview) -> None:
-        # A copy: the array may be changed meanwhile, and the crc must be that of the bytes.
-        first, chunk = task
-        data: bytes | memoryview = chunk
-        if not isinstance(chunk, bytes):
-            data = buffer[: len(chunk)]
-            buffer[: len(chunk)] = chunk
-        writer.write(shard, offset + first, data)
-        sums.add(0, first, len(data), crc32c(data))
+    def _write_large(self, encoded: Encoded, shard: int, offset: int) -> int:
+        """Write the bytes of a tensor on threads; return their crc."""
+        sums = PartialChecksums(1)
 
-    threads = None if encoded.nbytes >= WORTH_THREADS else 1
-    with closing(each(_numbered(encoded), work, threads)) as written:
-        for _ in written:
-            pass
-    return sums.crcs[0] if encoded.crc is None else encoded.crc
+        def work(task: tuple[int, bytes | memoryview], buffer: memoryview) -> None:
+            # A copy: the array may be changed meanwhile, and the crc must be that of the bytes.
+            first, chunk = task
+            data: bytes | memoryview = chunk
+            if not isinstance(chunk, bytes):
+                data = buffer[: len(chunk)]
+                buffer[: len(chunk)] = chunk
+            self._writer.write(shard, offset + first, data)
+            sums.add(0, first, len(data), crc32c(data))
+
+        self._buffers = self._buffers or new_buffers(processors())
+        with closing(each(_numbered(encoded), work, buffers=self._buffers)) as written:
+            for _ in written:
+                pass
+        return sums.crcs[0]
 
 
 def _numbered(encoded: Encoded) -> Iterator[tuple[int, bytes | memoryview]]:

@@ -5,68 +5,78 @@ Independent of any format. The temporary one lies beside it, so that a rename su
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import threading
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import IO, TYPE_CHECKING
 
+from tfckpt_reader.storage.unfinished import (
+    REPLACED,
+    SUFFIX,
+    at_any_end,
+    name_beside,
+    remove,
+    unfinished,
+)
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-SUFFIX = ".tfckpt-unfinished"
-"""Ending of a temporary name; it stays on disk only if the process is killed."""
-REPLACED = ".tfckpt-replaced"
-"""Ending of the old folder's temporary name; it stays on disk only if the process is killed."""
-
-_NAME_BYTES = 100
-"""Bytes of the final name within a temporary one: names have a limit, mostly of 255 bytes."""
+    from collections.abc import Callable, Collection, Iterator
 
 
 @contextmanager
-def atomic_file(path: str) -> Iterator[IO[bytes]]:
+def atomic_file(path: str, *, replace: bool = True) -> Iterator[IO[bytes]]:
     """Open a file to write; on success it is synced and renamed to `path`, else removed.
 
+    Args:
+        path: Final name of the file. One that it replaces gives it its permissions.
+        replace: Replace what has that name in the end.
+
     Raises:
+        FileExistsError: something has that name in the end, and not `replace`. It is unchanged.
         OSError: it cannot be written, synced or renamed. `path` is unchanged then.
     """
-    with _temporary_for(path) as temporary:
-        file = open(temporary, "xb")  # noqa: SIM115 - closed below; a file of others is not removed
-        try:
-            with file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
+    with _temporary_for(path, _make_file) as temporary:
+        _keep_permissions(path, temporary)
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
             os.replace(temporary, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
+        else:
+            name_file(temporary, path)
 
 
 @contextmanager
-def atomic_folder(path: str, replaced: Iterable[str] = ()) -> Iterator[str]:
+def atomic_folder(
+    path: str, replaced: Collection[str] = (), *, replace: bool = True
+) -> Iterator[str]:
     """Make an empty folder for files; on success it is renamed to `path`, else removed.
 
     The caller syncs the files, and makes no folders in it.
 
     Args:
-        path: Final name of the folder.
+        path: Final name of the folder. One that it replaces gives it its permissions.
         replaced: Names of the files in an existing folder of that name. They are removed with it
             after the new one has its name.
+        replace: Replace what has that name in the end.
 
     Raises:
+        FileExistsError: something has that name in the end, and not `replace`; or other files were
+            put into it. It is unchanged.
         OSError: it cannot be made, synced or renamed. `path` is unchanged then.
     """
-    with _temporary_for(path) as temporary:
-        os.mkdir(temporary)
-        try:
-            yield temporary
-            sync_folder(temporary)
+    with _temporary_for(path, os.mkdir) as temporary:
+        _keep_permissions(path, temporary)
+        yield temporary
+        sync_folder(temporary)
+        if replace and os.path.lexists(path):
             _replace_folder(temporary, path, replaced)
-        except BaseException:
-            with suppress(OSError):
-                _remove(temporary, os.listdir(temporary))
-            raise
+        else:
+            _name_folder(temporary, path)
 
 
 @contextmanager
@@ -76,59 +86,99 @@ def scratch_folder(path: str) -> Iterator[str]:
     Raises:
         OSError: it cannot be made.
     """
-    with _temporary_for(path) as temporary:
-        os.mkdir(temporary)
-        try:
-            yield temporary
-        finally:
-            with suppress(OSError):
-                _remove(temporary, os.listdir(temporary))
+    with _temporary_for(path, os.mkdir) as temporary:
+        yield temporary
 
 
 @contextmanager
-def _temporary_for(path: str) -> Iterator[str]:
-    """Yield a new name in the folder of `path`; on success, sync that folder.
+def _temporary_for(path: str, make: Callable[[str], None]) -> Iterator[str]:
+    """Yield the name of a new file or folder beside `path`; on success, sync their folder.
 
     Users do not know the temporary name, so an error about it becomes one about `path`.
     """
-    temporary = _name_beside(path, SUFFIX)
     try:
-        yield temporary
+        with unfinished(path, make) as temporary:
+            yield temporary
     except OSError as error:
-        is_ours = error.filename is None or str(error.filename).startswith(temporary)
+        is_ours = error.filename is None or SUFFIX in str(error.filename)
         if error.errno and is_ours:
             raise OSError(error.errno, error.strerror, path) from error
         raise
     sync_folder(os.path.dirname(path) or ".")
 
 
-def _name_beside(path: str, suffix: str) -> str:
-    folder, base = os.path.split(path)
-    start = os.fsdecode(os.fsencode(base)[:_NAME_BYTES])
-    return os.path.join(folder, f".{start}.{os.urandom(4).hex()}{suffix}")
+def _keep_permissions(path: str, temporary: str) -> None:
+    with suppress(OSError):  # most often: there is nothing to replace
+        os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
 
 
-def _replace_folder(temporary: str, path: str, replaced: Iterable[str]) -> None:
-    # No system renames a folder over a filled one, hence two steps.
-    old = _name_beside(path, REPLACED)
+def _make_file(path: str) -> None:
+    with open(path, "xb"):
+        pass
+
+
+def name_file(temporary: str, path: str) -> None:
+    """Rename a file to a free name.
+
+    Raises:
+        FileExistsError: it is not free; what has it stays.
+    """
     try:
-        if os.path.lexists(path):
-            os.rename(path, old)
-        os.rename(temporary, path)
-    except BaseException:
-        if os.path.lexists(old) and not os.path.lexists(path):
-            os.rename(old, path)
+        os.link(temporary, path)
+    except FileExistsError as error:
+        raise _taken(path) from error
+    except OSError:  # a file system without links: the name is reserved first
+        _name_by(os.replace, _make_file, os.unlink, temporary, path)
+
+
+def _name_folder(temporary: str, path: str) -> None:
+    if os.name == "nt":
+        os.rename(temporary, path)  # which replaces nothing there
+    else:  # a folder replaces an empty one, so the name is reserved by one
+        _name_by(os.rename, os.mkdir, os.rmdir, temporary, path)
+
+
+def _name_by(
+    rename: Callable[[str, str], None],
+    make: Callable[[str], None],
+    undo: Callable[[str], None],
+    temporary: str,
+    path: str,
+) -> None:
+    try:
+        make(path)
+        rename(temporary, path)
+    except FileExistsError as error:
+        raise _taken(path) from error
+    except BaseException as error:
+        with suppress(OSError):
+            undo(path)
+        if isinstance(error, OSError) and error.errno == errno.ENOTEMPTY:
+            raise _taken(path) from error
         raise
-    if os.path.lexists(old):
-        with suppress(OSError):  # a file that others added meanwhile stays
-            _remove(old, replaced)
 
 
-def _remove(folder: str, names: Iterable[str]) -> None:
-    for name in names:
-        with suppress(FileNotFoundError):
-            os.unlink(os.path.join(folder, name))
-    os.rmdir(folder)
+def _taken(path: str) -> FileExistsError:
+    return FileExistsError(f"{path} was put there meanwhile, and stays; nothing was written")
+
+
+def _replace_folder(temporary: str, path: str, replaced: Collection[str]) -> None:
+    # No system renames a folder over a filled one, hence two steps.
+    old = name_beside(path, REPLACED)
+    with at_any_end(partial(_settle, old, path)):
+        os.rename(path, old)
+        if set(os.listdir(old)) - set(replaced):
+            raise _taken(path)
+        os.rename(temporary, path)
+
+
+def _settle(old: str, path: str) -> None:
+    """Remove the old folder if the new one has its name, else give it its name back."""
+    if os.path.lexists(path):
+        remove(old)
+    else:
+        with suppress(OSError):
+            os.rename(old, path)
 
 
 def sync_folder(folder: str) -> None:

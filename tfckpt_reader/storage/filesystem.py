@@ -45,6 +45,15 @@ def is_permitted(path: str) -> bool:
     return os.access(path, os.R_OK)
 
 
+def closed_folder(path: str) -> str | None:
+    """Return the folder at a path, or the next above it, if this process may not list it."""
+    while path and not os.path.isdir(path):
+        above = os.path.dirname(path)
+        path = above if above != path else ""
+    folder = path or "."
+    return None if os.access(folder, os.R_OK | os.X_OK) else folder
+
+
 def is_same_file(path: str, other: str) -> bool:
     """Return whether two paths lead to one existing file."""
     try:

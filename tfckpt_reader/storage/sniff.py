@@ -26,6 +26,7 @@ _UNFINISHED = f"{_DOWNLOAD_AGAIN}: an unfinished copy looks like this"
 _NAME_OTHER = "Name the file without ._ at its beginning instead"
 
 _LFS = b"version https://git-lfs.github.com/spec/"
+_UNITY = b"fileFormatVersion:"
 _ZIP = b"PK\x03\x04"
 _STATE = (
     rb"(\xef\xbb\xbf)?\s*(#[^\n]*\n\s*)*"
@@ -40,6 +41,7 @@ _TABLE = rb"\x00\x00[\x80-\xff]{0,4}[\x01-\x7f][\x08\x0a\x10\x12\x1a]"
 _BLANK = rb"(?i)[\xef\xbb\xbf \t\r\n]*"
 """White space and a byte order mark; the rest of the pattern ignores case."""
 
+IS_TEXT = "it is text, and not what TensorFlow wrote"
 _HIGH = bytes(range(0x80, 0x100))
 _ENOUGH_HIGH = 8
 """This many characters are not UTF-8 by chance."""
@@ -58,6 +60,8 @@ _HEADS: tuple[tuple[bytes, str, str], ...] = (
     (rb"\x28\xb5\x2f\xfd", "zstd-compressed", _UNPACK),
     (rb"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", _UNPACK),
     (rb"Rar!", "a RAR archive", _UNPACK),
+    (rb"\x00GITCRYPT\x00", "encrypted by git-crypt", "Unlock it: git-crypt unlock"),
+    (rb"Salted__", "encrypted by OpenSSL", "Decrypt it first"),
     (rb"%PDF", "a PDF document", _NOT_OURS),
     (rb"\x89PNG", "a PNG image", _NOT_OURS),
     (rb"PAR1", "a Parquet file", _NOT_OURS),
@@ -71,7 +75,9 @@ _HEADS: tuple[tuple[bytes, str, str], ...] = (
     (rb".{0,52}brain\.Event:", "a TensorBoard event file", "Name the checkpoint instead"),
     (rb"\x08.\x12.(pytorch|tf2onnx|onnx|keras2onnx|skl2onnx|CNTK)", "an ONNX model", _NOT_OURS),
     (_MINDSPORE, "a MindSpore checkpoint", _NOT_OURS),
+    (rb"[0-9A-Fa-f\r\n]{512}", "hexadecimal text", "Decode it first"),
     (_BASE64, "base64 text", "Decode it first"),
+    (_UNITY, "a .meta file of the Unity editor", _NOT_OURS),
     (_STATE, "a `checkpoint` state file", "Name the state file or its folder, not this"),
     (rb'\s*\{\s*("|\})', "a JSON file", _NOT_OURS),
     (rb"\x00+\Z", "zero bytes only, at least where it begins", _UNFINISHED),
@@ -138,10 +144,12 @@ def describe_text(data: bytes, *, low: bool = True) -> str | None:
     clause = None
     if not high:
         if len(data) >= _ENOUGH_HIGH and _PRINTABLE.fullmatch(data):
-            clause = "it is text, and not what TensorFlow wrote"
+            clause = IS_TEXT
         elif low and len(data) - data.count(0) >= _ENOUGH_LOW:
             clause = "none of its bytes is above 127: a program took it for ASCII text"
         return clause
+    if low and len(data) >= _ENOUGH_LOW and any(data) and any(not any(data[n::2]) for n in (2, 3)):
+        return "every second of its bytes is zero: a program stored it as text in UTF-16"
     try:
         text = getincrementaldecoder("utf-8")().decode(data)
     except UnicodeDecodeError:
@@ -156,6 +164,11 @@ def describe_text(data: bytes, *, low: bool = True) -> str | None:
 def is_state_file(head: bytes) -> bool:
     """Return whether a file with these first bytes is a `checkpoint` state file."""
     return re.match(_STATE, head) is not None
+
+
+def is_editor_file(head: bytes) -> bool:
+    """Return whether a ``.meta`` file with these first bytes is one of the Unity editor."""
+    return head.startswith(_UNITY)
 
 
 def describe_folder(names: set[str]) -> str | None:

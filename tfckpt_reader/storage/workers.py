@@ -35,10 +35,20 @@ def processors() -> int:
     return min(os.cpu_count() or 1, _MOST_THREADS)
 
 
+def new_buffers(threads: int) -> list[memoryview]:
+    """Return a buffer for each thread.
+
+    Raises:
+        UnsupportedError: they do not fit into memory.
+    """
+    return [page_buffer(BUFFER) for _ in range(max(threads, 1))]
+
+
 def each(
     tasks: Iterable[Task],
     work: Callable[[Task, memoryview], Result],
     threads: int | None = None,
+    buffers: Sequence[memoryview] = (),
 ) -> Generator[tuple[Task, Result], None, None]:
     """Yield each task with ``work(task, buffer)``, in the order of completion.
 
@@ -50,12 +60,13 @@ def each(
         work: Called on several threads at once. Its results should be small. Its buffer is
             overwritten after it returns.
         threads: Number of threads; default: that of the processors, see `processors`.
+        buffers: From an earlier call; default: new ones.
 
     Raises:
         UnsupportedError: the buffers do not fit into memory.
     """
     count = processors() if threads is None else threads
-    buffers = [page_buffer(BUFFER) for _ in range(max(count, 1))]
+    buffers = buffers or new_buffers(count)
     remaining, turn, stop = iter(tasks), threading.Lock(), threading.Event()
     done: SimpleQueue[tuple[Task, Result] | BaseException] = SimpleQueue()
 

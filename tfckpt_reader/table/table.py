@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tfckpt_reader.storage.source import ByteSource
-    from tfckpt_reader.table.block import Entry
 
 
 class Table:
@@ -129,7 +128,8 @@ class Table:
 
         Args:
             handle: The block.
-            key: Its first key other than `last`: of equal keys a lookup finds the first.
+            key: Its first key other than `last`: of equal keys a lookup finds the first. The empty
+                key is that of the header, which is looked for behind empty blocks too.
             last: The last key before the block, or None.
             previous_separator: The separator before the block, or None.
         """
@@ -143,7 +143,7 @@ class Table:
                 expected=f"a key behind {last!r}",
                 got=repr(key),
             )
-        if previous_separator is not None and key <= previous_separator:
+        if key and previous_separator is not None and key <= previous_separator:
             raise CorruptCheckpointError(
                 "a lookup of the block's first key would end in the block before it",
                 file=self.source.name,
@@ -221,30 +221,13 @@ class Table:
                 yield entry
 
     def get(self, key: bytes) -> bytes | memoryview | None:
-        """Return the value of a key, of equal keys the first; None if it is absent."""
-        step = self._search(key)
-        row = step[1] if step is not None else None
-        return row[1] if row is not None and row[0] == key else None
+        """Return the value of a key, of equal keys the first; None if it is absent.
 
-    def first(self, target: bytes = b"") -> tuple[bytes, bytes | memoryview] | None:
-        """Return the first row with a key >= `target`; None if there are no more."""
-        step = self._search(target)
-        while step is not None and step[1] is None:
-            step = self._search(step[0] + b"\0")
-        return step[1] if step is not None else None
-
-    def _search(self, target: bytes) -> tuple[bytes, Entry | None] | None:
-        """Search the only block that can hold a key.
-
-        Decodes the index from a restart point to the block, and that block likewise; from the end
-        of the last search, if that is nearer.
-
-        Returns:
-            The separator of the block, and its first entry with a key >= `target`. None without
-            such a block.
+        Decodes the index from a restart point to the only block that can hold it, and that block
+        likewise; from the end of the last search, if that is nearer.
         """
         with self._inside(self.footer.index, self.index):
-            found = self._in_index.first(target)
+            found = self._in_index.first(key)
             if found is None:
                 return None
             handle = _index_value(found[1])
@@ -253,7 +236,18 @@ class Table:
         if cursor is None or cursor.block is not block:
             cursor = self._in_block = BlockCursor(block)
         with self._inside(handle, block):
-            return found[0], cursor.first(target)
+            row = cursor.first(key)
+        return row[1] if row is not None and row[0] == key else None
+
+    @property
+    def in_compressed(self) -> bool:
+        """Whether the row that was read last lies in a compressed block."""
+        return self._last is not None and self._last[1].compressed
+
+    def first(self) -> tuple[bytes, bytes | memoryview] | None:
+        """Return the first row; None if there is none."""
+        rows = (row for _, handle in self.handles() for row in self.entries(handle))
+        return next(rows, None)
 
     @contextmanager
     def _inside(self, handle: BlockHandle, block: Block) -> Iterator[None]:

@@ -7,7 +7,7 @@ Knows no file and no key. FORMAT 3.4 to 3.6; TensorFlow
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import UnsupportedError
@@ -76,6 +76,7 @@ def encode(
     return Encoded(dtype, array.shape, array.size * dtype.itemsize, None, numbers)
 
 
+@cache
 def data_type_of(numpy_type: Any) -> DataType | None:
     """Return the TensorFlow type of numbers or strings of a NumPy type; None if there is none."""
     names = numpy_type.names

@@ -19,6 +19,9 @@ _HIGHEST_RANK = 254
 _MOST_REPEATED = 1000
 """Limit on repeated slices of a tensor: compressed, a few bytes can hold very many."""
 
+MOST_AXES = 64
+"""Limit on the axes of NumPy's arrays, from NumPy 2 on."""
+
 PartialShape: TypeAlias = "tuple[int | None, ...] | None"
 """Sizes, None for an unknown size; None alone for an unknown rank."""
 
@@ -43,6 +46,17 @@ def possible(sizes: tuple[int, ...]) -> tuple[int, ...]:
             got=f"rank {len(sizes)}: {list(sizes[:8])}{'…' if len(sizes) > 8 else ''}",
         )
     return sizes
+
+
+def require_axes(shape: tuple[int, ...]) -> None:
+    """Refuse a shape of more axes than arrays can have; TensorFlow's tensors can have more.
+
+    Raises:
+        UnsupportedError: it has.
+    """
+    if len(shape) > MOST_AXES:
+        problem = f"an array of {len(shape)} axes is more than this machine or NumPy can hold"
+        raise UnsupportedError(problem, expected=f"at most {MOST_AXES}")
 
 
 def extents(slice_message: Any) -> tuple[tuple[int, int], ...]:

@@ -21,7 +21,7 @@ from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, Unsupp
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.dense import array_factory, empty, shaped
 from tfckpt_reader.tensor.dtypes import DataType, to_numpy
-from tfckpt_reader.tensor.proto_fields import data_type, dims
+from tfckpt_reader.tensor.proto_fields import data_type, dims, require_axes
 from tfckpt_reader.tensor.typed_values import FIELD, Part, count_values, decode_values, delimited
 
 if TYPE_CHECKING:
@@ -198,6 +198,7 @@ def _split(
             number = value
         elif field == _SHAPE and not isinstance(value, int):
             shape = dims(parse("Shape", value))
+            require_axes(shape)
         elif field == _CONTENT and not isinstance(value, int):
             content = value
         else:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, UnsupportedError, enough_memory
+from tfckpt_reader.formats.v2.lost import renamed_files
 from tfckpt_reader.objects.selection import Selection, words
 from tfckpt_reader.paths.companions import graph_file_of, saved_model_of
 from tfckpt_reader.paths.layout import LACKS, Location, unmerged_note
@@ -32,7 +33,7 @@ from tfckpt_reader.verification.checks.restored_keys import (
 from tfckpt_reader.verification.checks.v2 import check_v2
 from tfckpt_reader.verification.codes import CODES, require_level
 from tfckpt_reader.verification.diagnosis import diagnose
-from tfckpt_reader.verification.evidence import gather, renamed_files
+from tfckpt_reader.verification.evidence import gather
 from tfckpt_reader.verification.findings import Findings
 from tfckpt_reader.verification.report import Problem, Report
 from tfckpt_reader.verification.roles import of_roles, require_values
@@ -139,7 +140,7 @@ def _report(
     index = f"{location.prefix}.index"
     with suppress(UnsupportedError), enough_memory(index):
         evidence = gather(findings.problems, checked, index)
-        diagnosis = diagnose(findings.problems, evidence, renamed_files(checked))
+        diagnosis = diagnose(findings.problems, evidence, renamed_files(checked.lost_files))
     return Report(
         location.prefix,
         location.version,

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tfckpt_reader.storage.sniff import IS_TEXT
 from tfckpt_reader.text import count_of, printable, quoted
 from tfckpt_reader.verification.codes import CODES, DAMAGED_TABLE, DAMAGED_TENSOR, ERROR
 
@@ -54,8 +55,14 @@ class Facts:
     newlines: str | None = None
     """"added": each line feed has a carriage return before it, and it is as many bytes too long.
     "removed": it is too short, and no line feed has one."""
+    moved: int | None = None
+    """A tensor is this many bytes behind its place, or before it if negative."""
+    absent: str | None = None
+    """The name of a character that none of its many bytes is."""
     text: str | None = None
     """How it is text, or was taken for text by a program that changed it; None if it is not."""
+    holds: str | None = None
+    """Another data file, whose tensors it holds."""
     older: float | None = None
     """Seconds by which its last change precedes that of the index."""
     foreign_index: bool = False
@@ -76,7 +83,7 @@ def diagnose(
     if not errors:
         return ()
     lines = list(filter(None, [_shard_names(errors, renamed or {})]))
-    for fact in facts:
+    for fact in (each for each in facts if each.file not in (renamed or {}).values()):
         here = [problem for problem in errors if problem.file == fact.file]
         whole = next(filter(None, (cause(fact) for cause in _OF_WHOLE_FILE)), None)
         causes = [whole] if whole else [cause(fact, here) for cause in _IN_PART]
@@ -98,11 +105,12 @@ def _shard_names(errors: Sequence[Problem], renamed: Mapping[str, str]) -> str |
         evidence = (
             f"the index counts {expected} data files, the names of those beside it give {got}"
         )
-        if missing:
+        if missing and not renamed:
             return (
                 f"{evidence}: index and data are of different saves, or files were renamed. Copy "
                 "all files of one save, under the names that it gave them"
             )
+    if counts and not renamed:
         end = f"-of-{str(expected).zfill(5)}"
         return f"{evidence}: TensorFlow looks for names that end in {end}. Give them such names"
     if renamed:
@@ -114,6 +122,8 @@ def _shard_names(errors: Sequence[Problem], renamed: Mapping[str, str]) -> str |
         )
     verb = "belongs" if len(missing) == 1 else "belong"
     names = _some(missing, printable)
+    if any("-?????-of-" in name for name in missing):
+        return f"not all files of {names} were copied"
     return f"not all files were copied: {names} {verb} here too" if missing else None
 
 
@@ -145,7 +155,28 @@ def _newlines(fact: Facts) -> str | None:
 def _text(fact: Facts) -> str | None:
     if fact.text is None:
         return None
+    if fact.text == IS_TEXT:
+        return f"{fact.text}: it is another file, or was replaced"
     return f"{fact.text}. Copy it again from where it was saved, in binary mode"
+
+
+def _moved(fact: Facts) -> str | None:
+    if fact.moved is None:
+        return None
+    how = "early: bytes before it were removed" if fact.moved < 0 else "late: bytes were inserted"
+    return (
+        f"its tensors are there, one of them {count_of(abs(fact.moved), 'byte')} too {how}, as by "
+        "a program that took it for text. Copy it again, in binary mode"
+    )
+
+
+def _absent(fact: Facts) -> str | None:
+    if fact.absent is None:
+        return None
+    return (
+        f"none of its bytes is {fact.absent}, as if a program that took it for text had removed "
+        "or replaced them. Copy it again, in binary mode"
+    )
 
 
 def _zeros(fact: Facts) -> str | None:
@@ -158,15 +189,25 @@ def _zeros(fact: Facts) -> str | None:
     )
 
 
+def _mixed_up(fact: Facts) -> str | None:
+    if fact.holds is None:
+        return None
+    return (
+        f"it holds the tensors of {printable(fact.holds)}: the data files were mixed up. Give each "
+        "the name that the save gave it, or copy both again"
+    )
+
+
 def _other_save(fact: Facts) -> str | None:
     enough = _MANY if fact.failing_share >= _NEARLY_ALL else _NEARLY_ALL
     if fact.failing <= 1 or fact.failing < enough * fact.whole:
         return None
     fits = "its size fits" if fact.size == fact.needed else "its size does not fit either"
+    changed = "" if fact.size == fact.needed else ", or was changed"
     which = (
         "and fingerprint.pb is that of another index: the index does not belong here"
         if fact.foreign_index
-        else f"so it belongs to another save than the index{_age(fact.older)}"
+        else f"so it belongs to another save than the index{_age(fact.older)}{changed}"
     )
     return (
         f"{fact.failing:,} of {count_of(fact.tensors, 'tensor')} are not those saved, {fits}, "
@@ -237,7 +278,7 @@ def _other_graph(_fact: Facts, here: Sequence[Problem]) -> str | None:
     )
 
 
-_OF_WHOLE_FILE = (_other_kind, _newlines, _text, _zeros, _other_save)
+_OF_WHOLE_FILE = (_other_kind, _mixed_up, _newlines, _text, _moved, _zeros, _absent, _other_save)
 """Causes of all errors in a file; the first match counts."""
 _IN_PART = (_cut_off_table, _cut_off_shard, _damaged_tensors, _damaged_table, _other_graph)
 """Causes of some errors in a file; several may apply."""

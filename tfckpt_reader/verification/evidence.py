@@ -6,14 +6,14 @@ backwards and ends at the first other byte, one for line feeds ends at the first
 
 from __future__ import annotations
 
-import os
+from dataclasses import replace
 from itertools import islice
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import crc32c, mask
 from tfckpt_reader.errors import CheckpointError
-from tfckpt_reader.storage.filesystem import is_file, list_names, modified_time, size_of
+from tfckpt_reader.formats.v2.lost import Contents
+from tfckpt_reader.storage.filesystem import is_file, modified_time
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import HEAD_SIZE, describe, describe_text, looks_like_table
 from tfckpt_reader.storage.source import CHUNK, chunks
@@ -22,7 +22,7 @@ from tfckpt_reader.verification.codes import CODES, DAMAGED_TABLE, ERROR
 from tfckpt_reader.verification.diagnosis import Facts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tfckpt_reader.storage.source import ByteSource
     from tfckpt_reader.table.format import BlockHandle
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 _MOST_FILES = 100
 _OTHER_KINDS = ("not-a-table", "fingerprint", "graph")
 """Names of the codes for files that may be of another kind."""
-_LARGEST_SAMPLE, _SAMPLES = 16 << 20, 8
-"""Bytes of a tensor, and number of tensors, that identify a data file of another name."""
 _FEWEST_ZEROS = 64
 """Bytes: a few zeros may be a number."""
 _SECTOR = 512
@@ -45,6 +43,14 @@ _ENOUGH_FOR_CRLF = 1 << 20
 """Bytes of weights with about 16 line feeds behind a carriage return: none at all is evidence."""
 _ENOUGH_FLOATS = 1024
 """Bytes of floats, of which half should be above 127."""
+_ENOUGH_OF_EACH = 1 << 14
+"""Bytes of weights, of which each value from 0 to 255 should be many."""
+_CHARACTERS = {13: "a carriage return", 10: "a line feed", 9: "a tab", 0: "a zero"}
+_MOST_ABSENT = 3
+_SMALL, _SAMPLES = range(16, 1 << 16), 8
+"""Bytes of a tensor to look for at other offsets, and number of such tensors."""
+_FARTHEST, _MOST_SUMMED = 1 << 16, 1 << 28
+"""Bytes by which it may have moved, and bytes to sum in search of it."""
 _ENOUGH_PAIRS = 8
 """This many line feeds do not all follow a carriage return by chance."""
 
@@ -68,7 +74,9 @@ def gather(problems: Sequence[Problem], checked: Checked, index: str) -> list[Fa
         file = checked.data_files.get(path)
         try:
             if file is not None:
-                gathered.append(_of_shard(file, damaged, index, foreign_index=foreign_index))
+                fact = _of_shard(file, damaged, index, foreign_index=foreign_index)
+                others = checked.data_files if 0 < fact.whole == fact.failing else {}
+                gathered.append(replace(fact, holds=_held_by(file.source, others)))
             elif is_file(path):
                 gathered.append(_of_table(tables.get(path) or File(path), names))
         except (CheckpointError, OSError):  # it has just vanished, or cannot be read
@@ -76,33 +84,15 @@ def gather(problems: Sequence[Problem], checked: Checked, index: str) -> list[Fa
     return gathered
 
 
-def renamed_files(checked: Checked) -> dict[str, str]:
-    """Return missing data file -> the file beside the index that it seems to be.
-
-    Such a file has the right size, and the largest tensors in it have their checksums.
-    """
-    renamed: dict[str, str] = {}
-    by_size: dict[int, list[str]] = {}
-    folder = os.path.dirname(next(iter(checked.lost_files), ""))
-    for name in list_names(folder) if checked.lost_files else ():
-        path = os.path.join(folder, name)
-        by_size.setdefault(size_of(path), []).append(path)
-    for path, segments in list(checked.lost_files.items())[:_MOST_FILES]:
-        needed = max(segment.end for segment in segments)
-        fixed = [s for s in segments if s.dtype.itemsize and 0 < s.nbytes <= _LARGEST_SAMPLE]
-        samples = sorted(fixed, key=attrgetter("nbytes"))[-_SAMPLES:]
-        alike = by_size.get(needed, [])[:_SAMPLES] if samples else []
-        fits = (other for other in alike if is_file(other) and _has(other, samples))
-        renamed.update((path, other) for other in islice(fits, 1))
-    return renamed
-
-
-def _has(path: str, segments: list[Segment]) -> bool:
-    try:
-        file = File(path)
-        return all(crc32c(file.read(s.offset, s.nbytes)) == s.crc32c for s in segments)
-    except CheckpointError:
-        return False
+def _held_by(source: ByteSource, others: Mapping[str, DataFile]) -> str | None:
+    """Return another data file with contents that are in this one, if there is one."""
+    contents = (
+        (path, Contents().add(file.segments))
+        for path, file in others.items()
+        if path != source.name and file.source.size == source.size
+    )
+    fits = (path for path, each in islice(contents, _SAMPLES) if each.are_in(source.name))
+    return next(fits, None)
 
 
 def _of_table(source: ByteSource, names: set[str]) -> Facts:
@@ -137,6 +127,8 @@ def _of_shard(file: DataFile, damaged: set[Segment], index: str, *, foreign_inde
         kind=_kind(source) if len(failing) == len(whole) else None,
         zeros_from=_zeros_from(source, failing),
         newlines=_shard_newlines(source, needed, whole, failing),
+        moved=_moved_by(source, segments, source.size - needed) if failing else None,
+        absent=_absent_character(source, failing, len(whole)),
         text=_text_of_shard(source, failing if whole else segments, len(whole)),
         older=modified_time(index) - modified_time(source.name),
         foreign_index=foreign_index,
@@ -159,6 +151,38 @@ def _text_of_shard(source: ByteSource, failing: list[Segment], whole: int) -> st
         return None
     floats = sum(s.nbytes for s in failing if "float" in s.dtype.numpy_name)
     return _text(source, low=floats >= _ENOUGH_FLOATS)
+
+
+def _moved_by(source: ByteSource, segments: list[Segment], extra: int) -> int | None:
+    """Return how far a small tensor is from its place, in a file with `extra` bytes, or too few.
+
+    Bytes that were inserted, or removed, moved what is behind them.
+    """
+    step, budget = (1 if extra > 0 else -1), _MOST_SUMMED
+    small = [s for s in segments if s.dtype.itemsize and s.nbytes in _SMALL]
+    for segment in small[-_SAMPLES:] if 0 < abs(extra) <= _FARTHEST else ():
+        begin = max(0, segment.offset + min(0, extra))
+        end = min(source.size, segment.end + max(0, extra))
+        window = bytes(source.read(begin, max(0, end - begin)))
+        for moved in range(extra, 0, -step):
+            at = segment.offset + moved - begin
+            budget -= segment.nbytes
+            if budget < 0:
+                return None
+            stored = window[at : at + segment.nbytes] if at >= 0 else b""
+            if len(stored) == segment.nbytes and crc32c(stored) == segment.crc32c:
+                return moved
+    return None
+
+
+def _absent_character(source: ByteSource, failing: list[Segment], whole: int) -> str | None:
+    """Return the character that is nowhere in many wrong bytes of weights, if there is one."""
+    floats = [s for s in failing if "float" in s.dtype.numpy_name]
+    if len(failing) <= whole / 2 or sum(s.nbytes for s in floats) < _ENOUGH_OF_EACH:
+        return None
+    absent = set(range(256)).difference(source.read(0, min(source.size, CHUNK)))
+    names = (name for byte, name in _CHARACTERS.items() if byte in absent)
+    return next(names, None) if len(absent) <= _MOST_ABSENT else None
 
 
 def _text(source: ByteSource, *, low: bool = True) -> str | None:
@@ -233,9 +257,8 @@ def _shard_newlines(
         is_text = pairs == feeds and (feeds == extra or feeds >= max(extra, _ENOUGH_PAIRS))
         return "added" if is_text else None
     is_tail = bool(failing) and whole[-len(failing) :] == failing
-    enough = len(failing) < len(whole) or source.size >= _ENOUGH_FOR_CRLF
     gone = pairs == 0 and feeds >= needed - source.size
-    return "removed" if is_tail and enough and gone else None
+    return "removed" if is_tail and gone and source.size >= _ENOUGH_FOR_CRLF else None
 
 
 def _count_feeds(source: ByteSource, *, both: bool) -> tuple[int, int]:

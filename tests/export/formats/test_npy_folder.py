@@ -18,7 +18,7 @@ from project import FIXTURES
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.export.formats.npy_folder import MANIFEST, NpyFolder, file_name
-from tfckpt_reader.storage.atomic import REPLACED, SUFFIX
+from tfckpt_reader.storage.unfinished import REPLACED, SUFFIX
 
 FLOATS = np.array([1.5, -2.0, 3.0], np.float32)
 
@@ -270,10 +270,14 @@ def test_what_is_put_there_meanwhile_stays(written: Path) -> None:
     def put(_done: int, _total: int) -> None:
         (written / "mine").write_bytes(b"mine")
 
-    tfckpt.convert(written.parent / "p", f"{written}/", force=True, on_progress=put)
-    (away,) = [n for n in os.listdir(written.parent) if n.endswith(REPLACED)]
-    assert os.listdir(written.parent / away) == ["mine"]
+    with pytest.raises(FileExistsError, match="was put there meanwhile"):
+        tfckpt.convert(
+            written.parent / "p", f"{written}/", include=["a"], force=True, on_progress=put
+        )
+    assert (written / "mine").read_bytes() == b"mine"
+    (written / "mine").unlink()
     assert set(listed(written)["arrays"]) == {"a", "b"}
+    assert_nothing_aside(written.parent)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "{}", '{"format": 1}', "\xff"])

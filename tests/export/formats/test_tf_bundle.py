@@ -20,6 +20,7 @@ from tf_oracle import value_of
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.cli import main
+from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
 
 INDEXES = sorted(FIXTURES.rglob("*.index"))
 PREFIXES = [path.with_suffix("") for path in INDEXES]
@@ -228,3 +229,32 @@ def test_a_pattern_without_a_tensor(tmp_path: Path) -> None:
         bundle(tmp_path), tmp_path / "out", format="tf", partitions={"no*": (0, 2)}
     )
     assert done.notes == ("no tensor matches 'no*'",)
+
+
+def test_chosen_by_their_roles(tmp_path: Path) -> None:
+    """The options of every conversion: here roles, averages in place of weights, and names."""
+    tensors = {
+        "m/w": np.ones((2, 2), "f4"),
+        "m/w/Adam": np.zeros((2, 2), "f4"),
+        "m/w/ExponentialMovingAverage": np.full((2, 2), 7, "f4"),
+        "global_step": np.array(3, "i8"),
+    }
+    source = bundle(tmp_path, tensors)
+    tfckpt.convert(source, tmp_path / "w.ckpt", only="weights")
+    assert list(tfckpt.open(tmp_path / "w.ckpt")) == ["m/w"]
+    tfckpt.convert(source, tmp_path / "e.ckpt", ema=True, partitions={"m/w*": (0, 2)})
+    with tfckpt.open(tmp_path / "e.ckpt") as ckpt:
+        assert ckpt["m/w"].tolist() == [[7, 7], [7, 7]]
+        assert len(ckpt.specs["m/w"].slices) == 2
+    assert tfckpt.verify(tmp_path / "e.ckpt").ok
+
+
+def test_full_names_of_a_checkpoint_of_objects(tmp_path: Path) -> None:
+    """What a Saver of names restores; where two share a name they keep their keys."""
+    source = FIXTURES / "tf2_checkpoint"
+    tfckpt.convert(source, tmp_path / "o.ckpt", names="full_name", only="weights")
+    with tfckpt.open(tmp_path / "o.ckpt") as after, tfckpt.open(source) as before:
+        names = before.renamed("full_name")
+        found = {name: value_of(after[name]) for name in after if name != OBJECT_GRAPH}
+        assert found == {name: value_of(names[name]) for name in found}
+        assert len(found) == 4

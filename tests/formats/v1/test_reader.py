@@ -350,3 +350,22 @@ def test_memory_for_values_stored_one_by_one(tmp_path: Path, number: int, stored
         tracemalloc.stop()
     assert found.tolist() == [b"" if number == 7 else 0.0] * count
     assert peak < 40 * count
+
+
+def test_rows_unfold_in_proportion_to_the_file(tmp_path: Path) -> None:
+    """Compressed, a small file can hold very many values; TensorFlow compresses no V1 file."""
+    count, whole = 1 << 20, [(0, -1)]
+    meta = w.v1_meta([w.v1_tensor(name, (count,), 9, [whole]) for name in (b"x", b"y")], None)
+    proto = w.bytes_field(10, b"\1" * count)
+    rows = [(w.slice_key(name, whole), w.v1_data(name, whole, proto)) for name in (b"x", b"y")]
+    (tmp_path / "f").write_bytes(w.table([(b"", meta), *rows], compress=True))
+    with tfckpt.open(tmp_path / "f") as ckpt:
+        for _ in range(5):  # a row counts once
+            assert ckpt["x"].sum() == count
+        with pytest.raises(tfckpt.UnsupportedError, match="unfold"):
+            ckpt["y"]
+        assert ckpt["x"].sum() == count
+    assert [problem.code for problem in tfckpt.verify(tmp_path / "f").problems] == ["TFC901"]
+    (tmp_path / "f").write_bytes(w.table([(b"", meta), *rows]))
+    with tfckpt.open(tmp_path / "f") as ckpt:
+        assert sum(int(ckpt[name].sum()) for name in ckpt) == 2 * count

@@ -273,6 +273,76 @@ def test_saver_defs_name_the_save_ops(tmp_path: Path) -> None:
     assert names(meta.inputs) == ["file:0", "x:0"]
 
 
+def test_file_names_of_a_saver_without_its_definition(tmp_path: Path) -> None:
+    """As in the graph.pbtxt of an Estimator with a sharded Saver."""
+    nodes = [
+        node("v", "VariableV2"),
+        node("x", "Placeholder", [], dtype_attr(1)),
+        node("y", "MatMul", ["x", "v"]),
+        node("default", "Const"),
+        node("save/filename", "PlaceholderWithDefault", ["default"], dtype_attr(7)),
+        node("save/Const", "PlaceholderWithDefault", ["save/filename"], dtype_attr(7)),
+        node("save/join", "StringJoin", ["save/Const", "default"]),
+        node("save/file", "ShardedFilename", ["save/join"]),
+        node("save/SaveV2", "SaveV2", ["save/file", "names", "specs", "v"]),
+        node("save/pack", "Pack", ["save/file", "^save/SaveV2"]),
+        node("save/merge", "MergeV2Checkpoints", ["save/pack", "save/Const"]),
+        node("save/Identity", "Identity", ["save/Const", "^save/merge"]),
+        node("save/RestoreV2", "RestoreV2", ["save/Const", "names", "specs"]),
+        node("save/Assign", "Assign", ["v", "save/RestoreV2"]),
+    ]
+    meta = guess(tmp_path, nodes)
+    assert (names(meta.inputs), names(meta.outputs)) == (["x:0"], ["y:0"])
+
+
+def test_results_that_the_author_named(tmp_path: Path) -> None:
+    nodes = [
+        node("x", "Placeholder", [], dtype_attr(1), shape_attr(-1, 2)),
+        node("v", "VariableV2"),
+        node("scope/product", "MatMul", ["x", "v"]),
+        node("scope/inner", "Identity", ["scope/product"]),
+        node("Identity_1", "Identity", ["scope/inner"]),
+        node("action", "Identity", ["Identity_1"]),
+        node("copy", "Identity", ["x"]),
+        node("end", "Custom", ["action", "copy"]),
+    ]
+    meta = guess(tmp_path, nodes)
+    assert names(meta.outputs) == ["end:0", "action:0"]
+    assert "gave a name of its own" in meta.outputs[1].reason
+
+
+def test_a_named_result_that_only_the_loss_uses(tmp_path: Path) -> None:
+    """It is an output, though plain arithmetic; what depends on labels is none."""
+    nodes = [
+        node("x", "Placeholder", [], dtype_attr(1), shape_attr(-1, 2)),
+        node("y", "Placeholder", [], dtype_attr(1), shape_attr(-1)),
+        node("v", "VariableV2"),
+        node("scope/product", "MatMul", ["x", "v"]),
+        node("value", "Identity", ["scope/product"]),
+        node("sum", "Sum", ["value"]),
+        node("apart", "SquaredDifference", ["sum", "y"]),
+        node("error", "Identity", ["apart"]),
+        node("mean", "Mean", ["error"], shape_attr()),
+        node("loss", "Identity", ["mean"], shape_attr()),
+    ]
+    found = names(guess(tmp_path, nodes, more=collection("losses", "loss:0")).outputs)
+    assert "value:0" in found
+    assert "error:0" not in found
+    assert found[-1] == "loss:0"
+
+
+@pytest.mark.parametrize("shape", [(), None], ids=["scalar", "unknown"])
+def test_the_only_input_is_no_rate(shape: tuple[int, ...] | None, tmp_path: Path) -> None:
+    given = [] if shape is None else [shape_attr(*shape)]
+    nodes = [
+        node("x", "Placeholder", [], dtype_attr(1), *given),
+        node("v", "VariableV2"),
+        node("y", "Mul", ["x", "v"]),
+    ]
+    (x,) = guess(tmp_path, nodes).inputs
+    assert x.reason == "a placeholder that the likeliest outputs need"
+
+
 def collection(name: str, *nodes: str) -> bytes:
     values = text(1, b"".join(text(1, each) for each in nodes))
     return text(4, text(1, name) + text(2, values))
@@ -332,7 +402,7 @@ def test_a_saver_in_a_bare_graph(tmp_path: Path) -> None:
     meta = tfckpt.read_meta_graph(tmp_path / "graph.pb")
     assert not [e for e in (*meta.inputs, *meta.outputs) if e.name.startswith("save/")]
     assert meta.outputs[0].name == "action:0"
-    assert [variable.name for variable in meta.global_variables] == ["w"]
+    assert [variable.name for variable in meta.global_variables] == ["w:0"]
     assert meta.trainable_variables == ()
 
 

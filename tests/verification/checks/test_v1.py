@@ -31,6 +31,8 @@ def test_missing_v1_shards_are_reported(tmp_path: Path) -> None:
     assert problem.code == "TFC301"
     assert {"1", "4", "5"} <= set(re.findall(r"\d+", problem.what))  # 1 and 4 of 5
     assert report.tensors == 3
+    (line,) = report.diagnosis
+    assert line.startswith("not all files of")
 
 
 def test_nothing_of_v1_is_left(tmp_path: Path) -> None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.cli.describe.notation import first_lines, json_value, known, shape_text
+from tfckpt_reader.cli.describe.notation import (
+    first_lines,
+    first_names,
+    json_value,
+    known,
+    shape_text,
+)
 from tfckpt_reader.graph.audit import custom_ops, own_ops, unusual_ops
 from tfckpt_reader.text import count_of
 
@@ -107,7 +113,8 @@ def signature_facts(graph: MetaGraph) -> dict[str, Any]:
 
 
 def _info_facts(info: TensorInfo) -> dict[str, Any]:
-    facts = {"tensor": info.name, "dtype": str(info.dtype), "shape": json_value(info.shape)}
+    dtype = None if info.is_operation else str(info.dtype)
+    facts = {"tensor": info.name, "dtype": dtype, "shape": json_value(info.shape)}
     if info.sparse is not None:
         return {**facts, "sparse": list(info.sparse)}
     if not info.components:
@@ -131,8 +138,10 @@ def _info_text(info: TensorInfo) -> str:
     if info.components:
         components = ", ".join(map(_info_text, info.components))
         return f"{info.composite or 'composite'} of {components}"
+    if info.is_operation:
+        return f"{info.name}, an operation to run"
     sparse = "" if info.sparse is None else f"sparse: {' '.join(info.sparse)}"
-    return f"{info.dtype or '?'} {shape_text(info.shape)}  {info.name or sparse}"
+    return f"{info.dtype} {shape_text(info.shape)}  {info.name or sparse}"
 
 
 def variable_facts(variables: Iterable[Variable]) -> list[dict[str, Any]]:
@@ -146,6 +155,7 @@ def variable_facts(variables: Iterable[Variable]) -> list[dict[str, Any]]:
             "initializer": each.initializer,
             "device": each.device,
             "pieces": list(each.pieces),
+            "computed_keys": list(each.computed_keys),
         }
         for each in variables
     ]
@@ -159,7 +169,9 @@ def variable_lines(variables: Iterable[Variable]) -> list[str]:
     lines = []
     for dtype, shape, variable in rows:
         key = variable.checkpoint_key
-        more = "  (not saved)" if key is None else f"  -> {key}"
+        computed = first_names(variable.computed_keys)
+        as_other = f"  (saved in another form: {computed})" if computed else "  (not saved)"
+        more = as_other if key is None else f"  -> {key}"
         same = key == variable.name.removesuffix(":0")
         lines.append(f"{dtype:<{first}}  {shape:<{second}}  {variable.name}{'' if same else more}")
     return [*lines, count_of(len(rows), "variable")]

@@ -40,8 +40,8 @@ def summary_facts(graph: MetaGraph) -> dict[str, Any]:
         },
         "variables": {
             "global": len(graph.global_variables),
-            "trainable": len(graph.trainable_variables),
-            "local": len(graph.local_variables),
+            "trainable": len(graph.trainable_variables) if graph.lists_variables else None,
+            "local": len(graph.local_variables) if graph.lists_variables else None,
         },
         "signatures": sorted(graph.signatures),
         "assets": [asset.filename for asset in graph.assets],
@@ -66,13 +66,12 @@ def summary_lines(facts: Mapping[str, Any]) -> list[str]:
         f"nodes        {facts['nodes']:,} of {count_of(len(facts['ops']), 'kind')}",
         *_histogram(facts["ops"]),
     ]
-    variables = facts["variables"]
     rows: list[tuple[str, str]] = [
         ("tags", ", ".join(facts["tags"])),
         ("not defined", _undefined(facts)),
         ("functions", f"{len(facts['functions']):,}" if facts["functions"] else ""),
         ("saver", facts["saver"] and _saver(facts["saver"])),
-        ("variables", ", ".join(f"{count:,} {name}" for name, count in variables.items())),
+        ("variables", _variables(facts["variables"])),
         *(
             ("collection", f"{name}: {each['count']:,} ({each['kind']})")
             for name, each in facts["collections"].items()
@@ -102,6 +101,12 @@ def _undefined(facts: Mapping[str, Any]) -> str:
     if undefined and len(undefined) == len(facts["ops"]):
         return "all ops, so most dtypes are unknown"
     return ", ".join(undefined)
+
+
+def _variables(counts: Mapping[str, int | None]) -> str:
+    if counts["trainable"] is None:
+        return f"{counts['global']:,} made by nodes; the file has no list of them"
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
 
 
 def _saver(saver: Mapping[str, Any]) -> str:

@@ -10,10 +10,12 @@ import os
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.export.elements import Encoding, widened
 from tfckpt_reader.export.transfer import OutputArray
 from tfckpt_reader.storage.atomic import atomic_file
 from tfckpt_reader.tensor.dtypes import DataType
+from tfckpt_reader.tensor.proto_fields import require_axes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -116,6 +118,10 @@ class Format(ABC):
         if reason is not None:
             return reason
         try:
+            require_axes(spec.shape)
+        except UnsupportedError as error:
+            return error.problem
+        try:
             name.encode("utf-8")
         except UnicodeEncodeError:
             return "its name is not UTF-8"
@@ -145,9 +151,14 @@ class Format(ABC):
         """Return the file or folder that exists if the destination at `path` does."""
         return path
 
-    def opened(self, path: str) -> AbstractContextManager[Any]:
-        """Yield something new to write to, for `write`; give it its name on success."""
-        return atomic_file(path)
+    def opened(self, path: str, *, replace: bool) -> AbstractContextManager[Any]:
+        """Yield something new to write to, for `write`; give it its name on success.
+
+        Args:
+            path: The name.
+            replace: Replace what has it in the end, instead of raising FileExistsError.
+        """
+        return atomic_file(path, replace=replace)
 
     def files_to_replace(self, path: str) -> set[str]:
         """Return the names of the files removed by replacing a folder; none for a file.

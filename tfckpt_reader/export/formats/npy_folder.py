@@ -93,9 +93,9 @@ class NpyFolder(npy.NpyFormat):
             )
         return files
 
-    def opened(self, path: str) -> AbstractContextManager[str]:
+    def opened(self, path: str, *, replace: bool) -> AbstractContextManager[str]:
         """Yield the path of a new folder; rename it to `path` on success."""
-        return atomic_folder(path, self.files_to_replace(path))
+        return atomic_folder(path, self.files_to_replace(path) if replace else (), replace=replace)
 
     def write(self, output: str, job: Job) -> None:
         """Write the files into an empty folder, each synced."""

@@ -98,9 +98,9 @@ class TfBundle(Format):
         """Return the path of the index."""
         return path + _INDEX
 
-    def opened(self, path: str) -> AbstractContextManager[str]:
+    def opened(self, path: str, *, replace: bool) -> AbstractContextManager[str]:
         """Yield the prefix of new files; give them their names on success."""
-        return atomic_bundle(path)
+        return atomic_bundle(path, replace=replace)
 
     def _wanted(self, spec: TensorSpec) -> list[Extents]:
         """Return the slices that a tensor is to be stored in; one or none for a whole tensor."""

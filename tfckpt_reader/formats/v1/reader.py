@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, ErrorKind, located
 from tfckpt_reader.formats.reader import read_in_order
-from tfckpt_reader.formats.v1.rows import read_header, stored_values, tensor_meta
+from tfckpt_reader.formats.v1.rows import Unfolded, read_header, stored_values, tensor_meta
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.source import CHUNK
 from tfckpt_reader.table.format import LARGEST_EXPANSION
@@ -26,7 +26,7 @@ from tfckpt_reader.table.table import Table
 from tfckpt_reader.tensor.dense import empty, empty_rows, shaped
 from tfckpt_reader.tensor.dtypes import require_readable
 from tfckpt_reader.tensor.names import key_of, name_of
-from tfckpt_reader.tensor.proto_fields import all_extents, data_type, dims
+from tfckpt_reader.tensor.proto_fields import all_extents, data_type, dims, require_axes
 from tfckpt_reader.tensor.slices import (
     SliceOverlap,
     box_of,
@@ -90,6 +90,7 @@ class V1:
                 self._metas.setdefault(name, []).append((len(self.tables), data))
             self.tables.append(table)
         self._slices: dict[str, tuple[TensorSlice, ...]] = {}
+        self._unfolded = Unfolded(sum(table.source.size for table in self.tables))
 
     @property
     def path(self) -> str:
@@ -210,10 +211,13 @@ class V1:
         Raises:
             CorruptCheckpointError: a row has no values, or those of another slice.
         """
+        checked = None
         for each in self.require_tiling(spec, spec.all_rows):
-            with located(self._file_of(each.source), tensor=spec.name):
-                number = count_values(self._stored(spec, each.source), spec.dtype)
-                _require_number(number, each.source)
+            if each.source == checked:  # empty slices may be repeated
+                continue
+            checked = each.source
+            with located(self._file_of(checked), tensor=spec.name):
+                _require_number(count_values(self._stored(spec, checked), spec.dtype), checked)
 
     def slice_arrays(self, spec: TensorSpec) -> Iterator[NDArray[Any]]:
         """Yield the elements of each slice of a tensor."""
@@ -245,6 +249,7 @@ class V1:
         wanted = overlaps(self._slices[spec.name], rows)
         with located(self.path, tensor=spec.name):
             require_readable(spec.dtype)
+            require_axes(spec.shape)
             if not self._slices[spec.name]:
                 raise CorruptCheckpointError(
                     "the header lists none", kind=ErrorKind.SLICES, structure="slices"
@@ -265,8 +270,11 @@ class V1:
         return self.tables[slice_.shard or 0].source.name
 
     def _stored(self, spec: TensorSpec, slice_: TensorSlice) -> Iterable[Part]:
-        row = self.tables[slice_.shard or 0].get(slice_key(spec.key, slice_.extents))
+        table, key = self.tables[slice_.shard or 0], slice_key(spec.key, slice_.extents)
+        row = table.get(key)
         if row is not None:
+            if table.in_compressed:
+                self._unfolded.add(slice_.shard, key, len(row))
             return stored_values(memoryview(row), spec.key, slice_, spec.dtype)
         if not slice_.elements:
             return []

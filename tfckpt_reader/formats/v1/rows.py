@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.encoding.wire_format import fields, split_fields
-from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, located
+from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, UnsupportedError, located
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.proto_fields import check_version, extents
 
@@ -29,8 +29,39 @@ _DATA, _NAME, _SLICE, _TENSOR = 2, 1, 2, 3
 """Fields of SavedTensorSlices (data) and of SavedSlice."""
 _META, _TENSOR_META, _SLICE_OF_META = 1, 1, 4
 """Fields of SavedTensorSlices (meta), of SavedSliceMeta, and of the meta of a tensor."""
-_LEAST_ROW = 8
-"""Bytes of a row in a file, however compressed, with its mention in the header."""
+_MOST_TIMES = 4
+"""Limit on the rows of compressed blocks, as a multiple of the size of their files."""
+_FREE = 1 << 20
+"""Bytes of rows that any files may hold, however small."""
+_LEAST_ROW = 6
+"""Bytes that a tensor or a slice takes in a file: its mention in the header, without its row,
+which may be lost."""
+
+
+class Unfolded:
+    """Rows in compressed blocks, in proportion to their files: TensorFlow compresses none.
+
+    Args:
+        nbytes: Size of the files together.
+    """
+
+    def __init__(self, nbytes: int) -> None:
+        self._left = _MOST_TIMES * nbytes + _FREE
+        self._rows: set[tuple[int | None, bytes]] = set()
+
+    def add(self, shard: int | None, key: bytes, nbytes: int) -> None:
+        """Count a row of `nbytes`, once.
+
+        Raises:
+            UnsupportedError: with the rows before, it is far larger than the files.
+        """
+        if (shard, key) in self._rows:
+            return
+        if nbytes > self._left:
+            problem = f"rows unfold to over {_MOST_TIMES} times their files: made to waste memory"
+            raise UnsupportedError(problem)
+        self._rows.add((shard, key))
+        self._left -= nbytes
 
 
 def stored_values(
@@ -69,18 +100,21 @@ def _delimited(message: memoryview, wanted: int) -> Iterator[memoryview]:
 def read_header(table: Table) -> Any:
     """Return the SlicesMeta message of a file, its version checked."""
     path = table.source.name
-    value = table.get(b"")
+    first = table.first()  # blocks before it may be empty
+    value = first[1] if first is not None else b""
     with located(path):
-        if value is None:
+        if first is None or first[0] != b"":
             raise CorruptCheckpointError(
                 "the file has none: no checkpoint", kind=ErrorKind.NO_HEADER, structure="header row"
             )
-        try:
-            for meta in _delimited(memoryview(value), _META):
-                _require_few(meta, _TENSOR_META, table)
-        except CorruptCheckpointError as error:
-            error.kind, error.structure = ErrorKind.HEADER, "SlicesHeader"
-            raise
+        if table.in_compressed:
+            Unfolded(table.source.size).add(None, b"", len(value))
+        if len(value) > table.source.size // 2:  # most bytes of a file are in its rows
+            try:
+                _require_few(memoryview(value), table.source.size // _LEAST_ROW)
+            except CorruptCheckpointError as error:
+                error.kind, error.structure = ErrorKind.HEADER, "SlicesHeader"
+                raise
         header = parse("SlicesHeader", value, ErrorKind.HEADER)
         if not header.HasField("meta"):
             raise CorruptCheckpointError(
@@ -93,19 +127,19 @@ def read_header(table: Table) -> Any:
     return header.meta
 
 
-def _require_few(message: memoryview, number: int, table: Table) -> None:
-    """Refuse more tensors, or slices, than a file can have rows for: compressed, they are few.
-
-    Values are only counted in a message larger than its file.
-    """
-    if len(message) > table.source.size:
-        split_fields(message, (number,), table.source.size // _LEAST_ROW)
+def _require_few(header: memoryview, most: int) -> None:
+    """Refuse a header of more tensors and slices than a file can have rows for."""
+    for meta in _delimited(header, _META):
+        for tensor in _delimited(meta, _TENSOR_META):
+            (spans,), _ = split_fields(tensor, (_SLICE_OF_META,), most)
+            most -= 1 + len(spans) // 2
+            if most < 0:
+                raise UnsupportedError("has more tensors than rows: made to waste memory")
 
 
 def tensor_meta(table: Table, data: bytes) -> Any:
     """Return the TensorMeta message of one tensor in a header."""
     try:
-        _require_few(memoryview(data), _SLICE_OF_META, table)
         return parse("TensorMeta", data)
     except CorruptCheckpointError as error:
         error.kind, error.structure = ErrorKind.HEADER, "SlicesHeader"

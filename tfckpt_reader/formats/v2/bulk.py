@@ -153,7 +153,8 @@ def _crcs(
     lead = window.offset % PAGE
     data = buffer[lead : lead + window.size]
     try:
-        shards.file(window.shard).readinto(window.offset, data)
+        if data:  # else its place may be past the end
+            shards.file(window.shard).readinto(window.offset, data)
     except CheckpointError as error:
         if len(window.spans) == 1:
             return [error]

@@ -25,12 +25,14 @@ from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.dtypes import require_readable
 from tfckpt_reader.tensor.proto_fields import (
+    MOST_AXES,
     MOST_ELEMENTS,
     all_extents,
     check_version,
     data_type,
     dims,
     possible,
+    require_axes,
 )
 from tfckpt_reader.tensor.spec import Segment
 from tfckpt_reader.text import count_of
@@ -158,6 +160,8 @@ def require_possible(segment: Segment) -> None:
     """
     _, dtype, shape, nbytes, shard, offset, _ = segment
     itemsize = dtype.itemsize
+    if len(shape) > MOST_AXES:
+        require_axes(shape)
     if not itemsize:
         require_readable(dtype)
     elif nbytes != itemsize * prod(shape):

@@ -13,15 +13,17 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.formats.v2.index import Header
 from tfckpt_reader.formats.v2.writer import encode_header, write_index
 from tfckpt_reader.paths.layout import shard_counts, shard_path
-from tfckpt_reader.storage.atomic import scratch_folder, sync_folder
+from tfckpt_reader.storage.atomic import name_file, scratch_folder, sync_folder
 from tfckpt_reader.storage.filesystem import is_file
 from tfckpt_reader.storage.local import File
+from tfckpt_reader.storage.unfinished import at_any_end
 from tfckpt_reader.table.table import Table
 
 if TYPE_CHECKING:
@@ -32,16 +34,24 @@ _BASE = "new"
 
 
 @contextmanager
-def atomic_bundle(prefix: str) -> Iterator[str]:
+def atomic_bundle(prefix: str, *, replace: bool = True) -> Iterator[str]:
     """Yield the prefix of files to write, synced; on success they get their names, else nothing is.
 
+    Args:
+        prefix: The final one.
+        replace: Replace files that have its names in the end.
+
     Raises:
+        FileExistsError: there are such files, and not `replace`. They are unchanged.
         OSError: they cannot be written or renamed.
     """
     with scratch_folder(prefix) as folder:
         new = os.path.join(folder, _BASE)
         yield new
-        replace_bundle(new, prefix)
+        if replace:
+            replace_bundle(new, prefix)
+        else:
+            _name_bundle(new, prefix)
 
 
 def replace_bundle(new: str, prefix: str) -> None:
@@ -64,6 +74,31 @@ def replace_bundle(new: str, prefix: str) -> None:
         for number in numbers if count not in written else ():
             with suppress(OSError):
                 os.unlink(shard_path(prefix, number, count))
+
+
+def _name_bundle(new: str, prefix: str) -> None:
+    """Rename the files of the bundle `new` to those of `prefix`, none of which may be there."""
+    named: list[str] = []
+    files = [
+        (shard_path(new, number, count), shard_path(prefix, number, count))
+        for count, numbers in shard_counts(new).items()
+        for number in numbers
+    ]
+    with at_any_end(partial(_unlink_all, named)):
+        for temporary, path in (*files, (f"{new}.index", f"{prefix}.index")):
+            named.append(path)
+            try:
+                name_file(temporary, path)
+            except FileExistsError:
+                named.remove(path)
+                raise
+        named.clear()
+
+
+def _unlink_all(paths: list[str]) -> None:
+    while paths:
+        with suppress(OSError):
+            os.unlink(paths.pop())
 
 
 def _step_aside(prefix: str, scratch: str, wanted: set[int]) -> None:

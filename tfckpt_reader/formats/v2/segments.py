@@ -86,7 +86,7 @@ class Numbers:
         source = self._shards.files.get(shard)
         # Hot path: validate fully only when the range looks wrong.
         if source is None or nbytes <= 0 or not 0 <= offset <= source.size - nbytes:
-            source = self._shards.file_of(segment)
+            source, offset = self._shards.file_of(segment), offset if nbytes else 0
         try:
             whole = source.map
             data = source.read(offset, nbytes) if whole is None else whole[offset : offset + nbytes]

@@ -16,7 +16,6 @@ from tfckpt_reader.encoding.checksum import mask
 from tfckpt_reader.errors import (
     CHECKSUM_ADVICE,
     CheckpointError,
-    CheckpointNotFoundError,
     ChecksumError,
     CorruptCheckpointError,
     ErrorKind,
@@ -24,10 +23,12 @@ from tfckpt_reader.errors import (
     add_location,
 )
 from tfckpt_reader.formats.v2.index import require_possible
+from tfckpt_reader.formats.v2.lost import missing_file, renamed_beside
 from tfckpt_reader.paths.layout import shard_counts, shard_path
 from tfckpt_reader.storage.filesystem import exists
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.storage.sniff import describe, read_head
+from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Shards:
         self._mapped = mapped
         self._notes = notes
         self._shard_counts = cache(shard_counts)  # a folder is listed once
+        self._renamed = cache(renamed_beside)
         self._lock = threading.Lock()
 
     def file(self, shard: int) -> File:
@@ -92,8 +94,7 @@ class Shards:
                 got=shard,
             )
         problem = f"shard {shard} of {self.num_shards} is missing"
-        advice = "It belongs beside the index: copy or download it too"
-        raise CheckpointNotFoundError(problem, kind=ErrorKind.INCOMPLETE, file=path, advice=advice)
+        raise missing_file(path, problem, self._renamed(self.prefix, self.num_shards))
 
     def file_of(self, segment: Segment) -> File:
         """Return the file that holds a segment, all of it.
@@ -112,7 +113,7 @@ class Shards:
         except CheckpointError as error:
             error.tensor = error.tensor or segment.name
             raise
-        if segment.end > file.size:
+        if segment.end > file.size and (segment.nbytes or segment.dtype is DataType.STRING):
             raise _too_short(file, segment)
         return file
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_TENSORS = 1 << 18
 """Limit on the tensors of a signature, components and defaults included."""
+_NO_DTYPE = 0
+"""DT_INVALID."""
 _DEEPEST = 50
 """Limit on nested tensors: each is two messages, and protobuf allows a hundred."""
 
@@ -43,6 +45,11 @@ class TensorInfo:
     """Type of a composite tensor, such as "RaggedTensorSpec"."""
     components: tuple[TensorInfo, ...] = ()
     """Components of a composite tensor."""
+
+    @property
+    def is_operation(self) -> bool:
+        """Whether it is an operation to run, such as an init op: no tensor, without a dtype."""
+        return self.dtype == _NO_DTYPE and not (self.composite or self.components)
 
 
 @dataclass(frozen=True, slots=True)

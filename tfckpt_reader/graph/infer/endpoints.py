@@ -84,7 +84,8 @@ def _signed(alias: str, info: TensorInfo, where: str) -> Iterator[Endpoint]:
         for component in info.components:
             yield from _signed(alias, component, f"{where}: part of a composite tensor")
     else:
-        yield Endpoint(info.name, info.dtype, info.shape, alias, where)
+        dtype = None if info.is_operation else info.dtype
+        yield Endpoint(info.name, dtype, info.shape, alias, where)
 
 
 def likely_endpoints(graph: Graph, savers: Iterable[Saver], collections: Collections) -> Endpoints:

@@ -36,15 +36,14 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.infer.dataflow import Flow
     from tfckpt_reader.graph.infer.op_roles import Role
 
+_DEFAULT_NAME = re.compile(r"(?i)identity|control_dependency|group_deps|stop_?gradient")
+"""Names of identities that no author chose."""
 _LOOP_OF = {"Exit": {"LoopCond"}, "Identity": {"While", "StatelessWhile"}}
 """Op that ends a loop -> types of the operation that identifies the loop."""
 
-_OWN_NAME = re.compile(r"(?!Identity(_\d+)?$)[^/]+")
-"""Pattern of a name at the top level that TensorFlow does not give an ``Identity`` by itself."""
-
 _END = "what the model computes in the end: nothing uses it further"
 _SCORED = "what losses and metrics are computed from"
-_NAMED = "a tensor that its author gave a name of its own, though training uses it further"
+_NAMED = "a tensor that its author gave a name of its own, though it is used further"
 _CARRIED = "a loop ends with it, but another result of that loop is used further"
 _NUMBER = "a single number that the model computes in the end"
 _UNLEARNED = "computed without any variable; nothing uses it further"
@@ -187,17 +186,6 @@ class ModelOutputs:
         ranked = [(number, why) for number, why in sorted(reasons.items()) if why]
         return sorted(ranked, key=lambda pair: _OUTPUT_RANKS.index(pair[1]))
 
-    def _named(self) -> list[int]:
-        """Return the results of the model under names of their own: a user calls them by these."""
-        return [
-            n
-            for n in self._valued & self._learned
-            if self._type(n) == "Identity"
-            and n not in self._roles
-            and n not in self.scoring
-            and _OWN_NAME.fullmatch(self._flow.operations[n].name)
-        ]
-
     @cached_property
     def likely(self) -> list[int]:
         """The results of the model in `ranked`; all of `ranked` if it holds none."""
@@ -207,6 +195,15 @@ class ModelOutputs:
     def likeliest(self) -> list[int]:
         """The outputs in `ranked` with the best reason."""
         return [n for n, why in self.ranked if why == self.ranked[0][1]]
+
+    def _named(self) -> Iterator[int]:
+        """Yield results of the model in an Identity at the top, whose name is no default."""
+        results = (self._valued & self._learned) - self._start - self._labelled
+        for number in results.difference(self._roles):
+            operation = self._flow.operations[number]
+            is_named = "/" not in operation.name and not _DEFAULT_NAME.match(operation.name)
+            if operation.type == "Identity" and is_named and self._flow.shape(number) != ():
+                yield number
 
     def _why(self, number: int) -> str:
         roles = self._roles_of_users(number)
@@ -252,11 +249,19 @@ class ModelOutputs:
         users = self._flow.users
         return {self._loop_of(n) for n in self._valued if users[n]} - {None}
 
+    @cached_property
+    def _labels(self) -> set[int]:
+        return {n for n in self._start if self._all_within(n, self.scoring)}
+
+    @cached_property
+    def _labelled(self) -> set[int]:
+        """Labels, and the arithmetic that depends on them."""
+        return self._flow.reach(self._labels, self._flow.users, lambda n: n in self.scoring)
+
     def _scored(self) -> set[int]:
         """Return the results of the model used for losses and metrics only."""
         flow, scoring = self._flow, self.scoring
-        labels = {n for n in self._start if self._all_within(n, scoring)}
-        labelled = flow.reach(labels, flow.users, lambda n: n in scoring)
+        labels, labelled = self._labels, self._labelled
         # Arithmetic before the labels enter is the model's: a distance, a sum of squares.
         last = {n for each in labelled - labels for n in flow.sources[each]} - labelled
         own = {n for each in last & scoring for n in flow.sources[each]} & scoring
@@ -300,7 +305,16 @@ def find_inputs(
             why = _why_not(flow, number, scored=bool(users & scored))
         inputs.append((number, tensor, why))
     likely = [each for each in inputs if each[2]]
-    return sorted(likely, key=lambda each: _INPUT_RANKS.index(each[2]))
+    return sorted(_with_a_feature(likely), key=lambda each: _INPUT_RANKS.index(each[2]))
+
+
+def _with_a_feature(inputs: list[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
+    """Call rates, or else settings, features of a model that has no other input."""
+    reasons = {why for _, _, why in inputs}
+    if not reasons.isdisjoint((_FEATURE, _ANOTHER, _GIVEN, _FEEDS)):
+        return inputs
+    only = _RATE if _RATE in reasons else _SETTING
+    return [(n, tensor, _FEATURE if why == only else why) for n, tensor, why in inputs]
 
 
 def _given(flow: Flow, numbers: list[int]) -> Iterator[tuple[int, str, set[int]]]:
