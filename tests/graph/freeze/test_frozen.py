@@ -521,3 +521,13 @@ def test_nodes_that_lack_what_their_op_needs(tmp_path: Path, op: str, given: lis
                 values = {"w": W, "v": W, "n": W}
                 graph = frozen(tmp_path, nodes, "y", values=values, library=library, **how)
                 assert b"Neg" in graph.to_bytes()
+
+
+def test_a_dtype_that_the_file_leaves_to_the_op(tmp_path: Path) -> None:
+    nodes = [
+        node("bytes", "Placeholder", [], dtype_attr(7)),
+        node("image", "DecodeImage", ["bytes"]),
+        typed("y", "Neg", "image"),
+    ]
+    graph = frozen(tmp_path, nodes, "y", inputs=["image"])
+    assert [end.dtype for end in graph.inputs] == [tfckpt.DataType.UINT8]

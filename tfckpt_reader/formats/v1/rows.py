@@ -111,7 +111,8 @@ def read_header(table: Table) -> Any:
             Unfolded(table.source.size).add(None, b"", len(value))
         if len(value) > table.source.size // 2:  # most bytes of a file are in its rows
             try:
-                _require_few(memoryview(value), table.source.size // _LEAST_ROW)
+                most = table.source.size // _LEAST_ROW
+                _require_few(memoryview(value), most // 2 if table.in_compressed else most)
             except CorruptCheckpointError as error:
                 error.kind, error.structure = ErrorKind.HEADER, "SlicesHeader"
                 raise
@@ -131,10 +132,10 @@ def _require_few(header: memoryview, most: int) -> None:
     """Refuse a header of more tensors and slices than a file can have rows for."""
     for meta in _delimited(header, _META):
         for tensor in _delimited(meta, _TENSOR_META):
+            if most <= 0:
+                raise UnsupportedError("has more tensors than rows: made to waste memory")
             (spans,), _ = split_fields(tensor, (_SLICE_OF_META,), most)
             most -= 1 + len(spans) // 2
-            if most < 0:
-                raise UnsupportedError("has more tensors than rows: made to waste memory")
 
 
 def tensor_meta(table: Table, data: bytes) -> Any:

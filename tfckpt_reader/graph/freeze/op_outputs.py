@@ -7,6 +7,7 @@ TensorFlow's own ops, one op a line; ``fixtures/make_ops.py`` writes it::
 
     op output*number=type     a list of tensors: the attribute with their number; their type
     op output=type            one tensor: the attribute with its type, or # and a number
+    op output=type|number     the same, with the default of the attribute
     op output=types[]         a list of tensors of several types
 """
 
@@ -29,15 +30,25 @@ if TYPE_CHECKING:
 
 
 @cache
-def own_outputs() -> dict[str, list[Argument]]:
-    """Return name of an op of TensorFlow -> its outputs."""
+def _lines() -> dict[str, list[str]]:
+    """Return name of an op of TensorFlow -> the texts of its outputs."""
     lines = (pkgutil.get_data(__package__, "op_outputs.txt") or b"").decode("ascii").splitlines()
-    words = (line.split() for line in lines)
-    return {op: [_argument(output) for output in outputs] for op, *outputs in words}
+    return {op: outputs for op, *outputs in map(str.split, lines)}
+
+
+@cache
+def _own_outputs(op: str) -> list[Argument]:
+    return [_argument(text) for text in _lines()[op]]
+
+
+def _default(op: str, attribute: str) -> DataType | None:
+    """Return the default of the attribute with the dtype of an output: files may leave it out."""
+    kinds = (text.partition("=")[2].partition("|") for text in _lines().get(op, ()))
+    return next((data_type(int(n)) for name, bar, n in kinds if bar and name == attribute), None)
 
 
 def _argument(text: str) -> Argument:
-    head, _, kind = text.partition("=")
+    head, _, kind = text.partition("|")[0].partition("=")
     name, _, number = head.partition("*")
     if kind.startswith("#"):
         return Argument(name, data_type(int(kind[1:])), "", number, "", is_ref=False)
@@ -78,7 +89,7 @@ def dtype_of(node: Node, index: int, definitions: Mapping[str, OpDefinition]) ->
             if each.type_list_attr:
                 dtype = node.attr(each.type_list_attr)[index - first]
             elif each.type_attr:
-                dtype = node.attr(each.type_attr)
+                dtype = node.attr(each.type_attr) or _default(node.op, each.type_attr)
             if isinstance(dtype, DataType):
                 return dtype
             break
@@ -89,12 +100,11 @@ def dtype_of(node: Node, index: int, definitions: Mapping[str, OpDefinition]) ->
 def _outputs(node: Node, definitions: Mapping[str, OpDefinition]) -> Sequence[Argument]:
     if node.op in definitions:
         return definitions[node.op].outputs
-    outputs = own_outputs().get(node.op)
-    if outputs is None:
+    if node.op not in _lines():
         raise UnsupportedError(
             f"the file does not define the op {quoted(node.op)} of node {quoted(node.name)}"
         )
-    return outputs
+    return _own_outputs(node.op)
 
 
 def _count(node: Node, output: Argument) -> int:
