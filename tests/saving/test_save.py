@@ -58,6 +58,7 @@ def given_tensors(plan: Plan) -> dict[str, Any]:
 def test_the_bytes_of_another_writer(
     tmp_path_factory: pytest.TempPathFactory, plan: Plan, *, big_endian: bool
 ) -> None:
+    pytest.importorskip("ml_dtypes")
     prefix = tmp_path_factory.mktemp("saved") / "x"
     tensors = given_tensors(plan)
     cut = {

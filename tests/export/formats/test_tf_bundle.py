@@ -61,10 +61,12 @@ ODD = {
 def test_what_stays_keeps_its_bytes(prefix: Path, tmp_path: Path) -> None:
     target = tmp_path / "out"
     tfckpt.convert(prefix, target, format="tf")
-    assert_same(prefix, target)
     one_file = files(prefix).keys() >= {".data-00000-of-00001"}
     if one_file and not ODD.keys() & set(prefix.parts):
         assert files(target) == {k: v for k, v in files(prefix).items() if k != ".meta"}
+    if "every_dtype" in prefix.parts:
+        pytest.importorskip("ml_dtypes")
+    assert_same(prefix, target)
 
 
 @pytest.mark.parametrize("source", V1_PATHS)
@@ -89,6 +91,8 @@ OPTIONS: list[dict[str, Any]] = [
 def test_other_files_same_values(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, kind: str, options: Any
 ) -> None:
+    if kind != "V1":
+        pytest.importorskip("ml_dtypes")
     folder = tmp_path_factory.mktemp("x")
     plan: Plan = data.draw(plans(V1 if kind == "V1" else ALL))
     tensors = {
