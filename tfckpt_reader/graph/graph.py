@@ -147,15 +147,15 @@ class Graph:
 
     def of_types(self, types: Iterable[str]) -> list[Operation]:
         """Return the operations with an op in `types`, in the order of the file."""
-        wanted = {op.encode("utf-8", "surrogateescape") for op in types}
-        numbers = [n for n, node in enumerate(self.messages.headers()) if node.op in wanted]
-        return [self._at(number) for number in numbers]
+        return [self._at(number) for number, _ in self._with_ops(types)]
 
     def passing(self, types: Iterable[str]) -> Iterator[Operation]:
         """Yield the operations of `of_types` without keeping any: there may be very many."""
+        return (self._build(number, node) for number, node in self._with_ops(types))
+
+    def _with_ops(self, types: Iterable[str]) -> Iterator[tuple[int, Any]]:
         wanted = {op.encode("utf-8", "surrogateescape") for op in types}
-        numbered = enumerate(self.messages.headers())
-        return (self._build(n, node) for n, node in numbered if node.op in wanted)
+        return ((n, node) for n, node in enumerate(self.messages.headers()) if node.op in wanted)
 
     @cached_property
     def op_counts(self) -> dict[str, int]:

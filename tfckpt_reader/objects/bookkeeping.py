@@ -8,9 +8,9 @@ follow ``/.ATTRIBUTES/`` in a key, a text that no name of an object can contain.
 from __future__ import annotations
 
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.paths import ATTRIBUTES
 from tfckpt_reader.tensor.dtypes import DataType
 
-_ATTRIBUTES = "/.ATTRIBUTES/"
 _TEXTS = {
     "OBJECT_CONFIG_JSON": "configurations of Keras layers",
     "py_state": "state of Python objects",
@@ -27,5 +27,5 @@ def bookkeeping(name: str, dtype: DataType) -> str | None:
         return "the object graph"
     if dtype is DataType.VARIANT and name.endswith(_ITERATORS):
         return "state of tf.data iterators"
-    is_attribute = dtype is DataType.STRING and _ATTRIBUTES in name
-    return _TEXTS.get(name.rpartition(_ATTRIBUTES)[2]) if is_attribute else None
+    is_attribute = dtype is DataType.STRING and ATTRIBUTES in name
+    return _TEXTS.get(name.rpartition(ATTRIBUTES)[2]) if is_attribute else None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.objects.names import Names
 from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
-from tfckpt_reader.objects.paths import VARIABLE, object_path
+from tfckpt_reader.objects.paths import ATTRIBUTES, VARIABLE, object_path
 from tfckpt_reader.objects.role_patterns import AVERAGE, Guess, Kind, guess, is_float, is_scalar
 from tfckpt_reader.tensor.dtypes import DataType
 
@@ -131,7 +131,7 @@ class _Classifier:
         if key in self._names.copies:
             return Role(Kind.COPY, self._names.copies[key], evidence=BY_OBJECTS)
         value, rest = self._names.value_of(key)
-        attribute = value.name + rest if value else key.rpartition("/.ATTRIBUTES/")[2]
+        attribute = value.name + rest if value else key.rpartition(ATTRIBUTES)[2]
         if attribute in _BY_ATTRIBUTE:
             return Role(_BY_ATTRIBUTE[attribute], evidence=BY_OBJECTS if value else BY_NAME)
         return self._by_objects(value) or self._by_collections(key) or self._by_name(key, spec)

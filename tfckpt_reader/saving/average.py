@@ -20,6 +20,7 @@ from tfckpt_reader.saving.edits import combine
 from tfckpt_reader.storage.source import CHUNK
 from tfckpt_reader.tensor.dense import shaped
 from tfckpt_reader.tensor.dtypes import DataType, to_numpy
+from tfckpt_reader.tensor.rows import copy_rows
 from tfckpt_reader.tensor.spec import TensorSpec, Unplaced
 from tfckpt_reader.text import count_of, quoted, shortened
 
@@ -127,12 +128,7 @@ class Average:
         """Return some rows, owned, or written into `out`."""
         if not _is_averaged(spec):
             return self._newest.read(spec, rows, check=check, out=out)
-        whole = self.array(spec, check=check)
-        part = whole[rows.start : rows.stop] if spec.shape else whole
-        if out is None:
-            return part.copy()
-        out[...] = part
-        return out
+        return copy_rows(self.array(spec, check=check), spec, rows, out)
 
     def chunks(self, spec: TensorSpec) -> Iterator[memoryview]:
         """Yield a numeric tensor's portable bytes."""

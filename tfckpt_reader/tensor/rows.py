@@ -49,3 +49,14 @@ def require_fit(out: NDArray[Any], spec: TensorSpec, rows: range) -> None:
         f"out must be a writable array of {dtype} {list(shape)}, "
         f"not {kind} one of {out.dtype} {list(out.shape)}"
     )
+
+
+def copy_rows(
+    whole: NDArray[Any], spec: TensorSpec, rows: range, out: NDArray[Any] | None
+) -> NDArray[Any]:
+    """Return some rows of an array at hand, owned, or written into `out`."""
+    part = whole[rows.start : rows.stop] if spec.shape else whole
+    if out is None:
+        return part.copy()
+    out[...] = part
+    return out

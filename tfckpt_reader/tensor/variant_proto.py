@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.encoding.coding import encode_varint
-from tfckpt_reader.encoding.wire_format import LENGTH_DELIMITED, VARINT
+from tfckpt_reader.encoding.wire_format import encode_field, encode_number
 from tfckpt_reader.protobuf import message_class
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.typed_values import FIELD, FLOAT_FIELDS
@@ -33,11 +33,12 @@ def encode_variant(variant: Variant, type_of: Any) -> bytes:
         variant: The element.
         type_of: Returns the `DataType` of an array.
     """
-    message = _field(_TYPE_NAME, variant.type_name.encode("utf-8", "surrogateescape"))
+    message = encode_field(_TYPE_NAME, variant.type_name.encode("utf-8", "surrogateescape"))
     if variant.metadata:
-        message += _field(_METADATA, variant.metadata)
+        message += encode_field(_METADATA, variant.metadata)
     return message + b"".join(
-        _field(_TENSORS, _tensor(tensor, type_of(tensor), type_of)) for tensor in variant.tensors
+        encode_field(_TENSORS, _tensor(tensor, type_of(tensor), type_of))
+        for tensor in variant.tensors
     )
 
 
@@ -45,14 +46,14 @@ def _tensor(array: NDArray[Any], dtype: DataType, type_of: Any) -> bytes:
     shape = message_class("Shape")()
     for size in array.shape:
         shape.dim.add(size=size)
-    head = encode_varint(_DTYPE << 3 | VARINT) + encode_varint(dtype)
-    head += _field(_SHAPE, shape.SerializeToString())
+    head = encode_number(_DTYPE, dtype)
+    head += encode_field(_SHAPE, shape.SerializeToString())
     if dtype is DataType.VARIANT:
         return head + _repeated(_VARIANTS, (encode_variant(each, type_of) for each in array.flat))
     if dtype is DataType.STRING:
         return head + _repeated(FIELD[dtype], array.flat)
     packed = _packed(array, dtype)
-    return head + (_field(FIELD[dtype], packed) if packed else b"")
+    return head + (encode_field(FIELD[dtype], packed) if packed else b"")
 
 
 def _packed(array: NDArray[Any], dtype: DataType) -> bytes:
@@ -69,9 +70,5 @@ def _packed(array: NDArray[Any], dtype: DataType) -> bytes:
     return b"".join(encode_varint(int(number) & _U64) for number in flat)
 
 
-def _field(number: int, data: bytes) -> bytes:
-    return encode_varint(number << 3 | LENGTH_DELIMITED) + encode_varint(len(data)) + data
-
-
 def _repeated(number: int, values: Iterable[bytes]) -> bytes:
-    return b"".join(_field(number, value) for value in values)
+    return b"".join(encode_field(number, value) for value in values)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tfckpt_reader.errors import located
 from tfckpt_reader.formats.reader import read_in_order
 from tfckpt_reader.tensor.encode import encode
+from tfckpt_reader.tensor.rows import copy_rows
 from tfckpt_reader.tensor.spec import TensorSpec, Unplaced
 
 if TYPE_CHECKING:
@@ -81,12 +82,7 @@ class ArrayReader:
         self, spec: TensorSpec, rows: range, *, check: bool, out: NDArray[Any] | None = None
     ) -> NDArray[Any]:
         """Return some rows, owned, or written into `out`."""
-        whole = self.array(spec, check=check)
-        part = whole[rows.start : rows.stop] if spec.shape else whole
-        if out is None:
-            return part.copy()
-        out[...] = part
-        return out
+        return copy_rows(self.array(spec, check=check), spec, rows, out)
 
     def chunks(self, spec: TensorSpec) -> Iterator[memoryview]:
         """Yield a numeric tensor's portable bytes."""

@@ -42,11 +42,11 @@ if TYPE_CHECKING:
 
     Slices = tuple[tuple[tuple[int, int], ...], ...]
 
-_DTYPE, _SHAPE, _CRC = 0x08, 0x12, 0x35
-"""Tags of the first two fields and of the last: number << 3 | wire type."""
-_PLACE = (0x18, 0x20, 0x28)
-"""Tags of shard_id, offset and size, in the order they are written."""
-_CRC_SIZE = 5
+DTYPE, SHAPE, SHARD, OFFSET, SIZE, CRC = 0x08, 0x12, 0x18, 0x20, 0x28, 0x35
+"""Tags of the fields of an entry, in the order they are written: number << 3 | wire type."""
+CRC_SIZE = 5
+"""Bytes of the last field."""
+_PLACE = (SHARD, OFFSET, SIZE)
 _DIM, _DIM_SIZE = 0x12, 0x08
 """Tags of an axis in a shape, and of its size."""
 _NUM_SHARDS, _VERSION_1 = b"\x08", b"\x1a\x02\x08\x01"
@@ -90,10 +90,10 @@ def decode_entry(name: str, value: bytes | memoryview) -> tuple[Segment, Slices]
         CorruptCheckpointError: the row is no message, or its dtype or shape is impossible.
         UnsupportedError: the row lists the same slices again and again.
     """
-    middle, end = 4 + value[3] if len(value) > 4 + _CRC_SIZE else 0, len(value) - _CRC_SIZE
-    if 4 <= middle <= end and value[1] | value[3] < 0x80 and value[end] == _CRC:
+    middle, end = 4 + value[3] if len(value) > 4 + CRC_SIZE else 0, len(value) - CRC_SIZE
+    if 4 <= middle <= end and value[1] | value[3] < 0x80 and value[end] == CRC:
         position = _decode_position(value, middle, end)
-        if position is not None and value[0] == _DTYPE and value[2] == _SHAPE:
+        if position is not None and value[0] == DTYPE and value[2] == SHAPE:
             dtype, shape = decode_head(bytes(value[:middle]))
             shard, offset, nbytes = position
             crc = unmask(int.from_bytes(value[end + 1 :], "little"))

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.encoding.checksum import unmask
 from tfckpt_reader.encoding.coding import decode_varint
 from tfckpt_reader.errors import CheckpointError
-from tfckpt_reader.formats.v2.index import decode_head
+from tfckpt_reader.formats.v2.index import (
+    CRC,
+    CRC_SIZE,
+    DTYPE,
+    OFFSET,
+    SHAPE,
+    SHARD,
+    SIZE,
+    decode_head,
+)
 from tfckpt_reader.table.plain import Unusual, plain_rows
 from tfckpt_reader.tensor.names import name_of
 from tfckpt_reader.tensor.spec import Segment, TensorSpec
@@ -25,10 +34,6 @@ if TYPE_CHECKING:
     from tfckpt_reader.table.table import Table
 
     SpecOf: TypeAlias = Callable[[bytes, "bytes | memoryview", Find], TensorSpec]
-
-_DTYPE, _SHAPE, _SHARD, _OFFSET, _SIZE, _CRC = 0x08, 0x12, 0x18, 0x20, 0x28, 0x35
-"""Tags of the fields of an entry: number << 3 | wire type."""
-_CRC_SIZE = 5
 
 
 def listing(table: Table, spec_of: SpecOf, notes: list[str]) -> dict[str, TensorSpec]:
@@ -97,25 +102,25 @@ def _decode(names: list[str], values: list[bytes], specs: dict[str, TensorSpec])
     """
     make = tuple.__new__
     for name, value in zip(names, values, strict=True):
-        offset, end = 4 + value[3], len(value) - _CRC_SIZE
-        if value[0] != _DTYPE or value[2] != _SHAPE or value[1] | value[3] >= 0x80 or offset > end:
+        offset, end = 4 + value[3], len(value) - CRC_SIZE
+        if value[0] != DTYPE or value[2] != SHAPE or value[1] | value[3] >= 0x80 or offset > end:
             raise Unusual
         dtype, shape = decode_head(value[:offset])
         shard = begin = size = 0
-        if value[offset] == _SHARD:
+        if value[offset] == SHARD:
             shard, offset = value[offset + 1], offset + 2
-        if value[offset] == _OFFSET:
+        if value[offset] == OFFSET:
             byte, offset, shift = value[offset + 1], offset + 2, 7
             begin = byte & 0x7F
             while byte >= 0x80:
                 byte, offset = value[offset], offset + 1
                 begin |= (byte & 0x7F) << shift
                 shift += 7
-        if value[offset] == _SIZE:
+        if value[offset] == SIZE:
             size, offset = value[offset + 1], offset + 2
             if size >= 0x80:
                 size, offset = decode_varint(value, offset - 1, end)
-        if offset != end or value[end] != _CRC or shard >= 0x80 or (begin | size) >> 63:
+        if offset != end or value[end] != CRC or shard >= 0x80 or (begin | size) >> 63:
             raise Unusual
         crc = unmask(int.from_bytes(value[end + 1 :], "little"))
         # Made as `Segment(...)` and `TensorSpec(...)` make them, without a call in between.

@@ -12,8 +12,7 @@ from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.encoding.coding import encode_varint
-from tfckpt_reader.encoding.wire_format import LENGTH_DELIMITED, split_fields
+from tfckpt_reader.encoding.wire_format import encode_key, split_fields
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, enough_memory
 from tfckpt_reader.protobuf import parse
 
@@ -60,11 +59,10 @@ class StoredNodes:
     def containing(self, *texts: bytes) -> StoredNodes:
         """Return copies of the nodes whose bytes contain one of `texts`."""
         data, spans = bytearray(), array("Q")
-        key = encode_varint(self._field << 3 | LENGTH_DELIMITED)
         for number in range(len(self)):
             node = bytes(self[number])
             if any(text in node for text in texts):
-                data += key + encode_varint(len(node))
+                data += encode_key(self._field, len(node))
                 spans.append(len(data))
                 data += node
                 spans.append(len(data))
