@@ -37,7 +37,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "formats": (*_BYTES, "protobuf", "table", "tensor", "paths"),
     "objects": (*_BASE, "encoding", "protobuf", "tensor"),
     "graph": (*_BYTES, "protobuf", "tensor", "paths", "objects"),
-    "checkpoint": (*_BASE, "tensor", "paths", "formats", "objects", "graph"),
+    "specs": (*_BASE, "tensor", "paths", "formats"),
+    "checkpoint": (*_BASE, "tensor", "paths", "formats", "objects", "graph", "specs"),
     "verification": (
         *_BYTES,
         "protobuf",
@@ -84,6 +85,7 @@ SPINE = [
     "formats/v2/segments",
     "formats/v2/bundle",
     "formats/reader",
+    "specs",
     "checkpoint",
 ]
 """The way of a byte to an array, in reading order."""

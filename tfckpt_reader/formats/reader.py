@@ -41,8 +41,11 @@ class Reader(Protocol):
     def shard_count(self) -> int:
         """How many data files there should be."""
 
-    def lookup(self, name: str) -> TensorSpec | None:
-        """Return the spec of one tensor, or None; decode as little as possible."""
+    def lookup(self, name: str, rows: slice | None = None, /) -> TensorSpec | None:
+        """Return the spec of one tensor, or None; decode as little as possible.
+
+        With `rows`, it need not have the slices without any of these rows, along axis 0.
+        """
 
     def listing(self) -> dict[str, TensorSpec]:
         """Return the specs of all tensors, in key order."""

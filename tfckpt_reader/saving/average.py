@@ -100,9 +100,9 @@ class Average:
                 f"averaged by itself: {shortened(', '.join(averages))}"
             )
 
-    def lookup(self, name: str) -> TensorSpec | None:
+    def lookup(self, name: str, rows: slice | None = None) -> TensorSpec | None:
         """Return the spec of one tensor, or None."""
-        found = self._newest.lookup(name)
+        found = self._newest.lookup(name, rows)
         return None if found is None else _spec(found)
 
     def listing(self) -> dict[str, TensorSpec]:

@@ -13,6 +13,7 @@ The crc covers the contents as stored, compressed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tfckpt_reader.encoding.checksum import crc32c, mask
 from tfckpt_reader.encoding.coding import decode_varint, encode_varint
@@ -31,8 +32,7 @@ LARGEST_EXPANSION = 22
 bytes from 3, about 21 times its size."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockHandle:
+class BlockHandle(NamedTuple):
     """The position of a block: `offset` and `size` in bytes, without the trailer."""
 
     offset: int
@@ -61,16 +61,21 @@ class Footer:
 
     metaindex: BlockHandle
     index: BlockHandle
-    is_canonical: bool
-    """Whether the 40 bytes before the magic are the handles in shortest form, and zeros."""
+    handles: bytes
+    """The 40 bytes before the magic."""
+
+    @property
+    def is_canonical(self) -> bool:
+        """Whether the handles are in shortest form, with zeros behind."""
+        shortest = self.metaindex.encode() + self.index.encode()
+        return self.handles == shortest.ljust(HANDLES_END, b"\0")
 
     @classmethod
     def decode(cls, data: bytes | memoryview) -> Footer:
         """Parse 48 bytes whose magic has been checked."""
         metaindex, offset = BlockHandle.decode(data, 0, HANDLES_END)
         index, _ = BlockHandle.decode(data, offset, HANDLES_END)
-        canonical = (metaindex.encode() + index.encode()).ljust(HANDLES_END, b"\0")
-        return cls(metaindex, index, canonical == data[:HANDLES_END])
+        return cls(metaindex, index, bytes(data[:HANDLES_END]))
 
 
 def unpack_block(stored: memoryview, size: int) -> tuple[memoryview, bool]:

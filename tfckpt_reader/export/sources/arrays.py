@@ -56,7 +56,7 @@ class ArrayReader:
         self._arrays = arrays
         self._last: tuple[str, NDArray[Any]] | None = None
 
-    def lookup(self, name: str) -> TensorSpec | None:
+    def lookup(self, name: str, _rows: slice | None = None) -> TensorSpec | None:
         """Return the spec of one tensor, or None."""
         return self._spec(name) if name in self._arrays else None
 

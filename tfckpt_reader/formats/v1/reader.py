@@ -104,7 +104,7 @@ class V1:
 
     # -- the headers ---------------------------------------------------------------------------
 
-    def lookup(self, name: str) -> TensorSpec | None:
+    def lookup(self, name: str, _rows: slice | None = None) -> TensorSpec | None:
         """Return the spec of one tensor."""
         stored = self._metas.get(key_of(name), ())
         metas = [(shard, tensor_meta(self.tables[shard], data)) for shard, data in stored]

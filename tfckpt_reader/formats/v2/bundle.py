@@ -90,14 +90,18 @@ class Bundle:
         return self.header.num_shards
 
     def _read_header(self) -> Header:
-        row = self.table.first()
-        if row is None:
-            raise CorruptCheckpointError("the index has no rows at all", file=self.path)
-        if row[0] != b"":
-            self.notes.append("the index has no header row; the data files tell the shard count")
-            return Header(guessed_shard_count(self.prefix), present=False)
+        value = self.table.get(b"")
+        if value is None:  # not first: behind an empty block, or absent
+            row = self.table.first()
+            if row is None:
+                raise CorruptCheckpointError("the index has no rows at all", file=self.path)
+            if row[0] != b"":
+                note = "the index has no header row; the data files tell the shard count"
+                self.notes.append(note)
+                return Header(guessed_shard_count(self.prefix), present=False)
+            value = row[1]
         with located(self.path):
-            return Header.decode(row[1])
+            return Header.decode(value)
 
     @property
     def partitions(self) -> Partitions:
@@ -110,13 +114,13 @@ class Bundle:
 
     # -- the index -----------------------------------------------------------------------------
 
-    def lookup(self, name: str) -> TensorSpec | None:
+    def lookup(self, name: str, rows: slice | None = None) -> TensorSpec | None:
         """Return the spec of one tensor, decoding as little of the index as possible."""
         key = key_of(name)
         if key.startswith(b"\0"):  # maybe the row of a slice: only the full listing can tell
             return self.listing().get(name)
         value = self._find(key) if key else None
-        return None if value is None else self.spec_of(key, value, self._find)
+        return None if value is None else self.spec_of(key, value, self._find, rows)
 
     def listing(self) -> dict[str, TensorSpec]:
         """Return the specs of all tensors, in key order. Decodes the whole index.
@@ -128,8 +132,10 @@ class Bundle:
 
         return listing(self.table, self.spec_of, self.notes)
 
-    def spec_of(self, key: bytes, value: bytes | memoryview, find: Find) -> TensorSpec:
-        """Decode an entry. `find` returns the row of a slice.
+    def spec_of(
+        self, key: bytes, value: bytes | memoryview, find: Find, rows: slice | None = None
+    ) -> TensorSpec:
+        """Decode an entry. `find` returns the row of a slice; `rows` are those of `lookup`.
 
         An entry's shards are compared with the data files when data is read, not here.
 
@@ -138,8 +144,8 @@ class Bundle:
         """
         name = name_of(key)
         try:
-            segment, stored = decode_entry(name, value)
-            if not stored:
+            segment, stored = decode_entry(name, value, rows)
+            if stored is None:
                 return TensorSpec(segment)
             slices = self.partitions.slices(segment, stored, find)
         except CheckpointError as error:
