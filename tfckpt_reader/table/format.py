@@ -12,7 +12,6 @@ The crc covers the contents as stored, compressed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from tfckpt_reader.encoding.checksum import crc32c, mask
@@ -55,19 +54,18 @@ class BlockHandle(NamedTuple):
         return encode_varint(self.offset) + encode_varint(self.size)
 
 
-@dataclass(frozen=True, slots=True)
-class Footer:
+class Footer(NamedTuple):
     """The last 48 bytes: handles of the metaindex and the index block."""
 
-    metaindex: BlockHandle
-    index: BlockHandle
+    metaindex_handle: BlockHandle
+    index_handle: BlockHandle
     handles: bytes
     """The 40 bytes before the magic."""
 
     @property
     def is_canonical(self) -> bool:
         """Whether the handles are in shortest form, with zeros behind."""
-        shortest = self.metaindex.encode() + self.index.encode()
+        shortest = self.metaindex_handle.encode() + self.index_handle.encode()
         return self.handles == shortest.ljust(HANDLES_END, b"\0")
 
     @classmethod
