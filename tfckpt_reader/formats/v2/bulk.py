@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.encoding.checksum import crc32c
 from tfckpt_reader.encoding.partial_checksums import PartialChecksums
-from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.errors import CheckpointError, ErrorKind
 from tfckpt_reader.formats.v2.proportion import require_proportion
 from tfckpt_reader.storage.source import CHUNK, PAGE
-from tfckpt_reader.storage.workers import WORTH_THREADS, each
+from tfckpt_reader.storage.workers import MOST_THREADS, WORTH_THREADS, each, new_buffers, processors
 from tfckpt_reader.tensor.dense import portable_bytes
 
 if TYPE_CHECKING:
@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     from tfckpt_reader.tensor.spec import Segment
 
 _MOST_SPANS = 1 << 12
-"""In a window: the crc of each is in memory until the window is done."""
+"""In a chunk of a window: the crc of each is in memory until the window is done."""
 WORTH_BATCHES = 256 << 20
 """Above this size, in bytes, a worker reads several windows per hand-over: a hand-over takes as
 long as reading a quarter of a window."""
 _BATCH = 8
 """Windows per hand-over."""
+LARGEST_WINDOW = 8 << 20
+"""Bytes of a window of a distant file, read by one of several threads."""
 
 
 class Span(NamedTuple):
@@ -63,22 +65,23 @@ class Scanned(NamedTuple):
     """The reason if its position or its bytes are wrong."""
 
 
-def windows(numbered: Iterable[tuple[int, Segment]]) -> Iterator[Window]:
-    """Cut segments, each with its number, into windows of at most `CHUNK` bytes."""
+def windows(numbered: Iterable[tuple[int, Segment]], largest: int = CHUNK) -> Iterator[Window]:
+    """Cut segments, each with its number, into windows of at most `largest` bytes."""
+    most_spans = _MOST_SPANS * max(1, largest // CHUNK)
     spans: list[Span] = []
     shard: int | None = None
     begin = end = 0
     for number, segment in numbered:
         nbytes = segment.nbytes
-        joins = segment.shard == shard and segment.offset == end and end - begin + nbytes <= CHUNK
-        joins = joins and len(spans) < _MOST_SPANS
-        for first in range(0, nbytes or 1, CHUNK):
+        joins = segment.shard == shard and segment.offset == end and end - begin + nbytes <= largest
+        joins = joins and len(spans) < most_spans
+        for first in range(0, nbytes or 1, largest):
             if not joins:
                 if shard is not None:
                     yield Window(shard, begin, end - begin, spans)
                 shard, spans = segment.shard, []
                 begin = end = segment.offset + first
-            size = min(CHUNK, nbytes - first)
+            size = min(largest, nbytes - first)
             spans.append(Span(number, first, size))
             end += size
     if shard is not None:
@@ -103,9 +106,10 @@ def scan(
     """
     require_proportion(shards, segments)
     whole: list[int] = []
+    largest = CHUNK
     for number, segment in enumerate(segments):
         try:
-            shards.file_of(segment)
+            largest = min(shards.file_of(segment).window, LARGEST_WINDOW)
             whole.append(number)
         except CheckpointError as error:
             yield Scanned(number, error)
@@ -116,10 +120,13 @@ def scan(
     sums = PartialChecksums(len(segments))
     unread: dict[int, tuple[int, CheckpointError]] = {}
     total = sum(segments[number].nbytes for number in whole)
-    threads = None if total >= WORTH_THREADS else 1
     numbered = ((number, segments[number]) for number in whole)
-    batches = _batches(windows(numbered), _BATCH if total >= WORTH_BATCHES else 1)
-    with closing(each(batches, work, threads)) as done:
+    is_distant = largest > CHUNK
+    batches = _batches(
+        windows(numbered, largest), 1 if is_distant or total < WORTH_BATCHES else _BATCH
+    )
+    threads = MOST_THREADS if is_distant else processors() if total >= WORTH_THREADS else 1
+    with closing(each(batches, work, threads, new_buffers(threads, largest))) as done:
         for batch, outcomes in done:
             if on_read is not None:
                 on_read(sum(window.size for window in batch))
@@ -156,6 +163,8 @@ def _crcs(
         if data:  # else its place may be past the end
             shards.file(window.shard).readinto(window.offset, data)
     except CheckpointError as error:
+        if error.kind is ErrorKind.UNREACHABLE:
+            raise
         if len(window.spans) == 1:
             return [error]
         alone = _alone(window)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import obstore
 
 from tfckpt_reader.storage.file_state import FileState
-from tfckpt_reader.storage.remote.store import Entry, Folder, is_denied
+from tfckpt_reader.storage.remote.store import Entry, Folder, Seen, is_denied
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -27,7 +27,7 @@ class ObjectStore:
     says_state = True
 
     def __init__(self, store: Any, *, lists: bool = True) -> None:
-        self.seen: dict[str, Entry] = {}
+        self.seen = Seen()
         self._store = store
         self._lists = lists
 
