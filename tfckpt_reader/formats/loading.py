@@ -1,7 +1,8 @@
 """Many tensors at once, in memory of their own.
 
 Knows no format. Small ones are copied from their views, one after another: a thread costs more
-than they do. Large ones are read on threads. Small ones of a distant file are fetched together.
+than they do. Large ones are read on threads, and lie on huge pages. Of a distant file, small ones
+are fetched together.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tfckpt_reader.storage.ahead import ahead
 from tfckpt_reader.storage.filesystem import is_url
+from tfckpt_reader.storage.huge_pages import HUGE, huge_pages
 from tfckpt_reader.storage.workers import MOST_THREADS, each, processors
+from tfckpt_reader.tensor.dense import shaped
+from tfckpt_reader.tensor.dtypes import to_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -54,7 +58,8 @@ def load(reader: Reader, specs: Iterable[TensorSpec], *, check: bool) -> dict[st
             arrays[spec.name] = reader.array(spec, check=check).copy()
 
     def read(spec: TensorSpec, _buffer: memoryview) -> None:
-        arrays[spec.name] = reader.read(spec, spec.all_rows, check=check)
+        out = _on_huge_pages(spec)
+        arrays[spec.name] = reader.read(spec, spec.all_rows, check=check, out=out)
 
     if is_url(reader.prefix):
         _run(_groups(reader, small), copy, MOST_THREADS)
@@ -88,3 +93,17 @@ def _fetched(shards: Shards, group: list[tuple[Segment, TensorSpec]]) -> Iterato
     file = shards.file_of(group[0][0])
     for _, spec in ahead(file, group, lambda each: range(each[0].offset, each[0].end)):
         yield spec
+
+
+def _on_huge_pages(spec: TensorSpec) -> NDArray[Any] | None:
+    """Return an array for a tensor of numbers; None if it is small, or the system refuses.
+
+    It takes memory only as it is filled, so the tensor's bytes may still turn out to be missing.
+    """
+    import numpy as np
+
+    size = spec.elements * spec.dtype.itemsize
+    buffer = huge_pages(size) if size >= HUGE else None
+    if buffer is None:
+        return None
+    return shaped(np.frombuffer(buffer, to_numpy(spec.dtype)), spec.shape, spec.dtype)

@@ -67,7 +67,10 @@ from tfckpt_reader.table.format import MAGIC
 from tfckpt_reader.text import shortened
 
 _MOST_LISTED = 10
-_NOT_LISTED = "This server lists no files: name the prefix of a checkpoint, or a state file"
+_NOT_LISTED = (
+    "This server lists no files, and may hide those that it denies: name the prefix of a "
+    "checkpoint, or a state file, and check the credentials"
+)
 _INDEX_TOO = "Copy or download the .index file too"
 _CHECKPOINT_TOO = "Copy the checkpoint too; `tfckpt meta` reads the graph"
 

@@ -23,7 +23,7 @@ from tfckpt_reader.errors import (
     located,
 )
 from tfckpt_reader.export.formats.npy_folder import KIND, MANIFEST
-from tfckpt_reader.storage.filesystem import join, list_names, size_of
+from tfckpt_reader.storage.filesystem import is_url, join, list_names, size_of
 from tfckpt_reader.storage.stream import open_stream
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.encode import data_type_of
@@ -76,7 +76,9 @@ def npz_file(location: Location) -> dict[str, NumpyArray]:
     """List the arrays of an .npz archive."""
     path = location.prefix
     with _readable(path):
-        archive = zipfile.ZipFile(open_stream(path))  # closed with the last array
+        archive = zipfile.ZipFile(
+            open_stream(path) if is_url(path) else path
+        )  # closed with the last array
         members = [each for each in archive.infolist() if each.filename.endswith(_SUFFIX)]
     arrays = {}
     for each in members:

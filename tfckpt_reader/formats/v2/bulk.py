@@ -8,19 +8,20 @@ from those of its windows.
 from __future__ import annotations
 
 from contextlib import closing
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.encoding.checksum import crc32c
 from tfckpt_reader.encoding.partial_checksums import PartialChecksums
 from tfckpt_reader.errors import CheckpointError, ErrorKind
 from tfckpt_reader.formats.v2.proportion import require_proportion
+from tfckpt_reader.storage.filesystem import is_url
 from tfckpt_reader.storage.source import CHUNK, PAGE
-from tfckpt_reader.storage.workers import MOST_THREADS, WORTH_THREADS, each, new_buffers, processors
+from tfckpt_reader.storage.workers import MOST_THREADS, WORTH_THREADS, each, new_buffers
 from tfckpt_reader.tensor.dense import portable_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from tfckpt_reader.formats.reader import OnRead, Sink
     from tfckpt_reader.formats.v2.shards import Shards
@@ -33,7 +34,7 @@ WORTH_BATCHES = 256 << 20
 long as reading a quarter of a window."""
 _BATCH = 8
 """Windows per hand-over."""
-LARGEST_WINDOW = 8 << 20
+DISTANT_WINDOW = 8 << 20
 """Bytes of a window of a distant file, read by one of several threads."""
 
 
@@ -56,6 +57,17 @@ class Window(NamedTuple):
     spans: list[Span]
 
 
+class Summed(NamedTuple):
+    """Bytes of one segment, from one window or from several in a row, and their crc."""
+
+    number: int
+    """Of the segment."""
+    first: int
+    size: int
+    outcome: int | CheckpointError
+    """The crc, or the error that prevents reading the bytes."""
+
+
 class Scanned(NamedTuple):
     """The outcome of reading one segment."""
 
@@ -65,7 +77,7 @@ class Scanned(NamedTuple):
     """The reason if its position or its bytes are wrong."""
 
 
-def windows(numbered: Iterable[tuple[int, Segment]], largest: int = CHUNK) -> Iterator[Window]:
+def windows(numbered: Iterable[tuple[int, Segment]], largest: int) -> Iterator[Window]:
     """Cut segments, each with its number, into windows of at most `largest` bytes."""
     most_spans = _MOST_SPANS * max(1, largest // CHUNK)
     spans: list[Span] = []
@@ -106,32 +118,29 @@ def scan(
     """
     require_proportion(shards, segments)
     whole: list[int] = []
-    largest = CHUNK
     for number, segment in enumerate(segments):
         try:
-            largest = min(shards.file_of(segment).window, LARGEST_WINDOW)
+            shards.file_of(segment)
             whole.append(number)
         except CheckpointError as error:
             yield Scanned(number, error)
 
-    def work(batch: list[Window], buffer: memoryview) -> list[int | CheckpointError]:
-        return [crc for window in batch for crc in _crcs(window, buffer, segments, sink, shards)]
+    def work(batch: list[Window], buffer: memoryview) -> list[Summed]:
+        summed: list[Summed] = []
+        for window in batch:
+            _sum(window, buffer, segments, sink, shards, summed)
+        return summed
 
     sums = PartialChecksums(len(segments))
     unread: dict[int, tuple[int, CheckpointError]] = {}
     total = sum(segments[number].nbytes for number in whole)
     numbered = ((number, segments[number]) for number in whole)
-    is_distant = largest > CHUNK
-    batches = _batches(
-        windows(numbered, largest), 1 if is_distant or total < WORTH_BATCHES else _BATCH
-    )
-    threads = MOST_THREADS if is_distant else processors() if total >= WORTH_THREADS else 1
-    with closing(each(batches, work, threads, new_buffers(threads, largest))) as done:
-        for batch, outcomes in done:
+    is_distant = is_url(shards.prefix)
+    with closing(_each_batch(numbered, total, work, is_distant=is_distant)) as done:
+        for batch, summed in done:
             if on_read is not None:
                 on_read(sum(window.size for window in batch))
-            spans = chain.from_iterable(window.spans for window in batch)
-            for (number, first, size), outcome in zip(spans, outcomes, strict=True):
+            for number, first, size, outcome in summed:
                 if isinstance(outcome, CheckpointError):
                     unread[number] = min(unread.get(number, (first, outcome)), (first, outcome))
                 sums.add(number, first, size, outcome if isinstance(outcome, int) else 0)
@@ -141,19 +150,36 @@ def scan(
                     yield Scanned(number, _error(shards, segment, sums.crcs[number], cause))
 
 
+def _each_batch(
+    numbered: Iterator[tuple[int, Segment]],
+    total: int,
+    work: Callable[[list[Window], memoryview], list[Summed]],
+    *,
+    is_distant: bool,
+) -> Generator[tuple[list[Window], list[Summed]], None, None]:
+    """Yield each batch of windows with its `work`, as `each` does."""
+    if is_distant:
+        buffers = new_buffers(MOST_THREADS, DISTANT_WINDOW)
+        batches = _batches(windows(numbered, DISTANT_WINDOW), 1)
+        return each(batches, work, MOST_THREADS, buffers)
+    batches = _batches(windows(numbered, CHUNK), _BATCH if total >= WORTH_BATCHES else 1)
+    return each(batches, work, None if total >= WORTH_THREADS else 1)
+
+
 def _batches(found: Iterator[Window], size: int) -> Iterator[list[Window]]:
     while batch := list(islice(found, size)):
         yield batch
 
 
-def _crcs(
+def _sum(
     window: Window,
     buffer: memoryview,
     segments: Sequence[Segment],
     sink: Sink | None,
     shards: Shards,
-) -> list[int | CheckpointError]:
-    """Read a window; return the crc of each span, or the error that prevents reading it.
+    summed: list[Summed],
+) -> None:
+    """Read a window; add the crc of each span to `summed`, or the error that prevents reading it.
 
     The window has the same alignment to pages in the buffer as in the file.
     """
@@ -166,19 +192,29 @@ def _crcs(
         if error.kind is ErrorKind.UNREACHABLE:
             raise
         if len(window.spans) == 1:
-            return [error]
-        alone = _alone(window)
-        return [crc for w in alone for crc in _crcs(w, buffer, segments, sink, shards)]
-    crcs: list[int | CheckpointError] = []
+            summed.append(Summed(*window.spans[0], error))
+            return
+        for alone in _alone(window):
+            _sum(alone, buffer, segments, sink, shards, summed)
+        return
     begin = 0
-    for number, first, size in window.spans:
-        raw = data[begin : begin + size]
-        begin += size
-        crcs.append(crc32c(raw))
+    for span in window.spans:
+        raw = data[begin : begin + span.size]
+        begin += span.size
+        summed.append(_continued(summed, span, raw))
         if sink is not None:
-            dtype = segments[number].dtype
-            sink(number, first, portable_bytes(raw, dtype, big_endian=shards.big_endian))
-    return crcs
+            dtype = segments[span.number].dtype
+            sink(span.number, span.first, portable_bytes(raw, dtype, big_endian=shards.big_endian))
+
+
+def _continued(summed: list[Summed], span: Span, raw: memoryview) -> Summed:
+    """Return the crc of a span, with the bytes before it if those came last."""
+    if summed:
+        number, first, size, crc = summed[-1]
+        if (number, first + size) == span[:2] and isinstance(crc, int):
+            summed.pop()
+            return Summed(number, first, size + span.size, crc32c(raw, crc))
+    return Summed(*span, crc32c(raw))
 
 
 def _alone(window: Window) -> Iterator[Window]:

@@ -54,7 +54,7 @@ class FsspecStore:
         self._filesystem.invalidate_cache(_parent(path))
         try:
             found = self._filesystem.info(path)
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             return None
         return _entry(found) if found["type"] == "file" else None
 
