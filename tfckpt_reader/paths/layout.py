@@ -71,6 +71,13 @@ class Location:
         return replace(self, notes=(*notes, *self.notes))
 
     @property
+    def absolute(self) -> Location:
+        """The same location, for a process in another folder."""
+        folder, base = os.path.split(self.prefix)  # the base may be empty
+        prefix = os.path.join(absolute_path(folder), base)
+        return replace(self, prefix=prefix, files=tuple(map(absolute_path, self.files)))
+
+    @property
     def modified(self) -> float:
         """Time of the last change of its index, or its first file, in seconds since the epoch."""
         return modified_time(self.files[0] if self.files else self.prefix + ".index")

@@ -12,16 +12,19 @@ from __future__ import annotations
 import os
 import re
 import time
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from tfckpt_reader.errors import (
     CheckpointError,
+    CheckpointNotFoundError,
     CorruptCheckpointError,
     ErrorKind,
     enough_memory,
 )
 from tfckpt_reader.paths.layout import tensor_files
-from tfckpt_reader.storage.filesystem import changed, list_names, state_of
+from tfckpt_reader.storage.filesystem import absolute_path, changed, list_names, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -97,16 +100,56 @@ class Unchanged:
         if error.kind is not ErrorKind.CHANGED:
             self.settle(error)
 
+    def snapshot(self, location: Location) -> Snapshot:
+        """Return the states, which are those of the files of `location`, as plain values."""
+        states = ((absolute_path(path), state) for path, state in self._before.items())
+        return Snapshot(
+            location.absolute,
+            tuple(sorted((path, now.size, now.modified) for path, now in states if now)),
+        )
+
     @property
     def is_there(self) -> bool:
         """Whether all files that existed before exist now."""
         return all(before is None or state_of(path) for path, before in self._before.items())
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The files of a checkpoint at some time, as plain values: for another process, to require.
+
+    Sizes and times count, and no identities: another machine may have its own for a shared file.
+    """
+
+    location: Location
+    """With absolute paths."""
+    states: tuple[tuple[str, int, int], ...]
+    """Path, size in bytes and time in nanoseconds of each file, by path."""
+
+    def require(self) -> None:
+        """Require that this process sees the same files, in the same states.
+
+        Raises:
+            CheckpointNotFoundError: it does not see one of them.
+            CorruptCheckpointError: one is another, of kind CHANGED.
+        """
+        for path, size, modified in self.states:
+            now = state_of(path)
+            if now is None:
+                raise CheckpointNotFoundError(
+                    "this process sees no such file, unlike the one that opened it",
+                    file=path,
+                    advice="Put it where all processes see it under the same path",
+                )
+            if (now.size, now.modified) != (size, modified):
+                raise changed(path, now._replace(size=size, modified=modified), now)
+
+
 class Guard:
     """Explains errors of a reader by their cause: too little memory, or files that changed."""
 
     def __init__(self, location: Location) -> None:
+        self.location = location
         self._files = Unchanged(location)
         self._memory = enough_memory(next(tensor_files(location)))
 
@@ -114,6 +157,11 @@ class Guard:
         """Require that nothing changed, unless a crc would give bytes of another save away."""
         if not checked:
             self._files.require()
+
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        """The files, in the states that are required."""
+        return self._files.snapshot(self.location)
 
     def __enter__(self) -> Self:
         return self

@@ -5,6 +5,7 @@ Knows no bytes: each is a conversion from a reader that stands for several.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -128,10 +129,10 @@ def combine(
     def opened() -> Iterator[Checkpoint]:
         with ExitStack() as stack:
             ckpts = [stack.enter_context(open_source(each)) for each in locations]
-            guard = Guard(locations[0])
+            notes = tuple(note for each in locations for note in each.notes)
+            guard = Guard(dataclasses.replace(locations[0], notes=notes))
             with guard:
                 reader = reader_of(ckpts)
-            notes = tuple(note for each in locations for note in each.notes)
-            yield Checkpoint(reader, guard, notes, check=True)
+            yield Checkpoint(reader, guard, check=True)
 
     return convert_opened(locations, opened, destination, options, progress)
