@@ -73,7 +73,7 @@ class Location(NamedTuple):
         """The same location, for a process in another folder."""
         folder, base = os.path.split(self.prefix)  # the base may be empty
         prefix = os.path.join(absolute_path(folder), base)
-        return replace(self, prefix=prefix, files=tuple(map(absolute_path, self.files)))
+        return self._replace(prefix=prefix, files=tuple(map(absolute_path, self.files)))
 
     @property
     def modified(self) -> float:

@@ -12,9 +12,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tfckpt_reader.errors import (
     CheckpointError,
@@ -114,8 +113,7 @@ class Unchanged:
         return all(before is None or state_of(path) for path, before in self._before.items())
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """The files of a checkpoint at some time, as plain values: for another process, to require.
 
     Sizes and times count, and no identities: another machine may have its own for a shared file.

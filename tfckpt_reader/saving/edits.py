@@ -5,7 +5,6 @@ Knows no bytes: each is a conversion from a reader that stands for several.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -130,7 +129,7 @@ def combine(
         with ExitStack() as stack:
             ckpts = [stack.enter_context(open_source(each)) for each in locations]
             notes = tuple(note for each in locations for note in each.notes)
-            guard = Guard(dataclasses.replace(locations[0], notes=notes))
+            guard = Guard(locations[0]._replace(notes=notes))
             with guard:
                 reader = reader_of(ckpts)
             yield Checkpoint(reader, guard, check=True)
