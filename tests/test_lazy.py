@@ -395,3 +395,26 @@ def test_a_token_of_v1_has_the_states_of_its_files() -> None:
     with tfckpt.open(path) as ckpt:
         name = next(iter(ckpt))
         assert str(os.stat(path).st_mtime_ns) in repr(ckpt.lazy(name).__dask_tokenize__())
+
+
+# -- URLs --------------------------------------------------------------------------------------
+
+
+def test_what_lies_behind_a_url_pickles() -> None:
+    fsspec = pytest.importorskip("fsspec")
+    import uuid
+
+    folder = f"lazy-{uuid.uuid4().hex}"
+    store = fsspec.filesystem("memory")
+    for suffix, data in w.bundle_files({"v": MATRIX}).items():
+        store.pipe_file(f"/{folder}/p{suffix}", data)
+    places: list[tuple[str, Any]] = [(f"memory://{folder}/p", None), (f"{folder}/p", store)]
+    for path, filesystem in places:
+        with tfckpt.open(path, filesystem=filesystem) as ckpt:
+            pickled = pickle.dumps(ckpt.lazy("v"))
+            same(loaded(pickled)[2:4], MATRIX[2:4])
+            token = ckpt.lazy("v").__dask_tokenize__()
+            assert loaded(pickled).__dask_tokenize__() == token
+    store.pipe_file(f"/{folder}/p.data-00000-of-00001", bytes(96))
+    with pytest.raises(CorruptCheckpointError, match="changed"):
+        loaded(pickled)

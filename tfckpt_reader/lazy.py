@@ -10,6 +10,7 @@ import operator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind
+from tfckpt_reader.storage.filesystem import portable_path
 from tfckpt_reader.storage.source import CHUNK
 from tfckpt_reader.tensor.dense import empty_rows
 from tfckpt_reader.tensor.dtypes import to_numpy
@@ -128,9 +129,10 @@ class LazyTensor:
     def __dask_tokenize__(self) -> object:
         """Return plain values that differ where the bytes do: path, position, size and crc."""
         stored = [(each.shard, each.offset, each.nbytes, each.crc32c) for each in self._parts]
-        states = self._files.states if any(crc is None for *_, crc in stored) else ()
+        files = self._files.files if any(crc is None for *_, crc in stored) else ()
+        path, _ = portable_path(self._files.location.prefix)
         kind = str(self.spec.dtype), self.shape
-        return type(self).__name__, self._files.location.prefix, self.spec.key, kind, stored, states
+        return type(self).__name__, path, self.spec.key, kind, stored, [file[1:] for file in files]
 
     @property
     def _parts(self) -> list[Segment | Unplaced]:

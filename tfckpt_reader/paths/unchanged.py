@@ -9,7 +9,6 @@ or the file that the save was written to lies beside them: `Unchanged.settle` wa
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from functools import cached_property
@@ -23,7 +22,17 @@ from tfckpt_reader.errors import (
     enough_memory,
 )
 from tfckpt_reader.paths.layout import tensor_files
-from tfckpt_reader.storage.filesystem import absolute_path, changed, list_names, state_of
+from tfckpt_reader.storage.answers import asked_anew
+from tfckpt_reader.storage.file_state import changed
+from tfckpt_reader.storage.filesystem import (
+    join,
+    list_names,
+    path_of,
+    portable_path,
+    split,
+    state_of,
+    states_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,6 +41,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from tfckpt_reader.paths.layout import Location
+    from tfckpt_reader.storage.file_state import FileState
 
 _Result = TypeVar("_Result")
 _LONGEST_SAVE = 2.0
@@ -63,17 +73,19 @@ class Unchanged:
         self._prefix = location.base
         self.earlier_change = earlier_change
 
-    def require(self, error: CheckpointError | None = None) -> None:
+    def require(self, error: CheckpointError | None = None, *, pinned: bool = False) -> None:
         """Require that each file is the same as before, with the same size and time.
 
         Args:
             error: What a change would explain: its class and its tensor stay.
+            pinned: Enough that what was read is the same: see `states_of`.
 
         Raises:
             CorruptCheckpointError: one is not, of kind CHANGED.
         """
+        states = states_of(self._before, pinned=pinned)
         for path, before in self._before.items():
-            now = state_of(path)
+            now = states[path]
             if now != before:
                 change = changed(path, before, now)
                 if isinstance(error, CorruptCheckpointError):
@@ -99,48 +111,69 @@ class Unchanged:
         if error.kind is not ErrorKind.CHANGED:
             self.settle(error)
 
-    def snapshot(self, location: Location) -> Snapshot:
-        """Return the states, which are those of the files of `location`, as plain values."""
-        states = ((absolute_path(path), state) for path, state in self._before.items())
-        return Snapshot(
-            location.absolute,
-            tuple(sorted((path, now.size, now.modified) for path, now in states if now)),
-        )
+    def records(self) -> tuple[FileRecord, ...]:
+        """Return the states as plain values, by path."""
+        states = ((path, state) for path, state in sorted(self._before.items()) if state)
+        return tuple(FileRecord.of(path, state) for path, state in states)
 
     @property
     def is_there(self) -> bool:
         """Whether all files that existed before exist now."""
-        return all(before is None or state_of(path) for path, before in self._before.items())
+        now = states_of(self._before)
+        return all(before is None or now[path] for path, before in self._before.items())
+
+
+class FileRecord(NamedTuple):
+    """A file as one process saw it, for another to require: plain values.
+
+    The identity of a local file does not count: another machine may have its own for a shared one.
+    """
+
+    place: tuple[str, object]
+    """Of `portable_path`."""
+    size: int
+    """Bytes; -1 for no file."""
+    modified: int
+    """Time of the last change, in nanoseconds since the epoch."""
+    tag: str | None
+    """Of an object."""
+
+    @classmethod
+    def of(cls, path: str, state: FileState | None) -> FileRecord:
+        """Return the record of a file in a state."""
+        if state is None:
+            return cls(portable_path(path), -1, 0, None)
+        tag = state.identity if isinstance(state.identity, str) else None
+        return cls(portable_path(path), state.size, state.modified, tag)
+
+
+def require_same(files: Iterable[FileRecord]) -> None:
+    """Require that this process sees files as another one saw them.
+
+    Raises:
+        CheckpointNotFoundError: it does not see one of them.
+        CorruptCheckpointError: one is another, of kind CHANGED.
+    """
+    records = {path_of(*file.place): file for file in files}
+    states = states_of(records)
+    for path, before in records.items():
+        now = states[path]
+        if now is None:
+            raise CheckpointNotFoundError(
+                "this process sees no such file, unlike the one that opened it",
+                file=path,
+                advice="Put it where all processes see it under the same path",
+            )
+        if FileRecord.of(path, now) != before:
+            expected = now._replace(size=before.size, modified=before.modified)
+            raise changed(path, expected._replace(identity=before.tag or now.identity), now)
 
 
 class Snapshot(NamedTuple):
-    """The files of a checkpoint at some time, as plain values: for another process, to require.
-
-    Sizes and times count, and no identities: another machine may have its own for a shared file.
-    """
+    """A checkpoint and the states of its files, as plain values for another process."""
 
     location: Location
-    """With absolute paths."""
-    states: tuple[tuple[str, int, int], ...]
-    """Path, size in bytes and time in nanoseconds of each file, by path."""
-
-    def require(self) -> None:
-        """Require that this process sees the same files, in the same states.
-
-        Raises:
-            CheckpointNotFoundError: it does not see one of them.
-            CorruptCheckpointError: one is another, of kind CHANGED.
-        """
-        for path, size, modified in self.states:
-            now = state_of(path)
-            if now is None:
-                raise CheckpointNotFoundError(
-                    "this process sees no such file, unlike the one that opened it",
-                    file=path,
-                    advice="Put it where all processes see it under the same path",
-                )
-            if (now.size, now.modified) != (size, modified):
-                raise changed(path, now._replace(size=size, modified=modified), now)
+    files: tuple[FileRecord, ...]
 
 
 class Guard:
@@ -154,12 +187,12 @@ class Guard:
     def confirm(self, *, checked: bool) -> None:
         """Require that nothing changed, unless a crc would give bytes of another save away."""
         if not checked:
-            self._files.require()
+            self._files.require(pinned=True)
 
     @cached_property
     def snapshot(self) -> Snapshot:
         """The files, in the states that are required."""
-        return self._files.snapshot(self.location)
+        return Snapshot(self.location, self._files.records())
 
     def __enter__(self) -> Self:
         return self
@@ -177,10 +210,10 @@ class Guard:
 
 def _is_saved_now(prefix: str) -> bool:
     """Return whether the files of an unfinished save under this prefix are there, and new."""
-    folder, base = os.path.split(prefix)
+    folder, base = split(prefix)
     for name in list_names(folder):
         if name.startswith(base) and _UNFINISHED.fullmatch(name, len(base)):
-            state = state_of(os.path.join(folder, name))
+            state = state_of(join(folder, name))
             if state is not None and abs(time.time() - state.modified / 1e9) < _ABANDONED:
                 return True
     return False
@@ -209,7 +242,8 @@ def read_unchanged(
             raise
         change = error
     try:
-        return _read(read, Unchanged(location, others, change))
+        with asked_anew():
+            return _read(read, Unchanged(location, others, change))
     except CheckpointError:
         raise change from None
 
