@@ -38,7 +38,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "objects": (*_BASE, "encoding", "protobuf", "tensor"),
     "graph": (*_BYTES, "protobuf", "tensor", "paths", "objects"),
     "specs": (*_BASE, "tensor", "paths", "formats"),
-    "checkpoint": (*_BASE, "tensor", "paths", "formats", "objects", "graph", "specs"),
+    "lazy": (*_BASE, "storage", "tensor", "paths"),
+    "checkpoint": (*_BASE, "tensor", "paths", "formats", "objects", "graph", "specs", "lazy"),
     "verification": (
         *_BYTES,
         "protobuf",

@@ -43,15 +43,16 @@ class Specs(Names["TensorSpec"]):
     def __init__(self, reader: Reader, guard: Guard) -> None:
         self._open_reader: Reader | None = reader
         self._guard = guard
-        self._label = os.path.basename(reader.prefix) or reader.prefix
+        self.label = os.path.basename(reader.prefix) or reader.prefix
         self.known: dict[str, TensorSpec] = {}
         self.complete = False
         self._last: TensorSpec | None = None
 
     @property
-    def _reader(self) -> Reader:
+    def reader(self) -> Reader:
+        """The reader of the format; ValueError once it is closed."""
         if self._open_reader is None:
-            raise ValueError(f"checkpoint {self._label!r} is closed")
+            raise ValueError(f"checkpoint {self.label!r} is closed")
         return self._open_reader
 
     def close(self) -> None:
@@ -63,7 +64,7 @@ class Specs(Names["TensorSpec"]):
         """All specs, decoded once."""
         if not self.complete:
             with self._guard:
-                self.known = self._reader.listing()
+                self.known = self.reader.listing()
             self.complete = True
         return self.known
 
@@ -96,7 +97,7 @@ class Specs(Names["TensorSpec"]):
         if rows is None or self.complete or (last is not None and last.name == name):
             return self[name]
         with self._guard:
-            spec = self._reader.lookup(name, rows)
+            spec = self.reader.lookup(name, rows)
         if spec is None:
             raise self._not_found(name)
         if spec.shard is not None:  # all of it
@@ -112,7 +113,7 @@ class Specs(Names["TensorSpec"]):
         spec = self._last
         if spec is None or spec.name != name:
             with self._guard:
-                self._last = spec = self._reader.lookup(name)
+                self._last = spec = self.reader.lookup(name)
         return spec
 
     def _not_found(self, name: str) -> TensorNotFoundError:
@@ -122,9 +123,9 @@ class Specs(Names["TensorSpec"]):
         except CheckpointError as error:
             advice = f"The index is damaged, so it may be lost: {error.problem}"
         return TensorNotFoundError(
-            f"there is no tensor {quoted(name)}", file=self._reader.path, advice=advice
+            f"there is no tensor {quoted(name)}", file=self.reader.path, advice=advice
         )
 
     def __repr__(self) -> str:
         known = f" of {count_of(len(self.known), 'tensor')}" if self.complete else ""
-        return f"<Specs{known} in {self._label!r}>"
+        return f"<Specs{known} in {self.label!r}>"
