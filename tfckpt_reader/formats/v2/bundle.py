@@ -12,6 +12,7 @@ shard number in it, to be ignored.
 from __future__ import annotations
 
 from contextlib import closing
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.formats.reader import OnRead, Sink
     from tfckpt_reader.formats.v2.partitioned import Find, Partitions
     from tfckpt_reader.formats.v2.segments import Layout
+    from tfckpt_reader.formats.v2.views import Views
     from tfckpt_reader.tensor.dtypes import DataType
 
 
@@ -171,6 +173,12 @@ class Bundle:
             segment.dtype, layout_of(self.shards, segment)
         )
 
+    @cached_property
+    def _views(self) -> Views:
+        from tfckpt_reader.formats.v2.views import Views
+
+        return Views(self.shards)
+
     def array(self, spec: TensorSpec, *, check: bool) -> NDArray[Any]:
         """Return a whole tensor, read-only: a view of the mapped shard where the bytes allow it.
 
@@ -180,6 +188,10 @@ class Bundle:
         """
         if not self.header.present:  # hot path: no call where none is needed
             self._require_byte_order(spec)
+        if type(spec.stored) is bytes:  # a row: the spec is from a listing
+            view = self._views.array(spec, check=check)
+            if view is not None:
+                return view
         segment = spec.segment
         if isinstance(segment, Segment):
             layout = self._layouts.get(segment.dtype) or self.layout(segment)
