@@ -18,13 +18,13 @@ from tfckpt_reader.graph.infer.op_roles import (
     ARITHMETIC,
     LOSSES,
     MARGINS,
-    PIPELINE,
     PLACEHOLDERS,
     READINGS,
     REDUCTIONS,
     SELECTIONS,
     SHAPES,
     differentiated,
+    is_pipeline,
 )
 from tfckpt_reader.tensor.dtypes import DataType
 
@@ -95,21 +95,21 @@ class ModelOutputs:
         self._all_users = flow.users
         flow.cut(roles)
         users_of_shapes = flow.users
-        flow.cut({n for n, each in enumerate(flow.operations) if each.type in SHAPES})
+        flow.cut(flow.of_types(SHAPES))
         self._flow = flow
         users = flow.users
-        variables = [n for n, each in enumerate(flow.operations) if each.type in VARIABLE_OPS]
+        variables = flow.of_types(VARIABLE_OPS)
         self.given = [
             n
-            for n, each in enumerate(flow.operations)
-            if each.type in PLACEHOLDERS or (n not in roles and re.fullmatch(PIPELINE, each.type))
+            for n, op_type in enumerate(flow.types)
+            if op_type in PLACEHOLDERS or (n not in roles and is_pipeline(op_type))
         ]
         start = self._start = {n for n in self.given if n not in roles} or set(variables)
         # They depend on given values, or only on their shapes.
         touched = flow.reach(start, users_of_shapes, lambda n: n not in roles)
         valued = self._valued = flow.reach(start, users, lambda n: n not in roles)
         learned = flow.reach(variables, users, lambda _: True)
-        self._learned = learned or set(range(len(flow.operations)))
+        self._learned = learned or set(range(len(flow.types)))
         self._parameters = flow.reach(
             variables, users, lambda n: n not in valued and self._type(n) not in REDUCTIONS
         )
@@ -118,17 +118,16 @@ class ModelOutputs:
         self._ends = sorted([*by_value, *by_shape])
 
     def _type(self, number: int) -> str:
-        return self._flow.operations[number].type
+        return self._flow.types[number]
 
     def _may_measure(self, number: int) -> bool:
         """Return whether an end may be a loss or a metric."""
-        operation = self._flow.operations[number]
         if number not in self._valued or not self._calculates(number):
             return False
-        if number in self._losses or operation.type in LOSSES:
+        if number in self._losses or self._type(number) in LOSSES:
             return True
         shape = self._flow.shape(number)
-        single = shape == () or (shape is None and operation.type in REDUCTIONS)
+        single = shape == () or (shape is None and self._type(number) in REDUCTIONS)
         return single and number in self._learned
 
     def _calculates(self, number: int) -> bool:
@@ -181,9 +180,9 @@ class ModelOutputs:
 
     def _has_own_name(self, number: int) -> bool:
         """Return whether its name is another than TensorFlow gives operations of its type."""
-        operation = self._flow.operations[number]
-        name = re.sub(r"_\d+$", "", operation.name.rpartition("/")[2]).replace("_", "").lower()
-        op = re.sub(r"v\d$", "", operation.type.lower())
+        leaf = self._flow.names[number].rpartition("/")[2]
+        name = re.sub(r"_\d+$", "", leaf).replace("_", "").lower()
+        op = re.sub(r"v\d$", "", self._type(number).lower())
         return name not in (op, _OTHER_NAMES.get(op)) and not _DEFAULT_NAME.match(name)
 
     @cached_property
@@ -200,9 +199,9 @@ class ModelOutputs:
         """Yield results of the model in an Identity at the top, whose name is no default."""
         results = (self._valued & self._learned) - self._start - self._labelled
         for number in results.difference(self._roles):
-            operation = self._flow.operations[number]
-            is_named = "/" not in operation.name and not _DEFAULT_NAME.match(operation.name)
-            if operation.type == "Identity" and is_named and self._flow.shape(number) != ():
+            name = self._flow.names[number]
+            is_named = "/" not in name and not _DEFAULT_NAME.match(name)
+            if is_named and self._type(number) == "Identity" and self._flow.shape(number) != ():
                 yield number
 
     def _of_weights(self) -> Iterator[int]:
@@ -235,11 +234,10 @@ class ModelOutputs:
 
     def _is_flag(self, number: int) -> bool:
         """Return whether it is a truth value made by control flow for itself."""
-        operation = self._flow.operations[number]
         return (
-            operation.type in ("Switch", "Merge", "Identity")
+            self._type(number) in ("Switch", "Merge", "Identity")
             and self._flow.shape(number) == ()
-            and attribute_of(operation, "T", DataType) == DataType.BOOL
+            and attribute_of(self._flow.operation(number), "T", DataType) == DataType.BOOL
         )
 
     def _loop_of(self, number: int) -> int | None:
@@ -298,14 +296,14 @@ class ModelOutputs:
 
     def _flattens(self, number: int) -> bool:
         """Return whether a loss of TensorFlow reshapes what it takes, in its own scope."""
-        operations, scope = self._flow.operations, self._scope(number)
+        names, scope = self._flow.names, self._scope(number)
         return self._type(number) == "Reshape" and any(
-            operations[user].type in LOSSES and scope in (operations[user].name, self._scope(user))
+            self._type(user) in LOSSES and scope in (names[user], self._scope(user))
             for user in self._flow.users[number]
         )
 
     def _scope(self, number: int) -> str:
-        return self._flow.operations[number].name.rpartition("/")[0]
+        return self._flow.names[number].rpartition("/")[0]
 
     def _without_readings(self, numbers: set[int]) -> set[int]:
         """Replace operations that only prepare an output for a score by that output."""

@@ -76,22 +76,22 @@ def _with_a_feature(inputs: list[tuple[int, str, str]]) -> list[tuple[int, str, 
 
 def _given(flow: Flow, numbers: list[int]) -> Iterator[tuple[int, str, set[int]]]:
     """Yield the tensors of placeholders and the used ones of the pipeline, with their users."""
-    own = {n for n in numbers if flow.operations[n].type not in PLACEHOLDERS}
+    own = {n for n in numbers if flow.types[n] not in PLACEHOLDERS}
     used: dict[int, dict[str, set[int]]] = {}
     for user in dict.fromkeys(user for number in own for user in flow.users[number]):
-        for name in flow.operations[user].inputs:
-            number = flow.by_name.get(split_name(name)[0], -1)
+        for name in flow.operation(user).inputs:
+            number = flow.graph.number_of(split_name(name)[0])
             if number in own:
                 used.setdefault(number, {}).setdefault(name, set()).add(user)
     for number in numbers:
         if number not in own:
-            yield number, f"{flow.operations[number].name}:0", {number, *flow.users[number]}
+            yield number, f"{flow.names[number]}:0", {number, *flow.users[number]}
         for name in sorted(used.get(number, ()), key=lambda name: split_name(name)[1] or 0):
             yield number, name, used[number][name]
 
 
 def _why_needed(flow: Flow, number: int, *, likeliest: bool) -> str:
-    operation = flow.operations[number]
+    operation = flow.operation(number)
     if operation.type not in PLACEHOLDERS:
         return _GIVEN
     feature = _FEATURE if likeliest else _ANOTHER
@@ -99,16 +99,16 @@ def _why_needed(flow: Flow, number: int, *, likeliest: bool) -> str:
     if dtype == DataType.STRING or shape:
         return feature
     has_default = operation.type == "PlaceholderWithDefault" and all(
-        flow.operations[source].type == "Const" for source in flow.sources[number]
+        flow.types[source] == "Const" for source in flow.sources[number]
     )
     if shape == () or has_default or dtype == DataType.BOOL:
         return _SETTING
-    calculates = all(flow.operations[user].type in ARITHMETIC for user in flow.users[number])
+    calculates = all(flow.types[user] in ARITHMETIC for user in flow.users[number])
     return _RATE if calculates else feature
 
 
 def _why_not(flow: Flow, number: int, *, scored: bool) -> str:
-    if flow.operations[number].type not in PLACEHOLDERS:
+    if flow.types[number] not in PLACEHOLDERS:
         return _GIVEN_LABELS if scored else ""
     if scored:
         return _LABELS
