@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -77,19 +77,3 @@ class Reader(Protocol):
             sink: Called with the number of a tensor and some of its bytes.
             on_read: Called for progress.
         """
-
-
-def read_in_order(
-    reader: Reader,
-    specs: Iterable[tuple[int, TensorSpec]],
-    sink: Sink,
-    on_read: OnRead | None,
-) -> None:
-    """Do as `Reader.read_many` for numbered tensors, one after another."""
-    for number, spec in specs:
-        done = 0
-        for chunk in reader.chunks(spec):
-            sink(number, done, chunk)
-            done += len(chunk)
-            if on_read is not None:
-                on_read(len(chunk))

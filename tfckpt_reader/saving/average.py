@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.export.elements import CAST_TYPES, Cast, is_floating, widened
-from tfckpt_reader.formats.reader import read_in_order
+from tfckpt_reader.formats.in_order import read_in_order
 from tfckpt_reader.progress import no_progress
 from tfckpt_reader.saving.edits import combine
 from tfckpt_reader.storage.source import CHUNK

@@ -17,7 +17,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, add_location, located
-from tfckpt_reader.formats.reader import read_in_order
+from tfckpt_reader.formats.in_order import read_in_order
 from tfckpt_reader.formats.v2.index import Header, decode_entry
 from tfckpt_reader.formats.v2.segments import Numbers, layout_of
 from tfckpt_reader.formats.v2.shards import Shards

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class _Kind(NamedTuple):
-    """What rows with the same dtype and shape have in common."""
+    """Facts shared by all rows with the same dtype and shape."""
 
     ndarray: Any
     """NumPy's class, imported late: a listing needs none."""
