@@ -47,6 +47,7 @@ class Specs(Names["TensorSpec"]):
         self.known: dict[str, TensorSpec] = {}
         self.complete = False
         self._last: TensorSpec | None = None
+        self._begun: str | None = None
 
     @property
     def reader(self) -> Reader:
@@ -92,10 +93,14 @@ class Specs(Names["TensorSpec"]):
         return self.listed.values()
 
     def within(self, name: str, rows: slice | None) -> TensorSpec:
-        """Return the spec of a tensor; slices without any of these rows may be absent from it."""
+        """Return the spec of a tensor; slices without any of these rows may be absent from it.
+
+        They are for the first rows of a tensor. For the next, as in a loop, it is decoded once.
+        """
         last = self._last
-        if rows is None or self.complete or (last is not None and last.name == name):
+        if rows is None or self.complete or name in (self._begun, last and last.name):
             return self[name]
+        self._begun = name
         with self._guard:
             spec = self.reader.lookup(name, rows)
         if spec is None:
