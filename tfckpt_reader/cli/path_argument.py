@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tfckpt_reader.checkpoint import open_location
 from tfckpt_reader.cli import output
 from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, CorruptCheckpointError
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.paths import OBJECT_GRAPH
 from tfckpt_reader.paths.companions import (
     SAVED_MODEL_FILES,
     graph_file_of,

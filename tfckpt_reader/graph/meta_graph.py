@@ -48,7 +48,7 @@ from tfckpt_reader.graph.variables import (
     from_objects,
     with_computed_keys,
 )
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.paths import OBJECT_GRAPH
 from tfckpt_reader.objects.saved_objects import (
     SavedVariable,
     captured_keys,

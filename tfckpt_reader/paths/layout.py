@@ -10,9 +10,8 @@ from __future__ import annotations
 import filecmp
 import os
 import re
-from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, enough_memory
 from tfckpt_reader.paths.listing import V1_SHARD, listing, parse_v1_shard
@@ -51,8 +50,7 @@ LACKS = "; missing: "
 _MOST_SHOWN = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """A checkpoint on disk."""
 
     version: str
@@ -68,7 +66,7 @@ class Location:
 
     def noted(self, *notes: str) -> Location:
         """Return the same location with more notes before its own."""
-        return replace(self, notes=(*notes, *self.notes))
+        return self._replace(notes=(*notes, *self.notes))
 
     @property
     def modified(self) -> float:

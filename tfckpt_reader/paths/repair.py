@@ -7,7 +7,7 @@ beside the state file.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tfckpt_reader.errors import CheckpointNotFoundError
 from tfckpt_reader.paths.layout import checkpoint_at
@@ -77,8 +77,8 @@ def plan_repair(path: str) -> Repair:
     kept = [(n, new) for n, new in enumerate(map(found.__getitem__, before.kept)) if new]
     is_parallel = len(before.timestamps) == len(before.kept)
     times = tuple(before.timestamps[n] for n, _ in kept) if is_parallel else before.timestamps
-    after = replace(
-        before, newest=newest, kept=tuple(new for _, new in kept), timestamps=times, fault=""
+    after = before._replace(
+        newest=newest, kept=tuple(new for _, new in kept), timestamps=times, fault=""
     )
     changes = tuple((old, new) for old, new in found.items() if old != new)
     return Repair(path, before, after, changes, signature)

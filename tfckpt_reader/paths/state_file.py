@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError
 from tfckpt_reader.paths.layout import OWN_FILE, Location, checkpoint_at
@@ -33,8 +32,7 @@ _LARGEST = 1 << 20
 """Bytes of the largest file to parse."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """Contents of a `checkpoint` file; paths as written."""
 
     newest: str

@@ -242,7 +242,7 @@ def _index_block(data: bytes) -> BlockHandle | None:
         footer = Footer.decode(data[-FOOTER_SIZE:])
     except CheckpointError:
         return None
-    return footer.index if footer.is_canonical else None
+    return footer.index_handle if footer.is_canonical else None
 
 
 def _shard_newlines(

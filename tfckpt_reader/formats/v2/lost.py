@@ -7,7 +7,6 @@ checksums of the largest tensors in it.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from heapq import nlargest
 from itertools import islice
 from operator import attrgetter
@@ -37,14 +36,17 @@ _LARGEST_SAMPLE, _SAMPLES = 16 << 20, 8
 """Bytes of a tensor, and number of tensors, that identify a data file of another name."""
 
 
-@dataclass(slots=True)
 class Contents:
-    """The contents of a data file according to the index."""
+    """The contents of a data file according to the index.
 
-    end: int = 0
-    """End of the last tensor."""
-    largest: list[Segment] = field(default_factory=list)
-    """Its largest tensors, apart from very large ones."""
+    Attributes:
+        end: End of the last tensor.
+        largest: Its largest tensors, apart from very large ones.
+    """
+
+    def __init__(self) -> None:
+        self.end = 0
+        self.largest: list[Segment] = []
 
     def add(self, segments: Iterable[Segment]) -> Self:
         """Add segments; return the contents."""

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.errors import CheckpointError, located
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.paths import OBJECT_GRAPH
 from tfckpt_reader.paths.companions import graph_file_of
 from tfckpt_reader.text import count_of
 

@@ -17,7 +17,7 @@ from tfckpt_reader.errors import (
 )
 from tfckpt_reader.formats.v2.bundle import Bundle
 from tfckpt_reader.formats.v2.index import Header, require_possible
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.paths import OBJECT_GRAPH
 from tfckpt_reader.paths.layout import guessed_shard_count, shard_path
 from tfckpt_reader.storage.local import File
 from tfckpt_reader.table.table import Table
