@@ -157,18 +157,24 @@ def _list(names: Iterable[str]) -> str:
     return shortened(", ".join(names))
 
 
-def _averaged(
-    specs: Mapping[str, TensorSpec], roles: Mapping[str, Role], sources: Mapping[str, str]
-) -> tuple[dict[str, str], str]:
-    """Return the tensors with each weight's values from its average, and a note about them.
+def averages(specs: Mapping[str, TensorSpec], roles: Mapping[str, Role]) -> dict[str, str]:
+    """Return key of a weight -> key of its moving average.
 
     An average of another dtype or shape is none. Of several, the first counts.
     """
     found: dict[str, str] = {}
     for key, role in roles.items():
         of = role.of if role.kind is Kind.AVERAGE else None
-        if of is not None and of in sources and _same_form(specs[of], specs[key]):
+        if of is not None and _same_form(specs[of], specs[key]):
             found.setdefault(of, key)
+    return found
+
+
+def _averaged(
+    specs: Mapping[str, TensorSpec], roles: Mapping[str, Role], sources: Mapping[str, str]
+) -> tuple[dict[str, str], str]:
+    """Return the tensors with each weight's values from its average, and a note about them."""
+    found = {of: key for of, key in averages(specs, roles).items() if of in sources}
     used = set(found.values())
     kept = {key: found.get(key, key) for key in sources if key not in used}
     without = sum(roles[key].kind is Kind.WEIGHT for key in kept if key not in found)

@@ -18,7 +18,8 @@ from tfckpt_reader.paths.state_file import (
     read_state,
     write_state,
 )
-from tfckpt_reader.storage.filesystem import FileState, changed, state_of
+from tfckpt_reader.storage.file_state import FileState, changed
+from tfckpt_reader.storage.filesystem import folder_of, join, state_of
 from tfckpt_reader.text import shortened
 
 
@@ -86,8 +87,8 @@ def plan_repair(path: str) -> Repair:
 
 def _found(path: str, written: str) -> str | None:
     """Return a path in a state file as it should be; None for a checkpoint that is gone."""
-    folder = os.path.dirname(path)
-    direct = os.path.join(folder, written)
+    folder = folder_of(path)
+    direct = join(folder, written)
     if prefix_of_file(direct) is None and checkpoint_at(direct) is not None:
         return written
     location = listed_checkpoint(path, written)
