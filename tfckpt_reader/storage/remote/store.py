@@ -98,7 +98,10 @@ def asking(path: str) -> Iterator[None]:
     """
     try:
         yield
-    except (CheckpointError, MemoryError):
+    except CheckpointError as error:
+        error.file = error.file or path
+        raise
+    except MemoryError:
         raise
     except FileNotFoundError:
         raise CheckpointNotFoundError("no such file", file=path) from None
@@ -122,6 +125,7 @@ def is_denied(error: Exception) -> bool:
 
 
 def _said(error: Exception) -> str:
-    """Return the first line of an error without addresses."""
+    """Return the first line of an error, or two, without addresses."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return _ADDRESS.sub("(address)", lines[0])[:_LONGEST]
+    said = " ".join(lines[: 1 + lines[0].endswith(":")])
+    return _ADDRESS.sub("(address)", said)[:_LONGEST]
