@@ -37,7 +37,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "formats": (*_BYTES, "protobuf", "table", "tensor", "paths"),
     "objects": (*_BASE, "encoding", "protobuf", "tensor"),
     "graph": (*_BYTES, "protobuf", "tensor", "paths", "objects"),
-    "checkpoint": (*_BASE, "tensor", "paths", "formats", "objects", "graph"),
+    "lazy": (*_BASE, "storage", "tensor", "paths"),
+    "checkpoint": (*_BASE, "tensor", "paths", "formats", "objects", "graph", "lazy"),
     "verification": (
         *_BYTES,
         "protobuf",

@@ -66,6 +66,16 @@ def path_of(path: str | os.PathLike[str] | bytes, filesystem: object = None) -> 
     return name_of(name, filesystem)
 
 
+def portable_path(path: str) -> tuple[str, object]:
+    """Return the absolute path or URL, and its filesystem, for `path_of` in another process."""
+    if is_url(path):
+        from tfckpt_reader.storage.remote.stores import user_path
+
+        return user_path(path)
+    folder, base = os.path.split(path)  # the base may be empty
+    return os.path.join(os.path.abspath(folder), base), None
+
+
 def _remote() -> ModuleType:
     from tfckpt_reader.storage.remote import folders
 
