@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import CheckpointError, ErrorKind
 from tfckpt_reader.storage.file_state import FileState
-from tfckpt_reader.storage.remote.store import Entry, Folder, Seen
+from tfckpt_reader.storage.remote.store import Entry, Folder, Seen, may_read
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -74,8 +74,10 @@ class FsspecStore:
             found = self._filesystem.ls(path, detail=True)
         except (FileNotFoundError, NotADirectoryError):
             found = []
-        except PermissionError:
-            return None
+        except PermissionError as error:
+            if may_read(error):
+                return None
+            raise
         files, folders = {}, set()
         for info in found:
             name = info["name"].rstrip("/").rpartition("/")[2]

@@ -12,7 +12,7 @@ import obstore
 
 from tfckpt_reader.errors import CheckpointError, ErrorKind
 from tfckpt_reader.storage.file_state import FileState
-from tfckpt_reader.storage.remote.store import Entry, Folder, Seen, is_denied
+from tfckpt_reader.storage.remote.store import Entry, Folder, Seen, is_denied, may_read
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -88,7 +88,7 @@ class ObjectStore:
         try:
             found = obstore.list_with_delimiter(self._store, key or None)
         except Exception as error:
-            if is_denied(error):
+            if may_read(error):
                 return None
             raise
         files = {_last(meta["path"]): _entry(meta) for meta in found["objects"]}
