@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Self
 
-    from tfckpt_reader.formats.reader import Reader
+    from tfckpt_reader.formats.reader import Reader, Sink
     from tfckpt_reader.graph.meta_graph import MetaGraph
     from tfckpt_reader.objects.meaning import Meaning
     from tfckpt_reader.objects.names import Renamed, TensorNames
@@ -134,6 +134,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     Attributes:
         notes: Assumptions made while locating and reading it, a line each.
         version: "V1" or "V2".
+        checks: Whether it compares crcs.
     """
 
     def __init__(
@@ -142,7 +143,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         self._open_reader: Reader | None = reader
         self._guard = guard
         self._specs = Specs(reader, guard)
-        self._check = check
+        self.checks = check
         self._notes = notes
         self._meta_graph: MetaGraph | None = None
         self.version = reader.version
@@ -178,11 +179,11 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         # Hot path: most tensors are small.
         spec = self._specs.known.get(name) or self._specs[name]
         try:
-            array = reader.array(spec, check=self._check)
+            array = reader.array(spec, check=self.checks)
         except (MemoryError, CheckpointError):
             with self._guard:  # not around the hot path: entering it costs time
                 raise
-        if not self._check:
+        if not self.checks:
             self._guard.confirm(checked=False)
         return array
 
@@ -221,7 +222,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         spec = self.specs[name]
         wanted = row_range(spec, rows)
         if check is None:
-            check = self._check and rows is None
+            check = self.checks and rows is None
         if out is not None:
             require_fit(out, spec, wanted)
         is_plain = out is None or (out.flags.c_contiguous and out.flags.aligned)
@@ -248,9 +249,19 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         known = self.specs.known
         specs = [known.get(name) or self._specs[name] for name in wanted]
         with self._guard:
-            arrays = load(self.reader, specs, check=self._check)
-        self._guard.confirm(checked=self._check)
+            arrays = load(self.reader, specs, check=self.checks)
+        self._guard.confirm(checked=self.checks)
         return arrays
+
+    def stream(self, names: Iterable[str], sink: Sink) -> None:
+        """Hand the bytes of numeric tensors to `sink`, on threads: see `Reader.read_many`.
+
+        Raises:
+            TensorNotFoundError: no tensor has one of the names.
+            CheckpointError: as for ``ckpt[name]``, but crcs are compared however it was opened.
+        """
+        with self._guard:
+            self.reader.read_many([self.specs[name] for name in names], sink)
 
     @property
     def meta_graph(self) -> MetaGraph | None:

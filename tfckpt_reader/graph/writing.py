@@ -8,8 +8,9 @@ What was read from a binary file is written as it was stored.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tfckpt_reader.encoding.wire_format import encode_key
 from tfckpt_reader.errors import UnsupportedError
@@ -27,6 +28,18 @@ LARGEST = (1 << 31) - 1
 _NODE, _LIBRARY = 1, 2
 _SMALL = 1 << 16
 """Bytes below which a part is written together with others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A part of a file that is written later."""
+
+    nbytes: int
+    key: Any
+    """Identifies it for its writer."""
+
+    def __len__(self) -> int:
+        return self.nbytes
 
 
 def write_meta_graph(stored: StoredMetaGraph, path: str) -> None:
@@ -69,24 +82,33 @@ def _write(path: str, fields: Iterable[tuple[int, memoryview]], more: bytes = b"
         write_parts(file.fileno(), chain(parts, [more]))
 
 
-def write_parts(fd: int, parts: Iterable[bytes | memoryview], advice: str | None = None) -> None:
-    """Write a message to an empty file, small parts together.
+Part: TypeAlias = "bytes | memoryview | Gap"
+
+
+def write_parts(fd: int, parts: Iterable[Part], advice: str | None = None) -> dict[int, Gap]:
+    """Write a message to an empty file, small parts together; return offset -> gap.
 
     Raises:
         UnsupportedError: it has 2 GiB or more; with `advice`.
         OSError: it cannot be written.
     """
     offset, small = 0, bytearray()
+    gaps: dict[int, Gap] = {}
     for part in chain(parts, [b""]):
-        is_small = 0 < len(part) < _SMALL
-        if is_small:
+        if not isinstance(part, Gap) and 0 < len(part) < _SMALL:
             small += part
-        if len(small) >= _SMALL or not is_small:
-            for data in (bytes(small), b"" if is_small else part):
-                write_at(fd, data, offset)
-                offset += len(data)
-            small.clear()
-        require_size(offset, advice)
+            if len(small) < _SMALL:
+                continue
+            part = b""  # noqa: PLW2901 - it is in `small`
+        for each in (bytes(small), part):
+            if isinstance(each, Gap):
+                gaps[offset] = each
+            else:
+                write_at(fd, each, offset)
+            offset += len(each)
+            require_size(offset, advice)
+        small.clear()
+    return gaps
 
 
 def require_size(nbytes: int, advice: str | None = None) -> None:

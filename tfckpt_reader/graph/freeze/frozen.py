@@ -26,8 +26,9 @@ from tfckpt_reader.graph.freeze.refused import refuse_ops
 from tfckpt_reader.graph.freeze.simplify import set_inputs, simplify
 from tfckpt_reader.graph.freeze.updates import Updates
 from tfckpt_reader.graph.freeze.variables import Weights, freeze_variables
+from tfckpt_reader.graph.freeze.weights import fill
 from tfckpt_reader.graph.infer.endpoints import Endpoint
-from tfckpt_reader.graph.writing import require_size, write_parts
+from tfckpt_reader.graph.writing import Gap, require_size, write_parts
 from tfckpt_reader.storage.atomic import atomic_file
 from tfckpt_reader.text import count_of, nearest, quoted
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.functions import Function
     from tfckpt_reader.graph.graph import Graph
     from tfckpt_reader.graph.saved_keys import Saved
+    from tfckpt_reader.graph.writing import Part
 
 _SMALLER = "--cast float16 (cast=) halves the weights, --output (outputs=) chooses a part"
 _NODE, _LIBRARY = 1, 2
@@ -116,7 +118,8 @@ class FrozenGraph:
         """
         require_size(self.nbytes, _SMALLER)
         with atomic_file(os.fsdecode(path)) as file:
-            write_parts(file.fileno(), self._parts(), _SMALLER)
+            gaps = write_parts(file.fileno(), self._parts(gaps=True), _SMALLER)
+            fill(file.fileno(), gaps, self._values)
 
     def to_bytes(self) -> bytes:
         """Return it as the bytes of a GraphDef.
@@ -125,35 +128,36 @@ class FrozenGraph:
             CheckpointError: as for `write`.
         """
         require_size(self.nbytes, _SMALLER)
-        data = b"".join(self._parts())
+        data = b"".join(part for part in self._parts() if not isinstance(part, Gap))
         require_size(len(data), _SMALLER)
         return data
 
-    def _parts(self) -> Iterator[bytes | memoryview]:
-        """Yield the bytes of the GraphDef, the value of each weight as one part."""
-        for node in self._encoded():
+    def _parts(self, *, gaps: bool = False) -> Iterator[Part]:
+        """Yield the bytes of the GraphDef, the value of each weight as one part or as a gap."""
+        for node in self._encoded(gaps=gaps):
             yield encode_key(_NODE, sum(map(len, node)))
             yield from node
         if self.library:
             yield encode_field(_LIBRARY, self.library)
         yield self.versions
 
-    def _encoded(self) -> Iterator[list[bytes | memoryview]]:
+    def _encoded(self, *, gaps: bool) -> Iterator[Sequence[Part]]:
         """Yield the nodes, each in parts; at most one value is in memory."""
         weights = {weight.name: weight for weight in self.weights}
         last: tuple[str, Any] = ("", None)
         for node in self.nodes.values():
             weight = weights.get(node.name)
             if weight is None:
-                parts = node.encoded()
+                yield node.encoded()
+            elif gaps and weight.is_copied:
+                yield weight.encoded(weight.gap())
             else:
                 if last[0] != weight.key or last[1] is None:
                     last = ("", None)  # the memory goes before more is taken
                     last = (weight.key, self._values[weight.key])
-                parts = weight.encoded(last[1])
+                yield weight.encoded(weight.content(last[1]))
                 if weight.box is None:
                     last = ("", None)
-            yield parts
 
 
 class Model(NamedTuple):
