@@ -103,11 +103,8 @@ def third_party(asked: set[str]) -> set[str]:
 
 def test_importing_the_package_loads_nothing() -> None:
     _, loaded, asked = run()
-    assert ours(loaded) == set()
+    assert loaded <= {"tfckpt_reader", "__future__"}
     assert third_party(asked) == set()
-    assert not loaded & HEAVY
-    assert not asked & SLOW
-    assert not {name for name in loaded if name.startswith(("google", "json", "argparse"))}
 
 
 @pytest.mark.parametrize("more", [(), ("*", "--json", "--sort=size")])
@@ -121,6 +118,7 @@ def test_a_listing_loads_little(more: tuple[str, ...]) -> None:
     assert {f"cli.{command}" for command in COMMANDS} & ours(loaded) == {"cli.ls"}
     assert "formats.v1.reader" not in ours(loaded)
     if "--json" not in more:
+        assert "dataclasses" not in asked  # it imports `inspect`
         assert not {n for n in ours(loaded) if n.startswith("verification")}
     assert "google.protobuf.text_format" not in asked
 

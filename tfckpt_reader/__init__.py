@@ -10,8 +10,7 @@ The public names. They are imported when first used, so that ``tfckpt ls`` start
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # importing `typing` would take longer than all the rest
 if TYPE_CHECKING:
     from tfckpt_reader.checkpoint import Checkpoint, open  # noqa: A004
     from tfckpt_reader.errors import (

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, TensorNotFoundError
 from tfckpt_reader.formats.opening import reader_of
+from tfckpt_reader.paths.listing import listed_once
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.paths.unchanged import Guard
 from tfckpt_reader.tensor.rows import require_fit, row_range
@@ -257,7 +258,6 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         """Hand the bytes of numeric tensors to `sink`, on threads: see `Reader.read_many`.
 
         Raises:
-            TensorNotFoundError: no tensor has one of the names.
             CheckpointError: as for ``ckpt[name]``, but crcs are compared however it was opened.
         """
         with self._guard:
@@ -369,23 +369,29 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         return f"<Checkpoint {self._label!r} {self.version}, {self._shards}{totals}>{state}"
 
 
+@listed_once()
 def open(  # noqa: A001 - the module's one verb; callers write tfckpt.open
-    path: str | os.PathLike[str] | bytes, *, check: bool = True, mmap: bool = True
+    path: str | os.PathLike[str] | bytes,
+    *,
+    check: bool = True,
+    mmap: bool = True,
+    filesystem: object = None,
 ) -> Checkpoint:
     """Open a checkpoint of any kind.
 
     Args:
         path: A prefix, any file of a checkpoint, a `checkpoint` state file, a folder with one, a
-            SavedModel. Never a glob.
+            SavedModel. Never a glob. It may be a URL of any of these.
         check: Compare each tensor's crc at its first access.
         mmap: Map the data files; with False they are read, and every access copies.
+        filesystem: A store of obstore, or a filesystem of fsspec, in which `path` lies.
 
     Raises:
         CheckpointNotFoundError: no checkpoint is there; the message lists its neighbours.
         CorruptCheckpointError: the file is damaged, or of another kind.
         UnsupportedError: it was written for newer readers only.
     """
-    return open_location(locate(path), check=check, mmap=mmap)
+    return open_location(locate(path, filesystem=filesystem), check=check, mmap=mmap)
 
 
 def open_location(location: Location, *, check: bool = True, mmap: bool = True) -> Checkpoint:

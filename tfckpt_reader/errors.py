@@ -31,6 +31,7 @@ class ErrorKind(enum.Enum):
     """The subject of an error, whatever its message; verification maps kinds to codes."""
 
     UNREADABLE = "a file the system does not let us read"
+    UNREACHABLE = "a store that cannot be reached, or does not answer as it should"
     NOT_FOUND = "a missing file"
     INCOMPLETE = "a missing data file of a checkpoint"
     CHANGED = "a file that changed while it was read"

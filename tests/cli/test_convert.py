@@ -13,7 +13,7 @@ from commands import Run, one_line, tensors
 from defects import DATA, FLOATS, bundle, poke
 
 from tfckpt_reader.export import Conversion
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.paths import OBJECT_GRAPH
 
 
 def test_convert(run: Run, tmp_path: Path) -> None:

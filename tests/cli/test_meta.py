@@ -13,7 +13,7 @@ from graphs import attr, dtype_attr, info, meta_bytes, node, signature, text
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.paths import OBJECT_GRAPH
 
 SAVER = FIXTURES / "saver_tf1"
 

@@ -16,8 +16,11 @@ from processes import in_child
 from strategies import Memory
 
 import tfckpt_reader as tfckpt
+from tfckpt_reader.errors import ErrorKind
 from tfckpt_reader.storage import local as storage
+from tfckpt_reader.storage.filesystem import path_of
 from tfckpt_reader.storage.local import File
+from tfckpt_reader.storage.opening import open_file
 from tfckpt_reader.storage.source import ByteSource, chunks
 
 CONTENT = os.urandom(1 << 14)
@@ -283,3 +286,43 @@ class TestMemory(Contract):
 
     def make(self, path: Path) -> ByteSource:
         return Memory(path.read_bytes(), str(path))
+
+
+class RemoteContract(Contract):
+    """The contract of objects in stores, whose names are URLs."""
+
+    def test_name_and_size(self, path: Path, source: ByteSource) -> None:
+        assert source.name != str(path)
+        assert source.name.endswith("://file")
+        assert source.size == len(CONTENT)
+
+    def test_missing(self, tmp_path: Path) -> None:
+        with pytest.raises(tfckpt.CheckpointNotFoundError) as caught:
+            self.make(tmp_path / "missing")
+        assert str(caught.value.file).endswith("://missing")
+
+    def test_cut_before_it_is_read(self, path: Path, source: ByteSource) -> None:
+        path.write_bytes(CONTENT[:100])
+        with pytest.raises(tfckpt.CorruptCheckpointError) as caught:
+            source.read(0, len(CONTENT))
+        assert caught.value.kind is ErrorKind.CHANGED
+
+
+class TestObstore(RemoteContract):
+    def make(self, path: Path) -> ByteSource:
+        stores = pytest.importorskip("obstore.store")
+        return open_file(path_of(path.name, stores.LocalStore(path.parent)))
+
+    def test_another_in_its_place(self, path: Path, source: ByteSource) -> None:
+        path.write_bytes(CONTENT[::-1])
+        os.utime(path, ns=(0, 1))
+        with pytest.raises(tfckpt.CorruptCheckpointError) as caught:
+            source.read(0, 1)
+        assert caught.value.kind is ErrorKind.CHANGED
+
+
+class TestFsspec(RemoteContract):
+    def make(self, path: Path) -> ByteSource:
+        fsspec = pytest.importorskip("fsspec")
+        files = fsspec.filesystem("dir", path=str(path.parent), target_protocol="file")
+        return open_file(path_of(path.name, files))

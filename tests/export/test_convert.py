@@ -35,7 +35,7 @@ from project import FIXTURES
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.export import convert as write
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.paths import OBJECT_GRAPH
 
 LOW_BITS = {"int4": 4, "uint4": 4, "int2": 2, "uint2": 2}
 NUMPY_LACKS = {

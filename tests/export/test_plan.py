@@ -13,7 +13,7 @@ from defects import bundle, poke, v1_without_shard
 import tfckpt_reader as tfckpt
 from tfckpt_reader.errors import ErrorKind
 from tfckpt_reader.export import convert as write
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.paths import OBJECT_GRAPH
 
 
 def test_include_and_exclude(tmp_path: Path) -> None:

@@ -75,6 +75,9 @@ class Choices:
 class Memory:
     """Bytes as a ByteSource."""
 
+    map: memoryview | None = None
+    window = 1 << 20
+
     def __init__(self, data: bytes, name: str = "memory") -> None:
         self.name = name
         self.size = len(data)

@@ -14,7 +14,8 @@ from project import FIXTURES
 import tfckpt_reader as tfckpt
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
 from tfckpt_reader.objects.edit import edited_graph, new_graph
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH, tracked_keys
+from tfckpt_reader.objects.object_graph import tracked_keys
+from tfckpt_reader.objects.paths import OBJECT_GRAPH
 from tfckpt_reader.protobuf import parse
 
 END = "/.ATTRIBUTES/VARIABLE_VALUE"

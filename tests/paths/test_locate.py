@@ -14,6 +14,7 @@ from located import LFS, assert_none, assert_value, state, v1, v2
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.paths.layout import Location
+from tfckpt_reader.storage.remote import stores
 
 
 def test_prefix(tmp_path: Path) -> None:
@@ -89,8 +90,9 @@ def test_file_url(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["gs", "s3", "hdfs", "https", "hf", "zip"])
-def test_other_urls(scheme: str) -> None:
-    with pytest.raises(tfckpt.CheckpointError, match=f"{scheme}:// paths are not read"):
+def test_urls_without_a_library(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "find_spec", lambda _name: None)
+    with pytest.raises(tfckpt.CheckpointError, match=f"{scheme}:// paths need a lib.*Install"):
         tfckpt.open(f"{scheme}://bucket/model.ckpt")
 
 

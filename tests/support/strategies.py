@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tfckpt_reader.errors import TruncatedError
+from tfckpt_reader.storage.source import CHUNK
 from tfckpt_reader.table.table import Table
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.spec import TensorSlice, Unplaced
@@ -17,6 +18,9 @@ from tfckpt_reader.tensor.spec import TensorSlice, Unplaced
 
 class Memory:
     """Bytes as a ByteSource; remembers which ranges were asked for."""
+
+    map: memoryview | None = None
+    window = CHUNK
 
     def __init__(self, data: bytes, name: str = "memory") -> None:
         self.data, self.name, self.size = data, name, len(data)

@@ -168,7 +168,7 @@ def test_handles_past_the_end(offset: int, size: int) -> None:
         Table(Memory(body + w.footer((0, 8), (offset, size))))
     assert caught.value.structure == "index block"
     whole = Table(Memory(table))
-    index = whole.footer.index.offset, whole.footer.index.size
+    index = whole.footer.index_handle.offset, whole.footer.index_handle.size
     assert scan(Table(Memory(body + w.footer((offset, size), index)))) == ROW
     hostile = w.seal(w.block([(b"z", w.handle(offset, size))], restart_interval=1))
     opened = Table(Memory(w.assemble([(b"z", w.seal(w.block(ROW)))], index=hostile)))
@@ -180,7 +180,7 @@ def test_handles_past_the_end(offset: int, size: int) -> None:
 def test_damaged_index_block() -> None:
     table = w.table(ROW)
     whole = Table(Memory(table))
-    begin, end = whole.footer.index.offset, whole.footer.index.end
+    begin, end = whole.footer.index_handle.offset, whole.footer.index_handle.end
     assert end == len(table) - 48
     for at in range(begin, end):
         with pytest.raises(ChecksumError) as caught:
@@ -291,7 +291,7 @@ def test_empty_blocks_between() -> None:
 def test_metaindex_is_never_read() -> None:
     rows = [(b"k", b"v")]
     table = bytearray(w.table(rows))
-    meta = Table(Memory(bytes(table))).footer.metaindex
+    meta = Table(Memory(bytes(table))).footer.metaindex_handle
     table[meta.offset : meta.end] = b"\xee" * (meta.end - meta.offset)
     assert scan(Table(Memory(bytes(table)))) == rows
 

@@ -118,13 +118,14 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _parser(called: str | None) -> argparse.ArgumentParser:
-    """Return the parser, with the arguments of the called command only."""
+    """Return the parser: with all commands for the help, else only with the called one."""
     parser = argparse.ArgumentParser(
         prog="tfckpt", description="Read TensorFlow checkpoints without TensorFlow."
     )
     parser.add_argument("--version", action="version", version=f"tfckpt {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, summary in COMMANDS.items():
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, prog=parser.prog)
+    for name in [called] if called in COMMANDS else COMMANDS:
+        summary = COMMANDS[name]
         command = commands.add_parser(name, help=summary, description=summary, epilog=_EXIT_CODES)
         if name == called:
             module = import_module(f"{__name__}.{name.replace('-', '_')}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfckpt_reader.cli import output
 from tfckpt_reader.cli.choosing import VIEWS, add_names_option, add_role_options
@@ -11,7 +10,7 @@ from tfckpt_reader.cli.describe.notation import shape_text, size_text
 from tfckpt_reader.cli.describe.tensor import role_facts, role_text, tensor_facts
 from tfckpt_reader.cli.path_argument import CHECKPOINT, read_checkpoint
 from tfckpt_reader.errors import TensorNotFoundError
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.paths import OBJECT_GRAPH
 from tfckpt_reader.objects.roles import by_names
 from tfckpt_reader.objects.selection import Selection
 from tfckpt_reader.objects.totals import ALL, NAMES, bytes_by_role, parameters, shares_text
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.tensor.spec import TensorSpec
 
 
-@dataclass(frozen=True, slots=True)
-class _Listing:
+class _Listing(NamedTuple):
     """Everything that is printed."""
 
     specs: list[TensorSpec]
@@ -143,7 +141,7 @@ def _table(found: _Listing, *, roles: bool) -> list[str]:
             str(spec.dtype),
             shape_text(spec.shape),
             size_text(spec.nbytes),
-            role_text(found.roles[spec.name]),
+            role_text(found.roles[spec.name]) if roles else "",
         )
         for spec in found.specs
     ]

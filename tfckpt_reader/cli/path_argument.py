@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from tfckpt_reader.checkpoint import open_location
 from tfckpt_reader.cli import output
 from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, CorruptCheckpointError
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.paths import OBJECT_GRAPH
 from tfckpt_reader.paths.companions import (
     SAVED_MODEL_FILES,
     graph_file_of,
@@ -20,7 +19,7 @@ from tfckpt_reader.paths.layout import checkpoints_in
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.paths.saver import saver_version
 from tfckpt_reader.paths.unchanged import read_unchanged
-from tfckpt_reader.storage.filesystem import is_file, is_folder, list_names
+from tfckpt_reader.storage.filesystem import is_file, is_folder, join, list_names
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def _no_graph(location: Location) -> CheckpointNotFoundError:
     if model is not None:
         return CheckpointNotFoundError(
             "the graph of this SavedModel is missing",
-            file=os.path.join(model, SAVED_MODEL_FILES[0]),
+            file=join(model, SAVED_MODEL_FILES[0]),
             advice="Copy it too: it lies beside the folder `variables`",
         )
     advice = "Copy the .meta file too"
@@ -104,7 +103,7 @@ def _no_graph(location: Location) -> CheckpointNotFoundError:
 def _graphs_in(path: str) -> list[str]:
     """Return the names of all graphs in a folder; none for a path of another kind."""
     metas = [name for name in list_names(path) if name.endswith(".meta")] if is_folder(path) else []
-    return [name for name in metas if saver_version(os.path.join(path, name)) is not None] or metas
+    return [name for name in metas if saver_version(join(path, name)) is not None] or metas
 
 
 def _only(names: list[str], folder: str) -> str:
@@ -120,6 +119,6 @@ def _only(names: list[str], folder: str) -> str:
             file=folder,
             advice=f"Name one: {', '.join(names[:_MOST_NAMES])}{more}",
         )
-    file = os.path.join(folder, names[0])
+    file = join(folder, names[0])
     output.print_notes((f"{file} is the only graph in {folder}, and was read",))
     return file

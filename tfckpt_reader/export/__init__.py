@@ -16,9 +16,10 @@ from tfckpt_reader.export.plan import Options, Plan, make_plan
 from tfckpt_reader.export.sources import locate_source, open_source
 from tfckpt_reader.export.transfer import Job
 from tfckpt_reader.objects.totals import NAMES, bytes_by_role
-from tfckpt_reader.paths.layout import tensor_files
+from tfckpt_reader.paths.layout import Location, tensor_files
 from tfckpt_reader.paths.unchanged import Unchanged, read_unchanged
 from tfckpt_reader.progress import counter, no_progress
+from tfckpt_reader.storage.filesystem import path_of
 from tfckpt_reader.storage.unfinished import remove_leftovers
 from tfckpt_reader.text import count_of
 from tfckpt_reader.version import __version__
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from tfckpt_reader.checkpoint import Checkpoint
-    from tfckpt_reader.paths.layout import Location
     from tfckpt_reader.progress import Progress
     from tfckpt_reader.tensor.partitions import Partition
 
@@ -100,6 +100,7 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
     skip_unsupported: bool = _DEFAULTS.skip_unsupported,
     dry_run: bool = _DEFAULTS.dry_run,
     on_progress: Progress | None = None,
+    filesystem: object = None,
 ) -> Conversion:
     """Write the tensors of a checkpoint to a file or folder of another format, or a checkpoint.
 
@@ -133,6 +134,7 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         skip_unsupported: Leave out unsupported tensors, instead of refusing.
         dry_run: Write nothing; return the result of writing.
         on_progress: Called now and then with the bytes read and their total.
+        filesystem: As for `open`, of `src`.
 
     Raises:
         ValueError: the name of `dst` ends in no known format, or an option is invalid.
@@ -167,6 +169,8 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         skip_unsupported=skip_unsupported,
         dry_run=dry_run,
     )
+    if filesystem is not None and not isinstance(src, Location):
+        src = path_of(src, filesystem)
     return convert_with(src, dst, options, on_progress or no_progress)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.paths.companions import companion_files, saved_model_file, saved_model_of
 from tfckpt_reader.paths.layout import tensor_files
-from tfckpt_reader.storage.filesystem import absolute_path, is_same_file, real_path
+from tfckpt_reader.storage.filesystem import absolute_path, is_same_file, join, real_path, split
 from tfckpt_reader.text import printable
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def require_outside(location: Location, destination: str) -> None:
     """
     real = _real(destination)
     model = _saved_model(location)
-    if model is not None and real.startswith(os.path.join(real_path(model), "")):
+    if model is not None and real.startswith(join(real_path(model), "")):
         raise FileExistsError(
             f"{destination} lies in the SavedModel of the checkpoint; choose a path outside it"
         )
@@ -46,8 +46,8 @@ def require_outside(location: Location, destination: str) -> None:
 
 def _real(path: str) -> str:
     """Return a path with the links in its folder resolved; a link at its end would be replaced."""
-    folder, base = os.path.split(path)
-    return os.path.join(real_path(folder), base)
+    folder, base = split(path)
+    return join(real_path(folder), base)
 
 
 def _saved_model(location: Location) -> str | None:

@@ -18,8 +18,7 @@ from tfckpt_reader.export.rename import collisions, renamed
 from tfckpt_reader.export.transfer import Source
 from tfckpt_reader.objects.bookkeeping import bookkeeping
 from tfckpt_reader.objects.edit import edited_graph
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
-from tfckpt_reader.objects.paths import ATTRIBUTES
+from tfckpt_reader.objects.paths import ATTRIBUTES, OBJECT_GRAPH
 from tfckpt_reader.objects.roles import by_names
 from tfckpt_reader.objects.selection import Selected, Selection, words
 from tfckpt_reader.objects.totals import ALL, NAMES

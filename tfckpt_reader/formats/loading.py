@@ -1,7 +1,7 @@
 """Many tensors at once, in memory of their own.
 
 Knows no format. Small ones are copied from their views, one after another: a thread costs more
-than they do. Large ones are read on threads.
+than they do. Large ones are read on threads, and lie on huge pages.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from tfckpt_reader.storage.huge_pages import HUGE, huge_pages
 from tfckpt_reader.storage.workers import each
+from tfckpt_reader.tensor.dense import shaped
+from tfckpt_reader.tensor.dtypes import to_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,10 +48,24 @@ def load(reader: Reader, specs: Iterable[TensorSpec], *, check: bool) -> dict[st
             arrays[spec.name] = reader.array(spec, check=check).copy()
 
     def read(spec: TensorSpec, _buffer: memoryview) -> NDArray[Any]:
-        return reader.read(spec, spec.all_rows, check=check)
+        return reader.read(spec, spec.all_rows, check=check, out=_on_huge_pages(spec))
 
     if large:
         with closing(each(large, read)) as done:
             for spec, array in done:
                 arrays[spec.name] = array
     return arrays
+
+
+def _on_huge_pages(spec: TensorSpec) -> NDArray[Any] | None:
+    """Return an array for a tensor of numbers; None if it is small, or the system refuses.
+
+    It takes memory only as it is filled, so the tensor's bytes may still turn out to be missing.
+    """
+    import numpy as np
+
+    size = spec.elements * spec.dtype.itemsize
+    buffer = huge_pages(size) if size >= HUGE else None
+    if buffer is None:
+        return None
+    return shaped(np.frombuffer(buffer, to_numpy(spec.dtype)), spec.shape, spec.dtype)

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import UnsupportedError
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.paths import OBJECT_GRAPH
 from tfckpt_reader.objects.selection import Selection, words
 from tfckpt_reader.text import count_of, quoted, shortened
 

@@ -48,13 +48,14 @@ from tfckpt_reader.graph.variables import (
     from_objects,
     with_computed_keys,
 )
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.paths import OBJECT_GRAPH
 from tfckpt_reader.objects.saved_objects import (
     SavedVariable,
     captured_keys,
     decode_saved_variables,
 )
 from tfckpt_reader.protobuf import parse
+from tfckpt_reader.storage.filesystem import path_of
 from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.text import quoted
 
@@ -351,22 +352,23 @@ class MetaGraph(Graph):
 
 
 def read_meta_graph(
-    path: str | os.PathLike[str] | bytes, *, tags: str | Iterable[str] | None = None
+    path: str | os.PathLike[str] | bytes,
+    *,
+    tags: str | Iterable[str] | None = None,
+    filesystem: object = None,
 ) -> MetaGraph:
     """Read the graph in a file. Nothing is run, and ops may be unknown.
 
     Args:
-        path: A ``.meta`` file or the prefix of its checkpoint, the folder or the file of a
-            SavedModel, or a frozen graph; binary or text.
-        tags: Tags of the graph in a SavedModel, or its only one. Default: the graph for serving,
-            else the first.
+        path: A ``.meta`` file or its prefix, a SavedModel, or a frozen graph; binary or text.
+        tags: Of the graph in a SavedModel. Default: those of the graph for serving, else the first.
+        filesystem: As for `open`.
 
     Raises:
         CheckpointNotFoundError: the file is missing, or holds no graph with those tags.
-        CorruptCheckpointError: it is damaged, or no graph.
-        UnsupportedError: it does not fit into memory.
+        CheckpointError: it is damaged, or no graph, or does not fit into memory.
     """
-    return load(os.fsdecode(path), [tags] if isinstance(tags, str) else tags)
+    return load(path_of(path, filesystem), [tags] if isinstance(tags, str) else tags)
 
 
 def load(
@@ -375,10 +377,7 @@ def load(
     read: Read | None = None,
     texts: Sequence[bytes] = (),
 ) -> MetaGraph:
-    """Read a graph as `read_meta_graph` does, without nodes that lack all `texts`.
-
-    `read` returns the values of its variables.
-    """
+    """Read a graph, without nodes that lack all `texts`; `read` returns values of variables."""
     stored = read_stored(path)
     file = stored[0].file if stored else path
     with located(file), enough_memory(file):

@@ -7,8 +7,7 @@ follow ``/.ATTRIBUTES/`` in a key, a text that no name of an object can contain.
 
 from __future__ import annotations
 
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
-from tfckpt_reader.objects.paths import ATTRIBUTES
+from tfckpt_reader.objects.paths import ATTRIBUTES, OBJECT_GRAPH
 from tfckpt_reader.tensor.dtypes import DataType
 
 _TEXTS = {

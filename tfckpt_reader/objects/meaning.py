@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.objects.names import KEY, Names, Renamed
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH, ObjectGraph
+from tfckpt_reader.objects.paths import OBJECT_GRAPH
 from tfckpt_reader.objects.roles import classify
 from tfckpt_reader.tensor.dtypes import DataType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from tfckpt_reader.objects.object_graph import ObjectGraph
     from tfckpt_reader.objects.roles import Role
     from tfckpt_reader.tensor.spec import TensorSpec
 
@@ -66,6 +67,8 @@ class Meaning:
         spec = self._specs[OBJECT_GRAPH]
         if spec.dtype is not DataType.STRING or spec.shape:
             return None
+        from tfckpt_reader.objects.object_graph import ObjectGraph
+
         return ObjectGraph(self._read(spec), self._file)
 
     @cached_property

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tfckpt_reader.errors import CheckpointError, TensorNotFoundError
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
-from tfckpt_reader.objects.paths import VARIABLE, joined, object_path, path_of, unescaped
+from tfckpt_reader.objects.paths import (
+    OBJECT_GRAPH,
+    VARIABLE,
+    joined,
+    object_path,
+    path_of,
+    unescaped,
+)
 from tfckpt_reader.text import count_of, nearest, quoted, shortened
 
 if TYPE_CHECKING:
@@ -28,8 +33,7 @@ _COPIES = "_all_variables/"
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class TensorNames:
+class TensorNames(NamedTuple):
     """The names of one tensor."""
 
     key: str

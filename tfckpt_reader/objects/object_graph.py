@@ -19,12 +19,10 @@ from typing import Any, NamedTuple, overload
 
 from tfckpt_reader.encoding.wire_format import fields, split_fields
 from tfckpt_reader.errors import CheckpointError, add_location
-from tfckpt_reader.objects.paths import escaped, joined, shortest_paths
+from tfckpt_reader.objects.paths import OBJECT_GRAPH, escaped, joined, shortest_paths
 from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.names import name_text
 
-OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
-"""Key of the object graph: the structure of the saved Python objects, and no weight."""
 _NODES = 1
 _MESSAGE = "TrackedObjects.Object"
 MOST_OBJECTS = 1 << 20
@@ -58,8 +56,7 @@ class Slot(NamedTuple):
     slot_variable_node_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A saved object."""
 
     children: tuple[Child, ...]

@@ -20,6 +20,8 @@ Name: TypeAlias = "bytes | str"
 Children: TypeAlias = "Callable[[int], Iterable[tuple[int, Name]]]"
 Slot: TypeAlias = "tuple[int, int, Name, int]"
 
+OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+"""Key of the object graph: the structure of the saved Python objects, and no weight."""
 ATTRIBUTES = "/.ATTRIBUTES/"
 """Stands between the path of an object and the name of its value."""
 VARIABLE = "VARIABLE_VALUE"

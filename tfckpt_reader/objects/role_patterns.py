@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import cache
 from math import prod
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from tfckpt_reader.objects.paths import object_path
 from tfckpt_reader.tensor.dtypes import DataType
@@ -112,41 +113,56 @@ _WEIGHTS = (
 _N = r"(?:_\d+)?"
 """TensorFlow makes names unique by a number."""
 _PATH = "(?:.*/)?"
-_TF1 = rf"(?:training{_N}/)?(?:{_CLASSES}){_N}"
-_KERAS = rf"(?:{_KERAS_3}){_N}"
+_TF1, _KERAS, _EITHER = "tf1", "keras", "either"
+"""Scopes: of an optimizer of TensorFlow 1 or Keras 2, of one of Keras 3, of any."""
+_SCOPE = rf"(?:(?P<{_TF1}>(?:training{_N}/)?(?:{_CLASSES}){_N})|(?P<{_KERAS}>(?:{_KERAS_3}){_N}))/"
+"""Begin of the names of an optimizer's values."""
 
-_PATTERNS: tuple[tuple[Kind, str, Callable[[DataType, Shape], bool]], ...] = (
-    (Kind.SLOT, r"(?P<of>.+)/\.OPTIMIZER_SLOT/(?:.*/)?(?P<slot>[^/]+)", _is_any),
-    (Kind.SLOT, rf"{_PATH}[^/]*optimizer{_N}/_variables/\d+", _is_array),
-    (Kind.STATISTICS, rf"{_PATH}(?:mean|variance)/EMA", _is_array),
-    (Kind.SLOT, rf"(?P<of>.+)/(?P<slot>(?:{_CLASSES})(?:Optimizer)?{_N})", _is_any),
-    (Kind.SLOT, rf"(?P<of>.+)/(?P<slot>(?:adam|lamb|lars)_(?:m|v|vr|vc){_N})", _is_any),
-    (Kind.SLOT, rf"(?P<of>.+)_slot_(?P<slot>m|v|vr|vc|acc){_N}", _is_any),
-    (Kind.SLOT, rf"{_TF1}/(?P<of>.+)/(?P<slot>{_SLOTS}){_N}", _is_any),
-    (Kind.SLOT, rf"{_TF1}/(?P<slot>{_SLOTS})/(?P<of>.+)", _is_any),
-    (Kind.SLOT, rf"{_KERAS}/(?P<of>.+?)_(?P<slot>{_SLOTS})", _is_any),
-    (Kind.AVERAGE, rf"(?P<of>.+)/(?:{_AVERAGES}){_N}", _is_any),
-    (Kind.AVERAGE, rf"{_PATH}ema(?:_[^/]*)?/(?:average|_hidden)", _is_any),
-    (Kind.STATISTICS, rf"(?:.*[/_])?{_STATISTICS}{_N}(?:/biased)?", _is_any),
-    (Kind.METRIC, rf"{_PATH}(?:{_METRICS})/.+", _is_any),
-    (Kind.METRIC, rf"{_PATH}(?:{_TALLIES}){_N}", _is_any),
-    (Kind.RNG, rf"{_PATH}(?:{_RANDOM}){_N}", _is_integer),
-    (Kind.OPTIMIZER, rf"{_PATH}_?(?P<slot>{_SETTINGS}){_N}", is_scalar),
-    (Kind.STEP, rf"(?:{_TF1}|{_KERAS})/(?P<slot>_?(?:{_COUNTER})){_N}", is_scalar),
-    (Kind.STEP, rf"(?:.*[/_])?(?:{_COUNTER}){_N}", is_scalar),
-    (Kind.WEIGHT, rf"{_PATH}_?trainable_variables/\d+", _is_any),
-    (Kind.SLOT, rf"(?:{_TF1}|{_KERAS})/.+", _is_array),
-    (Kind.OPTIMIZER, rf"(?:{_TF1}|{_KERAS})/.+", _is_any),
-    (Kind.WEIGHT, rf"(?:.*[/_])?(?:{_WEIGHTS}){_N}", _is_any),
+_PATTERNS: tuple[tuple[Kind, str, str, Callable[[DataType, Shape], bool]], ...] = (
+    (Kind.SLOT, "", r"(?P<of>.+)/\.OPTIMIZER_SLOT/(?:.*/)?(?P<slot>[^/]+)", _is_any),
+    (Kind.SLOT, "", rf"{_PATH}[^/]*optimizer{_N}/_variables/\d+", _is_array),
+    (Kind.STATISTICS, "", rf"{_PATH}(?:mean|variance)/EMA", _is_array),
+    (Kind.SLOT, "", rf"(?P<of>.+)/(?P<slot>(?:{_CLASSES})(?:Optimizer)?{_N})", _is_any),
+    (Kind.SLOT, "", rf"(?P<of>.+)/(?P<slot>(?:adam|lamb|lars)_(?:m|v|vr|vc){_N})", _is_any),
+    (Kind.SLOT, "", rf"(?P<of>.+)_slot_(?P<slot>m|v|vr|vc|acc){_N}", _is_any),
+    (Kind.SLOT, _TF1, rf"(?P<of>.+)/(?P<slot>{_SLOTS}){_N}", _is_any),
+    (Kind.SLOT, _TF1, rf"(?P<slot>{_SLOTS})/(?P<of>.+)", _is_any),
+    (Kind.SLOT, _KERAS, rf"(?P<of>.+?)_(?P<slot>{_SLOTS})", _is_any),
+    (Kind.AVERAGE, "", rf"(?P<of>.+)/(?:{_AVERAGES}){_N}", _is_any),
+    (Kind.AVERAGE, "", rf"{_PATH}ema(?:_[^/]*)?/(?:average|_hidden)", _is_any),
+    (Kind.STATISTICS, "", rf"(?:.*[/_])?{_STATISTICS}{_N}(?:/biased)?", _is_any),
+    (Kind.METRIC, "", rf"{_PATH}(?:{_METRICS})/.+", _is_any),
+    (Kind.METRIC, "", rf"{_PATH}(?:{_TALLIES}){_N}", _is_any),
+    (Kind.RNG, "", rf"{_PATH}(?:{_RANDOM}){_N}", _is_integer),
+    (Kind.OPTIMIZER, "", rf"{_PATH}_?(?P<slot>{_SETTINGS}){_N}", is_scalar),
+    (Kind.STEP, _EITHER, rf"(?P<slot>_?(?:{_COUNTER})){_N}", is_scalar),
+    (Kind.STEP, "", rf"(?:.*[/_])?(?:{_COUNTER}){_N}", is_scalar),
+    (Kind.WEIGHT, "", rf"{_PATH}_?trainable_variables/\d+", _is_any),
+    (Kind.SLOT, _EITHER, r".+", _is_array),
+    (Kind.OPTIMIZER, _EITHER, r".+", _is_any),
+    (Kind.WEIGHT, "", rf"(?:.*[/_])?(?:{_WEIGHTS}){_N}", _is_any),
 )
-"""Kind, whole name, and a condition on the tensor; the first that fits counts."""
-_COMPILED = tuple((kind, re.compile(text), fits) for kind, text, fits in _PATTERNS)
+"""Kind; the scope before the pattern, "" for none; whole name; and a condition on the tensor.
+
+The first that fits counts.
+"""
+
+
+@cache
+def _compiled() -> tuple[re.Pattern[str], tuple[tuple[Kind, str, re.Pattern[str], Any], ...]]:
+    # Compiling takes a few milliseconds: not at the import.
+    rows = ((kind, scope, re.compile(text), fits) for kind, scope, text, fits in _PATTERNS)
+    return re.compile(_SCOPE), tuple(rows)
 
 
 def guess(name: str, dtype: DataType, shape: Shape) -> Guess | None:
     """Return the role that a name stands for; None for a name without a pattern."""
-    for kind, pattern, fits in _COMPILED:
-        match = pattern.fullmatch(name)
+    scope, patterns = _compiled()
+    texts = {"": name}
+    if scoped := scope.match(name):
+        texts[scoped.lastgroup or ""] = texts[_EITHER] = name[scoped.end() :]
+    for kind, within, pattern, fits in patterns:
+        match = pattern.fullmatch(texts[within]) if within in texts else None
         if match is not None and fits(dtype, shape):
             groups = match.groupdict()
             slot = groups.get("slot") or ""

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.objects.names import Names
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
-from tfckpt_reader.objects.paths import ATTRIBUTES, VARIABLE, object_path
+from tfckpt_reader.objects.paths import ATTRIBUTES, OBJECT_GRAPH, VARIABLE, object_path
 from tfckpt_reader.objects.role_patterns import AVERAGE, Guess, Kind, guess, is_float, is_scalar
 from tfckpt_reader.tensor.dtypes import DataType
 
@@ -28,8 +26,7 @@ BY_NAME = "name"
 BY_TYPE = "dtype and shape"
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(NamedTuple):
     """The use of a tensor."""
 
     kind: Kind
@@ -185,7 +182,7 @@ class _Classifier:
 
     def _is_held_by_optimizer(self, path: str) -> bool:
         """Return whether a path is that of an optimizer's own value, not of a weight it trains."""
-        head = path
+        head = path if self._optimizers else ""
         while head:
             head = head.rpartition("/")[0]
             if f"{head}/" in self._optimizers:

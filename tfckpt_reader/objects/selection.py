@@ -6,8 +6,7 @@ Knows no file. What is left out is counted: no weight goes missing unsaid.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.objects.role_patterns import Kind
 from tfckpt_reader.tensor.names import select
@@ -33,12 +32,19 @@ GROUPS: dict[str, frozenset[Kind]] = {
 
 
 def words(roles: str | Sequence[str]) -> Sequence[str]:
-    """Return roles given as one word or as several."""
-    return (roles,) if isinstance(roles, str) else roles
+    """Return roles given as one word or as several.
+
+    Raises:
+        ValueError: a word is not in `GROUPS`.
+    """
+    given = (roles,) if isinstance(roles, str) else roles
+    for word in given:
+        if word not in GROUPS:
+            raise ValueError(f"roles are {', '.join(GROUPS)}, not {word!r}")
+    return given
 
 
-@dataclass(frozen=True, slots=True)
-class Selected:
+class Selected(NamedTuple):
     """The result of a selection."""
 
     sources: dict[str, str]
@@ -61,19 +67,15 @@ class Selected:
         return f"{left_out}: {_list(self.lost)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """A choice of tensors.
 
     Attributes:
         include: Patterns as for `tensor.names.select`; only matching tensors. Default: all.
         exclude: The same; no matching tensor.
-        only: Words of `GROUPS`; only tensors of these roles. Default: all.
+        only: Words of `GROUPS` (see `words`); only tensors of these roles. Default: all.
         without: The same; no tensor of these roles.
         ema: Take the values of each weight from its moving average, if it has one.
-
-    Raises:
-        ValueError: a word is not in `GROUPS`.
     """
 
     include: Sequence[str] = ()
@@ -81,11 +83,6 @@ class Selection:
     only: Sequence[str] = ()
     without: Sequence[str] = ()
     ema: bool = False
-
-    def __post_init__(self) -> None:
-        for word in (*self.only, *self.without):
-            if word not in GROUPS:
-                raise ValueError(f"roles are {', '.join(GROUPS)}, not {word!r}")
 
     @property
     def by_role(self) -> bool:
@@ -160,18 +157,24 @@ def _list(names: Iterable[str]) -> str:
     return shortened(", ".join(names))
 
 
-def _averaged(
-    specs: Mapping[str, TensorSpec], roles: Mapping[str, Role], sources: Mapping[str, str]
-) -> tuple[dict[str, str], str]:
-    """Return the tensors with each weight's values from its average, and a note about them.
+def averages(specs: Mapping[str, TensorSpec], roles: Mapping[str, Role]) -> dict[str, str]:
+    """Return key of a weight -> key of its moving average.
 
     An average of another dtype or shape is none. Of several, the first counts.
     """
     found: dict[str, str] = {}
     for key, role in roles.items():
         of = role.of if role.kind is Kind.AVERAGE else None
-        if of is not None and of in sources and _same_form(specs[of], specs[key]):
+        if of is not None and _same_form(specs[of], specs[key]):
             found.setdefault(of, key)
+    return found
+
+
+def _averaged(
+    specs: Mapping[str, TensorSpec], roles: Mapping[str, Role], sources: Mapping[str, str]
+) -> tuple[dict[str, str], str]:
+    """Return the tensors with each weight's values from its average, and a note about them."""
+    found = {of: key for of, key in averages(specs, roles).items() if of in sources}
     used = set(found.values())
     kept = {key: found.get(key, key) for key in sources if key not in used}
     without = sum(roles[key].kind is Kind.WEIGHT for key in kept if key not in found)

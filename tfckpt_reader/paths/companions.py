@@ -22,9 +22,12 @@ from tfckpt_reader.paths.state_file import STATE_FILE, state_files
 from tfckpt_reader.storage.filesystem import (
     absolute_path,
     exists,
+    folder_of,
     is_file,
     is_folder,
+    join,
     real_path,
+    split,
 )
 from tfckpt_reader.storage.sniff import is_editor_file, is_state_file, read_head
 
@@ -42,7 +45,7 @@ SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 
 def saved_model_file(folder: str) -> str | None:
     """Return the file with the graphs of a SavedModel; None for a folder of another kind."""
-    return next(filter(is_file, (os.path.join(folder, name) for name in SAVED_MODEL_FILES)), None)
+    return next(filter(is_file, (join(folder, name) for name in SAVED_MODEL_FILES)), None)
 
 
 def saved_model_prefix(folder: str) -> str:
@@ -52,13 +55,11 @@ def saved_model_prefix(folder: str) -> str:
     """
     prefix = folder
     for ending in ("", ".index"):
-        names = (
-            listing(prefix).names if not exists(os.path.join(prefix, _VARIABLES + ending)) else ()
-        )
+        names = listing(prefix).names if not exists(join(prefix, _VARIABLES + ending)) else ()
         wanted = _VARIABLES + ending
         alike = (name for name in names if name.lower() == wanted and name.endswith(ending))
         found = next(alike, wanted)
-        prefix = os.path.join(prefix, found.removesuffix(ending))
+        prefix = join(prefix, found.removesuffix(ending))
     return prefix
 
 
@@ -72,8 +73,8 @@ def saved_model_variables(folder: str, *, anywhere: bool = False) -> Location | 
     Raises:
         CheckpointNotFoundError: several sets of V1 shards match.
     """
-    wanted = os.path.join(folder, _VARIABLES, _VARIABLES)
-    misplaced = (os.path.join(folder, *names) for names in _MISPLACED if anywhere)
+    wanted = join(folder, _VARIABLES, _VARIABLES)
+    misplaced = (join(folder, *names) for names in _MISPLACED if anywhere)
     for prefix in (saved_model_prefix(folder), *misplaced):
         location = v2_checkpoint(prefix) or v1_shards(prefix)
         if location is not None:
@@ -87,11 +88,11 @@ def saved_model_of(prefix: str) -> str | None:
 
     Only names count: the folder need not have a SavedModel's file.
     """
-    folder, base = os.path.split(prefix)
+    folder, base = split(prefix)
     if not base.lower() == os.path.basename(absolute_path(folder)).lower() == _VARIABLES:
         return None
-    outer, inner = os.path.split(folder)
-    return outer if inner.lower() == _VARIABLES else os.path.join(folder, os.pardir)
+    outer, inner = split(folder)
+    return outer if inner.lower() == _VARIABLES else join(folder, os.pardir)
 
 
 def graph_file_of(prefix: str) -> str | None:
@@ -138,7 +139,7 @@ def is_checkpoint_file(path: str) -> bool:
 
 def companion_files(location: Location) -> Iterator[str]:
     """Yield the paths of the graph and the state files of a checkpoint, existing or not."""
-    folder = os.path.dirname(location.prefix)
+    folder = folder_of(location.prefix)
     yield base_of(location.base) + ".meta"
-    yield os.path.join(folder, STATE_FILE)
+    yield join(folder, STATE_FILE)
     yield from state_files(folder)

@@ -32,9 +32,12 @@ from tfckpt_reader.paths.listing import DATA_FILE, listed_once, parse_v1_shard, 
 from tfckpt_reader.paths.saver import saver_version, writes_v1
 from tfckpt_reader.paths.state_file import STATE_FILE
 from tfckpt_reader.storage.filesystem import (
+    FolderEntry,
     absolute_path,
+    identity_of,
     is_file,
     is_permitted,
+    join,
     list_entries,
     real_path,
     size_of,
@@ -100,7 +103,7 @@ def discover(top: str) -> Discovery:
         _add_v2(folder, names, sizes, result)
         tables = _add_v1(folder, names, result)
         without_index = sorted(sizes.keys() - _bases(names))
-        for prefix in (os.path.join(folder, base) for base in without_index):
+        for prefix in (join(folder, base) for base in without_index):
             if is_copied(prefix):
                 result.note(f"{prefix}.data-… was skipped: it is a copy, and has no index")
             else:
@@ -116,13 +119,12 @@ def walk(top: str, result: Discovery) -> Iterator[tuple[str, list[str]]]:
     Unreadable folders, and links that lead out of `top`, are added to `result`.
     """
     pending, seen = [top], set()
-    inside = os.path.join(real_path(top), "")
+    inside = join(real_path(top), "")
     while pending:
         folder = pending.pop()
         try:
-            status = os.stat(folder)
-            identity = status.st_dev, status.st_ino
-            if status.st_ino and identity in seen:
+            identity = identity_of(folder)
+            if identity is not None and identity in seen:
                 continue  # mounted, or joined on Windows, at two paths
             seen.add(identity)
             entries = list_entries(folder)
@@ -134,7 +136,7 @@ def walk(top: str, result: Discovery) -> Iterator[tuple[str, list[str]]]:
             if not _is_folder(entry):
                 files.append(entry.name)
             elif entry.is_symlink():
-                if not os.path.join(real_path(entry.path), "").startswith(inside):
+                if not join(real_path(entry.path), "").startswith(inside):
                     link = f"{entry.path} leads out of {top}"
                     result.note(f"{link} and was not followed: pass it too")
             elif entry.name not in _NOT_SEARCHED:
@@ -143,7 +145,7 @@ def walk(top: str, result: Discovery) -> Iterator[tuple[str, list[str]]]:
         yield folder, files
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(entry: FolderEntry) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link to itself
@@ -170,7 +172,7 @@ def _data_sizes(folder: str, names: list[str]) -> dict[str, int]:
     """Return base name -> bytes of its V2 data files."""
     sizes: dict[str, int] = {}
     for match in filter(None, map(DATA_FILE.fullmatch, names)):
-        sizes[match[1]] = sizes.get(match[1], 0) + size_of(os.path.join(folder, match[0]))
+        sizes[match[1]] = sizes.get(match[1], 0) + size_of(join(folder, match[0]))
     return sizes
 
 
@@ -181,7 +183,7 @@ def _bases(names: list[str]) -> list[str]:
 
 def _add_v2(folder: str, names: list[str], sizes: dict[str, int], result: Discovery) -> None:
     for base in _bases(names):
-        prefix = os.path.join(folder, base)
+        prefix = join(folder, base)
         if is_index(prefix):
             result.checkpoints.append((Location("V2", prefix), sizes.get(base, 0)))
         else:
@@ -194,7 +196,7 @@ def _add_v1(folder: str, names: list[str], result: Discovery) -> set[str]:
     sets: set[str] = set()
     existing, added = set(names), set()
     for name in names:
-        path = os.path.join(folder, name)
+        path = join(folder, name)
         if name.endswith(_NOT_V1) or DATA_FILE.fullmatch(name):
             continue
         shard = parse_v1_shard(path)
@@ -225,7 +227,7 @@ def _add_small_files(folder: str, names: list[str], tables: set[str], result: Di
     """Add state files, by any name; note graphs of no checkpoint."""
     owned = tables | set(_bases(names))
     for name in names:
-        path = os.path.join(folder, name)
+        path = join(folder, name)
         own = OWN_FILE.fullmatch(name)
         if name == STATE_FILE:
             result.state_files.append(path)

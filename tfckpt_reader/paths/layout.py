@@ -10,9 +10,8 @@ from __future__ import annotations
 import filecmp
 import os
 import re
-from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, enough_memory
 from tfckpt_reader.paths.listing import V1_SHARD, listing, parse_v1_shard
@@ -22,10 +21,12 @@ from tfckpt_reader.storage.filesystem import (
     exists,
     is_file,
     is_folder,
+    join,
     modified_time,
     peek,
+    split,
 )
-from tfckpt_reader.storage.local import File
+from tfckpt_reader.storage.opening import open_file
 from tfckpt_reader.table.format import FOOTER_SIZE, MAGIC
 from tfckpt_reader.table.table import Table
 from tfckpt_reader.text import count_of
@@ -51,8 +52,7 @@ LACKS = "; missing: "
 _MOST_SHOWN = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """A checkpoint on disk."""
 
     version: str
@@ -68,7 +68,7 @@ class Location:
 
     def noted(self, *notes: str) -> Location:
         """Return the same location with more notes before its own."""
-        return replace(self, notes=(*notes, *self.notes))
+        return self._replace(notes=(*notes, *self.notes))
 
     @property
     def modified(self) -> float:
@@ -111,7 +111,7 @@ def shard_path(prefix: str, shard: int, num_shards: int) -> str:
 
 def shard_counts(prefix: str) -> dict[int, set[int]]:
     """Return the V2 data files beside an index: N -> numbers of those named ``-of-N``."""
-    folder, base = os.path.split(prefix)
+    folder, base = split(prefix)
     return listing(folder).data_files.get(base, {})
 
 
@@ -208,9 +208,9 @@ def _v1_sets(base: str) -> dict[int, dict[int, str]]:
 
     A set needs one file that is a table, or its graph; the other files may be damaged.
     """
-    folder, stem = os.path.split(base)
+    folder, stem = split(base)
     sets = {
-        n: {number: os.path.join(folder, name) for number, name in shards.items()}
+        n: {number: join(folder, name) for number, name in shards.items()}
         for n, shards in listing(folder).v1_shards.get(stem, {}).items()
     }
     has_graph = bool(sets) and writes_v1(f"{base}.meta")
@@ -222,7 +222,7 @@ def is_index(prefix: str) -> bool:
 
     It ends as a table does, has a usual name, or lies beside another file of a checkpoint.
     """
-    folder, base = os.path.split(prefix)
+    folder, base = split(prefix)
     files = listing(folder)
     has_company = base in files.data_files or is_file(f"{prefix}.meta")
     inner = os.path.basename(absolute_path(folder))
@@ -236,7 +236,7 @@ def unmerged_note(prefix: str) -> str:
 
     It ends with the missing parts, if any.
     """
-    folder, base = os.path.split(prefix)
+    folder, base = split(prefix)
     part = UNMERGED_PART.fullmatch(base)
     is_inside = UNMERGED_FOLDER.fullmatch(os.path.basename(absolute_path(folder)))
     if part is None or not (is_inside or int(part[2]) > 1):
@@ -258,9 +258,9 @@ def is_copied(prefix: str) -> bool:
     A file manager or a browser made it: ``P - Copy.index``, ``P (1).data-00000-of-00001``. Where
     index and data were copied, they are a checkpoint.
     """
-    folder, base = os.path.split(prefix)
+    folder, base = split(prefix)
     match = _COPY.fullmatch(base)
-    original = os.path.join(folder, (match[1] or match[2]) if match else base)
+    original = join(folder, (match[1] or match[2]) if match else base)
     data = shard_counts(prefix)
     if original == prefix or (data and is_file(f"{prefix}.index")):
         return False
@@ -286,7 +286,7 @@ def is_foreign(path: str) -> bool:
     """
     try:
         with enough_memory(path):
-            first = Table(File(path)).first()
+            first = Table(open_file(path)).first()
     except CheckpointError:
         return False
     return first is None or first[0] != b"" or bytes(first[1][:1]) in _V2_HEADER_STARTS
@@ -299,11 +299,11 @@ def _bases_in(folder: str) -> list[str]:
 
 def unmerged_save(prefix: str) -> str | None:
     """Return a message about the parts of a save of this checkpoint that was never merged."""
-    folder, base = os.path.split(prefix)
+    folder, base = split(prefix)
     for name in listing(folder).names:
         match = UNMERGED_FOLDER.fullmatch(name)
         if match and match[1] in (base, f"{base}_temp"):
-            inner = os.path.join(folder, name)
+            inner = join(folder, name)
             parts = [n for n in map(UNMERGED_PART.fullmatch, _bases_in(inner)) if n]
             if parts:
                 number = count_of(len(parts), "part")
@@ -315,7 +315,7 @@ def checkpoints_in(folder: str) -> list[Location]:
     """Return all checkpoints directly in a folder, in the order of names."""
     by_prefix: dict[str, Location] = {}
     for name in listing(folder).names:
-        path = os.path.join(folder, name)
+        path = join(folder, name)
         if UNFINISHED.fullmatch(name):
             continue
         if name.endswith(".index"):

@@ -6,14 +6,9 @@ Opens no file. A name can claim any number of shards: only existing files are li
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import TYPE_CHECKING
 
+from tfckpt_reader.storage.answers import answers, asked_once
 from tfckpt_reader.storage.filesystem import absolute_path, list_names
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 V1_SHARD = re.compile(r"(?s)(.*)-(\d{5,19}|\?{5})-of-(\d{5,19}|\?{5})")
 """Base, number and count in the name of a V1 shard, or in TensorFlow's pattern for a set of them.
@@ -72,29 +67,20 @@ class Listing:
         ]
 
 
-_listings: ContextVar[dict[str, Listing] | None] = ContextVar("listings", default=None)
-
-
-@contextmanager
-def listed_once() -> Iterator[None]:
-    """List no folder a second time inside the block; an outer block counts."""
-    token = None if _listings.get() is not None else _listings.set({})
-    try:
-        yield
-    finally:
-        if token is not None:
-            _listings.reset(token)
+listed_once = asked_once
+"""List no folder a second time inside the block; an outer block counts."""
 
 
 def listing(folder: str) -> Listing:
     """Return the names in a folder; none where it is unreadable. "" is the current one."""
-    known = _listings.get()
+    known = answers()
     if known is None:
         return Listing(list_names(folder))
-    key = absolute_path(folder)
+    key = "listing", absolute_path(folder)
     if key not in known:
         known[key] = Listing(list_names(folder))
-    return known[key]
+    found: Listing = known[key]
+    return found
 
 
 def remember(folder: str, names: list[str]) -> Listing:
@@ -102,9 +88,9 @@ def remember(folder: str, names: list[str]) -> Listing:
 
     Those without any file of a checkpoint are not kept: a search meets very many.
     """
-    result, known = Listing(names), _listings.get()
+    result, known = Listing(names), answers()
     if known is not None and any(map(_OF_CHECKPOINT.fullmatch, result.names)):
-        known[absolute_path(folder)] = result
+        known["listing", absolute_path(folder)] = result
     return result
 
 

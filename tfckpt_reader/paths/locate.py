@@ -43,8 +43,18 @@ from tfckpt_reader.paths.state_file import (
     read_state,
     state_file_of,
 )
-from tfckpt_reader.storage.filesystem import closed_folder, exists, is_file, is_folder, is_same_file
-from tfckpt_reader.storage.local import File
+from tfckpt_reader.storage.filesystem import (
+    closed_folder,
+    exists,
+    folder_of,
+    is_file,
+    is_folder,
+    is_same_file,
+    join,
+    path_of,
+    split,
+)
+from tfckpt_reader.storage.opening import open_file
 from tfckpt_reader.storage.sniff import (
     describe,
     describe_folder,
@@ -58,16 +68,21 @@ from tfckpt_reader.text import shortened
 _MOST_LISTED = 10
 _INDEX_TOO = "Copy or download the .index file too"
 _CHECKPOINT_TOO = "Copy the checkpoint too; `tfckpt meta` reads the graph"
-_URL = re.compile(r"([a-z][a-z0-9+.-]+)://")
 
 
 @listed_once()
-def locate(path: str | os.PathLike[str] | bytes | Location, *, latest: bool = False) -> Location:
+def locate(
+    path: str | os.PathLike[str] | bytes | Location,
+    *,
+    latest: bool = False,
+    filesystem: object = None,
+) -> Location:
     """Return the checkpoint meant by a path.
 
     Args:
         path: Prefix, file, state file or folder. A Location stands for itself.
         latest: In a folder with several checkpoints and no state file, choose the newest by time.
+        filesystem: The user's own store or filesystem for the path: see `path_of`.
 
     Raises:
         CheckpointNotFoundError: the path does not exist, or a folder is ambiguous.
@@ -77,7 +92,7 @@ def locate(path: str | os.PathLike[str] | bytes | Location, *, latest: bool = Fa
     if isinstance(path, Location):
         return path
     try:
-        return _found(os.fsdecode(path), latest=latest)
+        return _found(path_of(path, filesystem), latest=latest)
     except CheckpointNotFoundError as error:
         folder = closed_folder(error.file or "")
         if folder is None:
@@ -89,12 +104,6 @@ def locate(path: str | os.PathLike[str] | bytes | Location, *, latest: bool = Fa
 
 
 def _found(name: str, *, latest: bool) -> Location:
-    scheme = _URL.match(name)
-    if scheme and scheme[1] != "file":
-        raise CheckpointNotFoundError(
-            f"{scheme[1]}:// paths are not read", file=name, advice="Copy the files here first"
-        )
-    name = name[7:] if scheme else name
     if is_folder(name):
         beside = None if name.endswith("/") else v2_checkpoint(name)
         return beside or _in_folder(name, latest=latest)
@@ -104,14 +113,26 @@ def _found(name: str, *, latest: bool) -> Location:
     raise _wrong_file(name) if exists(name) else _missing(name)
 
 
-def latest_checkpoint(folder: str | os.PathLike[str] | bytes) -> str | None:
+@listed_once()
+def latest_checkpoint(
+    folder: str | os.PathLike[str] | bytes, *, filesystem: object = None
+) -> str | None:
     """Return the newest checkpoint that a folder's state file names, or None.
 
     `open` accepts the path. The result is None too where the checkpoint is gone.
+
+    Args:
+        folder: A path or a URL.
+        filesystem: As for `open`.
+
+    Raises:
+        CheckpointError: a store cannot be reached; of kind UNREACHABLE.
     """
     try:
-        return _from_state(state_file_of(os.fsdecode(folder))).prefix
-    except CheckpointError:
+        return _from_state(state_file_of(path_of(folder, filesystem))).prefix
+    except CheckpointError as error:
+        if error.kind is ErrorKind.UNREACHABLE:
+            raise
         return None
 
 
@@ -124,7 +145,7 @@ def _by_file(path: str) -> Location | None:
         return location.noted(f"{path} {how} the checkpoint {own[1]}")
     if not is_file(path):
         return None
-    folder, base = os.path.split(path)
+    folder, base = split(path)
     if base in SAVED_MODEL_FILES:
         return _in_saved_model(folder)
     if base == STATE_FILE or is_state_file(read_head(path)):
@@ -135,7 +156,7 @@ def _by_file(path: str) -> Location | None:
 def _in_folder(path: str, *, latest: bool) -> Location:
     notes = []
     state_path = state_file_of(path)
-    nameless = v2_checkpoint(os.path.join(path, ""))
+    nameless = v2_checkpoint(join(path, ""))
     if is_file(state_path):
         try:
             location = _from_state(state_path)
@@ -149,7 +170,7 @@ def _in_folder(path: str, *, latest: bool) -> Location:
         return nameless.noted(*notes, f"{nameless.prefix}.index was read")
     locations = checkpoints_in(path)
     if not locations and saved_model_variables(path) is not None:
-        missing = f"{os.path.join(path, SAVED_MODEL_FILES[0])} is missing"
+        missing = f"{join(path, SAVED_MODEL_FILES[0])} is missing"
         return _in_saved_model(path).noted(*notes, missing)
     if len(locations) > 1 and latest:
         locations = [max(locations, key=lambda location: (location.modified, location.prefix))]
@@ -185,11 +206,11 @@ def _in_saved_model(folder: str) -> Location:
 def _from_state(path: str) -> Location:
     state = read_state(path)
     location = listed_checkpoint(path, state.newest)
-    folder = os.path.dirname(path) or "."
+    folder = folder_of(path) or "."
     if location is not None:
         faults = (f"{path}: {state.fault}",) if state.fault else ()
         return location.noted(*faults)
-    last = os.path.join(folder, last_component(state.newest))
+    last = join(folder, last_component(state.newest))
     others = _hidden(last) or _listed(checkpoints_in(folder))
     raise CheckpointNotFoundError(
         f"the checkpoint it names is not beside it: {shortened(state.newest)}",
@@ -200,7 +221,7 @@ def _from_state(path: str) -> Location:
 
 def _without_index(prefix: str) -> str | None:
     """Return what is there of a checkpoint without its index, or instead of it."""
-    folder, base = os.path.split(prefix)
+    folder, base = split(prefix)
     if hidden := _hidden(prefix):
         return hidden
     if base in listing(folder).data_files:
@@ -211,11 +232,11 @@ def _without_index(prefix: str) -> str | None:
 
 def _hidden(prefix: str) -> str | None:
     """Return what is there instead of a checkpoint: a part of a save, copies of other programs."""
-    folder, base = os.path.split(prefix)
+    folder, base = split(prefix)
     index = f"{base}.index"
     if other := next((n for n in listing(folder).names if n.lower() == index.lower()), None):
-        return f"{os.path.join(folder, other)} is there: TensorFlow writes its name as {index}"
-    left = [os.path.join(folder, name) for name in listing(folder).hidden(base)] if base else []
+        return f"{join(folder, other)} is there: TensorFlow writes its name as {index}"
+    left = [join(folder, name) for name in listing(folder).hidden(base)] if base else []
     copies = f"Copies that other programs left are no checkpoint: {', '.join(left[:_MOST_LISTED])}"
     unmerged = unmerged_save(prefix)
     return f"{unmerged[0].upper()}{unmerged[1:]}" if unmerged else copies if left else None
@@ -232,7 +253,7 @@ def _listed(locations: list[Location], before: str = "The folder has: ") -> str 
 def _wrong_file(path: str) -> CheckpointError:
     """Return the error about an existing file that belongs to no checkpoint."""
     try:
-        File(path)
+        open_file(path)
     except CheckpointError as error:  # a pipe, or no permission
         return error
     head = read_head(path)
@@ -300,11 +321,11 @@ def _inside(path: str, names: list[str]) -> str | None:
             f"Copies that other programs left are no checkpoint: {', '.join(left[:_MOST_LISTED])}"
         )
     bases = (match[1] for match in map(UNMERGED_FOLDER.fullmatch, names) if match)
-    return next(filter(None, (_hidden(os.path.join(path, base)) for base in bases)), None)
+    return next(filter(None, (_hidden(join(path, base)) for base in bases)), None)
 
 
 def _missing(path: str) -> CheckpointNotFoundError:
-    folder, base = os.path.split(path)
+    folder, base = split(path)
     stem = re.split(r"[-.]", base)[0]
     alike = [c for c in checkpoints_in(folder or ".") if base and stem in c.prefix]
     advice = _listed(alike)

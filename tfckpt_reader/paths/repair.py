@@ -7,7 +7,7 @@ beside the state file.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tfckpt_reader.errors import CheckpointNotFoundError
 from tfckpt_reader.paths.layout import checkpoint_at
@@ -18,7 +18,8 @@ from tfckpt_reader.paths.state_file import (
     read_state,
     write_state,
 )
-from tfckpt_reader.storage.filesystem import FileState, changed, state_of
+from tfckpt_reader.storage.file_state import FileState, changed
+from tfckpt_reader.storage.filesystem import folder_of, join, state_of
 from tfckpt_reader.text import shortened
 
 
@@ -77,8 +78,8 @@ def plan_repair(path: str) -> Repair:
     kept = [(n, new) for n, new in enumerate(map(found.__getitem__, before.kept)) if new]
     is_parallel = len(before.timestamps) == len(before.kept)
     times = tuple(before.timestamps[n] for n, _ in kept) if is_parallel else before.timestamps
-    after = replace(
-        before, newest=newest, kept=tuple(new for _, new in kept), timestamps=times, fault=""
+    after = before._replace(
+        newest=newest, kept=tuple(new for _, new in kept), timestamps=times, fault=""
     )
     changes = tuple((old, new) for old, new in found.items() if old != new)
     return Repair(path, before, after, changes, signature)
@@ -86,8 +87,8 @@ def plan_repair(path: str) -> Repair:
 
 def _found(path: str, written: str) -> str | None:
     """Return a path in a state file as it should be; None for a checkpoint that is gone."""
-    folder = os.path.dirname(path)
-    direct = os.path.join(folder, written)
+    folder = folder_of(path)
+    direct = join(folder, written)
     if prefix_of_file(direct) is None and checkpoint_at(direct) is not None:
         return written
     location = listed_checkpoint(path, written)

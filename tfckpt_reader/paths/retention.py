@@ -24,7 +24,7 @@ from tfckpt_reader.paths.state_file import (
     state_file_of,
     state_files,
 )
-from tfckpt_reader.storage.filesystem import is_file, list_names
+from tfckpt_reader.storage.filesystem import folder_of, is_file, join, list_names, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,18 +52,22 @@ class Kept:
 
 
 @listed_once()
-def kept_checkpoints(folder: str | os.PathLike[str] | bytes) -> Kept:
+def kept_checkpoints(folder: str | os.PathLike[str] | bytes, *, filesystem: object = None) -> Kept:
     """Compare a folder's state file with the folder.
+
+    Args:
+        folder: A path or a URL.
+        filesystem: As for `open`.
 
     Raises:
         CheckpointNotFoundError: the folder has no state file.
         CheckpointError: the state file is unreadable, or names no checkpoint.
     """
-    name = os.fsdecode(folder)
+    name = path_of(folder, filesystem)
     path = state_file_of(name)
     state = read_state(path)
     listed = _listed(state)
-    files = [file for file in list_names(name) if is_file(os.path.join(name, file))]
+    files = [file for file in list_names(name) if is_file(join(name, file))]
     existing = set(_owners(*files))
     # Cached: a long list can lead into one folder again and again.
     owners_in = cache(lambda folder: set(_owners(*list_names(folder))))
@@ -89,9 +93,7 @@ def kept_checkpoints(folder: str | os.PathLike[str] | bytes) -> Kept:
         with suppress(CheckpointError):
             owned = owned.union(*map(_owners_of, _listed(read_state(other))))
     others = [
-        file
-        for file in files
-        if os.path.join(name, file) not in states and owned.isdisjoint(_owners(file))
+        file for file in files if join(name, file) not in states and owned.isdisjoint(_owners(file))
     ]
     lists = map(tuple, (dict.fromkeys(there), incomplete, missing, others))
     return Kept(state.newest, listed, *lists)
@@ -106,9 +108,9 @@ def _find(
     state_path: str, written: str, owners_in: Callable[[str], set[_Owner]]
 ) -> Location | None:
     """Return a listed checkpoint; folders without any file of it are not searched."""
-    folder = os.path.dirname(state_path)
+    folder = folder_of(state_path)
     if all(
-        _owners_of(os.path.basename(prefix)).isdisjoint(owners_in(os.path.dirname(prefix)))
+        _owners_of(os.path.basename(prefix)).isdisjoint(owners_in(folder_of(prefix)))
         for prefix in candidates(folder, written)
     ):
         return None

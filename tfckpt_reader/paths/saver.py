@@ -6,11 +6,16 @@ too. TensorFlow ``core/protobuf/meta_graph.proto``, ``core/protobuf/saver.proto`
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tfckpt_reader.encoding.coding import decode_varint
 from tfckpt_reader.encoding.wire_format import LENGTH_DELIMITED, fields
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.storage.filesystem import is_file
-from tfckpt_reader.storage.local import File
+from tfckpt_reader.storage.opening import open_file
+
+if TYPE_CHECKING:
+    from tfckpt_reader.storage.source import ByteSource
 
 NO_SAVER = -1
 _V1_VERSIONS = (0, 1)
@@ -27,7 +32,7 @@ def saver_version(path: str) -> int | None:
     if not is_file(path):
         return None
     try:
-        return _version_in(File(path))
+        return _version_in(open_file(path))
     except CheckpointError:
         return None
 
@@ -37,7 +42,7 @@ def writes_v1(path: str) -> bool:
     return saver_version(path) in _V1_VERSIONS
 
 
-def _version_in(file: File) -> int | None:
+def _version_in(file: ByteSource) -> int | None:
     version, offset = NO_SAVER, 0
     for _ in range(_MOST_FIELDS):
         if offset >= file.size:

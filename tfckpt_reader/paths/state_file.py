@@ -10,15 +10,14 @@ from __future__ import annotations
 import os
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError
 from tfckpt_reader.paths.layout import OWN_FILE, Location, checkpoint_at
 from tfckpt_reader.paths.listing import listing
 from tfckpt_reader.protobuf import format_text, parse_text
-from tfckpt_reader.storage.filesystem import absolute_path, is_file, is_folder
-from tfckpt_reader.storage.local import File
+from tfckpt_reader.storage.filesystem import absolute_path, folder_of, is_file, is_folder, join
+from tfckpt_reader.storage.opening import open_file
 from tfckpt_reader.storage.sniff import HEAD_SIZE, describe, is_state_file, read_head
 from tfckpt_reader.text import count_of, shortened
 
@@ -33,8 +32,7 @@ _LARGEST = 1 << 20
 """Bytes of the largest file to parse."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """Contents of a `checkpoint` file; paths as written."""
 
     newest: str
@@ -70,7 +68,7 @@ def load_state(path: str) -> State:
         CheckpointError: the file is unreadable.
         CorruptCheckpointError: the file is of another kind.
     """
-    file = File(path)
+    file = open_file(path)
     if file.size > _LARGEST:
         raise CorruptCheckpointError(f"is larger than {count_of(_LARGEST, 'byte')}", file=path)
     text = bytes(file.read(0, file.size))
@@ -96,14 +94,14 @@ def state_files(folder: str) -> list[str]:
     A Saver gives them any name (`latest_filename`): their first bytes identify them.
     """
     names = [name for name in listing(folder).names if not OWN_FILE.fullmatch(name)]
-    paths = [os.path.join(folder, name) for name in names if name != STATE_FILE]
-    usual = os.path.join(folder, STATE_FILE)
+    paths = [join(folder, name) for name in names if name != STATE_FILE]
+    usual = join(folder, STATE_FILE)
     return [usual] * is_file(usual) + [path for path in paths if is_state_file(read_head(path))]
 
 
 def state_file_of(folder: str) -> str:
     """Return the path of a folder's state file: `checkpoint`, or the only one of another name."""
-    usual = os.path.join(folder, STATE_FILE)
+    usual = join(folder, STATE_FILE)
     others = [] if is_file(usual) else state_files(folder)
     return others[0] if len(others) == 1 else usual
 
@@ -179,13 +177,13 @@ def last_component(written: str) -> str:
 def candidates(folder: str, written: str) -> list[str]:
     """Return the prefixes to try for a path in a state file, none of them outside its folder."""
     top = absolute_path(folder)
-    direct = os.path.join(folder, written)
+    direct = join(folder, written)
     whole = absolute_path(direct)
-    is_inside = whole == top or whole.startswith(os.path.join(top, ""))
-    last = os.path.join(folder, last_component(written))
+    is_inside = whole == top or whole.startswith(join(top, ""))
+    last = join(folder, last_component(written))
     prefixes = [direct, last] if is_inside else [last]
     # A checkpoint with an empty base name, `dir/.index`, is written as the folder itself.
-    as_folder = [os.path.join(path, "") for path in prefixes if is_folder(path)]
+    as_folder = [join(path, "") for path in prefixes if is_folder(path)]
     return [*prefixes, *as_folder, *filter(None, map(prefix_of_file, prefixes))]
 
 
@@ -202,11 +200,11 @@ def listed_checkpoint(state_path: str, written: str) -> Location | None:
     Raises:
         CheckpointNotFoundError: several sets of V1 shards match.
     """
-    folder = os.path.dirname(state_path)
+    folder = folder_of(state_path)
     for prefix in candidates(folder, written):
         location = None if prefix_of_file(prefix) else checkpoint_at(prefix)
         if location is not None:
-            if prefix == os.path.join(folder, written):
+            if prefix == join(folder, written):
                 return location
             note = f"{state_path} names {shortened(written)}; {prefix} was read instead"
             return location.noted(note)

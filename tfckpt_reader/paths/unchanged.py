@@ -9,7 +9,6 @@ or the file that the save was written to lies beside them: `Unchanged.settle` wa
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from typing import TYPE_CHECKING, TypeVar
@@ -21,7 +20,9 @@ from tfckpt_reader.errors import (
     enough_memory,
 )
 from tfckpt_reader.paths.layout import tensor_files
-from tfckpt_reader.storage.filesystem import changed, list_names, state_of
+from tfckpt_reader.storage.answers import asked_anew
+from tfckpt_reader.storage.file_state import changed
+from tfckpt_reader.storage.filesystem import join, list_names, split, state_of, states_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,17 +62,19 @@ class Unchanged:
         self._prefix = location.base
         self.earlier_change = earlier_change
 
-    def require(self, error: CheckpointError | None = None) -> None:
+    def require(self, error: CheckpointError | None = None, *, pinned: bool = False) -> None:
         """Require that each file is the same as before, with the same size and time.
 
         Args:
             error: What a change would explain: its class and its tensor stay.
+            pinned: Enough that what was read is the same: see `states_of`.
 
         Raises:
             CorruptCheckpointError: one is not, of kind CHANGED.
         """
+        states = states_of(self._before, pinned=pinned)
         for path, before in self._before.items():
-            now = state_of(path)
+            now = states[path]
             if now != before:
                 change = changed(path, before, now)
                 if isinstance(error, CorruptCheckpointError):
@@ -100,7 +103,8 @@ class Unchanged:
     @property
     def is_there(self) -> bool:
         """Whether all files that existed before exist now."""
-        return all(before is None or state_of(path) for path, before in self._before.items())
+        now = states_of(self._before)
+        return all(before is None or now[path] for path, before in self._before.items())
 
 
 class Guard:
@@ -113,7 +117,7 @@ class Guard:
     def confirm(self, *, checked: bool) -> None:
         """Require that nothing changed, unless a crc would give bytes of another save away."""
         if not checked:
-            self._files.require()
+            self._files.require(pinned=True)
 
     def __enter__(self) -> Self:
         return self
@@ -131,10 +135,10 @@ class Guard:
 
 def _is_saved_now(prefix: str) -> bool:
     """Return whether the files of an unfinished save under this prefix are there, and new."""
-    folder, base = os.path.split(prefix)
+    folder, base = split(prefix)
     for name in list_names(folder):
         if name.startswith(base) and _UNFINISHED.fullmatch(name, len(base)):
-            state = state_of(os.path.join(folder, name))
+            state = state_of(join(folder, name))
             if state is not None and abs(time.time() - state.modified / 1e9) < _ABANDONED:
                 return True
     return False
@@ -163,7 +167,8 @@ def read_unchanged(
             raise
         change = error
     try:
-        return _read(read, Unchanged(location, others, change))
+        with asked_anew():
+            return _read(read, Unchanged(location, others, change))
     except CheckpointError:
         raise change from None
 

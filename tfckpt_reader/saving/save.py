@@ -18,7 +18,7 @@ from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.formats.v2.replace import atomic_bundle
 from tfckpt_reader.formats.v2.writer import BundleWriter
 from tfckpt_reader.objects.edit import new_graph
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.paths import OBJECT_GRAPH
 from tfckpt_reader.storage.workers import each, new_buffers, processors
 from tfckpt_reader.tensor.encode import CHUNK, encode
 from tfckpt_reader.tensor.names import key_of

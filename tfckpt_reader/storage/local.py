@@ -23,9 +23,9 @@ from tfckpt_reader.errors import (
     CheckpointNotFoundError,
     TruncatedError,
 )
-from tfckpt_reader.storage.filesystem import FileState, changed
+from tfckpt_reader.storage.file_state import FileState, changed
 from tfckpt_reader.storage.open_files import MAP_HAS_ITS_OWN, Descriptor, keep, map_file
-from tfckpt_reader.storage.source import page_buffer
+from tfckpt_reader.storage.source import CHUNK, page_buffer
 from tfckpt_reader.text import count_of
 
 _LARGEST_READ = 1 << 30
@@ -46,6 +46,8 @@ class File:
         CheckpointNotFoundError: there is no such file.
         CheckpointError: the file cannot be opened.
     """
+
+    window = CHUNK
 
     def __init__(self, path: str, *, mapped: bool = False) -> None:
         self.name = path

@@ -30,6 +30,11 @@ PAGE = mmap.PAGESIZE
 class ByteSource(Protocol):
     """A run of bytes with a name, readable at any offset."""
 
+    map: memoryview | None
+    """All of it, where it is in memory or mapped."""
+    window: int
+    """Bytes that are best read at a time when many are."""
+
     @property
     def name(self) -> str:
         """Its path, for errors."""
@@ -64,11 +69,11 @@ def page_buffer(size: int) -> memoryview:
 def chunks(source: ByteSource, offset: int, size: int, item: int = 1) -> Iterator[memoryview]:
     """Read a range into one reused buffer, and yield it chunk by chunk.
 
-    A chunk is overwritten by the next. It holds a multiple of `item` bytes, at most CHUNK. In large
-    ranges it has the same alignment to pages as in the file.
+    A chunk is overwritten by the next. It holds a multiple of `item` bytes, at most a window. In
+    large ranges it has the same alignment to pages as in the file.
     """
-    buffer = page_buffer(min(CHUNK, size) + PAGE)
-    step = CHUNK - CHUNK % item
+    buffer = page_buffer(min(source.window, size) + PAGE)
+    step = source.window - source.window % item
     for done in range(0, size, step):
         lead = (offset + done) % PAGE
         chunk = buffer[lead : lead + min(step, size - done)]

@@ -10,7 +10,6 @@ import os
 import threading
 from contextlib import contextmanager, suppress
 from functools import partial
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 from tfckpt_reader.storage.source import CHUNK, PAGE, page_buffer
@@ -65,6 +64,8 @@ def each(
     Raises:
         UnsupportedError: the buffers do not fit into memory.
     """
+    from queue import SimpleQueue
+
     count = processors() if threads is None else threads
     buffers = buffers or new_buffers(count)
     remaining, turn, stop = iter(tasks), threading.Lock(), threading.Event()

@@ -12,7 +12,7 @@ The crc covers the contents as stored, compressed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tfckpt_reader.encoding.checksum import crc32c, mask
 from tfckpt_reader.encoding.coding import decode_varint, encode_varint
@@ -31,8 +31,7 @@ LARGEST_EXPANSION = 22
 bytes from 3, about 21 times its size."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockHandle:
+class BlockHandle(NamedTuple):
     """The position of a block: `offset` and `size` in bytes, without the trailer."""
 
     offset: int
@@ -55,12 +54,11 @@ class BlockHandle:
         return encode_varint(self.offset) + encode_varint(self.size)
 
 
-@dataclass(frozen=True, slots=True)
-class Footer:
+class Footer(NamedTuple):
     """The last 48 bytes: handles of the metaindex and the index block."""
 
-    metaindex: BlockHandle
-    index: BlockHandle
+    metaindex_handle: BlockHandle
+    index_handle: BlockHandle
     is_canonical: bool
     """Whether the 40 bytes before the magic are the handles in shortest form, and zeros."""
 

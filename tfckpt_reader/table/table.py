@@ -54,7 +54,7 @@ class Table:
         self.source = source
         self.footer = self._read_footer()
         self._last: tuple[BlockHandle, Block] | None = None
-        self.index = self.read_block(self.footer.index, "index block")
+        self.index = self.read_block(self.footer.index_handle, "index block")
         self._in_index = BlockCursor(self.index)
         self._in_block: BlockCursor | None = None
 
@@ -73,7 +73,7 @@ class Table:
 
     def handles(self) -> Iterator[tuple[bytes, BlockHandle]]:
         """Walk the index: the separator and the handle of each data block, in key order."""
-        with self._inside(self.footer.index, self.index):
+        with self._inside(self.footer.index_handle, self.index):
             for separator, value in self.index.entries():
                 yield separator, _index_value(value)
 
@@ -226,7 +226,7 @@ class Table:
         Decodes the index from a restart point to the only block that can hold it, and that block
         likewise; from the end of the last search, if that is nearer.
         """
-        with self._inside(self.footer.index, self.index):
+        with self._inside(self.footer.index_handle, self.index):
             found = self._in_index.first(key)
             if found is None:
                 return None

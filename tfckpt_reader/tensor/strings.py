@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import struct
 from array import array
-from dataclasses import dataclass
 from itertools import accumulate, chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.encoding.checksum import crc32c, mask
 from tfckpt_reader.encoding.coding import decode_varint, encode_varint
@@ -29,8 +28,7 @@ _LENGTHS_AT_ONCE = 1 << 16
 """Of strings: as Python numbers, all of them would take more memory than the tensor."""
 
 
-@dataclass(frozen=True, slots=True)
-class StringLengths:
+class StringLengths(NamedTuple):
     """The front part of a string tensor: how long each element is, and where the bytes begin."""
 
     lengths: array[int]

@@ -24,6 +24,7 @@ from tfckpt_reader.paths.listing import listed_once
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.paths.unchanged import read_unchanged
 from tfckpt_reader.progress import Progress, no_progress
+from tfckpt_reader.storage.filesystem import join
 from tfckpt_reader.verification.checks.checked import Checked
 from tfckpt_reader.verification.checks.fingerprint import FINGERPRINT_FILE
 from tfckpt_reader.verification.checks.restored_keys import (
@@ -58,6 +59,7 @@ def verify(
     only: Sequence[str] = (),
     without: Sequence[str] = (),
     on_progress: Progress | None = None,
+    filesystem: object = None,
 ) -> Report:
     """Check a checkpoint and report all its defects.
 
@@ -72,6 +74,7 @@ def verify(
             `convert`.
         without: The same; do not warn of these.
         on_progress: Called now and then with the bytes of data checked and their total.
+        filesystem: As for `open`.
 
     Raises:
         ValueError: `level` or a role is unknown, or roles are given for another level.
@@ -84,7 +87,7 @@ def verify(
     require_values(selection, level)
     damage: CorruptCheckpointError | None = None
     try:
-        location = locate(path)
+        location = locate(path, filesystem=filesystem)
     except CorruptCheckpointError as error:
         damage = error
         location = Location("", error.file or "")
@@ -116,7 +119,7 @@ def _others(location: Location) -> Iterator[str]:
         return
     graph, model = graph_file_of(location.prefix), saved_model_of(location.base)
     yield from () if graph is None else (graph,)
-    yield from () if model is None else (os.path.join(model, FINGERPRINT_FILE),)
+    yield from () if model is None else (join(model, FINGERPRINT_FILE),)
 
 
 def _report(

@@ -14,7 +14,7 @@ from tfckpt_reader.encoding.checksum import crc32c, mask
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.formats.v2.lost import Contents
 from tfckpt_reader.storage.filesystem import is_file, modified_time
-from tfckpt_reader.storage.local import File
+from tfckpt_reader.storage.opening import open_file
 from tfckpt_reader.storage.sniff import HEAD_SIZE, describe, describe_text, looks_like_table
 from tfckpt_reader.storage.source import CHUNK, chunks
 from tfckpt_reader.table.format import FOOTER_SIZE, MAGIC, Footer
@@ -78,7 +78,7 @@ def gather(problems: Sequence[Problem], checked: Checked, index: str) -> list[Fa
                 others = checked.data_files if 0 < fact.whole == fact.failing else {}
                 gathered.append(replace(fact, holds=_held_by(file.source, others)))
             elif is_file(path):
-                gathered.append(_of_table(tables.get(path) or File(path), names))
+                gathered.append(_of_table(tables.get(path) or open_file(path), names))
         except (CheckpointError, OSError):  # it has just vanished, or cannot be read
             continue
     return gathered
@@ -242,7 +242,7 @@ def _index_block(data: bytes) -> BlockHandle | None:
         footer = Footer.decode(data[-FOOTER_SIZE:])
     except CheckpointError:
         return None
-    return footer.index if footer.is_canonical else None
+    return footer.index_handle if footer.is_canonical else None
 
 
 def _shard_newlines(

@@ -62,7 +62,12 @@ class Findings:
         """Add the error of a parser; under `code`, unless the bytes are unreadable or unsupported.
 
         The error's advice goes into the problem only where it fits the case better than the code's.
+
+        Raises:
+            CheckpointError: `error` itself, if a store does not answer: that is no defect.
         """
+        if error.kind is ErrorKind.UNREACHABLE:
+            raise error
         if error.kind is ErrorKind.UNSUPPORTED:
             code = "TFC901"
         elif error.kind is ErrorKind.UNREADABLE and code not in UNREAD:

@@ -19,7 +19,16 @@ from tfckpt_reader.paths.discover import Discovery, discover
 from tfckpt_reader.paths.layout import Location, unmerged_save
 from tfckpt_reader.paths.listing import listed_once
 from tfckpt_reader.paths.state_file import candidates, last_component, prefix_of_file, read_state
-from tfckpt_reader.storage.filesystem import exists, is_file, is_folder, size_of
+from tfckpt_reader.storage.filesystem import (
+    absolute_path,
+    exists,
+    folder_of,
+    is_file,
+    is_folder,
+    join,
+    path_of,
+    size_of,
+)
 from tfckpt_reader.storage.sniff import describe, is_state_file, read_head
 from tfckpt_reader.storage.workers import WORTH_THREADS, each
 from tfckpt_reader.text import count_of, shortened
@@ -47,6 +56,7 @@ def verify_all(
     only: Sequence[str] = (),
     without: Sequence[str] = (),
     on_progress: Progress | None = None,
+    filesystem: object = None,
 ) -> tuple[Report, ...]:
     """Check every checkpoint in a folder and below it.
 
@@ -59,6 +69,7 @@ def verify_all(
         only: Roles, as for `verify`.
         without: The same.
         on_progress: Called now and then with the bytes of data checked and their total.
+        filesystem: As for `open`.
 
     Returns:
         The reports, by path. Problems and notes about the folder itself (its state files, files
@@ -71,7 +82,7 @@ def verify_all(
     require_level(level)
     selection = Selection(only=words(only), without=words(without))
     require_values(selection, level)
-    top = os.fsdecode(folder)
+    top = path_of(folder, filesystem)
     if not is_folder(top):
         what = "is no folder" if exists(top) else "there is no such folder"
         raise CheckpointNotFoundError(what, file=top, advice="To verify one checkpoint, name it")
@@ -173,10 +184,10 @@ def _folder_report(top: str, found: Discovery, level: str) -> Report:
         for location, _ in found.checkpoints
         for path in (location.prefix, location.base)
     }
-    folders = {os.path.dirname(name) for name in known}
+    folders = {folder_of(name) for name in known}
     for path in found.state_files:
-        if os.path.abspath(path) not in known:
-            has_company = os.path.dirname(os.path.abspath(path)) in folders
+        if absolute_path(path) not in known:
+            has_company = folder_of(absolute_path(path)) in folders
             if has_company or is_state_file(read_head(path)):  # else of another program
                 _check_state(path, known, findings)
     return _report(Location("", top, notes=tuple(found.notes)), findings, level)
@@ -193,7 +204,7 @@ def _check_state(path: str, known: set[str], findings: Findings) -> None:
     except CheckpointError as error:
         findings.add_error("TFC354", error)
         return
-    folder = os.path.dirname(path)
+    folder = folder_of(path)
     if state.fault:
         findings.add("TFC356", state.fault, file=path)
     elif prefixes := list(filter(None, map(prefix_of_file, candidates(folder, state.newest)))):
@@ -203,7 +214,7 @@ def _check_state(path: str, known: set[str], findings: Findings) -> None:
     if not _is_known(folder, state.newest, known):
         is_there = any(map(is_file, candidates(folder, state.newest)))
         why = "is cut off, or no checkpoint" if is_there else "is not beside it"
-        unmerged = unmerged_save(os.path.join(folder, last_component(state.newest)))
+        unmerged = unmerged_save(join(folder, last_component(state.newest)))
         what = f"the newest checkpoint {why}: {shortened(state.newest)}"
         what += f"; {unmerged}" if unmerged else ""
         findings.add("TFC351", what, file=path)
@@ -216,10 +227,10 @@ def _check_state(path: str, known: set[str], findings: Findings) -> None:
 
 def _is_known(folder: str, written: str, known: set[str]) -> bool:
     """Return whether a state file's entry exists, in its folder or, as for TensorFlow, outside."""
-    direct = os.path.join(folder, written)
+    direct = join(folder, written)
     return any(_absolute(path) in known for path in (direct, *candidates(folder, written)))
 
 
 def _absolute(path: str) -> str:
     """Return an absolute path, with the slash at the end of `path`: an empty base name counts."""
-    return os.path.join(os.path.abspath(path), "") if path.endswith("/") else os.path.abspath(path)
+    return join(absolute_path(path), "") if path.endswith("/") else absolute_path(path)

@@ -20,7 +20,7 @@ from tf_oracle import value_of
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.cli import main
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.paths import OBJECT_GRAPH
 
 INDEXES = sorted(FIXTURES.rglob("*.index"))
 PREFIXES = [path.with_suffix("") for path in INDEXES]

@@ -158,10 +158,20 @@ def test_a_handle_that_is_not_read_is_refused(tmp_path: Path) -> None:
         frozen(tmp_path, [handle, typed("y", "Pack", "w")], "y")
 
 
-def test_moving_averages(tmp_path: Path) -> None:
-    values = {"w": W, "w/ExponentialMovingAverage": W + 1}
+@pytest.mark.parametrize("name", ["w/ExponentialMovingAverage", "w/EMA"])
+def test_moving_averages(tmp_path: Path, name: str) -> None:
+    values = {"w": W, name: W + 1}
     graph = frozen(tmp_path, [variable()], "w", values=values, average=True)
     np.testing.assert_array_equal(again(tmp_path, graph).operation("w").attrs["value"], W + 1)
+    assert "1 value taken from moving averages" in graph.changes
+    graph = frozen(tmp_path, [variable()], "w", values=values)
+    np.testing.assert_array_equal(again(tmp_path, graph).operation("w").attrs["value"], W)
+
+
+def test_an_average_of_another_shape_is_none(tmp_path: Path) -> None:
+    graph = frozen(tmp_path, [variable()], "w", values={"w": W, "w/EMA": W[:1]}, average=True)
+    np.testing.assert_array_equal(again(tmp_path, graph).operation("w").attrs["value"], W)
+    assert "0 values taken from moving averages" in graph.changes
 
 
 def test_weights_of_another_type(tmp_path: Path) -> None:

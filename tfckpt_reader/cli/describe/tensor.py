@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.cli.describe.notation import shape_text
 from tfckpt_reader.objects.names import TensorNames
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.paths import OBJECT_GRAPH
 from tfckpt_reader.objects.roles import by_names
 
 if TYPE_CHECKING:

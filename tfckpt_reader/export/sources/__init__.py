@@ -16,7 +16,7 @@ from tfckpt_reader.export.sources.safetensors_files import INDEX, safetensors_fi
 from tfckpt_reader.paths.layout import Location, is_table
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.paths.unchanged import Guard
-from tfckpt_reader.storage.filesystem import is_file, is_folder
+from tfckpt_reader.storage.filesystem import is_file, is_folder, join, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ def locate_source(
     """Return the checkpoint, or the files of arrays, at a path; arguments as for `locate`."""
     if isinstance(path, Location):
         return path
-    name = os.fsdecode(path)
+    name = path_of(path)
     if is_file(name) and not is_table(name):
         if name.endswith(".npz"):
             return Location("npz", name, (name,))
@@ -46,12 +46,12 @@ def locate_source(
         if name.endswith(INDEX):
             return Location("safetensors", name, (name, *shards_of(name)))
     try:
-        return locate(path, latest=latest)
+        return locate(name, latest=latest)
     except CheckpointNotFoundError:
         names = npy_names(name) if is_folder(name) else []
         if not names:
             raise
-        return Location("npy", name, tuple(os.path.join(name, each) for each in names))
+        return Location("npy", name, tuple(join(name, each) for each in names))
 
 
 def open_source(location: Location) -> Checkpoint:

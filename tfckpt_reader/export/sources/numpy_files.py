@@ -25,7 +25,7 @@ from tfckpt_reader.errors import (
     located,
 )
 from tfckpt_reader.export.formats.npy_folder import KIND, MANIFEST
-from tfckpt_reader.storage.filesystem import list_names, size_of
+from tfckpt_reader.storage.filesystem import join, list_names, size_of
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.encode import data_type_of
 
@@ -108,7 +108,7 @@ def npy_folder(location: Location) -> dict[str, NumpyArray]:
     """List the arrays of a folder."""
     folder = location.prefix
     names = npy_names(folder)
-    entries = _manifest(os.path.join(folder, MANIFEST)) if MANIFEST in names else None
+    entries = _manifest(join(folder, MANIFEST)) if MANIFEST in names else None
     if entries is None:
         entries = {name.removesuffix(_SUFFIX): {"file": name} for name in names}
     arrays = {}
@@ -116,7 +116,7 @@ def npy_folder(location: Location) -> dict[str, NumpyArray]:
         file = str(entry["file"])
         if file not in names:
             raise CorruptCheckpointError(f"{file} of the manifest is missing", file=folder)
-        path = os.path.join(folder, file)
+        path = join(folder, file)
         arrays[name] = _listed(path, partial(io.FileIO, path), size_of(path), entry)
     return arrays
 

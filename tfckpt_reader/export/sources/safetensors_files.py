@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError
 from tfckpt_reader.export.formats.safetensors import LONGEST_HEADER, METADATA, TYPE_NAMES
-from tfckpt_reader.storage.local import File
+from tfckpt_reader.storage.filesystem import folder_of, join
+from tfckpt_reader.storage.opening import open_file
 from tfckpt_reader.tensor.dense import array_factory
 from tfckpt_reader.tensor.encode import BY_NUMPY_NAME
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tfckpt_reader.paths.layout import Location
+    from tfckpt_reader.storage.source import ByteSource
     from tfckpt_reader.tensor.dtypes import DataType
 
 INDEX = ".safetensors.index.json"
@@ -33,7 +35,7 @@ _TYPES = {text: BY_NUMPY_NAME[name] for name, text in TYPE_NAMES.items()}
 class SafeArray:
     """An array in a .safetensors file."""
 
-    file: File
+    file: ByteSource
     offset: int
     """Bytes before it in the file."""
     dtype: DataType
@@ -51,7 +53,7 @@ def shards_of(index: str) -> list[str]:
     Raises:
         CorruptCheckpointError: it is no index, or lists a file of another folder.
     """
-    return sorted({os.path.join(os.path.dirname(index), name) for name in _map(index).values()})
+    return sorted({join(folder_of(index), name) for name in _map(index).values()})
 
 
 def safetensors_files(location: Location) -> dict[str, SafeArray]:
@@ -66,7 +68,7 @@ def safetensors_files(location: Location) -> dict[str, SafeArray]:
     found = {file: _arrays(file) for file in location.files[1:]}
     listed = {}
     for name, file in _map(path).items():
-        arrays = found[os.path.join(os.path.dirname(path), file)]
+        arrays = found[join(folder_of(path), file)]
         if name not in arrays:
             raise CorruptCheckpointError(f"{file} has no array {name!r}, which it lists", file=path)
         listed[name] = arrays[name]
@@ -74,7 +76,7 @@ def safetensors_files(location: Location) -> dict[str, SafeArray]:
 
 
 def _map(index: str) -> dict[str, str]:
-    file = File(index)
+    file = open_file(index)
     if file.size > LONGEST_HEADER:
         raise CorruptCheckpointError("is too long for an index", file=index)
     names = _object(_parsed(bytes(file.read(0, file.size)), index), "weight_map", index)
@@ -85,7 +87,7 @@ def _map(index: str) -> dict[str, str]:
 
 
 def _arrays(path: str) -> dict[str, SafeArray]:
-    file = File(path)
+    file = open_file(path)
     size = int.from_bytes(file.read(0, min(8, file.size)), "little")
     if file.size < 8 or size > min(LONGEST_HEADER, file.size - 8):
         raise CorruptCheckpointError("has no header of a .safetensors file", file=path)
@@ -97,7 +99,7 @@ def _arrays(path: str) -> dict[str, SafeArray]:
     return arrays
 
 
-def _array(file: File, begin: int, name: str, entry: dict[str, Any]) -> SafeArray:
+def _array(file: ByteSource, begin: int, name: str, entry: dict[str, Any]) -> SafeArray:
     dtype = str(entry.get("dtype"))
     shape: Any = entry.get("shape")
     offsets: Any = entry.get("data_offsets")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, ErrorKind, located
 from tfckpt_reader.formats.reader import read_in_order
 from tfckpt_reader.formats.v1.rows import Unfolded, read_header, stored_values, tensor_meta
-from tfckpt_reader.storage.local import File
+from tfckpt_reader.storage.opening import open_file
 from tfckpt_reader.storage.source import CHUNK
 from tfckpt_reader.table.format import LARGEST_EXPANSION
 from tfckpt_reader.table.table import Table
@@ -78,7 +78,7 @@ class V1:
         self._metas: dict[bytes, list[tuple[int, bytes]]] = {}
         for path in files:
             try:
-                table = Table(File(path, mapped=mapped))
+                table = Table(open_file(path, mapped=mapped))
                 metas = read_header(table).tensor
                 names = [tensor_meta(table, data).name for data in metas]
             except CheckpointError as error:

@@ -8,7 +8,7 @@ from those of its windows.
 from __future__ import annotations
 
 from contextlib import closing
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.encoding.checksum import crc32c
@@ -52,6 +52,17 @@ class Window(NamedTuple):
     offset: int
     size: int
     spans: list[Span]
+
+
+class Summed(NamedTuple):
+    """Bytes of one segment, from one window or from several in a row, and their crc."""
+
+    number: int
+    """Of the segment."""
+    first: int
+    size: int
+    outcome: int | CheckpointError
+    """The crc, or the error that prevents reading the bytes."""
 
 
 class Scanned(NamedTuple):
@@ -110,8 +121,11 @@ def scan(
         except CheckpointError as error:
             yield Scanned(number, error)
 
-    def work(batch: list[Window], buffer: memoryview) -> list[int | CheckpointError]:
-        return [crc for window in batch for crc in _crcs(window, buffer, segments, sink, shards)]
+    def work(batch: list[Window], buffer: memoryview) -> list[Summed]:
+        summed: list[Summed] = []
+        for window in batch:
+            _sum(window, buffer, segments, sink, shards, summed)
+        return summed
 
     sums = PartialChecksums(len(segments))
     unread: dict[int, tuple[int, CheckpointError]] = {}
@@ -120,11 +134,10 @@ def scan(
     numbered = ((number, segments[number]) for number in whole)
     batches = _batches(windows(numbered), _BATCH if total >= WORTH_BATCHES else 1)
     with closing(each(batches, work, threads)) as done:
-        for batch, outcomes in done:
+        for batch, summed in done:
             if on_read is not None:
                 on_read(sum(window.size for window in batch))
-            spans = chain.from_iterable(window.spans for window in batch)
-            for (number, first, size), outcome in zip(spans, outcomes, strict=True):
+            for number, first, size, outcome in summed:
                 if isinstance(outcome, CheckpointError):
                     unread[number] = min(unread.get(number, (first, outcome)), (first, outcome))
                 sums.add(number, first, size, outcome if isinstance(outcome, int) else 0)
@@ -139,14 +152,15 @@ def _batches(found: Iterator[Window], size: int) -> Iterator[list[Window]]:
         yield batch
 
 
-def _crcs(
+def _sum(
     window: Window,
     buffer: memoryview,
     segments: Sequence[Segment],
     sink: Sink | None,
     shards: Shards,
-) -> list[int | CheckpointError]:
-    """Read a window; return the crc of each span, or the error that prevents reading it.
+    summed: list[Summed],
+) -> None:
+    """Read a window; add the crc of each span to `summed`, or the error that prevents reading it.
 
     The window has the same alignment to pages in the buffer as in the file.
     """
@@ -157,19 +171,29 @@ def _crcs(
             shards.file(window.shard).readinto(window.offset, data)
     except CheckpointError as error:
         if len(window.spans) == 1:
-            return [error]
-        alone = _alone(window)
-        return [crc for w in alone for crc in _crcs(w, buffer, segments, sink, shards)]
-    crcs: list[int | CheckpointError] = []
+            summed.append(Summed(*window.spans[0], error))
+            return
+        for alone in _alone(window):
+            _sum(alone, buffer, segments, sink, shards, summed)
+        return
     begin = 0
-    for number, first, size in window.spans:
-        raw = data[begin : begin + size]
-        begin += size
-        crcs.append(crc32c(raw))
+    for span in window.spans:
+        raw = data[begin : begin + span.size]
+        begin += span.size
+        summed.append(_continued(summed, span, raw))
         if sink is not None:
-            dtype = segments[number].dtype
-            sink(number, first, portable_bytes(raw, dtype, big_endian=shards.big_endian))
-    return crcs
+            dtype = segments[span.number].dtype
+            sink(span.number, span.first, portable_bytes(raw, dtype, big_endian=shards.big_endian))
+
+
+def _continued(summed: list[Summed], span: Span, raw: memoryview) -> Summed:
+    """Return the crc of a span, with the bytes before it if those came last."""
+    if summed:
+        number, first, size, crc = summed[-1]
+        if (number, first + size) == span[:2] and isinstance(crc, int):
+            summed.pop()
+            return Summed(number, first, size + span.size, crc32c(raw, crc))
+    return Summed(*span, crc32c(raw))
 
 
 def _alone(window: Window) -> Iterator[Window]:

@@ -21,7 +21,7 @@ from tfckpt_reader.formats.v2.index import Header, decode_entry
 from tfckpt_reader.formats.v2.segments import Numbers, layout_of
 from tfckpt_reader.formats.v2.shards import Shards
 from tfckpt_reader.paths.layout import guessed_shard_count
-from tfckpt_reader.storage.local import File
+from tfckpt_reader.storage.opening import open_file
 from tfckpt_reader.table.table import Table
 from tfckpt_reader.tensor.dense import empty_rows
 from tfckpt_reader.tensor.names import key_of, name_of
@@ -66,7 +66,7 @@ class Bundle:
     ) -> None:
         self.prefix = prefix
         self.notes: list[str] = []
-        self.table = table or Table(File(prefix + ".index"))
+        self.table = table or Table(open_file(prefix + ".index"))
         self._find = find or self.table.get
         self.header = self._read_header() if header is None else header
         self.shards = Shards(

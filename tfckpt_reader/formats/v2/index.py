@@ -12,12 +12,11 @@ here, since loading protobuf takes longer than a small listing; all others are l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 from math import prod
 from operator import mul
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.encoding.checksum import unmask
 from tfckpt_reader.encoding.coding import decode_varint
@@ -53,8 +52,7 @@ _NUM_SHARDS, _VERSION_1 = b"\x08", b"\x1a\x02\x08\x01"
 """Tag of the first field of a header; its others, of a little-endian file of version 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The row with the empty key."""
 
     num_shards: int

@@ -1,4 +1,4 @@
-"""Missing data files of a bundle, and files beside the index that seem to be those, renamed.
+"""Data files of a bundle that are missing or too short, and files that seem to be those, renamed.
 
 Only for errors: decodes no element. A file of another name is recognised by its size and by the
 checksums of the largest tensors in it.
@@ -7,29 +7,31 @@ checksums of the largest tensors in it.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from heapq import nlargest
 from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import crc32c
-from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, ErrorKind
+from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, ErrorKind, TruncatedError
 from tfckpt_reader.formats.v2.index import decode_entry
 from tfckpt_reader.paths.layout import shard_path
 from tfckpt_reader.paths.listing import DATA_FILE
-from tfckpt_reader.storage.filesystem import exists, is_file, list_names, size_of
-from tfckpt_reader.storage.local import File
+from tfckpt_reader.storage.filesystem import exists, folder_of, is_file, join, list_names, size_of
+from tfckpt_reader.storage.opening import open_file
+from tfckpt_reader.storage.sniff import describe, read_head
 from tfckpt_reader.table.table import Table
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.names import name_of
 from tfckpt_reader.tensor.strings import string_lengths
+from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from typing_extensions import Self
 
+    from tfckpt_reader.storage.source import ByteSource
     from tfckpt_reader.tensor.spec import Segment
 
 _MOST_FILES = 100
@@ -37,14 +39,17 @@ _LARGEST_SAMPLE, _SAMPLES = 16 << 20, 8
 """Bytes of a tensor, and number of tensors, that identify a data file of another name."""
 
 
-@dataclass(slots=True)
 class Contents:
-    """The contents of a data file according to the index."""
+    """The contents of a data file according to the index.
 
-    end: int = 0
-    """End of the last tensor."""
-    largest: list[Segment] = field(default_factory=list)
-    """Its largest tensors, apart from very large ones."""
+    Attributes:
+        end: End of the last tensor.
+        largest: Its largest tensors, apart from very large ones.
+    """
+
+    def __init__(self) -> None:
+        self.end = 0
+        self.largest: list[Segment] = []
 
     def add(self, segments: Iterable[Segment]) -> Self:
         """Add segments; return the contents."""
@@ -62,14 +67,14 @@ class Contents:
     def are_in(self, path: str) -> bool:
         """Return whether a file has the tensors, by the checksums of the largest ones."""
         try:
-            file = File(path)
+            file = open_file(path)
             sums = (_crc(file, segment) == segment.crc32c for segment in self._samples())
             return bool(self.largest) and all(sums)
         except CheckpointError:
             return False
 
 
-def _crc(file: File, segment: Segment) -> int:
+def _crc(file: ByteSource, segment: Segment) -> int:
     data = file.read(segment.offset, segment.nbytes)
     if segment.dtype is not DataType.STRING:
         return crc32c(data)
@@ -93,7 +98,7 @@ def renamed_beside(prefix: str, num_shards: int) -> dict[str, str]:
     """Return `renamed_files` of a bundle; none where its index cannot be read."""
     contents: dict[int, Contents] = {}
     try:
-        for key, value in Table(File(f"{prefix}.index")).rows():
+        for key, value in Table(open_file(f"{prefix}.index")).rows():
             if not key:
                 continue
             segment, slices = decode_entry(name_of(key), value)
@@ -108,7 +113,7 @@ def renamed_beside(prefix: str, num_shards: int) -> dict[str, str]:
 
 def _renamed(lost: Mapping[str, Contents]) -> Iterator[tuple[str, str]]:
     by_size: dict[int, list[str]] = {}
-    folder = os.path.dirname(next(iter(lost), ""))
+    folder = folder_of(next(iter(lost), ""))
     names = set(list_names(folder)) if lost else set()
     own = DATA_FILE.fullmatch(os.path.basename(next(iter(lost), "")))
     data_files = filter(None, map(DATA_FILE.fullmatch, names))
@@ -119,7 +124,7 @@ def _renamed(lost: Mapping[str, Contents]) -> Iterator[tuple[str, str]]:
         and not (own and match[1] == own[1] and int(match[3]) != int(own[3]))
     }
     for name in sorted(names - owned):
-        path = os.path.join(folder, name)
+        path = join(folder, name)
         by_size.setdefault(size_of(path), []).append(path)
     for path, contents in lost.items():
         alike = by_size.get(contents.end, [])[:_SAMPLES]
@@ -133,3 +138,23 @@ def missing_file(path: str, problem: str, renamed: Mapping[str, str]) -> Checkpo
     if path in renamed:
         advice = f"{renamed[path]} has its size and checksums: give index and data one name"
     return CheckpointNotFoundError(problem, kind=ErrorKind.INCOMPLETE, file=path, advice=advice)
+
+
+def too_short(file: ByteSource, segment: Segment) -> TruncatedError:
+    """Return the error about a data file that ends before a segment does."""
+    end = segment.end
+    problem, kind = "the file ends before the tensor does", None
+    advice = f"{count_of(end - file.size, 'byte')} are missing: copy it again"
+    known = describe(read_head(file.name))
+    if known is not None:
+        problem, advice, kind = f"this is {known[0]}", known[1], ErrorKind.FOREIGN_DATA
+    return TruncatedError(
+        problem,
+        kind=kind,
+        file=file.name,
+        offset=segment.offset,
+        tensor=segment.name,
+        expected=f"a file of at least {count_of(end, 'byte')}",
+        got=count_of(file.size, "byte"),
+        advice=advice,
+    )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tfckpt_reader.encoding.checksum import crc32c
 from tfckpt_reader.encoding.partial_checksums import PartialChecksums
 from tfckpt_reader.errors import CheckpointError, add_location, located
-from tfckpt_reader.storage.source import CHUNK, chunks
+from tfckpt_reader.storage.source import chunks
 from tfckpt_reader.storage.workers import share
 from tfckpt_reader.tensor.dense import (
     array_factory,
@@ -134,8 +134,8 @@ class Numbers:
         raw = _bytes_of(out)
         begin = segment.offset + first * self._dtype.itemsize
         with located(source.name, tensor=segment.name):
-            for done in range(0, len(raw), CHUNK):
-                window = raw[done : done + CHUNK]
+            for done in range(0, len(raw), source.window):
+                window = raw[done : done + source.window]
                 source.readinto(begin + done, window)
                 if crc is not None:
                     crc = crc32c(window, crc)

@@ -16,22 +16,21 @@ from tfckpt_reader.encoding.checksum import mask
 from tfckpt_reader.errors import (
     CHECKSUM_ADVICE,
     CheckpointError,
+    CheckpointNotFoundError,
     ChecksumError,
     CorruptCheckpointError,
     ErrorKind,
-    TruncatedError,
     add_location,
 )
 from tfckpt_reader.formats.v2.index import require_possible
-from tfckpt_reader.formats.v2.lost import missing_file, renamed_beside
+from tfckpt_reader.formats.v2.lost import missing_file, renamed_beside, too_short
 from tfckpt_reader.paths.layout import shard_counts, shard_path
-from tfckpt_reader.storage.filesystem import exists
-from tfckpt_reader.storage.local import File
-from tfckpt_reader.storage.sniff import describe, read_head
+from tfckpt_reader.storage.opening import open_file
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
+    from tfckpt_reader.storage.source import ByteSource
     from tfckpt_reader.tensor.spec import Segment
 
 
@@ -52,7 +51,7 @@ class Shards:
         self.prefix = prefix
         self.num_shards = num_shards
         self.big_endian = big_endian
-        self.files: dict[int, File] = {}
+        self.files: dict[int, ByteSource] = {}
         """Those opened so far, by number."""
         self._mapped = mapped
         self._notes = notes
@@ -60,7 +59,7 @@ class Shards:
         self._renamed = cache(renamed_beside)
         self._lock = threading.Lock()
 
-    def file(self, shard: int) -> File:
+    def file(self, shard: int) -> ByteSource:
         """Return a data file. However many there are, only a few are open at a time.
 
         Raises:
@@ -68,13 +67,14 @@ class Shards:
         """
         with self._lock:
             if shard not in self.files:
-                self.files[shard] = File(self._path(shard), mapped=self._mapped)
+                path = shard_path(self.prefix, shard, self.num_shards)
+                try:
+                    self.files[shard] = open_file(path, mapped=self._mapped)
+                except CheckpointNotFoundError:
+                    self.files[shard] = open_file(self._other_path(shard), mapped=self._mapped)
             return self.files[shard]
 
-    def _path(self, shard: int) -> str:
-        path = shard_path(self.prefix, shard, self.num_shards)
-        if exists(path):
-            return path
+    def _other_path(self, shard: int) -> str:
         present = self._shard_counts(self.prefix)
         # A merge with an empty input counts too many shards: the files are then named for fewer.
         fewer = [n for n, numbers in present.items() if n < self.num_shards and shard in numbers]
@@ -93,10 +93,11 @@ class Shards:
                 expected=f"a shard below {self.num_shards}",
                 got=shard,
             )
+        path = shard_path(self.prefix, shard, self.num_shards)
         problem = f"shard {shard} of {self.num_shards} is missing"
         raise missing_file(path, problem, self._renamed(self.prefix, self.num_shards))
 
-    def file_of(self, segment: Segment) -> File:
+    def file_of(self, segment: Segment) -> ByteSource:
         """Return the file that holds a segment, all of it.
 
         Raises:
@@ -114,7 +115,7 @@ class Shards:
             error.tensor = error.tensor or segment.name
             raise
         if segment.end > file.size and (segment.nbytes or segment.dtype is DataType.STRING):
-            raise _too_short(file, segment)
+            raise too_short(file, segment)
         return file
 
     def require_crc(self, segment: Segment, crc: int) -> None:
@@ -133,22 +134,3 @@ class Shards:
                 got=f"{mask(crc):#010x}",
                 advice=CHECKSUM_ADVICE,
             )
-
-
-def _too_short(file: File, segment: Segment) -> TruncatedError:
-    end = segment.end
-    problem, kind = "the file ends before the tensor does", None
-    advice = f"{count_of(end - file.size, 'byte')} are missing: copy it again"
-    known = describe(read_head(file.name))
-    if known is not None:
-        problem, advice, kind = f"this is {known[0]}", known[1], ErrorKind.FOREIGN_DATA
-    return TruncatedError(
-        problem,
-        kind=kind,
-        file=file.name,
-        offset=segment.offset,
-        tensor=segment.name,
-        expected=f"a file of at least {count_of(end, 'byte')}",
-        got=count_of(file.size, "byte"),
-        advice=advice,
-    )

@@ -19,7 +19,7 @@ from tfckpt_reader.encoding.wire_format import LENGTH_DELIMITED, fields
 from tfckpt_reader.errors import CorruptCheckpointError, UnsupportedError, enough_memory, located
 from tfckpt_reader.paths.companions import SAVED_MODEL_FILES, graph_file_at
 from tfckpt_reader.protobuf import parse, parse_text
-from tfckpt_reader.storage.local import File
+from tfckpt_reader.storage.opening import open_file
 from tfckpt_reader.storage.sniff import HEAD_SIZE, describe, describe_text
 from tfckpt_reader.storage.source import CHUNK
 from tfckpt_reader.text import count_of
@@ -78,7 +78,7 @@ def read_stored(path: str) -> list[StoredMetaGraph]:
         CheckpointNotFoundError: the file is missing.
         CorruptCheckpointError: it holds no graph, or is larger than a protobuf message can be.
     """
-    file = File(graph_file_at(path))
+    file = open_file(graph_file_at(path))
     if not file.size:
         raise CorruptCheckpointError(
             "this file is empty", file=file.name, expected="a graph", advice="Copy it again"

@@ -26,7 +26,7 @@ from tfckpt_reader.graph.freeze.refused import refuse_ops
 from tfckpt_reader.graph.freeze.simplify import set_inputs, simplify
 from tfckpt_reader.graph.freeze.updates import Updates
 from tfckpt_reader.graph.freeze.variables import Weights, freeze_variables
-from tfckpt_reader.graph.freeze.weights import fill
+from tfckpt_reader.graph.freeze.weights import averages_of, fill
 from tfckpt_reader.graph.infer.endpoints import Endpoint
 from tfckpt_reader.graph.writing import Gap, require_size, write_parts
 from tfckpt_reader.storage.atomic import atomic_file
@@ -206,7 +206,8 @@ def freeze(
         changes += each.left_out(draft)
     changes += find_ranks(draft, model.graph.unknown_rank_ops)
     refuse_ops(draft.values())
-    values = Weights(*weights, options.get("average", False), options.get("cast"))
+    averages = averages_of(weights[0]) if options.get("average") else {}
+    values = Weights(*weights, averages, options.get("cast"))
     library = Library(model.functions)
     constants = freeze_variables(draft, values, library)
     called = library.called_by(draft.values())
@@ -217,6 +218,9 @@ def freeze(
     _show_outputs(draft, ends)
     if constants:
         changes.append(f"{count_of(len(constants), 'variable')} became constants")
+    if options.get("average"):
+        used = {weight.key for weight in constants.values()}.intersection(averages.values())
+        changes.append(f"{count_of(len(used), 'value')} taken from moving averages")
     unused = {tensor_name(name) for name in part.inputs}.difference(placed.values())
     changes += [f"input {quoted(name)} is left out: no output needs it" for name in sorted(unused)]
     return FrozenGraph(

@@ -10,7 +10,7 @@ takes the value.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from tfckpt_reader.errors import TensorNotFoundError, UnsupportedError
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.freeze.weights import Values
 
 HANDLE = "VarHandleOp"
-_AVERAGE = "/ExponentialMovingAverage"
-"""Ending of the key of a moving average."""
 Draft: TypeAlias = "dict[str, Node]"
 
 
@@ -44,13 +42,13 @@ class Weights:
     Args:
         values: Key -> array.
         saved: Name of a variable's node -> its value as the graph saves it.
-        average: Use moving averages where the values have them.
+        averages: Key of a value -> key of its moving average, to take in its place.
         cast: Type to store floating-point weights in; None: their own.
     """
 
     values: Values
     saved: Mapping[str, Saved]
-    average: bool = False
+    averages: Mapping[str, str] = field(default_factory=dict)
     cast: DataType | None = None
 
     def of(self, node: Node) -> Weight:
@@ -63,9 +61,7 @@ class Weights:
         shared = node.attr("shared_name")
         default = name_text(shared) if isinstance(shared, bytes) and shared else name
         saved = self.saved.get(name) or Saved(default, "", "")
-        if self.average:
-            keys = (f"{key}{_AVERAGE}" for key in (saved.key, name))
-            saved = next((Saved(k, saved.slice_spec, "") for k in keys if k in self.values), saved)
+        saved = saved._replace(key=self.averages.get(saved.key, saved.key))
         shape = node.attr("shape")
         unknown = not isinstance(shape, tuple) or (not shape and node.op in UNKNOWN_RANK_OPS)
         dtype = node.attr("dtype")

@@ -15,10 +15,13 @@ from tfckpt_reader.encoding.wire_format import encode_field, encode_key, encode_
 from tfckpt_reader.errors import CorruptCheckpointError, TensorNotFoundError, UnsupportedError
 from tfckpt_reader.graph.freeze.node import attr_value, attribute, shape_message
 from tfckpt_reader.graph.writing import Gap
+from tfckpt_reader.objects.roles import by_names
+from tfckpt_reader.objects.selection import averages
 from tfckpt_reader.storage.atomic import write_at
 from tfckpt_reader.tensor.dtypes import BY_NUMBER, DataType, to_numpy
 from tfckpt_reader.tensor.names import key_of
 from tfckpt_reader.tensor.proto_fields import PartialShape
+from tfckpt_reader.tensor.spec import TensorSpec, Unplaced
 from tfckpt_reader.text import nearest, quoted
 
 if TYPE_CHECKING:
@@ -169,6 +172,19 @@ def kind_of(values: Values, key: str) -> tuple[DataType | None, tuple[int, ...]]
     array = values[key]
     name = array.dtype.name
     return next((d for d in BY_NUMBER.values() if d.numpy_name == name), None), array.shape
+
+
+def averages_of(values: Values) -> dict[str, str]:
+    """Return key of a value -> key of its moving average, by the roles of the values."""
+    specs: Any = getattr(values, "specs", None)
+    if specs is None:
+        kinds = {key: kind_of(values, key) for key in values}
+        specs = {
+            key: TensorSpec(Unplaced(key, dtype, shape))
+            for key, (dtype, shape) in kinds.items()
+            if dtype
+        }
+    return averages(specs, getattr(values, "roles", None) or by_names(specs))
 
 
 def box_of(slice_spec: str, shape: tuple[int, ...]) -> tuple[slice, ...] | None:

@@ -8,14 +8,14 @@ hashes are those of normalised messages, and are not compared.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.farmhash import fingerprint64
 from tfckpt_reader.encoding.wire_format import VARINT, fields
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, ErrorKind, located
 from tfckpt_reader.paths.companions import saved_model_of
-from tfckpt_reader.storage.local import File
+from tfckpt_reader.storage.filesystem import exists, join
+from tfckpt_reader.storage.opening import open_file
 from tfckpt_reader.storage.sniff import describe, describe_text
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ _LARGEST = 1 << 16
 def check_fingerprint(index: ByteSource, findings: Findings) -> None:
     """Compare a sound index with the fingerprint beside it, if any."""
     model = saved_model_of(index.name.removesuffix(".index"))
-    path = None if model is None else os.path.join(model, FINGERPRINT_FILE)
-    if path is None or not os.path.lexists(path):
+    path = None if model is None else join(model, FINGERPRINT_FILE)
+    if path is None or not exists(path):
         return
     try:
         expected = _checkpoint_hash(path)
@@ -51,7 +51,7 @@ def check_fingerprint(index: ByteSource, findings: Findings) -> None:
 
 
 def _checkpoint_hash(path: str) -> int:
-    file = File(path)
+    file = open_file(path)
     if file.size > _LARGEST:
         raise CorruptCheckpointError(
             "is too large", file=path, expected=f"at most {_LARGEST} bytes", got=file.size

@@ -8,14 +8,14 @@ only for a graph.
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.errors import CheckpointError, located
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.paths import OBJECT_GRAPH
 from tfckpt_reader.paths.companions import graph_file_of
+from tfckpt_reader.storage.filesystem import size_of
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def read_adjacent_graph(location: Location) -> AdjacentGraph | None:
     from tfckpt_reader.graph.saved_kinds import read_saved_kinds
 
     try:
-        size = os.path.getsize(path)
+        size = size_of(path)
         if size > _LARGEST_GRAPH:
             note = f"{path} was not compared: it has {count_of(size, 'byte')}"
             return AdjacentGraph(path, note=note)

@@ -82,17 +82,19 @@ def _check_footer(table: Table, findings: Findings) -> None:
         what = "the footer holds more than two block handles and zeros before its magic"
         findings.add("TFC102", what, file=path, offset=table.source.size - FOOTER_SIZE)
     with findings.collect("TFC103"):
-        block = table.read_block(table.footer.metaindex, "metaindex block", ErrorKind.METAINDEX)
+        block = table.read_block(
+            table.footer.metaindex_handle, "metaindex block", ErrorKind.METAINDEX
+        )
         if block.limit:
             what, got = "the metaindex block is not empty", count_of(block.limit, "byte")
-            offset = table.footer.metaindex.offset
+            offset = table.footer.metaindex_handle.offset
             findings.add("TFC103", what, file=path, offset=offset, got=f"{got} of entries")
 
 
 def _check_coverage(table: Table, handles: list[BlockHandle], findings: Findings) -> None:
     """Report bytes in no block, hence without a crc, and bytes in two."""
     end = 0
-    every = [*handles, table.footer.metaindex, table.footer.index]
+    every = [*handles, table.footer.metaindex_handle, table.footer.index_handle]
     limits = [(h.offset, h.end) for h in sorted(every, key=lambda h: h.offset)]
     for begin, its_end in [*limits, (table.source.size - FOOTER_SIZE, 0)]:
         if begin != end:

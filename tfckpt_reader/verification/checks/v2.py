@@ -17,9 +17,9 @@ from tfckpt_reader.errors import (
 )
 from tfckpt_reader.formats.v2.bundle import Bundle
 from tfckpt_reader.formats.v2.index import Header, require_possible
-from tfckpt_reader.objects.object_graph import OBJECT_GRAPH
+from tfckpt_reader.objects.paths import OBJECT_GRAPH
 from tfckpt_reader.paths.layout import guessed_shard_count, shard_path
-from tfckpt_reader.storage.local import File
+from tfckpt_reader.storage.opening import open_file
 from tfckpt_reader.table.table import Table
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.names import name_of
@@ -66,7 +66,7 @@ def check_v2(
     So an error in one stage leaves the facts of those before it.
     """
     try:
-        file = File(location.prefix + ".index")
+        file = open_file(location.prefix + ".index")
         yield Checked(tables=(file,))
         table = Table(file)
     except (CorruptCheckpointError, UnsupportedError) as error:

@@ -1,0 +1,106 @@
+"""Filesystems of fsspec as stores.
+
+They return bytes without the state of their file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tfckpt_reader.errors import CheckpointError, ErrorKind
+from tfckpt_reader.storage.file_state import FileState
+from tfckpt_reader.storage.remote.store import Entry, Folder
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+_TAGS = ("ETag", "etag", "generation", "md5Hash", "content_md5", "md5", "commit", "ino")
+"""Names of what differs after a change, in the facts of one filesystem or another."""
+_TIMES = ("LastModified", "last_modified", "mtime", "updated", "modified", "created")
+
+
+class FsspecStore:
+    """A filesystem of fsspec as a `Store`.
+
+    Args:
+        filesystem: Any filesystem of fsspec.
+        scheme: That of its URLs.
+        lists: Whether it can list.
+    """
+
+    says_state = False
+
+    def __init__(self, filesystem: Any, scheme: str, *, lists: bool = True) -> None:
+        self.seen: dict[str, Entry] = {}
+        self._filesystem = filesystem
+        self._scheme = scheme
+        self._lists = lists
+
+    def _path(self, key: str) -> str:
+        path: str = self._filesystem._strip_protocol(f"{self._scheme}://{key}")  # noqa: SLF001
+        return path
+
+    def head(self, key: str) -> Entry | None:
+        """Return an object; None if it is missing, or a folder."""
+        path = self._path(key)
+        self._filesystem.invalidate_cache(_parent(path))
+        try:
+            found = self._filesystem.info(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return _entry(found) if found["type"] == "file" else None
+
+    def get(self, key: str, span: range | None) -> tuple[FileState | None, Buffer]:
+        """Return None, and some bytes of an object, or all, in one request."""
+        ends = (None, None) if span is None else (span.start, span.stop)
+        data: bytes = self._filesystem.cat_file(self._path(key), *ends)
+        return None, data
+
+    def folder(self, key: str) -> Folder | None:
+        """Return what is below a key; None if the store lists nothing."""
+        if not self._lists:
+            return None
+        path = self._path(key)
+        self._filesystem.invalidate_cache(path)
+        try:
+            found = self._filesystem.ls(path, detail=True)
+        except (FileNotFoundError, NotADirectoryError):
+            found = []
+        except PermissionError:
+            return None
+        files, folders = {}, set()
+        for info in found:
+            name = info["name"].rstrip("/").rpartition("/")[2]
+            if info["type"] == "directory":
+                folders.add(name)
+            elif info["name"].rstrip("/") != path.rstrip("/"):  # a file lists itself
+                files[name] = _entry(info)
+        return Folder(files, frozenset(folders))
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _entry(info: dict[str, Any]) -> Entry:
+    if info.get("size") is None:
+        problem = "the server does not give the size of the file"
+        raise CheckpointError(problem, kind=ErrorKind.UNREACHABLE)
+    found = next((info[name] for name in _TIMES if info.get(name) is not None), 0.0)
+    modified = float(found.timestamp() if hasattr(found, "timestamp") else _number(found))
+    tag = "/".join(str(info[name]).strip('"') for name in _TAGS if info.get(name) is not None)
+    time = int(modified * 1_000_000_000)
+    return Entry(FileState(info["size"], time, tag), modified)
+
+
+def _number(text: object) -> float:
+    """Return a time; of a text that is no number 0."""
+    try:
+        return float(str(text))
+    except ValueError:
+        from datetime import datetime
+
+        try:
+            return datetime.fromisoformat(str(text).replace("Z", "+00:00")).timestamp()
+        except ValueError:
+            return 0.0

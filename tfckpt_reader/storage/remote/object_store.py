@@ -1,0 +1,75 @@
+"""Stores of obstore: S3, Google Cloud Storage, Azure, HTTP, memory.
+
+Each answer carries size and tag (ETag) of the object: a change between two reads is seen.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import obstore
+
+from tfckpt_reader.storage.file_state import FileState
+from tfckpt_reader.storage.remote.store import Entry, Folder, is_denied
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+
+class ObjectStore:
+    """A store of obstore as a `Store`.
+
+    Args:
+        store: Any store of obstore.
+        lists: Whether it can list; a web server cannot.
+    """
+
+    says_state = True
+
+    def __init__(self, store: Any, *, lists: bool = True) -> None:
+        self.seen: dict[str, Entry] = {}
+        self._store = store
+        self._lists = lists
+
+    def head(self, key: str) -> Entry | None:
+        """Return an object; None if it is missing."""
+        try:
+            return _entry(obstore.head(self._store, key))
+        except FileNotFoundError:
+            return None
+        except Exception as error:
+            if self._lists or not is_denied(error):
+                raise
+            # A signature for GET refuses HEAD.
+            return _entry(obstore.get(self._store, key, options={"range": (0, 1)}).meta)
+
+    def get(self, key: str, span: range | None) -> tuple[FileState | None, Buffer]:
+        """Return the state of an object and some of its bytes, or all, in one request."""
+        options: Any = None if span is None else {"range": (span.start, span.stop)}
+        found = obstore.get(self._store, key, options=options)
+        data: Buffer = found.bytes()
+        return _entry(found.meta).state, data
+
+    def folder(self, key: str) -> Folder | None:
+        """Return what is below a key; None if the store lists nothing."""
+        if not self._lists:
+            return None
+        try:
+            found = obstore.list_with_delimiter(self._store, key or None)
+        except Exception as error:
+            if is_denied(error):
+                return None
+            raise
+        files = {_last(meta["path"]): _entry(meta) for meta in found["objects"]}
+        return Folder(files, frozenset(map(_last, found["common_prefixes"])))
+
+
+def _last(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _entry(meta: Any) -> Entry:
+    modified, tag = meta["last_modified"].timestamp(), (meta["e_tag"] or "").strip('"')
+    # Listings have fractions of a second, answers to reads have none.
+    time = 0 if tag else int(modified) * 1_000_000_000
+    return Entry(FileState(meta["size"], time, tag), modified)

@@ -1,0 +1,101 @@
+"""The interface of a store of objects, and its errors.
+
+Knows no library. Two modules implement it: `object_store` for obstore, `fsspec_store` for fsspec.
+A key is the name of an object in its store.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from tfckpt_reader.errors import (
+    CheckpointError,
+    CheckpointNotFoundError,
+    ErrorKind,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from typing_extensions import Buffer
+
+    from tfckpt_reader.storage.file_state import FileState
+
+_ADDRESS = re.compile(r"\b[a-z][a-z0-9.+-]*://[^\s\"')>]*")
+"""URLs in the messages of libraries: they can hold signatures."""
+_LONGEST = 300
+
+
+class Entry(NamedTuple):
+    """An object of a store."""
+
+    state: FileState
+    modified: float
+    """Time of its last change, in seconds since the epoch; 0 if unknown."""
+
+
+class Folder(NamedTuple):
+    """The names directly below a key."""
+
+    files: dict[str, Entry]
+    folders: frozenset[str]
+
+
+class Store(Protocol):
+    """A store of objects. All methods raise whatever their library raises: see `asking`."""
+
+    seen: dict[str, Entry]
+    """The objects by key, as they were when a question about them was last answered."""
+    says_state: bool
+    """Whether `get` returns the state of the object with its bytes."""
+
+    def head(self, key: str) -> Entry | None:
+        """Return an object; None if it is missing."""
+
+    def get(self, key: str, span: range | None) -> tuple[FileState | None, Buffer]:
+        """Return the state of an object and some of its bytes, or all, in one request."""
+
+    def folder(self, key: str) -> Folder | None:
+        """Return what is below a key; None if the store lists nothing."""
+
+
+@contextmanager
+def asking(path: str) -> Iterator[None]:
+    """Turn the errors of libraries into ours, without addresses: those can hold signatures.
+
+    Raises:
+        CheckpointNotFoundError: the object is missing.
+        CheckpointError: the store cannot be reached, denies access, or does not answer as it
+            should; of kind UNREACHABLE.
+    """
+    try:
+        yield
+    except (CheckpointError, MemoryError):
+        raise
+    except FileNotFoundError:
+        raise CheckpointNotFoundError("no such file", file=path) from None
+    except ImportError as error:
+        problem = f"a library is missing: {_said(error)}"
+        raise CheckpointError(problem, kind=ErrorKind.UNREACHABLE, file=path) from None
+    except Exception as error:  # noqa: BLE001 - each library, and each of its own, has others
+        if is_denied(error):
+            advice = "Check the credentials: they are the library's own, see docs/remote.md"
+            kind = ErrorKind.UNREACHABLE
+            raise CheckpointError("access is denied", kind=kind, file=path, advice=advice) from None
+        problem = f"the store did not answer: {_said(error)}"
+        raise CheckpointError(problem, kind=ErrorKind.UNREACHABLE, file=path) from None
+
+
+def is_denied(error: Exception) -> bool:
+    """Return whether an error is about permissions."""
+    status = getattr(error, "status", None)
+    named = type(error).__name__ in ("PermissionDeniedError", "UnauthenticatedError")
+    return isinstance(error, PermissionError) or named or status in (401, 403)
+
+
+def _said(error: Exception) -> str:
+    """Return the first line of an error without addresses."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return _ADDRESS.sub("(address)", lines[0])[:_LONGEST]
