@@ -148,6 +148,11 @@ class Graph:
         number = self._numbers.get(name, ARGUMENT)
         return None if number == ARGUMENT else number
 
+    def shared_name(self, text: str) -> str:
+        """Return a text, as the object in `names` if it is the name of an operation."""
+        number = self._numbers.get(text, ARGUMENT)
+        return text if number == ARGUMENT else self.names[number]
+
     def operation(self, name: str) -> Operation:
         """Return the first operation with that name.
 

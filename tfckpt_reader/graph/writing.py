@@ -18,14 +18,14 @@ from tfckpt_reader.storage.atomic import atomic_file, write_at
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tfckpt_reader.graph.decode.files import StoredMetaGraph
     from tfckpt_reader.graph.graph import Graph
 
 LARGEST = (1 << 31) - 1
 """Bytes of the largest protobuf message."""
-_NODE, _LIBRARY = 1, 2
+_LIBRARY = 2
 _SMALL = 1 << 16
 """Bytes below which a part is written together with others."""
 
@@ -42,6 +42,9 @@ class Gap:
         return self.nbytes
 
 
+Part: TypeAlias = "bytes | memoryview | Gap"
+
+
 def write_meta_graph(stored: StoredMetaGraph, path: str) -> None:
     """Write a MetaGraphDef: a ``.meta`` file.
 
@@ -50,7 +53,8 @@ def write_meta_graph(stored: StoredMetaGraph, path: str) -> None:
     """
     occurrences = (stored.info, stored.graph, stored.saver, stored.collections)
     more = (stored.signatures, stored.assets, stored.objects)
-    _write(path, ((n, data) for n, each in enumerate((*occurrences, *more), 1) for data in each))
+    numbered = enumerate((*occurrences, *more), 1)
+    _write(path, _fields((number, data) for number, each in numbered for data in each))
 
 
 def write_graph_def(
@@ -70,19 +74,20 @@ def write_graph_def(
         OSError: the file cannot be written.
     """
     numbers = graph.needed(outputs) if outputs else range(len(graph))
-    nodes = ((_NODE, graph.messages[number]) for number in numbers)
-    functions = ((_LIBRARY, library) for library in libraries)
-    _write(path, (field for each in (nodes, functions) for field in each), versions)
+    functions = _fields((_LIBRARY, library) for library in libraries)
+    _write(path, chain(graph.messages.fields(numbers), functions, [versions]))
     return len(numbers)
 
 
-def _write(path: str, fields: Iterable[tuple[int, memoryview]], more: bytes = b"") -> None:
-    parts = (part for n, data in fields for part in (encode_key(n, len(data)), data))
+def _fields(values: Iterable[tuple[int, memoryview]]) -> Iterator[bytes | memoryview]:
+    for number, data in values:
+        yield encode_key(number, len(data))
+        yield data
+
+
+def _write(path: str, parts: Iterable[Part]) -> None:
     with atomic_file(path) as file:
-        write_parts(file.fileno(), chain(parts, [more]))
-
-
-Part: TypeAlias = "bytes | memoryview | Gap"
+        write_parts(file.fileno(), parts)
 
 
 def write_parts(fd: int, parts: Iterable[Part], advice: str | None = None) -> dict[int, Gap]:
