@@ -290,7 +290,7 @@ class Graph:
             for name, count in Counter(self.names).items():
                 if count > 1:
                     yield f"node {quoted(name)} is there {count} times; the first counts"
-        yield from self._connectivity.defects(self._wrong_output)
+        yield from self._connectivity.defects(self.types, self._wrong_output)
 
     def _wrong_output(self, number: int, op: str, text: str) -> str:
         """Return the defect of an input from node `number`, or ""."""
