@@ -12,7 +12,12 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tfckpt_reader.encoding.wire_format import encode_field, encode_key, encode_number
-from tfckpt_reader.errors import CorruptCheckpointError, TensorNotFoundError, UnsupportedError
+from tfckpt_reader.errors import (
+    CheckpointError,
+    CorruptCheckpointError,
+    TensorNotFoundError,
+    UnsupportedError,
+)
 from tfckpt_reader.graph.freeze.node import attr_value, attribute, shape_message
 from tfckpt_reader.graph.writing import Gap
 from tfckpt_reader.objects.roles import by_names
@@ -25,13 +30,14 @@ from tfckpt_reader.tensor.spec import TensorSpec, Unplaced
 from tfckpt_reader.text import nearest, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from tfckpt_reader.graph.saved_keys import Saved
     from tfckpt_reader.graph.writing import Part
 
+    Sink: TypeAlias = "Callable[[int, int, memoryview], object]"
     Values: TypeAlias = "Mapping[str, NDArray[Any]]"
 
 _TENSOR = 8
@@ -149,14 +155,25 @@ def fill(fd: int, gaps: Mapping[int, Gap], values: Values) -> None:
     def sink(number: int, first: int, data: memoryview) -> None:
         write_at(fd, data, offsets[number] + first)
 
-    checkpoint: Any = values
-    if getattr(values, "checks", False) and all(
-        checkpoint.specs[weight.key].nbytes == weight.nbytes for weight in weights
-    ):
-        checkpoint.stream([weight.key for weight in weights], sink)
-        return
-    for number, weight in enumerate(weights):
-        sink(number, 0, weight.data(values[weight.key]))
+    if not _copy(values, weights, sink):
+        for number, weight in enumerate(weights):
+            sink(number, 0, weight.data(values[weight.key]))
+
+
+def _copy(values: Any, weights: Sequence[Weight], sink: Sink) -> bool:
+    """Hand the bytes of weights to `sink`, on threads; return whether the values can do that."""
+    if not getattr(values, "checks", False):
+        return False
+    specs = [values.specs[weight.key] for weight in weights]
+    if [spec.nbytes for spec in specs] != [weight.nbytes for weight in weights]:
+        return False
+    try:
+        values.reader.read_many(specs, sink)
+    except CheckpointError as error:
+        if error.tensor is not None:
+            _ = values[error.tensor]  # raises, with a better reason if the files changed
+        raise
+    return True
 
 
 def kind_of(values: Values, key: str) -> tuple[DataType | None, tuple[int, ...]]:
