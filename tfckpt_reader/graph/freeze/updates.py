@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.graph.decode.operation import VARIABLE_OPS
 from tfckpt_reader.graph.freeze.prune import IDLE, origin
+from tfckpt_reader.graph.freeze.tables import FILLING, FROM_FILE
 from tfckpt_reader.graph.infer.op_roles import role_of
 from tfckpt_reader.text import count_of, quoted
 
@@ -92,7 +93,8 @@ class Updates:
 
 
 def _updates(node: Node) -> bool:
-    return role_of(node.op) in ("setting", "training") and node.op not in _NO_UPDATES
+    others = _NO_UPDATES | FILLING | FROM_FILE
+    return role_of(node.op) in ("setting", "training") and node.op not in others
 
 
 def _variable(draft: Mapping[str, Node], text: str) -> str:
