@@ -39,6 +39,7 @@ _SIZES: Mapping[tuple[str, int], tuple[int | None, ...]] = {
     ("SparseTensorDenseMatMul", 2): (2,),
 }
 """Op and index of an input -> its shape: a sparse matrix has two axes."""
+_SIZED = frozenset(op for op, _ in _SIZES)
 _ALIKE = frozenset(
     {
         "Identity",
@@ -103,7 +104,7 @@ def find_sizes(draft: Mapping[str, Node]) -> list[str]:
     """Give placeholders the sizes that their users need; return what was done."""
     changes: list[str] = []
     for node in draft.values():
-        for index, text in enumerate(node.data_inputs):
+        for index, text in enumerate(node.data_inputs) if node.op in _SIZED else ():
             needed = _SIZES.get((node.op, index))
             source = draft.get(origin(text)) if needed else None
             if source is None or source.op != _UNKNOWN:

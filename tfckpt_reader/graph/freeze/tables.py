@@ -9,6 +9,7 @@ keeps these operations too, and whoever runs it runs them first.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.graph.decode.operation import FunctionCall
@@ -27,10 +28,12 @@ FILLING = frozenset(
     {"InitializeTable", "InitializeTableV2", "LookupTableImport", "LookupTableImportV2"}
 )
 FROM_FILE = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
+_ALL_FILLING = FILLING | FROM_FILE
 _TABLE = re.compile(r"(Anonymous)?(Mutable)?(Dense)?(HashTable|LookupTable)\w*")
 _FINDING = re.compile(r"LookupTable(Find|Size|Export)(V2)?")
 
 
+@lru_cache(maxsize=4096)
 def is_table(op: str) -> bool:
     """Return whether an op is a table."""
     return _TABLE.fullmatch(op[:100]) is not None and op not in FILLING and not is_finding(op)
@@ -52,12 +55,11 @@ def fillers_of(graph: Graph, functions: Mapping[str, Function], needed: Iterable
     tables = {graph.names[n] for n in needed if is_table(graph.types[n])}
     if not tables:
         return []
-    filling = FILLING | FROM_FILE
     inner = {
         name: {_called(each) for each in function.operations}
         for name, function in functions.items()
     }
-    names = {name for name, called in inner.items() if called & filling}
+    names = {name for name, called in inner.items() if called & _ALL_FILLING}
     size = -1
     while size != len(names):  # those that call others
         size = len(names)
@@ -65,7 +67,7 @@ def fillers_of(graph: Graph, functions: Mapping[str, Function], needed: Iterable
     return [
         each.name
         for each in graph.operations
-        if not tables.isdisjoint(map(origin, each.inputs)) and _called(each) in filling | names
+        if not tables.isdisjoint(map(origin, each.inputs)) and _called(each) in _ALL_FILLING | names
     ]
 
 
@@ -80,11 +82,11 @@ def fillers_in(draft: Mapping[str, Node], needed: Mapping[str, Node]) -> tuple[s
     return tuple(
         node.name
         for node in draft.values()
-        if node.op in FILLING | FROM_FILE and origin(node.first_input) in needed
+        if node.op in _ALL_FILLING and origin(node.first_input) in needed
     )
 
 
 def unfilled(nodes: Mapping[str, Node]) -> list[Node]:
     """Return the tables that nothing fills."""
-    filled = {origin(n.first_input) for n in nodes.values() if n.op in FILLING | FROM_FILE}
+    filled = {origin(n.first_input) for n in nodes.values() if n.op in _ALL_FILLING}
     return [node for node in nodes.values() if is_table(node.op) and node.name not in filled]

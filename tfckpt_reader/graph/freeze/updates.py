@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.freeze.node import Node
 
 _PASSED = frozenset({"Identity", "RefIdentity", "Enter", "RefEnter", "Switch", "RefSwitch"})
-_NO_UPDATES = frozenset({"VarIsInitializedOp", "IsVariableInitialized"})
+_NO_UPDATES = FILLING | FROM_FILE | {"VarIsInitializedOp", "IsVariableInitialized"}
 
 
 class Updates:
@@ -93,8 +93,7 @@ class Updates:
 
 
 def _updates(node: Node) -> bool:
-    others = _NO_UPDATES | FILLING | FROM_FILE
-    return role_of(node.op) in ("setting", "training") and node.op not in others
+    return role_of(node.op) in ("setting", "training") and node.op not in _NO_UPDATES
 
 
 def _variable(draft: Mapping[str, Node], text: str) -> str:
