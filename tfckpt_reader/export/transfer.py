@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tfckpt_reader.encoding.checksum import CHECKSUMS, IEEE
 from tfckpt_reader.encoding.partial_checksums import PartialChecksums
 from tfckpt_reader.errors import CorruptCheckpointError
-from tfckpt_reader.storage.atomic import write_at
+from tfckpt_reader.storage.writing import write_at
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:

@@ -76,6 +76,20 @@ def test_each_array_begins_at_a_multiple_of_its_elements(tmp_path: Path) -> None
             assert begin % NUMBERS[name].itemsize == 0
 
 
+def test_arrays_of_odd_sizes_do_not_shift_others(tmp_path: Path) -> None:
+    tensors = {**NUMBERS, "step": np.int64(3), "x": np.ones((16, 4), "f4"), "y": np.ones(64, "u1")}
+    data = converted(tmp_path, tensors).read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    head = json.loads(data[8 : 8 + size])
+    for name in ("x", "y", "long", "empty"):
+        assert (8 + size + head[name]["data_offsets"][0]) % 64 == 0
+    library = pytest.importorskip("safetensors.numpy")
+    found = library.load(data)
+    assert {name: found[name].tobytes() for name in found} == {
+        name: np.asarray(array).tobytes() for name, array in tensors.items()
+    }
+
+
 # What the format calls each type, from its own README and the library's list; None is refused.
 KINDS = {
     "FLOAT32": "F32",

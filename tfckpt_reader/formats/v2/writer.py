@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.encoding.checksum import mask
 from tfckpt_reader.paths.layout import shard_path
 from tfckpt_reader.protobuf import message_class
-from tfckpt_reader.storage.atomic import write_at
+from tfckpt_reader.storage.writing import reserve, write_at
 from tfckpt_reader.table.builder import TableBuilder
 from tfckpt_reader.tensor.slices import slice_key
 from tfckpt_reader.tensor.spec import WHOLE_AXIS
@@ -63,6 +63,15 @@ class BundleWriter:
         offset = self._sizes[shard]
         self._sizes[shard] += nbytes
         return shard, offset
+
+    def reserve(self) -> None:
+        """Set room aside for all bytes that have their positions.
+
+        Raises:
+            OSError: the disk lacks it.
+        """
+        for size, fd in zip(self._sizes, self._files, strict=True):
+            reserve(fd, size)
 
     def write(self, shard: int, offset: int, data: bytes | memoryview) -> None:
         """Write bytes of a tensor. May be called on any thread."""
