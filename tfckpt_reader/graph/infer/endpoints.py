@@ -96,10 +96,10 @@ def likely_endpoints(graph: Graph, savers: Iterable[Saver], collections: Collect
     flow = Flow(graph)
     roles = find_roles(flow, savers, collections)
     outputs = ModelOutputs(flow, roles, flow.named(names_in(collections, "losses")))
-    tensors_of = cache(lambda number: _tensors(graph, flow.operations[number]))
+    tensors_of = cache(lambda number: _tensors(graph, flow.operation(number)))
     inputs = islice(find_inputs(flow, roles, outputs), _MOST)
     ends = (
-        Endpoint(f"{flow.operations[number].name}:{index}", dtype, shape, "", reason)
+        Endpoint(f"{flow.names[number]}:{index}", dtype, shape, "", reason)
         for number, reason in outputs.ranked
         for index, (dtype, shape) in enumerate(tensors_of(number))
     )

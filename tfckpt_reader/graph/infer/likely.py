@@ -22,11 +22,11 @@ from tfckpt_reader.graph.infer.op_roles import (
     ARITHMETIC,
     LOSSES,
     MARGINS,
-    PIPELINE,
     PLACEHOLDERS,
     READINGS,
     REDUCTIONS,
     SHAPES,
+    is_pipeline,
 )
 from tfckpt_reader.tensor.dtypes import DataType
 
@@ -106,21 +106,21 @@ class ModelOutputs:
         self._all_users = flow.users
         flow.cut(roles)
         users_of_shapes = flow.users
-        flow.cut({n for n, each in enumerate(flow.operations) if each.type in SHAPES})
+        flow.cut(flow.of_types(SHAPES))
         self._flow = flow
         users = flow.users
-        variables = [n for n, each in enumerate(flow.operations) if each.type in VARIABLE_OPS]
+        variables = flow.of_types(VARIABLE_OPS)
         self.given = [
             n
-            for n, each in enumerate(flow.operations)
-            if each.type in PLACEHOLDERS or (n not in roles and re.fullmatch(PIPELINE, each.type))
+            for n, op_type in enumerate(flow.types)
+            if op_type in PLACEHOLDERS or (n not in roles and is_pipeline(op_type))
         ]
         start = self._start = {n for n in self.given if n not in roles} or set(variables)
         # They depend on given values, or only on their shapes.
         touched = flow.reach(start, users_of_shapes, lambda n: n not in roles)
         valued = self._valued = flow.reach(start, users, lambda n: n not in roles)
         learned = flow.reach(variables, users, lambda _: True)
-        self._learned = learned or set(range(len(flow.operations)))
+        self._learned = learned or set(range(len(flow.types)))
         self._parameters = flow.reach(
             variables, users, lambda n: n not in valued and self._type(n) not in REDUCTIONS
         )
@@ -129,17 +129,16 @@ class ModelOutputs:
         self._ends = sorted([*by_value, *by_shape])
 
     def _type(self, number: int) -> str:
-        return self._flow.operations[number].type
+        return self._flow.types[number]
 
     def _may_measure(self, number: int) -> bool:
         """Return whether an end may be a loss or a metric."""
-        operation = self._flow.operations[number]
         if number not in self._valued or not self._calculates(number):
             return False
-        if number in self._losses or operation.type in LOSSES:
+        if number in self._losses or self._type(number) in LOSSES:
             return True
         shape = self._flow.shape(number)
-        single = shape == () or (shape is None and operation.type in REDUCTIONS)
+        single = shape == () or (shape is None and self._type(number) in REDUCTIONS)
         return single and number in self._learned
 
     def _calculates(self, number: int) -> bool:
@@ -200,9 +199,9 @@ class ModelOutputs:
         """Yield results of the model in an Identity at the top, whose name is no default."""
         results = (self._valued & self._learned) - self._start - self._labelled
         for number in results.difference(self._roles):
-            operation = self._flow.operations[number]
-            is_named = "/" not in operation.name and not _DEFAULT_NAME.match(operation.name)
-            if operation.type == "Identity" and is_named and self._flow.shape(number) != ():
+            name = self._flow.names[number]
+            is_named = "/" not in name and not _DEFAULT_NAME.match(name)
+            if is_named and self._type(number) == "Identity" and self._flow.shape(number) != ():
                 yield number
 
     def _why(self, number: int) -> str:
@@ -228,11 +227,10 @@ class ModelOutputs:
 
     def _is_flag(self, number: int) -> bool:
         """Return whether it is a truth value made by control flow for itself."""
-        operation = self._flow.operations[number]
         return (
-            operation.type in ("Switch", "Merge", "Identity")
+            self._type(number) in ("Switch", "Merge", "Identity")
             and self._flow.shape(number) == ()
-            and attribute_of(operation, "T", DataType) == DataType.BOOL
+            and attribute_of(self._flow.operation(number), "T", DataType) == DataType.BOOL
         )
 
     def _loop_of(self, number: int) -> int | None:
@@ -319,22 +317,22 @@ def _with_a_feature(inputs: list[tuple[int, str, str]]) -> list[tuple[int, str, 
 
 def _given(flow: Flow, numbers: list[int]) -> Iterator[tuple[int, str, set[int]]]:
     """Yield the tensors of placeholders and the used ones of the pipeline, with their users."""
-    own = {n for n in numbers if flow.operations[n].type not in PLACEHOLDERS}
+    own = {n for n in numbers if flow.types[n] not in PLACEHOLDERS}
     used: dict[int, dict[str, set[int]]] = {}
     for user in dict.fromkeys(user for number in own for user in flow.users[number]):
-        for name in flow.operations[user].inputs:
-            number = flow.by_name.get(split_name(name)[0], -1)
+        for name in flow.operation(user).inputs:
+            number = flow.graph.number_of(split_name(name)[0])
             if number in own:
                 used.setdefault(number, {}).setdefault(name, set()).add(user)
     for number in numbers:
         if number not in own:
-            yield number, f"{flow.operations[number].name}:0", {number, *flow.users[number]}
+            yield number, f"{flow.names[number]}:0", {number, *flow.users[number]}
         for name in sorted(used.get(number, ()), key=lambda name: split_name(name)[1] or 0):
             yield number, name, used[number][name]
 
 
 def _why_needed(flow: Flow, number: int, *, likeliest: bool) -> str:
-    operation = flow.operations[number]
+    operation = flow.operation(number)
     if operation.type not in PLACEHOLDERS:
         return _GIVEN
     feature = _FEATURE if likeliest else _ANOTHER
@@ -342,16 +340,16 @@ def _why_needed(flow: Flow, number: int, *, likeliest: bool) -> str:
     if dtype == DataType.STRING or shape:
         return feature
     has_default = operation.type == "PlaceholderWithDefault" and all(
-        flow.operations[source].type == "Const" for source in flow.sources[number]
+        flow.types[source] == "Const" for source in flow.sources[number]
     )
     if shape == () or has_default or dtype == DataType.BOOL:
         return _SETTING
-    calculates = all(flow.operations[user].type in ARITHMETIC for user in flow.users[number])
+    calculates = all(flow.types[user] in ARITHMETIC for user in flow.users[number])
     return _RATE if calculates else feature
 
 
 def _why_not(flow: Flow, number: int, *, scored: bool) -> str:
-    if flow.operations[number].type not in PLACEHOLDERS:
+    if flow.types[number] not in PLACEHOLDERS:
         return _GIVEN_LABELS if scored else ""
     if scored:
         return _LABELS
