@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tfckpt_reader.storage import writing
-from tfckpt_reader.storage.writing import reserve, write_at
+from tfckpt_reader.storage.writing import Room, write_at
 
-Allocate = Callable[[int, int, int], None]
 needs_allocation = pytest.mark.skipif(
     not hasattr(os, "posix_fallocate"), reason="no such call on this system"
 )
@@ -76,37 +76,58 @@ def test_a_system_that_takes_no_advice(new: int, monkeypatch: pytest.MonkeyPatch
 
 
 @needs_allocation
-def test_room_is_set_aside(new: int) -> None:
-    reserve(new, 4 * FILE)
-    if os.fstat(new).st_size < FILE:
+def test_room_is_set_aside_in_steps(new: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "_STEP", FILE)
+    room = Room(new, 3 * FILE + 5)
+    if not room._works:
         pytest.skip("this file system sets none aside")
-    assert os.fstat(new).st_size == 4 * FILE
-    assert os.fstat(new).st_blocks * 512 >= 4 * FILE
-    write_at(new, b"x" * FILE, FILE)
-    assert contents(new) == bytes(FILE) + b"x" * FILE + bytes(2 * FILE)
+    write_at(new, b"x" * FILE, FILE, room)
+    assert os.fstat(new).st_size == 2 * FILE
+    assert os.fstat(new).st_blocks * 512 >= FILE
+    write_at(new, b"y", 3 * FILE, room)
+    assert os.fstat(new).st_size == 3 * FILE + 5
+    write_at(new, b"z" * (FILE + 1), 2 * FILE - 1, room)
+    assert contents(new) == bytes(FILE) + b"x" * (FILE - 1) + b"z" * (FILE + 1) + b"y" + bytes(4)
+
+
+@needs_allocation
+def test_each_step_once_also_on_threads(new: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(writing, "_STEP", FILE)
+    monkeypatch.setattr(writing, "_can_set_aside", lambda _: True)
+    monkeypatch.setattr(os, "posix_fallocate", lambda _, *where: asked.append(where))
+    room, size = Room(new, 8 * FILE), FILE // 2
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: write_at(new, bytes([n]) * size, n * size, room), range(16)))
+    assert sorted(set(asked)) == [(n * FILE, FILE) for n in range(8)]
+    assert contents(new) == b"".join(bytes([n]) * size for n in range(16))
 
 
 @needs_allocation
 def test_none_for_small_files(new: int) -> None:
-    reserve(new, FILE - 1)
-    assert os.fstat(new).st_size == 0
+    write_at(new, b"x", 0, Room(new, FILE - 1))
+    assert os.fstat(new).st_size == 1
 
 
 def test_a_system_without_the_call(new: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "posix_fallocate", raising=False)
-    reserve(new, FILE)
-    assert os.fstat(new).st_size == 0
+    write_at(new, b"x", 0, Room(new, FILE))
+    assert os.fstat(new).st_size == 1
 
 
 @needs_allocation
+@pytest.mark.parametrize("first", [1, FILE], ids=["at once", "later"])
 @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.EPERM])
-def test_a_file_system_that_cannot(new: int, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_fd: int, _offset: int, _size: int) -> None:
-        raise OSError(number, os.strerror(number))
+def test_a_file_system_that_cannot(
+    new: int, number: int, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_fd: int, _offset: int, size: int) -> None:
+        if size >= first:
+            raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "posix_fallocate", refuse)
-    reserve(new, FILE)
-    assert os.fstat(new).st_size == 0
+    write_at(new, b"x", 0, Room(new, FILE))
+    assert contents(new) == b"x"
 
 
 @needs_allocation
@@ -120,7 +141,7 @@ def test_the_c_library_must_not_write_zeros_instead(
         os.pwrite(fd, bytes(size), offset)
 
     monkeypatch.setattr(os, "posix_fallocate", write_zeros)
-    reserve(new, FILE)
+    write_at(new, b"x", 0, Room(new, FILE))
     assert asked == [(0, 1)]
 
 
@@ -133,4 +154,4 @@ def test_no_room(new: int, number: int, monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(os, "posix_fallocate", refuse)
     with pytest.raises(OSError, match=os.strerror(number)):
-        reserve(new, FILE)
+        write_at(new, b"x", 0, Room(new, FILE))

@@ -19,7 +19,7 @@ from tfckpt_reader.encoding.checksum import CHECKSUMS, IEEE
 from tfckpt_reader.encoding.partial_checksums import combine
 from tfckpt_reader.export.formats import npy, zip_records
 from tfckpt_reader.export.transfer import array_bytes, file_sink, require_size, write_arrays
-from tfckpt_reader.storage.writing import reserve, write_at
+from tfckpt_reader.storage.writing import write_at
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -65,8 +65,7 @@ def _write_stored(fd: int, job: Job) -> None:
     for array in job.arrays:
         offsets.append(end + _header_size(array))
         end = offsets[-1] + array.nbytes
-    reserve(fd, end)
-    crcs = write_arrays(job, file_sink(fd, offsets), crc=IEEE)
+    crcs = write_arrays(job, file_sink(fd, offsets, end), crc=IEEE)
     members = _write_headers(fd, job.arrays, offsets, crcs)
     write_at(fd, zip_records.directory(members, end), end)
 

@@ -35,7 +35,7 @@ from typing import IO, TYPE_CHECKING, ClassVar
 
 from tfckpt_reader.export.formats.base import Format
 from tfckpt_reader.export.transfer import file_sink, write_arrays
-from tfckpt_reader.storage.writing import reserve, write_at
+from tfckpt_reader.storage.writing import write_at
 from tfckpt_reader.tensor.dtypes import DataType
 
 if TYPE_CHECKING:
@@ -112,10 +112,11 @@ class Safetensors(Format):
     def write(self, output: IO[bytes], job: Job) -> None:
         """Write the file."""
         head, ordered, offsets = _layout(job.arrays, job.provenance)
-        reserve(output.fileno(), len(head) + sum(array.nbytes for array in ordered))
+        size = len(head) + sum(array.nbytes for array in ordered)
+        sink = file_sink(output.fileno(), offsets, size)
         write_at(output.fileno(), head, 0)
         del head  # of many arrays it is large
-        write_arrays(replace(job, arrays=ordered), file_sink(output.fileno(), offsets))
+        write_arrays(replace(job, arrays=ordered), sink)
 
 
 def _layout(
