@@ -14,8 +14,9 @@ from project import FIXTURES
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.export.formats import FORMATS, safetensors
+from tfckpt_reader.export.transfer import OutputArray
 from tfckpt_reader.tensor.dtypes import DataType
-from tfckpt_reader.tensor.spec import TensorSpec
+from tfckpt_reader.tensor.spec import TensorSpec, Unplaced
 
 RNG = np.random.default_rng(3)
 NUMBERS = {
@@ -199,11 +200,23 @@ def test_a_header_that_is_too_long_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(safetensors, "LONGEST_HEADER", 200)
+    monkeypatch.setattr(safetensors, "_SURELY_SHORT", 0)
     monkeypatch.setattr("tfckpt_reader.export.formats.base.atomic_file", None)  # is not come to
     for dry_run in (False, True):
         with pytest.raises(tfckpt.UnsupportedError, match=r"more than a \.safetensors header"):
             converted(tmp_path, NUMBERS, dry_run=dry_run)
     assert not list(tmp_path.glob("*out*"))
+
+
+def test_the_bound_of_a_header_is_one() -> None:
+    """Names of control characters, and many axes, take the most."""
+    spec = TensorSpec(Unplaced("x", DataType.FLOAT8_E4M3FNUZ, ()))
+    arrays = [
+        OutputArray(f"{n}" + "\1\u2028名" * n, "F8_E4M3FNUZ", (1 << 62,) * n + (0,), 1, spec)
+        for n in range(60)
+    ]
+    text = len(safetensors._layout(arrays, {})[0])
+    assert text < sum(256 + 6 * len(each.name) + 21 * len(each.shape) for each in arrays)
 
 
 def test_every_type_that_tensorflow_wrote(tmp_path: Path) -> None:

@@ -71,6 +71,8 @@ _ALIGNMENT = 64
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 LONGEST_HEADER = 100_000_000
 """Bytes; the safetensors library reads no longer one."""
+_SURELY_SHORT = LONGEST_HEADER - (1 << 20)
+"""The rest is for what does not depend on the arrays."""
 _LARGEST_TENSOR = 1 << 60
 """Bytes: readers multiply axes in 64 bits, and count bits, before they reach an axis of 0."""
 
@@ -101,6 +103,9 @@ class Safetensors(Format):
         self, arrays: Sequence[OutputArray], provenance: Mapping[str, str]
     ) -> str | None:
         """Return the reason if the header would be longer than its limit."""
+        # Making the header takes longer: JSON has at most 6 bytes a character, and here 21 an axis.
+        if sum(256 + 6 * len(each.name) + 21 * len(each.shape) for each in arrays) < _SURELY_SHORT:
+            return None
         size = len(_layout(arrays, provenance)[0]) - 8
         if size <= LONGEST_HEADER:
             return None
