@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.graph.decode.operation import attribute_of, known_shape, split_name
 from tfckpt_reader.graph.infer.dataflow import Flow
-from tfckpt_reader.graph.infer.likely import ModelOutputs, find_inputs
+from tfckpt_reader.graph.infer.likely import ModelOutputs
+from tfckpt_reader.graph.infer.likely_inputs import find_inputs
 from tfckpt_reader.graph.infer.op_roles import find_roles, names_in
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.proto_fields import PartialShape

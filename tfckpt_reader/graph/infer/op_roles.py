@@ -54,12 +54,18 @@ _FILE_NAMES = PLACEHOLDERS | frozenset({"Const", "Identity", "StringJoin", "Shar
 _LONGEST_OP = 100
 """Letters of an op's name to match: that may take their square. TensorFlow's longest has 72."""
 _GRADIENT = re.compile(r"(^|/)(gradients(_\d+)?|gradient_tape)/")
+_GRADIENT_OF = re.compile(r"(?:^|/)gradients(?:_\d+)?/(.+?)_grad/")
+"""Name of an operation in the scope of its gradient."""
+_AVERAGING = re.compile(r"(^|/)AssignMovingAvg(_\d+)?/")
+"""Scope of the operations that update a moving average."""
 
 
 def _ops(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
+SELECTIONS = _ops("Identity StridedSlice Slice Squeeze Reshape")
+"""They pass on a value, or a part of it."""
 _PIPELINE = r"(IteratorGetNext|QueueDequeue|ReaderRead|Unstage)\w*"
 SHAPES = _ops("Shape ShapeN Size Rank ZerosLike OnesLike")
 """They use only the shape of a tensor."""
@@ -76,7 +82,7 @@ ARITHMETIC = (SHAPES | REDUCTIONS | LOSSES | READINGS | MARGINS) | _ops(
     "AddN Mul MulNoNan Div RealDiv DivNoNan Neg Abs Square SquaredDifference Sqrt Rsqrt Pow Exp"
     " Expm1 Log1p Xlogy Maximum Minimum ClipByValue Sign Floor Ceil Softplus LogicalAnd LogicalOr"
     " LogicalNot Select SelectV2 Where Identity Snapshot StopGradient CheckNumerics Reshape"
-    " Squeeze ExpandDims OneHot BroadcastTo Print"
+    " Squeeze ExpandDims OneHot BroadcastTo Print Pack Gather GatherV2 GatherNd"
 )
 """Ops that compute losses and metrics."""
 
@@ -94,6 +100,8 @@ def find_roles(flow: Flow, savers: Iterable[Saver], collections: Collections) ->
     variables = flow.of_types(VARIABLE_OPS)
     learned = flow.reach(variables, flow.users, lambda _: True)
     roles.update(dict.fromkeys(_derivatives(flow, roles, learned), "training"))
+    averaging = (n for n, name in enumerate(flow.names) if _AVERAGING.search(name))
+    roles.update(dict.fromkeys(averaging, "setting"))
     # A loss serves only training, too; but it and the model before it depend on variables.
     behind = flow.only_for(roles, lambda number: number not in learned)
     for role in _PATTERNS:
@@ -109,6 +117,12 @@ def role_of(op_type: str) -> Role | None:
     if len(op_type) > _LONGEST_OP:
         return None
     return next((role for role, types in _PATTERNS.items() if re.fullmatch(types, op_type)), None)
+
+
+def differentiated(flow: Flow) -> set[int]:
+    """Return the operations that the graph has a gradient of."""
+    scopes = map(_GRADIENT_OF.search, flow.names)
+    return set(flow.named(match[1] for match in scopes if match))
 
 
 @lru_cache(maxsize=4096)
