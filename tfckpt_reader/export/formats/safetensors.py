@@ -32,7 +32,8 @@ from math import prod
 from typing import IO, TYPE_CHECKING, ClassVar
 
 from tfckpt_reader.export.formats.base import Format
-from tfckpt_reader.export.transfer import file_sink, write_arrays
+from tfckpt_reader.export.sinks import FileSink
+from tfckpt_reader.export.transfer import write_arrays
 from tfckpt_reader.storage.atomic import write_at
 from tfckpt_reader.tensor.dtypes import DataType
 
@@ -108,9 +109,10 @@ class Safetensors(Format):
     def write(self, output: IO[bytes], job: Job) -> None:
         """Write the file."""
         head, ordered, offsets = _layout(job.arrays, job.provenance)
-        write_at(output.fileno(), head, 0)
+        fd = output.fileno()
+        write_at(fd, head, 0)
         del head  # of many arrays it is large
-        write_arrays(replace(job, arrays=ordered), file_sink(output.fileno(), offsets))
+        write_arrays(replace(job, arrays=ordered), FileSink(output.name, offsets, fd))
 
 
 def _layout(

@@ -1,29 +1,30 @@
 """Many segments at once: read on threads, their crcs compared.
 
-Knows no index. The unit of reading is a *window*: a chunk of a long segment, or adjacent short
-segments. Windows are read in any order, several at a time; the crc of a long segment is combined
-from those of its windows.
+Knows no index. Windows are read in any order, several at a time, here or by a `Spread` in other
+processes; the crc of a long segment is combined from those of its windows.
 """
 
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from tfckpt_reader.encoding.checksum import crc32c
 from tfckpt_reader.encoding.partial_checksums import PartialChecksums
 from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.formats.portable import PortableSink
 from tfckpt_reader.formats.v2.proportion import require_proportion
-from tfckpt_reader.storage.source import CHUNK, PAGE
-from tfckpt_reader.storage.workers import WORTH_THREADS, each
-from tfckpt_reader.tensor.dense import portable_bytes
+from tfckpt_reader.formats.v2.units import Span, Unit, Window, read_unit
+from tfckpt_reader.storage.source import CHUNK
+from tfckpt_reader.storage.workers import WORTH_THREADS, current_spread, each
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from tfckpt_reader.formats.reader import OnRead, Sink
     from tfckpt_reader.formats.v2.shards import Shards
+    from tfckpt_reader.storage.workers import Spread
     from tfckpt_reader.tensor.spec import Segment
 
 _MOST_SPANS = 1 << 12
@@ -33,36 +34,10 @@ WORTH_BATCHES = 256 << 20
 long as reading a quarter of a window."""
 _BATCH = 8
 """Windows per hand-over."""
-
-
-class Span(NamedTuple):
-    """The bytes of one segment in a window."""
-
-    number: int
-    """Of the segment."""
-    first: int
-    """Bytes of the segment before them."""
-    size: int
-
-
-class Window(NamedTuple):
-    """Bytes that are read at once, and whose they are, without gaps."""
-
-    shard: int
-    offset: int
-    size: int
-    spans: list[Span]
-
-
-class Summed(NamedTuple):
-    """Bytes of one segment, from one window or from several in a row, and their crc."""
-
-    number: int
-    """Of the segment."""
-    first: int
-    size: int
-    outcome: int | CheckpointError
-    """The crc, or the error that prevents reading the bytes."""
+_MOST_WINDOWS = 256
+"""Windows per hand-over to another process, which takes about a millisecond."""
+_UNITS_EACH = 4
+"""Units that each process gets at least, so that all end at about the same time."""
 
 
 class Scanned(NamedTuple):
@@ -121,22 +96,22 @@ def scan(
         except CheckpointError as error:
             yield Scanned(number, error)
 
-    def work(batch: list[Window], buffer: memoryview) -> list[Summed]:
-        summed: list[Summed] = []
-        for window in batch:
-            _sum(window, buffer, segments, sink, shards, summed)
-        return summed
-
+    total = sum(segments[number].nbytes for number in whole)
+    numbered = ((number, segments[number]) for number in whole)
+    spread = current_spread() if total >= WORTH_THREADS and _is_portable(sink) else None
+    units = (
+        Unit(batch, shards.file, segments, shards.big_endian, sink)
+        for batch in _batches(windows(numbered), _windows_per_unit(total, spread))
+    )
     sums = PartialChecksums(len(segments))
     unread: dict[int, tuple[int, CheckpointError]] = {}
-    total = sum(segments[number].nbytes for number in whole)
-    threads = None if total >= WORTH_THREADS else 1
-    numbered = ((number, segments[number]) for number in whole)
-    batches = _batches(windows(numbered), _BATCH if total >= WORTH_BATCHES else 1)
-    with closing(each(batches, work, threads)) as done:
-        for batch, summed in done:
+    run = spread or partial(each, threads=None if total >= WORTH_THREADS else 1)
+    with closing(run(units, read_unit)) as done:
+        for unit, (summed, taken) in done:
+            for values in taken:
+                cast("PortableSink", sink).merge(values)
             if on_read is not None:
-                on_read(sum(window.size for window in batch))
+                on_read(unit.size)
             for number, first, size, outcome in summed:
                 if isinstance(outcome, CheckpointError):
                     unread[number] = min(unread.get(number, (first, outcome)), (first, outcome))
@@ -147,61 +122,19 @@ def scan(
                     yield Scanned(number, _error(shards, segment, sums.crcs[number], cause))
 
 
+def _is_portable(sink: Sink | None) -> bool:
+    return sink is None or isinstance(sink, PortableSink)
+
+
+def _windows_per_unit(total: int, spread: Spread | None) -> int:
+    if spread is None:
+        return _BATCH if total >= WORTH_BATCHES else 1
+    return max(_BATCH, min(_MOST_WINDOWS, total // CHUNK // (_UNITS_EACH * spread.width)))
+
+
 def _batches(found: Iterator[Window], size: int) -> Iterator[list[Window]]:
     while batch := list(islice(found, size)):
         yield batch
-
-
-def _sum(
-    window: Window,
-    buffer: memoryview,
-    segments: Sequence[Segment],
-    sink: Sink | None,
-    shards: Shards,
-    summed: list[Summed],
-) -> None:
-    """Read a window; add the crc of each span to `summed`, or the error that prevents reading it.
-
-    The window has the same alignment to pages in the buffer as in the file.
-    """
-    lead = window.offset % PAGE
-    data = buffer[lead : lead + window.size]
-    try:
-        if data:  # else its place may be past the end
-            shards.file(window.shard).readinto(window.offset, data)
-    except CheckpointError as error:
-        if len(window.spans) == 1:
-            summed.append(Summed(*window.spans[0], error))
-            return
-        for alone in _alone(window):
-            _sum(alone, buffer, segments, sink, shards, summed)
-        return
-    begin = 0
-    for span in window.spans:
-        raw = data[begin : begin + span.size]
-        begin += span.size
-        summed.append(_continued(summed, span, raw))
-        if sink is not None:
-            dtype = segments[span.number].dtype
-            sink(span.number, span.first, portable_bytes(raw, dtype, big_endian=shards.big_endian))
-
-
-def _continued(summed: list[Summed], span: Span, raw: memoryview) -> Summed:
-    """Return the crc of a span, with the bytes before it if those came last."""
-    if summed:
-        number, first, size, crc = summed[-1]
-        if (number, first + size) == span[:2] and isinstance(crc, int):
-            summed.pop()
-            return Summed(number, first, size + span.size, crc32c(raw, crc))
-    return Summed(*span, crc32c(raw))
-
-
-def _alone(window: Window) -> Iterator[Window]:
-    """Yield a window for each span, to isolate the ones that cannot be read."""
-    offset = window.offset
-    for span in window.spans:
-        yield Window(window.shard, offset, span.size, [span])
-        offset += span.size
 
 
 def _error(

@@ -68,6 +68,12 @@ class BundleWriter:
         """Write bytes of a tensor. May be called on any thread."""
         write_at(self._files[shard], data, offset)
 
+    @property
+    def files(self) -> list[tuple[str, int]]:
+        """Path and descriptor of each data file."""
+        count = len(self._files)
+        return [(shard_path(self._prefix, n, count), fd) for n, fd in enumerate(self._files)]
+
     def add(self, spec: TensorSpec) -> None:
         """Add a tensor whose bytes have their positions: its row, and those of its slices.
 
