@@ -338,7 +338,7 @@ def checkpoints_in(folder: str) -> list[Location]:
             prefix = path.removesuffix(".index")
             if is_file(path) and is_index(prefix):
                 by_prefix[prefix] = _v2_location(prefix)
-        elif is_table(path) and not is_foreign(path):
+        elif not OWN_FILE.fullmatch(name) and is_table(path) and not is_foreign(path):
             shard = parse_v1_shard(path)
             pattern = v1_pattern(shard[0], shard[2]) if shard else path
             location = None if pattern in by_prefix else v1_checkpoint(pattern) or v1_file(path)

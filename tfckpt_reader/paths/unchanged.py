@@ -108,7 +108,7 @@ class Unchanged:
 
     def explain(self, error: CheckpointError) -> None:
         """Raise the error of `settle` in place of another one, if there is a change."""
-        if error.kind is not ErrorKind.CHANGED:
+        if error.kind not in (ErrorKind.CHANGED, ErrorKind.UNREACHABLE):
             self.settle(error)
 
     def records(self) -> tuple[FileRecord, ...]:

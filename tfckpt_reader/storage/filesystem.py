@@ -128,6 +128,11 @@ list_entries = _by_place(_list_entries, "list_entries")
 """The entries of a folder with their types, sorted by name; OSError if it is unreadable."""
 
 
+def can_list(folder: str) -> bool:
+    """Return whether the names in a folder can be known: some stores do not list them."""
+    return not is_url(folder) or bool(_remote().can_list(folder))
+
+
 def join(folder: str, *names: str) -> str:
     """Return the path of a name in a folder, as ``os.path.join``; no URL unless `folder` is one."""
     if not is_url(folder):

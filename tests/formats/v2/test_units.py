@@ -47,7 +47,7 @@ def prefix(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture(autouse=True)
 def everything_is_spread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "WORTH_THREADS", 0)
-    monkeypatch.setattr(bulk, "_BATCH", 1)
+    monkeypatch.setattr(bulk, "_SMALLEST_UNIT", 1)
 
 
 class Collected(PortableSink):
@@ -162,6 +162,16 @@ def test_convert_writes_the_same_bytes(
     assert there.notes == here.notes
 
 
+def test_an_hdf5_file_has_the_same_bytes(prefix: str, tmp_path: Path) -> None:
+    pytest.importorskip("h5py")
+    pickled = Pickled()
+    for name, spread in (("a.h5", None), ("b.h5", pickled)):
+        with spreading(spread):
+            tfckpt.convert(prefix, tmp_path / name, exclude=["empty"])
+    assert pickled.units
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
 def test_small_floats_are_widened_in_units(tmp_path: Path) -> None:
     tensors = {
         str(dtype): w.Raw(int(dtype), (256,), bytes(range(256)) * dtype.itemsize)
@@ -190,7 +200,7 @@ def test_damage_leaves_nothing(prefix: str, tmp_path: Path) -> None:
 def unit_of(prefix: str) -> Unit:
     bundle = Bundle(prefix, mapped=False)
     (segment,) = bundle.segments(bundle.listing()["bools"])
-    window = next(bulk.windows([(0, segment)]))
+    window = next(bulk.windows([(0, segment)], CHUNK))
     return Unit([window], bundle.shards.file, [segment], big_endian=False, sink=None)
 
 
@@ -217,5 +227,5 @@ def test_relative_paths_serve_processes_elsewhere(
     there = copied(unit_of(os.path.basename(prefix)))
     monkeypatch.chdir("/")
     ((summed,), taken) = read_unit(there, page_buffer(BUFFER))
-    assert summed.crc == tfckpt.open(prefix).specs["bools"].crc32c
+    assert summed.outcome == tfckpt.open(prefix).specs["bools"].crc32c
     assert not taken

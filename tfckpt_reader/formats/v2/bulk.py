@@ -7,35 +7,45 @@ processes; the crc of a long segment is combined from those of its windows.
 from __future__ import annotations
 
 from contextlib import closing
-from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from tfckpt_reader.encoding.partial_checksums import PartialChecksums
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.formats.portable import PortableSink
 from tfckpt_reader.formats.v2.proportion import require_proportion
 from tfckpt_reader.formats.v2.units import Span, Unit, Window, read_unit
+from tfckpt_reader.storage.filesystem import is_url
 from tfckpt_reader.storage.source import CHUNK
-from tfckpt_reader.storage.workers import WORTH_THREADS, current_spread, each
+from tfckpt_reader.storage.workers import (
+    MOST_THREADS,
+    WORTH_THREADS,
+    current_spread,
+    each,
+    new_buffers,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from tfckpt_reader.formats.reader import OnRead, Sink
     from tfckpt_reader.formats.v2.shards import Shards
+    from tfckpt_reader.formats.v2.units import Summed
     from tfckpt_reader.storage.workers import Spread
     from tfckpt_reader.tensor.spec import Segment
 
 _MOST_SPANS = 1 << 12
-"""In a window: the crc of each is in memory until the window is done."""
+"""In a chunk of a window: the crc of each is in memory until the window is done."""
 WORTH_BATCHES = 256 << 20
 """Above this size, in bytes, a worker reads several windows per hand-over: a hand-over takes as
 long as reading a quarter of a window."""
 _BATCH = 8
 """Windows per hand-over."""
-_MOST_WINDOWS = 256
-"""Windows per hand-over to another process, which takes about a millisecond."""
+DISTANT_WINDOW = 8 << 20
+"""Bytes of a window of a distant file, read by one of several threads."""
+_LARGEST_UNIT = 256 << 20
+"""Bytes per hand-over to another process, which takes about a millisecond."""
+_SMALLEST_UNIT = 8 << 20
 _UNITS_EACH = 4
 """Units that each process gets at least, so that all end at about the same time."""
 
@@ -49,22 +59,23 @@ class Scanned(NamedTuple):
     """The reason if its position or its bytes are wrong."""
 
 
-def windows(numbered: Iterable[tuple[int, Segment]]) -> Iterator[Window]:
-    """Cut segments, each with its number, into windows of at most `CHUNK` bytes."""
+def windows(numbered: Iterable[tuple[int, Segment]], largest: int) -> Iterator[Window]:
+    """Cut segments, each with its number, into windows of at most `largest` bytes."""
+    most_spans = _MOST_SPANS * max(1, largest // CHUNK)
     spans: list[Span] = []
     shard: int | None = None
     begin = end = 0
     for number, segment in numbered:
         nbytes = segment.nbytes
-        joins = segment.shard == shard and segment.offset == end and end - begin + nbytes <= CHUNK
-        joins = joins and len(spans) < _MOST_SPANS
-        for first in range(0, nbytes or 1, CHUNK):
+        joins = segment.shard == shard and segment.offset == end and end - begin + nbytes <= largest
+        joins = joins and len(spans) < most_spans
+        for first in range(0, nbytes or 1, largest):
             if not joins:
                 if shard is not None:
                     yield Window(shard, begin, end - begin, spans)
                 shard, spans = segment.shard, []
                 begin = end = segment.offset + first
-            size = min(CHUNK, nbytes - first)
+            size = min(largest, nbytes - first)
             spans.append(Span(number, first, size))
             end += size
     if shard is not None:
@@ -99,17 +110,17 @@ def scan(
     total = sum(segments[number].nbytes for number in whole)
     numbered = ((number, segments[number]) for number in whole)
     spread = current_spread() if total >= WORTH_THREADS and _is_portable(sink) else None
-    units = (
-        Unit(batch, shards.file, segments, shards.big_endian, sink)
-        for batch in _batches(windows(numbered), _windows_per_unit(total, spread))
-    )
+    largest = DISTANT_WINDOW if is_url(shards.prefix) else CHUNK
+
+    def units(windows_each: int) -> Iterator[Unit]:
+        for batch in _batches(windows(numbered, largest), windows_each):
+            yield Unit(batch, shards.file, segments, shards.big_endian, sink)
+
     sums = PartialChecksums(len(segments))
     unread: dict[int, tuple[int, CheckpointError]] = {}
-    run = spread or partial(each, threads=None if total >= WORTH_THREADS else 1)
-    with closing(run(units, read_unit)) as done:
+    with closing(_each_unit(units, total, spread, largest)) as done:
         for unit, (summed, taken) in done:
-            for values in taken:
-                cast("PortableSink", sink).merge(values)
+            _merge(sink, taken)
             if on_read is not None:
                 on_read(unit.size)
             for number, first, size, outcome in summed:
@@ -126,10 +137,29 @@ def _is_portable(sink: Sink | None) -> bool:
     return sink is None or isinstance(sink, PortableSink)
 
 
-def _windows_per_unit(total: int, spread: Spread | None) -> int:
-    if spread is None:
-        return _BATCH if total >= WORTH_BATCHES else 1
-    return max(_BATCH, min(_MOST_WINDOWS, total // CHUNK // (_UNITS_EACH * spread.width)))
+def _merge(sink: Sink | None, taken: Iterable[Any]) -> None:
+    for values in taken:
+        cast("PortableSink", sink).merge(values)
+
+
+def _each_unit(
+    units: Callable[[int], Iterator[Unit]], total: int, spread: Spread | None, largest: int
+) -> Generator[tuple[Unit, tuple[list[Summed], list[Any]]], None, None]:
+    """Yield each unit with its `read_unit`, as `each` does.
+
+    Args:
+        units: Returns all units of so many windows.
+        total: Bytes of all.
+        spread: Runs them in other processes.
+        largest: Bytes of a window.
+    """
+    if spread is not None:
+        share = min(_LARGEST_UNIT, max(_SMALLEST_UNIT, total // (_UNITS_EACH * spread.width)))
+        return spread(units(max(1, share // largest)), read_unit)
+    if largest == DISTANT_WINDOW:
+        return each(units(1), read_unit, MOST_THREADS, new_buffers(MOST_THREADS, largest))
+    batch = _BATCH if total >= WORTH_BATCHES else 1
+    return each(units(batch), read_unit, None if total >= WORTH_THREADS else 1)
 
 
 def _batches(found: Iterator[Window], size: int) -> Iterator[list[Window]]:

@@ -10,12 +10,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfckpt_reader.encoding.checksum import crc32c
-from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.errors import CheckpointError, ErrorKind
 from tfckpt_reader.formats.portable import PortableSink
 from tfckpt_reader.paths.unchanged import FileRecord, require_same
 from tfckpt_reader.storage.filesystem import path_of, state_of
 from tfckpt_reader.storage.opening import open_file
-from tfckpt_reader.storage.source import PAGE
+from tfckpt_reader.storage.source import PAGE, page_buffer
 from tfckpt_reader.tensor.dense import portable_bytes
 
 if TYPE_CHECKING:
@@ -46,15 +46,14 @@ class Window(NamedTuple):
 
 
 class Summed(NamedTuple):
-    """Bytes of a segment that were read one after another."""
+    """Bytes of one segment, from one window or from several in a row, and their crc."""
 
     number: int
     """Of the segment."""
     first: int
-    """Bytes of the segment before them."""
     size: int
-    crc: int | CheckpointError
-    """Of these bytes, or the error that prevents reading them."""
+    outcome: int | CheckpointError
+    """The crc, or the error that prevents reading the bytes."""
 
 
 class Unit(NamedTuple):
@@ -124,6 +123,8 @@ class PortedUnit:
             CheckpointError: this process sees other files.
         """
         windows, segments, big_endian = self._fields
+        needed = max(window.size for window in windows) + PAGE
+        buffer = buffer if len(buffer) >= needed else page_buffer(needed)
         take = None if self._sink is None else self._take
         unit = Unit(windows, self._files.__getitem__, segments, big_endian, take)
         try:
@@ -159,6 +160,8 @@ def _sum(window: Window, buffer: memoryview, unit: Unit, summed: list[Summed]) -
         if data:  # else its place may be past the end
             unit.file_of(window.shard).readinto(window.offset, data)
     except CheckpointError as error:
+        if error.kind is ErrorKind.UNREACHABLE:
+            raise
         if len(window.spans) == 1:
             summed.append(Summed(*window.spans[0], error))
             return
