@@ -237,6 +237,17 @@ def test_a_worker_that_dies_costs_a_retry(sharded: Path, tmp_path: Path, task: s
 
 
 @pytest.mark.slow
+def test_workers_that_always_die_end_the_run(sharded: Path, tmp_path: Path) -> None:
+    from dying import DiesAlways
+
+    with cluster(1) as client:
+        client.register_plugin(DiesAlways())
+        with pytest.raises(ChildProcessError, match="workers died again and again"):
+            on_dask.convert(sharded / "big", tmp_path / "a.npz", client)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
 def test_arrays_on_a_cluster(prefix: str) -> None:
     with cluster(2) as client:
         array = on_dask.open_array(prefix, "cut", 2)
@@ -259,6 +270,50 @@ def test_the_command_names_what_it_needs(prefix: str) -> None:
     result = process("verify", "--scheduler", "tcp://127.0.0.1:1", prefix)
     assert result.code == 2
     assert "--scheduler spreads the work of --all" in result.err
+
+
+@pytest.mark.slow
+def test_a_filesystem_of_the_users_own_goes_along(sharded: Path, tmp_path: Path) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    with pytest.raises(tfckpt.CheckpointNotFoundError):  # another one has the number 1 here
+        tfckpt.open("absent", filesystem=fsspec.filesystem("memory"))
+    store = fsspec.filesystem("file")
+    here = tfckpt.verify_all(str(sharded), filesystem=store)
+    with cluster(2) as client:
+        assert on_dask.verify_all(str(sharded), client, filesystem=store) == here
+        array = on_dask.open_array(str(sharded / "big"), "layer07/w", 90, filesystem=store)
+        with tfckpt.open(sharded / "big") as ckpt:
+            assert_array_equal(client.compute(array[5:200]).result(), ckpt["layer07/w"][5:200])
+        options: dict[str, Any] = {"filesystem": store}
+        on_dask.convert(str(sharded / "big"), tmp_path / "there.npz", client, **options)
+    tfckpt.convert(sharded / "big", tmp_path / "here.npz")
+    here_bytes, there = (tmp_path / f"{name}.npz" for name in ("here", "there"))
+    assert there.read_bytes() == here_bytes.read_bytes()
+
+
+def peak_memory() -> int:
+    """Most bytes that this process ever had in memory, on Linux."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="counts kilobytes as Linux does")
+def test_memory_of_a_worker_is_bounded(tmp_path: Path) -> None:
+    big = np.arange(64 << 20, dtype="float32")  # 256 MB in one tensor
+    (tmp_path / "in").mkdir()
+    w.write_bundle(tmp_path / "in" / "p", {"v": big})
+    with cluster(1) as client:
+        client.run(peak_memory)
+        on_dask.convert(tmp_path / "in" / "p", tmp_path / "first.npz", client)
+        (before,) = client.run(peak_memory).values()
+        for name in ("second", "third"):
+            assert on_dask.verify_all(tmp_path / "in", client)[0].ok
+            on_dask.convert(tmp_path / "in" / "p", tmp_path / f"{name}.npz", client)
+        (after,) = client.run(peak_memory).values()
+    assert before < 200 << 20
+    assert after - before < 32 << 20
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""A plugin of Dask's workers: one of them dies, once."""
+"""Plugins of Dask's workers: one of them dies once, or all die always."""
 
 from __future__ import annotations
 
@@ -30,3 +30,11 @@ class DiesOnce(WorkerPlugin):  # type: ignore[misc, unused-ignore] # Any without
         except FileExistsError:
             return
         os._exit(1)
+
+
+class DiesAlways(WorkerPlugin):  # type: ignore[misc, unused-ignore] # Any without distributed
+    """Ends the process at each unit of work."""
+
+    def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:  # noqa: ARG002
+        if finish == "executing" and str(key).startswith("_run"):
+            os._exit(1)

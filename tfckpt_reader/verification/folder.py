@@ -28,6 +28,7 @@ from tfckpt_reader.storage.filesystem import (
     is_folder,
     join,
     path_of,
+    portable_path,
     size_of,
 )
 from tfckpt_reader.storage.sniff import describe, is_state_file, read_head
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tfckpt_reader.progress import Progress
+    from tfckpt_reader.storage.workers import Spread
 
 _LEAST_KEPT = 10
 """Problems reported per checkpoint, however many checkpoints there are."""
@@ -120,7 +122,7 @@ def _verified(found: Discovery, level: str, on_progress: Progress | None) -> Ite
     def on_thread(task: tuple[Location, int], buffer: memoryview) -> Report:
         return context.copy().run(unit, task, buffer)
 
-    spread = current_spread()
+    spread = _spread_for(found)
     limit = WORTH_THREADS if spread is None else _WORTH_RANGES
     small = [task for task in found.checkpoints if _is_small(*task, limit)]
     with closing(each(small, on_thread) if spread is None else spread(small, unit)) as reports:
@@ -141,6 +143,12 @@ def _is_small(location: Location, size: int, limit: int) -> bool:
     """
     graph = graph_file_of(location.prefix) or ""
     return size + 8 * size_of(f"{location.prefix}.index") + size_of(graph) < limit
+
+
+def _spread_for(found: Discovery) -> Spread | None:
+    """Return the way to other processes, if all paths mean the same there, and in their reports."""
+    paths = [location.prefix for location, _ in found.checkpoints]
+    return current_spread() if all(portable_path(p) == (p, None) for p in paths) else None
 
 
 def _one_of_several(
