@@ -26,13 +26,14 @@ from tfckpt_reader.storage.filesystem import (
     folder_of,
     is_file,
     is_folder,
+    is_url,
     join,
     path_of,
     portable_path,
     size_of,
 )
 from tfckpt_reader.storage.sniff import describe, is_state_file, read_head
-from tfckpt_reader.storage.workers import WORTH_THREADS, current_spread, each
+from tfckpt_reader.storage.workers import MOST_THREADS, WORTH_THREADS, current_spread, each
 from tfckpt_reader.text import count_of, shortened
 from tfckpt_reader.verification.checkpoint import verify
 from tfckpt_reader.verification.checks.restored_keys import check_without_index
@@ -125,7 +126,9 @@ def _verified(found: Discovery, level: str, on_progress: Progress | None) -> Ite
     spread = _spread_for(found)
     limit = WORTH_THREADS if spread is None else _WORTH_RANGES
     small = [task for task in found.checkpoints if _is_small(*task, limit)]
-    with closing(each(small, on_thread) if spread is None else spread(small, unit)) as reports:
+    threads = MOST_THREADS if small and is_url(small[0][0].prefix) else None
+    reports = each(small, on_thread, threads) if spread is None else spread(small, unit)
+    with closing(reports):
         for (_, size), verdict in reports:
             yield verdict
             report(size)
