@@ -14,6 +14,7 @@ from tfckpt_reader.encoding.partial_checksums import PartialChecksums
 from tfckpt_reader.errors import CorruptCheckpointError
 from tfckpt_reader.export.sinks import PortableArraySink
 from tfckpt_reader.formats.portable import PortableSink
+from tfckpt_reader.tensor.spec import TensorSpec, Unplaced
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from tfckpt_reader.export.elements import Cast, Encode
     from tfckpt_reader.export.sinks import ArraySink
     from tfckpt_reader.formats.reader import OnRead, Reader
-    from tfckpt_reader.tensor.spec import TensorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class _ArrayWriter(PortableSink):
     def part(self, numbers: Collection[int]) -> _ArrayWriter:
         """Return a sink for some of the tensors."""
         its_numbers = {number: self._numbers[number] for number in numbers}
-        arrays = {n: self._arrays[n] for n in its_numbers.values()}
+        arrays = {n: _bare(self._arrays[n]) for n in its_numbers.values()}
         sink = cast("PortableArraySink", self._sink).part(arrays)
         return _ArrayWriter(its_numbers, arrays, sink, self._crc)
 
@@ -169,6 +169,12 @@ class _ArrayWriter(PortableSink):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _ArrayWriter, (self._numbers, self._arrays, self._sink, self._crc)
+
+
+def _bare(array: OutputArray) -> OutputArray:
+    """Return an array with no more than its encoding, to be pickled."""
+    spec = TensorSpec(Unplaced("", array.spec.dtype, ()))
+    return OutputArray("", "", (), array.itemsize, spec, array.encode, cast=array.cast)
 
 
 def array_bytes(job: Job, array: OutputArray) -> Iterator[bytes | memoryview]:
