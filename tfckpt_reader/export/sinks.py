@@ -11,8 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.storage.atomic import open_unfinished, write_at
+from tfckpt_reader.storage.atomic import open_unfinished
 from tfckpt_reader.storage.filesystem import absolute_path
+from tfckpt_reader.storage.writing import Room, write_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -45,19 +46,25 @@ class FileSink(PortableArraySink):
         path: The file. Another process opens it by its path.
         offsets: Number of an array -> offset of its first byte.
         fd: A descriptor of it, which stays open.
+        size: Bytes of the file, if it is still empty: room is set aside for them.
     """
 
     def __init__(
-        self, path: str, offsets: Sequence[int] | Mapping[int, int], fd: int | None = None
+        self,
+        path: str,
+        offsets: Sequence[int] | Mapping[int, int],
+        fd: int | None = None,
+        size: int = 0,
     ) -> None:
         self._path, self._offsets = path, offsets
         self._fd, self._is_own = fd, False
+        self._room = None if fd is None else Room(fd, size)
 
     def __call__(self, number: int, first: int, data: bytes | memoryview) -> None:
         """Write bytes of an array."""
         if self._fd is None:
             self._fd, self._is_own = open_unfinished(self._path), True
-        write_at(self._fd, data, self._offsets[number] + first)
+        write_at(self._fd, data, self._offsets[number] + first, self._room)
 
     def part(self, numbers: Collection[int]) -> FileSink:
         """Return a sink for some of the arrays, which pickles."""

@@ -143,7 +143,7 @@ class TfBundle(Format):
         with BundleWriter(output, self.shards) as writer:
             places = [writer.place(array.nbytes) for array in arrays]
             offsets = [offset for _, offset in places]
-            files = [FileSink(path, offsets, fd) for path, fd in writer.files]
+            files = [FileSink(path, offsets, fd, size) for path, fd, size in writer.files]
             sink = ShardSink(files, [shard for shard, _ in places])
             crcs = write_arrays(job, sink, crc=CASTAGNOLI)
             written: dict[str, list[tuple[BundleArray, Segment]]] = {}
