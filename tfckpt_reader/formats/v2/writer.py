@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.encoding.checksum import mask
 from tfckpt_reader.paths.layout import shard_path
 from tfckpt_reader.protobuf import message_class
-from tfckpt_reader.storage.atomic import write_at
+from tfckpt_reader.storage.writing import write_at
 from tfckpt_reader.table.builder import TableBuilder
 from tfckpt_reader.tensor.slices import slice_key
 from tfckpt_reader.tensor.spec import WHOLE_AXIS
@@ -67,6 +67,12 @@ class BundleWriter:
     def write(self, shard: int, offset: int, data: bytes | memoryview) -> None:
         """Write bytes of a tensor. May be called on any thread."""
         write_at(self._files[shard], data, offset)
+
+    @property
+    def files(self) -> list[tuple[str, int, int]]:
+        """Path and descriptor of each data file, and the bytes that have their positions in it."""
+        paths = [shard_path(self._prefix, n, len(self._files)) for n in range(len(self._files))]
+        return list(zip(paths, self._files, self._sizes, strict=True))
 
     def add(self, spec: TensorSpec) -> None:
         """Add a tensor whose bytes have their positions: its row, and those of its slices.
