@@ -52,6 +52,24 @@ def test_open_and_first_lookup(benchmark: Benchmark, made: Made, count: int) -> 
     assert benchmark(lambda: tfckpt.open(prefix)[name]).shape == (4,)
 
 
+def test_open_a_small_file_and_read(benchmark: Benchmark, made: Made) -> None:
+    prefix, name = made("index", 3), make.name_of(1)
+    assert benchmark(lambda: tfckpt.open(prefix)[name]).shape == (4,)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_a_missing_name(benchmark: Benchmark, made: Made, count: int) -> None:
+    prefix = made("index", count)
+    assert benchmark(lambda: tfckpt.open(prefix).get("model/missing")) is None
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_arrays_one_by_one_after_a_listing(benchmark: Benchmark, made: Made, count: int) -> None:
+    ckpt = tfckpt.open(made("index", count))
+    names = list(ckpt)[:: max(1, count // 1000)]
+    assert benchmark(lambda: len([ckpt[name] for name in names])) == len(names)
+
+
 @pytest.mark.parametrize("count", COUNTS)
 def test_listing(benchmark: Benchmark, made: Made, count: int) -> None:
     prefix = made("index", count)
