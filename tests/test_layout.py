@@ -15,6 +15,7 @@ ACROSS_ROOMS = {
     "conformance",
     "contracts",
     "fuzz",
+    "remote",
     "robustness",
     "support",
     "tensorflow",

@@ -10,16 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import writers as w
+from freezing import BOOL, SHAPE, W, again, frozen, inputs, ops, truth, typed, variable, x
 from graphs import FLOAT, INT, attr, dtype_attr, function, meta_bytes, node, read, text
 from project import FIXTURES
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.graph.freeze.frozen import FrozenGraph
 from tfckpt_reader.graph.writing import LARGEST
 
-RESOURCE, BOOL = 20, 10
-W = np.arange(6, dtype=np.float32).reshape(3, 2)
-SHAPE = w.bytes_field(7, w.shape_proto([3, 2]))
+RESOURCE = 20
 
 
 class Described(dict[str, Any]):
@@ -28,44 +26,6 @@ class Described(dict[str, Any]):
     def __init__(self, shape: tuple[int, ...], **values: Any) -> None:
         super().__init__(values)
         self.specs = {"w": SimpleNamespace(dtype=tfckpt.DataType.FLOAT32, shape=shape)}
-
-
-def variable(name: str = "w", op: str = "VariableV2") -> bytes:
-    return node(name, op, [], attr("shape", SHAPE), dtype_attr(FLOAT))
-
-
-def x(name: str = "x") -> bytes:
-    return node(name, "Placeholder", [], dtype_attr(FLOAT), attr("shape", SHAPE))
-
-
-def truth(name: str, value: int) -> bytes:
-    proto = w.int_field(1, BOOL) + w.bytes_field(2, b"") + w.int_field(11, value)
-    return node(name, "Const", [], dtype_attr(BOOL), attr("value", w.bytes_field(8, proto)))
-
-
-def typed(name: str, op: str, *inputs: str, dtype: int = FLOAT) -> bytes:
-    return node(name, op, inputs, dtype_attr(dtype, "T"))
-
-
-def frozen(tmp_path: Path, nodes: list[bytes], *outputs: str, **how: Any) -> FrozenGraph:
-    values = how.pop("values", {"w": W})
-    library = how.pop("library", ())
-    meta = read(tmp_path, meta_bytes(nodes, library=library))
-    return meta.freeze(outputs, values=values, **how)
-
-
-def again(tmp_path: Path, graph: FrozenGraph) -> tfckpt.MetaGraph:
-    graph.write(tmp_path / "out.pb")
-    assert (tmp_path / "out.pb").read_bytes() == graph.to_bytes()
-    return tfckpt.read_meta_graph(tmp_path / "out.pb")
-
-
-def ops(graph: FrozenGraph) -> dict[str, str]:
-    return {name: each.op for name, each in graph.nodes.items()}
-
-
-def inputs(graph: FrozenGraph, name: str) -> list[str]:
-    return graph.nodes[name].inputs
 
 
 def test_variables_become_constants(tmp_path: Path) -> None:
@@ -430,6 +390,64 @@ def test_a_value_that_fails_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(tfckpt.CorruptCheckpointError, match="another shape than its description"):
         graph.write(tmp_path / "out.pb")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.meta"]
+
+
+def stored(tmp_path: Path, **tensors: Any) -> str:
+    w.write_bundle(tmp_path / "model", tensors)
+    return str(tmp_path / "model")
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_values_of_a_checkpoint_are_copied(tmp_path: Path, *, check: bool) -> None:
+    """Large ones in several windows, with small parts of the graph between them."""
+    large = np.arange(700_000, dtype=np.float32)
+    values: dict[str, Any] = {"a": large, "b": large[:3], "c": large[::-1].copy(), "d": large[:0]}
+    halves = [[(0, 200_000), (0, -1)], [(200_000, 150_000), (0, -1)]]
+    values["e"] = w.Sliced(large.reshape(-1, 2), halves)
+    nodes = [node(name, "VariableV2", [], dtype_attr(FLOAT)) for name in values]
+    nodes += [node("y", "Pack", list(values), dtype_attr(FLOAT, "T"))]
+    with tfckpt.open(stored(tmp_path, **values), check=check) as ckpt:
+        graph = frozen(tmp_path, nodes, "y", values=ckpt)
+        meta = again(tmp_path, graph)
+        assert graph.to_bytes() == frozen(tmp_path, nodes, "y", values=dict(ckpt)).to_bytes()
+        for name in values:
+            np.testing.assert_array_equal(meta.operation(name).attrs["value"], ckpt[name])
+
+
+@pytest.mark.parametrize("at", [0, 2_000_000, 2_799_999])
+def test_a_damaged_value_leaves_no_file(tmp_path: Path, at: int) -> None:
+    prefix = stored(tmp_path, w=np.zeros((350_000, 2), np.float32))
+    data = bytearray((tmp_path / "model.data-00000-of-00001").read_bytes())
+    data[at] ^= 1
+    (tmp_path / "model.data-00000-of-00001").write_bytes(data)
+    nodes = [node("w", "VariableV2", [], dtype_attr(FLOAT)), typed("y", "Neg", "w")]
+    with tfckpt.open(prefix) as ckpt:
+        graph = frozen(tmp_path, nodes, "y", values=ckpt)
+        with pytest.raises(tfckpt.ChecksumError) as caught:
+            graph.write(tmp_path / "out.pb")
+        assert caught.value.tensor == "w"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "model.data-00000-of-00001",
+        "model.index",
+        "x.meta",
+    ]
+    with tfckpt.open(prefix, check=False) as ckpt:
+        frozen(tmp_path, nodes, "y", values=ckpt).write(tmp_path / "out.pb")
+    assert bytes(data) in (tmp_path / "out.pb").read_bytes()
+
+
+def test_an_entry_of_another_size_leaves_no_file(tmp_path: Path) -> None:
+    """Its bytes would run over those of the next node."""
+    prefix = stored(tmp_path, w=W)
+    entry = w.entry(FLOAT, (3, 2), size=28, crc=w.mask(w.crc(W.tobytes() + bytes(4))))
+    (tmp_path / "model.index").write_bytes(w.table([(b"", w.header()), (b"w", entry)]))
+    (tmp_path / "model.data-00000-of-00001").write_bytes(W.tobytes() + bytes(4))
+    nodes = [variable(), typed("y", "Neg", "w")]
+    with tfckpt.open(prefix) as ckpt:
+        graph = frozen(tmp_path, nodes, "y", values=ckpt)
+        with pytest.raises(tfckpt.CorruptCheckpointError):
+            graph.write(tmp_path / "out.pb")
+    assert not (tmp_path / "out.pb").exists()
 
 
 def test_reads_after_updates_are_refused(tmp_path: Path) -> None:

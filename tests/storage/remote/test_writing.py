@@ -95,7 +95,10 @@ def _emptied(client: Any, filesystem: Any) -> Place:
     return place
 
 
-@pytest.fixture(params=["obstore", "fsspec", "s3 by obstore", "s3 by s3fs"])
+SLOW_CLIENT = pytest.param("s3 by s3fs", marks=pytest.mark.slow)
+
+
+@pytest.fixture(params=["obstore", "fsspec", "s3 by obstore", SLOW_CLIENT])
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     if request.param == "obstore":
         yield from _obstore_memory()

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9.+-]*://[^\s\"')>]*")
 """URLs in the messages of libraries: they can hold signatures."""
+_BAD_LOGIN = re.compile("(?i)access ?key ?id|signature|token|expired")
+_STATUS = {"PermissionDeniedError": 403, "UnauthenticatedError": 401}
+"""Class of an error of obstore -> its status in HTTP."""
 _LONGEST = 300
 PARTS_AT_ONCE = 4
 """Parts of an object that are sent at a time."""
@@ -120,7 +123,10 @@ def asking(path: str) -> Iterator[None]:
     """
     try:
         yield
-    except (CheckpointError, MemoryError):
+    except CheckpointError as error:
+        error.file = error.file or path
+        raise
+    except MemoryError:
         raise
     except FileNotFoundError:
         raise CheckpointNotFoundError("no such file", file=path) from None
@@ -138,12 +144,20 @@ def asking(path: str) -> Iterator[None]:
 
 def is_denied(error: Exception) -> bool:
     """Return whether an error is about permissions."""
-    status = getattr(error, "status", None)
-    named = type(error).__name__ in ("PermissionDeniedError", "UnauthenticatedError")
-    return isinstance(error, PermissionError) or named or status in (401, 403)
+    return isinstance(error, PermissionError) or _status(error) in (401, 403)
+
+
+def _status(error: Exception) -> object:
+    return _STATUS.get(type(error).__name__, getattr(error, "status", None))
+
+
+def may_read(error: Exception) -> bool:
+    """Return whether an error denies a listing, but perhaps not the files in it."""
+    return is_denied(error) and _BAD_LOGIN.search(str(error)) is None and _status(error) != 401
 
 
 def _said(error: Exception) -> str:
-    """Return the first line of an error without addresses."""
+    """Return the first line of an error, or two, without addresses."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return _ADDRESS.sub("(address)", lines[0])[:_LONGEST]
+    said = " ".join(lines[: 1 + lines[0].endswith(":")])
+    return _ADDRESS.sub("(address)", said)[:_LONGEST]

@@ -85,6 +85,7 @@ def uploaded_file(url: str, *, replace: bool) -> Iterator[IO[bytes]]:
         try:
             with asking(url):
                 store.put_parts(key, pieces, max(_PART, size // _MOST_PARTS))
+            store.seen.put(key, None)
         except _TakenError:
             raise _taken(url) from None
 
@@ -160,6 +161,8 @@ def _send(
             sent.append(f"{key}/{name}")
             store.put(f"{key}/{name}", file.read())
 
+    for name in names:
+        store.seen.put(f"{key}/{name}", None)
     last = [name for name in names if "/" not in name]
     with at_any_end(partial(_undo, store, sent)):
         for some in ([name for name in names if "/" in name], last):
