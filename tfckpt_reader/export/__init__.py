@@ -6,7 +6,9 @@ destination gets its name only when it is complete.
 
 from __future__ import annotations
 
+import gc
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -21,12 +23,12 @@ from tfckpt_reader.paths.layout import Location, tensor_files
 from tfckpt_reader.paths.unchanged import Unchanged, read_unchanged
 from tfckpt_reader.progress import counter, no_progress
 from tfckpt_reader.storage.filesystem import path_of
-from tfckpt_reader.storage.writing import tidy_place
+from tfckpt_reader.storage.targets import tidy_place
 from tfckpt_reader.text import count_of
 from tfckpt_reader.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from tfckpt_reader.checkpoint import Checkpoint
@@ -223,7 +225,8 @@ def convert_opened(
 
     def attempt(before: Unchanged) -> Conversion:
         with opened() as ckpt:
-            plan = make_plan(ckpt, destination, options, provenance)
+            with _no_collection():
+                plan = make_plan(ckpt, destination, options, provenance)
             if not options.dry_run:
                 on_read = counter(progress, sum(array.spec.nbytes or 0 for array in plan.arrays))
                 job = Job(ckpt.reader, plan.arrays, on_read, provenance, options.compress)
@@ -235,6 +238,18 @@ def convert_opened(
     more = [file for each in others for file in tensor_files(each)]
     done = read_unchanged(first, attempt, more)
     return replace(done, notes=(*left, *done.notes))
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep Python from looking for garbage: in a plan it takes a fifth of the time, for none."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _conversion(path: str, plan: Plan, ckpt: Checkpoint) -> Conversion:

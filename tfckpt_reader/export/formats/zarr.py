@@ -34,8 +34,8 @@ from tfckpt_reader.export.formats.zarr_metadata import (
 )
 from tfckpt_reader.export.transfer import array_bytes, require_size
 from tfckpt_reader.storage.filesystem import is_folder, join
+from tfckpt_reader.storage.targets import file_names, has_name, new_tree
 from tfckpt_reader.storage.tree import SYNCED_AT_ONCE
-from tfckpt_reader.storage.writing import file_names, has_name, new_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
