@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from freezing import STRING, W, frozen, ops, typed, variable
 from graphs import FLOAT, INT, attr, dtype_attr, node, text
 
+import tfckpt_reader as tfckpt
 from tfckpt_reader.frameworks.openvino_graphs import (
     behind_strings,
     with_known_sizes,
@@ -82,6 +84,17 @@ def test_sizes_of_tables_are_numbers(tmp_path: Path) -> None:
     assert graph.nodes["n"].attr("value") == 2
     graph = with_known_sizes(kept(tmp_path, nodes, "n", "y"))
     assert graph.initializers == ("fill",)
+
+
+def test_tables_of_unknown_size(tmp_path: Path) -> None:
+    size = node("n", "LookupTableSizeV2", ["t"])
+    odd = [text(8, b""), b"\x18\x01"]
+    for keys in (*(node("keys", "Const", [], attr("value", value)) for value in odd), None):
+        filling = ["t", "keys", "keys"] if keys else ["t"]
+        nodes = [WORDS[1], node("fill", "LookupTableImportV2", filling), size]
+        graph = kept(tmp_path, [*nodes, *([keys] if keys else [])], "n")
+        with suppress(tfckpt.CheckpointError):
+            assert ops(with_known_sizes(graph))["n"] in ("LookupTableSizeV2", "Const")
 
 
 def test_normal_numbers_from_uniform_ones(tmp_path: Path) -> None:

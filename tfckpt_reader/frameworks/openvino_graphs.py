@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import pi
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.graph.decode.operation import split_name
@@ -100,14 +100,16 @@ def with_known_sizes(frozen: FrozenGraph) -> FrozenGraph:
     """Return a graph with the sizes of its lookup tables as constants."""
     nodes = dict(frozen.nodes)
     keys = {
-        origin(node.data_inputs[0]): nodes[origin(node.data_inputs[1])].attr("value")
-        for node in (nodes[name] for name in frozen.initializers)
+        origin(table): nodes[origin(given[0])].attr("value")
+        for table, *given in (nodes[name].data_inputs for name in frozen.initializers)
+        if given
     }
     for node in frozen.nodes.values():
-        known = keys.get(origin(node.first_input)) if node.op in _SIZE else None
-        if known is not None:
+        known: Any = keys.get(origin(node.first_input)) if node.op in _SIZE else None
+        if hasattr(known, "tolist"):
+            size = len(set(known.reshape(-1).tolist()))
             nodes[node.name] = Node(node.name, node.op, [])
-            become_scalar(nodes[node.name], DataType.INT64, len(set(known.reshape(-1).tolist())))
+            become_scalar(nodes[node.name], DataType.INT64, size)
     kept = _pruned(frozen, nodes, frozen.initializers)
     used = [name for name in frozen.initializers if origin(nodes[name].first_input) in kept]
     kept = prune(nodes, [*kept, *used])

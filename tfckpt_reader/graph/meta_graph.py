@@ -278,8 +278,10 @@ class MetaGraph(Graph):
                 the batches of the graph's own input pipeline.
             values: Key -> array: a checkpoint. They are read when the graph is written.
             signature: Key of the signature. Default: the one for serving, or the only one.
-            options: As in `freeze.request.Options`: ``given``, ``fold_defaults``, ``inference``,
-                ``keep_tables``, ``average`` and ``cast``.
+            options: See `freeze.request.Options`. ``given`` maps placeholders to numbers or truth
+                values, ``fold_defaults=True`` takes defaults, ``inference=True`` switches training
+                and dropout off, ``keep_tables=True`` keeps lookup tables, ``average=True`` takes
+                moving averages, and ``cast`` is a floating-point type to store weights in.
 
         Raises:
             TensorNotFoundError: the graph lacks an input, an output or the signature, or `values`

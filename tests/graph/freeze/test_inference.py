@@ -62,6 +62,14 @@ def test_dropout_is_off(nodes: list[bytes], value: int, tmp_path: Path) -> None:
     assert again(tmp_path, graph).operation("p").attrs["value"] == 0.5
 
 
+def test_what_is_no_number_is_left_alone(tmp_path: Path) -> None:
+    words = text(8, b"\x08\x07\x12\x00" + text(8, "one"))
+    for value in (words, b"\x18\x01"):
+        one = node("one", "Const", [], attr("value", value))
+        nodes = [one if each == number("one", 1) else each for each in TURNED]
+        assert ops(frozen(tmp_path, nodes, "y", inference=True))["p"] == "Placeholder"
+
+
 def test_other_numbers_stay_inputs(tmp_path: Path) -> None:
     nodes = [x(), rate("keep_prob"), number("one", 1), typed("z", "Sub", "one", "keep_prob")]
     nodes += [typed("y", "Mul", "x", "z")]

@@ -9,7 +9,7 @@ that rate follows from the arithmetic between placeholder and random number, not
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tfckpt_reader.graph.freeze.prune import origin
 from tfckpt_reader.graph.infer.op_roles import PLACEHOLDERS
@@ -99,7 +99,7 @@ class _Rates:
         if user.op != "Sub" or len(sources) != 2 or sources[1] != name:
             return None
         first = self._draft[sources[0]]
-        number = first.attr("value") if first.op == "Const" else None
-        if number is None or number.shape:
+        number: Any = first.attr("value") if first.op == "Const" else None
+        if getattr(number, "shape", None) != () or number.dtype.kind not in "fiu":
             return None
         return float(number) - values[0], float(number) - values[1]
