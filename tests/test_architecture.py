@@ -62,7 +62,19 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "export",
     ),
     "compat": (*_BASE, "storage", "tensor", "paths", "checkpoint"),
-    "frameworks": ("errors", "text", "tensor", "paths", "objects", "graph", "checkpoint"),
+    "frameworks": (
+        "errors",
+        "text",
+        "storage",
+        "tensor",
+        "paths",
+        "objects",
+        "graph",
+        "lazy",
+        "checkpoint",
+        "verification",
+        "export",
+    ),
 }
 """Each room, from the ground up, and the rooms that it may import."""
 ABOVE = ("cli", "__main__", "")

@@ -216,6 +216,7 @@ class Bundle:
         self, specs: Sequence[TensorSpec], sink: Sink, on_read: OnRead | None = None
     ) -> None:
         """Hand all bytes of numeric tensors to `sink`, on threads: see `Reader.read_many`."""
+        from tfckpt_reader.formats.portable import placed
         from tfckpt_reader.formats.v2.bulk import scan
         from tfckpt_reader.tensor.slices import flat_starts
 
@@ -231,12 +232,8 @@ class Bundle:
                 direct.append((segment, number, start * spec.dtype.itemsize))
         direct.sort(key=lambda each: (each[0].shard, each[0].offset))
 
-        def on_segment(index: int, first: int, block: memoryview) -> None:
-            _, number, start = direct[index]
-            sink(number, start + first, block)
-
         segments = [segment for segment, _, _ in direct]
-        with closing(scan(self.shards, segments, on_segment, on_read)) as scanned:
+        with closing(scan(self.shards, segments, placed(sink, direct), on_read)) as scanned:
             for _, error in scanned:
                 if error is not None:
                     raise error
