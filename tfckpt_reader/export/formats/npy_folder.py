@@ -62,6 +62,7 @@ class NpyFolder(npy.NpyFormat):
 
     suffix = "/"
     is_folder = True
+    to_url = False
 
     def collision_key(self, name: str) -> str:
         """Return the file name in lower case: some file systems ignore case."""

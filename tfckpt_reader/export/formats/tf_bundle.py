@@ -66,6 +66,7 @@ class TfBundle(Format):
 
     suffix: ClassVar = ".ckpt"
     is_checkpoint: ClassVar = True
+    to_url: ClassVar = False
     settings: ClassVar = frozenset({"shards", "partitions"})
     type_names: ClassVar = {dtype: str(dtype) for dtype in DataType if dtype.itemsize}
 

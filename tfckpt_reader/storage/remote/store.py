@@ -17,7 +17,7 @@ from tfckpt_reader.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from typing_extensions import Buffer
 
@@ -29,6 +29,8 @@ _BAD_LOGIN = re.compile("(?i)access ?key ?id|signature|token|expired")
 _STATUS = {"PermissionDeniedError": 403, "UnauthenticatedError": 401}
 """Class of an error of obstore -> its status in HTTP."""
 _LONGEST = 300
+PARTS_AT_ONCE = 4
+"""Parts of an object that are sent at a time."""
 _MOST_SEEN = 1 << 16
 """Objects of a store that are remembered."""
 
@@ -76,6 +78,8 @@ class Seen:
 class Store(Protocol):
     """A store of objects. All methods raise whatever their library raises: see `asking`."""
 
+    lists: bool
+    """Whether it can list, and be written to; a web server cannot."""
     seen: Seen
     says_state: bool
     """Whether `get` returns the state of the object with its bytes."""
@@ -88,6 +92,24 @@ class Store(Protocol):
 
     def folder(self, key: str) -> Folder | None:
         """Return what is below a key; None if the store lists nothing."""
+
+    def keys(self, folder: str) -> list[str]:
+        """Return the keys of all objects below a key, at any depth."""
+
+    def put(self, key: str, data: bytes) -> None:
+        """Store an object, in one request."""
+
+    def put_parts(self, key: str, pieces: Iterator[bytes], size: int) -> None:
+        """Store an object in parts; it appears at the end, whole.
+
+        Args:
+            key: Its key.
+            pieces: Its bytes. If that raises, nothing is left of the object.
+            size: Bytes of each part.
+        """
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects."""
 
 
 @contextmanager
