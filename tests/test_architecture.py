@@ -37,7 +37,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "formats": (*_BYTES, "protobuf", "table", "tensor", "paths"),
     "objects": (*_BASE, "encoding", "protobuf", "tensor"),
     "graph": (*_BYTES, "protobuf", "tensor", "paths", "objects"),
-    "checkpoint": (*_BASE, "tensor", "paths", "formats", "objects", "graph"),
+    "lazy": (*_BASE, "storage", "tensor", "paths"),
+    "checkpoint": (*_BASE, "tensor", "paths", "formats", "objects", "graph", "lazy"),
     "verification": (
         *_BYTES,
         "protobuf",
@@ -184,6 +185,28 @@ def test_imports_keep_to_the_table(name: str) -> None:
 
 def test_no_files_import_each_other_in_a_circle() -> None:
     TopologicalSorter({name: IMPORTS[name] for name in NAMES}).prepare()
+
+
+ASKS_FILES = {"exists", "lexists", "isfile", "isdir", "islink", "getsize", "getmtime", "samefile"}
+ASKS_FILES |= {"stat", "lstat", "listdir", "scandir", "walk", "access", "join", "split", "dirname"}
+"""Functions of os and os.path that know nothing of URLs, as `storage.filesystem` does."""
+ABOUT_FILES = ("paths.", "formats.", "graph.decode.", "verification.", "export.sources.")
+WRITERS = {"formats.v2.replace", "formats.v2.writer"}
+"""They write, and on this machine only."""
+
+
+@pytest.mark.parametrize("name", [name.removeprefix(f"{PACKAGE}.") for name in NAMES])
+def test_questions_about_files_go_through_the_seam(name: str) -> None:
+    if not name.startswith(ABOUT_FILES) or name in WRITERS:
+        return
+    calls = [
+        ast.unparse(node.func)
+        for node in ast.walk(tree_of(NAMES[f"{PACKAGE}.{name}"]))
+        if isinstance(node, ast.Call)
+    ]
+    asked = [call for call in calls if call.startswith("os.") and call.split(".")[-1] in ASKS_FILES]
+    assert asked == []
+    assert "open" not in calls
 
 
 def test_public_names_come_from_modules() -> None:

@@ -26,7 +26,7 @@ STATE = str(FIXTURES / "saver_tf1")
 # parts of the standard library, which we must not ask for (protobuf 4 loads ctypes itself).
 HEAVY = {
     *("numpy", "ml_dtypes", "rich", "snappy", "cramjam", "tensorflow", "h5py", "safetensors"),
-    *("fsspec", "pandas", "dask", "zarr"),
+    *("fsspec", "obstore", "pandas", "dask", "zarr"),
 }
 SLOW = {
     *("asyncio", "multiprocessing", "concurrent.futures", "unittest", "ctypes", "http", "xml"),
@@ -35,6 +35,9 @@ SLOW = {
 }
 # Modules of ours that have no part in a listing.
 NOT_FOR_LS = {
+    "storage.remote.stores",
+    "storage.remote.folders",
+    "storage.remote.objects",
     "export",
     "verification.checkpoint",
     "verification.checks.v2",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.export import convert
     from tfckpt_reader.graph.meta_graph import MetaGraph, read_meta_graph
     from tfckpt_reader.graph.render import EventFile, to_dot, write_event_file
+    from tfckpt_reader.lazy import LazyTensor
     from tfckpt_reader.paths.locate import latest_checkpoint
     from tfckpt_reader.paths.retention import Kept, kept_checkpoints
     from tfckpt_reader.saving.save import save
@@ -45,6 +46,7 @@ __all__ = [
     "DataType",
     "EventFile",
     "Kept",
+    "LazyTensor",
     "MetaGraph",
     "Problem",
     "Report",
@@ -80,6 +82,7 @@ _HOME = {
         "UnsupportedError",
     ),
     "export": ("convert",),
+    "lazy": ("LazyTensor",),
     "graph.meta_graph": ("MetaGraph", "read_meta_graph"),
     "paths.retention": ("Kept", "kept_checkpoints"),
     "graph.render": ("EventFile", "to_dot", "write_event_file"),

@@ -11,27 +11,27 @@ from collections.abc import Collection, ItemsView, Iterable, Iterator, Mapping, 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, TensorNotFoundError
+from tfckpt_reader.errors import CheckpointError, TensorNotFoundError
 from tfckpt_reader.formats.opening import reader_of
 from tfckpt_reader.paths.listing import listed_once
 from tfckpt_reader.paths.locate import locate
-from tfckpt_reader.paths.unchanged import Guard
+from tfckpt_reader.paths.unchanged import Guard, require_same
 from tfckpt_reader.tensor.rows import require_fit, row_range
 from tfckpt_reader.text import count_of, nearest, quoted, shortened
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from numpy.typing import NDArray
     from typing_extensions import Self
 
     from tfckpt_reader.formats.reader import Reader
     from tfckpt_reader.graph.meta_graph import MetaGraph
+    from tfckpt_reader.lazy import LazyTensor
     from tfckpt_reader.objects.meaning import Meaning
     from tfckpt_reader.objects.names import Renamed, TensorNames
     from tfckpt_reader.objects.object_graph import ObjectGraph
     from tfckpt_reader.objects.roles import Role
     from tfckpt_reader.paths.layout import Location
+    from tfckpt_reader.paths.unchanged import Snapshot
     from tfckpt_reader.tensor.spec import TensorSpec
 
 
@@ -48,15 +48,16 @@ class Specs(Mapping[str, "TensorSpec"]):
     def __init__(self, reader: Reader, guard: Guard) -> None:
         self._open_reader: Reader | None = reader
         self._guard = guard
-        self._label = os.path.basename(reader.prefix) or reader.prefix
+        self.label = os.path.basename(reader.prefix) or reader.prefix
         self.known: dict[str, TensorSpec] = {}
         self.complete = False
         self._last: TensorSpec | None = None
 
     @property
-    def _reader(self) -> Reader:
+    def reader(self) -> Reader:
+        """The reader of the format; ValueError once it is closed."""
         if self._open_reader is None:
-            raise ValueError(f"checkpoint {self._label!r} is closed")
+            raise ValueError(f"checkpoint {self.label!r} is closed")
         return self._open_reader
 
     def close(self) -> None:
@@ -68,7 +69,7 @@ class Specs(Mapping[str, "TensorSpec"]):
         """All specs, decoded once."""
         if not self.complete:
             with self._guard:
-                self.known = self._reader.listing()
+                self.known = self.reader.listing()
             self.complete = True
         return self.known
 
@@ -104,7 +105,7 @@ class Specs(Mapping[str, "TensorSpec"]):
         spec = self._last
         if spec is None or spec.name != name:
             with self._guard:
-                self._last = spec = self._reader.lookup(name)
+                self._last = spec = self.reader.lookup(name)
         return spec
 
     def _not_found(self, name: str) -> TensorNotFoundError:
@@ -114,12 +115,12 @@ class Specs(Mapping[str, "TensorSpec"]):
         except CheckpointError as error:
             advice = f"The index is damaged, so it may be lost: {error.problem}"
         return TensorNotFoundError(
-            f"there is no tensor {quoted(name)}", file=self._reader.path, advice=advice
+            f"there is no tensor {quoted(name)}", file=self.reader.path, advice=advice
         )
 
     def __repr__(self) -> str:
         known = f" of {count_of(len(self.known), 'tensor')}" if self.complete else ""
-        return f"<Specs{known} in {self._label!r}>"
+        return f"<Specs{known} in {self.label!r}>"
 
 
 class Checkpoint(Mapping[str, "NDArray[Any]"]):
@@ -129,6 +130,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     file where the bytes allow it, else a copy. The crc of a view is compared once, at the first
     access; that of a copy each time. An array stays valid after `close`. Strings are object arrays
     of bytes, scalars are arrays of rank 0. If the files change, what was not read yet is an error.
+    It pickles as path and options: unpickling opens the same files again, if they are unchanged.
 
     Two checkpoints are equal only if they are the same object. Safe to use from several threads.
 
@@ -138,16 +140,14 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     """
 
     def __init__(
-        self, reader: Reader, guard: Guard, notes: tuple[str, ...], *, check: bool
+        self, reader: Reader, guard: Guard, *, check: bool, mmap: bool | None = None
     ) -> None:
         self._open_reader: Reader | None = reader
         self._guard = guard
         self._specs = Specs(reader, guard)
-        self._check = check
-        self._notes = notes
+        self._check, self._mmap = check, mmap
         self._meta_graph: MetaGraph | None = None
         self.version = reader.version
-        self._label = os.path.basename(reader.prefix) or reader.prefix
         self._shards = count_of(reader.shard_count, "shard")
 
     @property
@@ -157,9 +157,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         Raises:
             ValueError: the checkpoint is closed.
         """
-        if self._open_reader is None:
-            raise ValueError(f"checkpoint {self._label!r} is closed")
-        return self._open_reader
+        return self._specs.reader
 
     @property
     def specs(self) -> Specs:
@@ -172,7 +170,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         """Assumptions made while locating and reading it."""
         named = self.__dict__.get("_meaning")
         of_reader = self._open_reader.notes if self._open_reader else ()
-        return (*self._notes, *of_reader, *(named.notes if named else ()))
+        return (*self._guard.location.notes, *of_reader, *(named.notes if named else ()))
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         reader = self._open_reader or self.reader
@@ -233,6 +231,16 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
             out[...] = array
         return array if out is None else out
 
+    def lazy(self, name: str) -> LazyTensor:
+        """Return a tensor that is read when it is indexed, only the wanted rows; it pickles.
+
+        Raises:
+            TensorNotFoundError: no tensor has that name.
+        """
+        from tfckpt_reader.lazy import LazyTensor
+
+        return LazyTensor(self, self.specs[name], self._guard.snapshot)
+
     def load(self, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
         """Read many tensors at once, large ones on threads, into owned and writable arrays.
 
@@ -283,17 +291,9 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
             TensorNotFoundError: the checkpoint lacks a variable of the graph.
             CheckpointError: as for ``ckpt[name]``.
         """
-        meta = self.meta_graph
-        if meta is None:
-            raise CheckpointNotFoundError(
-                "there is no graph beside the checkpoint to list its variables",
-                file=f"{self.reader.prefix}.meta",
-                advice="Copy the .meta file too, or list all tensors instead",
-            )
-        listed = meta.trainable_variables if trainable else meta.global_variables
-        for variable in listed:
-            if variable.checkpoint_key is not None:
-                yield variable.name, variable.value()
+        from tfckpt_reader.graph.variables import saved_values
+
+        return saved_values(self.meta_graph, f"{self.reader.prefix}.meta", trainable=trainable)
 
     @cached_property
     def _meaning(self) -> Meaning:
@@ -341,13 +341,14 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        _ = self.reader
+        if self._mmap is None:
+            raise TypeError("only what tfckpt_reader.open returned can be pickled")
+        return reopened, (self._guard.snapshot, self._check, self._mmap)
 
     # Mapping compares contents, which would read every tensor.
     __eq__ = object.__eq__
@@ -356,7 +357,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     def __repr__(self) -> str:
         state = "" if self._open_reader else " (closed)"
         totals = f", {count_of(len(self._specs), 'tensor')}" if self._specs.complete else ""
-        return f"<Checkpoint {self._label!r} {self.version}, {self._shards}{totals}>{state}"
+        return f"<Checkpoint {self._specs.label!r} {self.version}, {self._shards}{totals}>{state}"
 
 
 @listed_once()
@@ -387,4 +388,11 @@ def open(  # noqa: A001 - the module's one verb; callers write tfckpt.open
 def open_location(location: Location, *, check: bool = True, mmap: bool = True) -> Checkpoint:
     """Open a checkpoint that has been located."""
     with Guard(location) as guard:
-        return Checkpoint(reader_of(location, mmap=mmap), guard, location.notes, check=check)
+        reader = reader_of(location, mmap=mmap)
+        return Checkpoint(reader, guard, check=check, mmap=mmap)
+
+
+def reopened(files: Snapshot, check: bool, mmap: bool) -> Checkpoint:  # noqa: FBT001 - for pickle
+    """Open a checkpoint again that was pickled; raise CheckpointError if its files changed."""
+    require_same(files.files)
+    return open_location(files.location, check=check, mmap=mmap)

@@ -1,6 +1,6 @@
 """Make large checkpoints for benchmarks, byte by byte, with the tests' own writers.
 
-python make.py index|shards|pieces|weights|far PREFIX NUMBER
+python make.py index|shards|pieces|weights|far|dense|steps|training PREFIX NUMBER
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import make_graphs as graphs
 import writers as w
 
 DATA = ".data-00000-of-00001"
@@ -75,12 +76,46 @@ def far(prefix: Path, gigabytes: int) -> None:
     os.truncate(f"{prefix}{DATA}", size)
 
 
+def dense(prefix: Path, megabytes: int) -> None:
+    """Dense layers with about so many MB of weights, and their graph."""
+    count, width = max(1, round(megabytes / 4.2)), 1024
+    rng = np.random.default_rng(1)
+    tensors = {}
+    for key in graphs.keys_of(count):
+        sizes = (width, width) if key.endswith("weights") else (width,)
+        tensors[key] = rng.standard_normal(sizes, np.float32)
+    w.write_bundle(prefix, tensors)
+    Path(f"{prefix}.meta").write_bytes(graphs.dense_layers(count, width, trained=False))
+
+
+def steps(prefix: Path, nodes: int) -> None:
+    """A recurrent network unrolled into so many nodes, and its two variables."""
+    width = 4
+    tensors = {
+        "cell/weights": np.eye(width, dtype=np.float32),
+        "cell/biases": np.zeros(width, np.float32),
+    }
+    w.write_bundle(prefix, tensors)
+    Path(f"{prefix}.meta").write_bytes(graphs.unrolled(nodes, width))
+
+
+def training(prefix: Path, megabytes: int) -> None:
+    """A graph that trains dense layers, with functions and collections: so many MB, no values."""
+    _write_index(prefix, (4,), bytes(16), 0)
+    layers = megabytes * 10**6 // 7350
+    meta = graphs.dense_layers(layers, 16, trained=True, functions=layers // 10)
+    Path(f"{prefix}.meta").write_bytes(meta)
+
+
 KINDS: dict[str, Callable[[Path, int], None]] = {
     "index": index,
     "shards": shards,
     "pieces": pieces,
     "weights": weights,
     "far": far,
+    "dense": dense,
+    "steps": steps,
+    "training": training,
 }
 
 if __name__ == "__main__":

@@ -19,7 +19,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import writers as w
-from conversions import FLOATS, MIB, TARGETS, TENSORS, arrays, contents, convert, left, some_tensors
+from conversions import (
+    FLOATS,
+    MIB,
+    TARGETS,
+    TENSORS,
+    arrays,
+    contents,
+    convert,
+    hdf5_arrays,
+    left,
+    some_tensors,
+)
 from defects import DATA, bundle, poke
 from hypothesis import HealthCheck, given, settings
 from interrupting import interrupted
@@ -53,6 +64,8 @@ def read_back(kind: str, folder: Path) -> dict[str, Read]:
     if kind == "npy":
         listed = json.loads((target / "manifest.json").read_text("ascii"))["arrays"]
         arrays = {name: np.load(target / entry["file"]) for name, entry in listed.items()}
+    elif target.suffix == ".h5":
+        arrays = hdf5_arrays(target)
     else:
         with np.load(target, allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
@@ -113,11 +126,11 @@ except OSError as error:
 """
 
 UNWRITABLE = """
-import os, sys
+import os, sys, tempfile
 import tfckpt_reader as t
 source, target = sys.argv[1:]
-t.convert(source, source + ".npz")  # everything that is needed is loaded now
-os.unlink(source + ".npz")
+with tempfile.TemporaryDirectory() as folder:  # everything that is needed is loaded now
+    t.convert(source, folder + target[target.rindex("/", 0, -1):])
 if os.getuid() == 0:
     for entry in os.scandir(os.path.dirname(source)):
         if entry.is_file():
@@ -159,6 +172,8 @@ class ExporterContract:
     """The contract of exporters; a subclass names its target in `TARGETS`."""
 
     kind: str
+    refused_names = frozenset({"../up"})
+    """Of some awkward names, those that the format refuses."""
 
     @property
     def name(self) -> str:
@@ -457,7 +472,7 @@ class ExporterContract:
         with pytest.raises(tfckpt.UnsupportedError) as caught:
             self.converted(tmp_path / "p", rename=["^[ab]/=>"])
         refused = {"variant", "\udcff", "a/x", "b/x"}
-        refused |= {"npy": {"Case", "case"}, "safetensors": set()}.get(self.kind, {"../up"})
+        refused |= self.refused_names
         assert caught.value.problem.startswith(f"{len(refused)} tensors cannot be stored")
         assert {
             name for name in (*tensors, "\udcff") if repr(name) in caught.value.problem
@@ -511,7 +526,22 @@ class TestDeflatedNpz(ExporterContract):
 
 class TestSafetensors(ExporterContract):
     kind = "safetensors"
+    refused_names = frozenset()
 
 
 class TestNpyFolder(ExporterContract):
     kind = "npy"
+    refused_names = frozenset({"Case", "case"})
+
+
+class TestHdf5(ExporterContract):
+    kind = "h5"
+    refused_names = frozenset()
+
+    @pytest.fixture(autouse=True)
+    def _library(self) -> None:
+        pytest.importorskip("h5py")
+
+
+class TestDeflatedHdf5(TestHdf5):
+    kind = "deflated_h5"

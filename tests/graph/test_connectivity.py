@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.encoding.wire_format import split_fields
-from tfckpt_reader.graph.connectivity import on_cycles
+from tfckpt_reader.graph.connectivity import Edges, on_cycles
 from tfckpt_reader.graph.decode.node_store import StoredNodes
 from tfckpt_reader.protobuf import parse
 
@@ -43,6 +43,25 @@ def test_cycles(edges: set[tuple[int, int]]) -> None:
     }
     sources = [[a for a, b in edges if b == number] for number in range(COUNT)]
     assert on_cycles(sources) == sorted(circles | between)
+
+
+@given(EDGES, st.sets(st.integers(0, COUNT - 1)))
+def test_edges(edges: set[tuple[int, int]], cut: set[int]) -> None:
+    def of(pairs: set[tuple[int, int]]) -> list[list[int]]:
+        return [sorted(b for a, b in pairs if a == number) for number in range(COUNT)]
+
+    def listed(edges: Edges) -> list[list[int]]:
+        assert [list(edges[number]) for number in range(COUNT)] == [list(each) for each in edges]
+        return [list(each) for each in edges]
+
+    ends = array("I", [0])
+    for each in of(edges):
+        ends.append(ends[-1] + len(each))
+    found = Edges(ends, array("I", [b for each in of(edges) for b in each]))
+    assert len(found) == COUNT
+    assert listed(found) == of(edges)
+    assert listed(found.reversed()) == of({(b, a) for a, b in edges})
+    assert listed(found.without(cut)) == of({(a, b) for a, b in edges if a not in cut})
 
 
 @given(EDGES, st.sets(st.integers(0, COUNT - 1), max_size=3), st.sets(st.integers(0, COUNT - 1)))

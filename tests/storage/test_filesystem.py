@@ -84,3 +84,49 @@ def test_links(tmp_path: Path) -> None:
     assert fs.is_same_file(real, link)
     assert fs.real_path(link) == os.path.realpath(real)
     assert fs.absolute_path(link) == link
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "path"),
+    [
+        ("s3://bucket/a", "b", "s3://bucket/a/b"),
+        ("s3://bucket/a/", "b", "s3://bucket/a/b"),
+        ("s3://bucket/a", "", "s3://bucket/a/"),
+        ("memory+1://", "b", "memory+1://b"),
+        ("s3://bucket/a", "gs://other/b", "gs://other/b"),
+        ("s3://bucket/a", "/b", "/b"),
+        ("", "gs://other/b", os.path.join(".", "gs://other/b")),
+        ("folder", "gs://other/b", os.path.join("folder", "gs://other/b")),
+        ("folder", "b", os.path.join("folder", "b")),
+    ],
+)
+def test_join(folder: str, name: str, path: str) -> None:
+    assert fs.join(folder, name) == path
+    assert fs.is_url(path) == (fs.is_url(folder) and name != "/b")
+
+
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [
+        ("s3://bucket/a/b", ("s3://bucket/a", "b")),
+        ("s3://bucket/a/", ("s3://bucket/a", "")),
+        ("s3://bucket", ("s3://", "bucket")),
+        ("memory+1://b", ("memory+1://", "b")),
+        ("a/b", ("a", "b")),
+        ("a://b", ("a:", "b")),
+    ],
+)
+def test_split(path: str, parts: tuple[str, str]) -> None:
+    assert fs.split(path) == parts
+    assert fs.folder_of(path) == parts[0]
+
+
+def test_absolute_urls() -> None:
+    assert fs.absolute_path("s3://bucket/a/./b/../c/") == "s3://bucket/a/c"
+    assert fs.real_path("s3://bucket") == "s3://bucket"
+    assert fs.absolute_path("memory+1:///a/../b") == "memory+1:///b"
+
+
+def test_a_file_url(tmp_path: Path) -> None:
+    assert fs.path_of(f"file://{tmp_path}") == str(tmp_path)
+    assert fs.path_of(b"a\xff") == os.fsdecode(b"a\xff")

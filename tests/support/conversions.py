@@ -62,7 +62,28 @@ TARGETS: dict[str, tuple[str, dict[str, Any]]] = {
     "deflated": ("out.npz", {"compress": True}),
     "safetensors": ("out.safetensors", {}),
     "npy": ("out/", {}),
+    "h5": ("out.h5", {}),
+    "deflated_h5": ("out.h5", {"compress": True}),
 }
+
+
+def hdf5_arrays(path: Path | str) -> dict[str, NDArray[Any]]:
+    """All datasets of an HDF5 file, by their paths."""
+    h5py = pytest.importorskip("h5py")
+    found: dict[str, NDArray[Any]] = {}
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            boxed = np.empty(1, item.dtype)
+            if item.shape:
+                found[name] = item[()]
+            else:
+                boxed[0] = item[()]  # a list of bytes is one element
+                found[name] = boxed.reshape(())
+
+    with h5py.File(path, "r") as file:
+        file.visititems(visit)
+    return found
 
 
 Arrays = dict[str, NDArray[Any]]
@@ -141,6 +162,8 @@ def arrays(kind: str, folder: Path) -> dict[str, bytes]:
     if kind == "safetensors":
         library = pytest.importorskip("safetensors.numpy")
         return {name: array.tobytes() for name, array in library.load_file(target).items()}
+    if target.suffix == ".h5":
+        return {name: array.tobytes() for name, array in hdf5_arrays(target).items()}
     with np.load(target) as found:
         return {name: found[name].tobytes() for name in found.files}
 

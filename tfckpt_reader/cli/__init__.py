@@ -23,6 +23,7 @@ from tfckpt_reader.errors import (
     UnsupportedError,
     forget_frames,
 )
+from tfckpt_reader.storage.filesystem import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +51,8 @@ _OPTIONS = {
     "--debug": "show the traceback of an error",
 }
 """Each option of all commands and its line of help."""
+_PATHS = {"path", "paths"}
+"""Arguments that may be URLs, with secrets that must not be printed."""
 _EXIT_CODES = (
     "Exit code: 0 good; 1 findings or damage; 2 no checkpoint, not readable, or wrong arguments."
 )
@@ -114,6 +117,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:
         parsed.glob = [*parsed.glob, *rest]
+    for name in _PATHS & vars(parsed).keys():
+        given = getattr(parsed, name)
+        setattr(parsed, name, [*map(path_of, given)] if isinstance(given, list) else path_of(given))
     return parsed
 
 

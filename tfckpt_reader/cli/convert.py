@@ -30,19 +30,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``convert``; the options have the names of `Options`."""
     add = parser.add_argument
     add("path", metavar="PATH", help=CHECKPOINT)
-    add("out", metavar="OUT", help="file to write, .npz or .safetensors; folder/ of .npy; .ckpt")
-    add("--format", choices=tuple(FORMATS), help="format to write, whatever OUT ends in")
-    add("--shards", type=int, default=1, metavar="N", help="data files of a checkpoint")
-    cut = "store the tensors that match GLOB in N slices along an axis, 1 joins; may be repeated"
-    add(
-        "--partition",
-        dest="partitions",
-        action="append",
-        default=[],
-        metavar="GLOB=AXIS:N",
-        help=cut,
-    )
-    add("--compress", action="store_true", help="deflate the arrays of an .npz")
+    add("out", metavar="OUT", help="file to write: .npz, .safetensors, .h5; folder/ of .npy; .ckpt")
+    _add_format_options(parser)
     matching = "tensors whose names match GLOB, or re:REGEX; may be repeated"
     for option, verb in (("--include", "write only"), ("--exclude", "leave out")):
         add(option, action="append", default=[], metavar="GLOB", help=f"{verb} {matching}")
@@ -65,6 +54,24 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--skip-unsupported", action="store_true", help=skip)
     raw = "keep the bits of bfloat16, float8, float4, int4 and int2, as uint16 or uint8"
     add("--raw", action="store_true", help=raw)
+
+
+def _add_format_options(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--format", choices=tuple(FORMATS), help="format to write, whatever OUT ends in")
+    add("--shards", type=int, default=1, metavar="N", help="data files of a checkpoint")
+    cut = "store the tensors that match GLOB in N slices along an axis, 1 joins; may be repeated"
+    add(
+        "--partition",
+        dest="partitions",
+        action="append",
+        default=[],
+        metavar="GLOB=AXIS:N",
+        help=cut,
+    )
+    add("--compress", action="store_true", help="deflate the arrays of an .npz or an .h5")
+    flat = "name the arrays of an .h5 without groups: / becomes %%2F"
+    add("--flat", action="store_true", help=flat)
 
 
 def run(arguments: Namespace) -> int:

@@ -16,6 +16,7 @@ from tfckpt_reader.paths.companions import (
     saved_model_of,
 )
 from tfckpt_reader.paths.layout import checkpoints_in
+from tfckpt_reader.paths.listing import listed_once
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.paths.saver import saver_version
 from tfckpt_reader.paths.unchanged import read_unchanged
@@ -39,6 +40,7 @@ _MOST_NAMES = 10
 """Files listed in an error."""
 
 
+@listed_once()
 def read_checkpoint(arguments: Namespace, read: Callable[[Checkpoint], _Result]) -> _Result:
     """Open the checkpoint PATH and return the result of `read`, from files that did not change."""
     location = locate(arguments.path, latest=arguments.latest)

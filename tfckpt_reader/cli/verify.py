@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.cli import output
@@ -12,6 +11,7 @@ from tfckpt_reader.cli.path_argument import CHECKPOINT
 from tfckpt_reader.cli.report_files import FORMATS, require_writable, write_reports
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError
 from tfckpt_reader.paths.locate import locate
+from tfckpt_reader.storage.filesystem import absolute_path, is_folder
 from tfckpt_reader.text import count_of
 from tfckpt_reader.verification.checkpoint import verify
 from tfckpt_reader.verification.codes import CODES, ERROR, LEVELS, UNREAD, WARNING
@@ -106,14 +106,14 @@ def _verified(arguments: argparse.Namespace) -> tuple[list[Report], list[Checkpo
                 for report in _reports(path, arguments, reports, progress):
                     reports.setdefault(_key(report.version, report.path), report)
             except CheckpointError as error:
-                if not arguments.all and os.path.isdir(path) and error.advice is None:
+                if not arguments.all and is_folder(path) and error.advice is None:
                     error.advice = "--all searches the folders below it, too"
                 errors.append(error)
     return list(reports.values()), errors
 
 
 def _key(version: str, path: str) -> tuple[str, str]:
-    return version, os.path.abspath(path)
+    return version, absolute_path(path)
 
 
 def _reports(

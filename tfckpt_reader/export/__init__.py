@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.export.destination import Destination
+from tfckpt_reader.export.formats.base import Settings
 from tfckpt_reader.export.guard import public_name, require_outside
 from tfckpt_reader.export.plan import Options, Plan, make_plan
 from tfckpt_reader.export.sources import locate_source, open_source
@@ -94,6 +95,7 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
     raw: bool = _DEFAULTS.raw,
     format: str | None = _DEFAULTS.format,  # noqa: A002 - its usual name
     compress: bool = _DEFAULTS.compress,
+    flat: bool = _DEFAULTS.flat,
     shards: int = _DEFAULTS.shards,
     partitions: Mapping[str, Partition] | None = None,
     force: bool = _DEFAULTS.force,
@@ -111,7 +113,7 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         src: The checkpoint, as for `open`; or an .npz or a .safetensors file, the index of several,
             or a folder of .npy files.
         dst: The file to write, or, ending in a slash, the folder; the prefix of a checkpoint. Its
-            suffix selects the format: .npz, .safetensors, .ckpt.
+            suffix selects the format: .npz, .safetensors, .h5, .ckpt.
         include: Globs, or regular expressions behind ``re:``, over whole names; only matching
             tensors are written. Default: all.
         exclude: The same; matching tensors are not written.
@@ -125,8 +127,9 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         allow_no_weights: Accept that weights are left out, even all of them.
         cast: "float32", "float16" or "bfloat16": the type of all floating-point numbers.
         raw: Store the bits of types that NumPy lacks, instead of the next wider type.
-        format: "npz", "safetensors", "npy" or "tf"; `dst` may then end in anything.
-        compress: Deflate, on threads; an .npz only.
+        format: "npz", "safetensors", "npy", "h5" or "tf"; `dst` may then end in anything.
+        compress: Deflate, on threads; an .npz or an .h5 only.
+        flat: No groups: escape the ``/`` in names, as %2F; an .h5 only.
         shards: Data files of a checkpoint.
         partitions: Pattern -> slices, as for `save`, of matching tensors in a checkpoint; (0, 1)
             joins slices. Default: slices stay as they are.
@@ -163,6 +166,7 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         raw=raw,
         format=format,
         compress=compress,
+        flat=flat,
         shards=shards,
         partitions=partitions or {},
         force=force,
@@ -188,13 +192,8 @@ def convert_with(
 
 def destination_for(dst: str | os.PathLike[str], options: Options) -> Destination:
     """Return the destination of a conversion, which may be written; raise as `convert` does."""
-    destination = Destination.of(
-        os.fspath(dst),
-        options.format,
-        compress=options.compress,
-        shards=options.shards,
-        partitions=options.partitions,
-    )
+    settings = Settings(*(getattr(options, name) for name in Settings._fields))
+    destination = Destination.of(os.fspath(dst), options.format, settings)
     destination.require_writable(force=options.force or options.dry_run)
     return destination
 

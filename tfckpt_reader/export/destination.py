@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tfckpt_reader.export.formats import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
-    from tfckpt_reader.export.formats.base import Format
-    from tfckpt_reader.tensor.partitions import Partition
+    from tfckpt_reader.export.formats.base import Format, Settings
 
 _SLASHES = tuple(filter(None, (os.sep, os.altsep)))
 
@@ -28,29 +26,21 @@ class Destination(NamedTuple):
     format: Format
 
     @classmethod
-    def of(
-        cls,
-        path: str,
-        name: str | None,
-        *,
-        compress: bool,
-        shards: int = 1,
-        partitions: Mapping[str, Partition] | None = None,
-    ) -> Destination:
+    def of(cls, path: str, name: str | None, settings: Settings) -> Destination:
         """Return the destination at a path; its suffix selects the format unless `name` does.
 
         Raises:
-            ValueError: the format is unknown, cannot be compressed, or has no such settings.
+            ValueError: the format is unknown, or lacks some of the settings.
+            UnsupportedError: a library that writes the format is not installed.
         """
         name = name or _format_name(path)
         if name not in FORMATS:
             raise ValueError(f"there is no format {name!r}, only {', '.join(FORMATS)}")
-        if compress and not FORMATS[name].can_compress:
-            compressible = " or ".join(f".{key}" for key in FORMATS if FORMATS[key].can_compress)
-            raise ValueError(f"{path}: only an {compressible} can be compressed")
+        for setting in sorted(settings.chosen - FORMATS[name].settings):
+            having = [key for key, other in FORMATS.items() if setting in other.settings]
+            raise ValueError(f"{path}: the option {setting} needs --format {' or '.join(having)}")
         stripped = path.rstrip("".join(_SLASHES)) if FORMATS[name].is_folder else path
-        file_format = FORMATS[name].configured(shards, partitions or {})
-        return cls(stripped or path, file_format)
+        return cls(stripped or path, FORMATS[name].configured(settings))
 
     @property
     def own_file(self) -> str:

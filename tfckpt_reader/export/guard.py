@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.paths.companions import companion_files, saved_model_file, saved_model_of
 from tfckpt_reader.paths.layout import tensor_files
-from tfckpt_reader.storage.filesystem import absolute_path, is_same_file, join, real_path, split
+from tfckpt_reader.storage.filesystem import (
+    absolute_path,
+    is_same_file,
+    is_url,
+    join,
+    real_path,
+    split,
+)
 from tfckpt_reader.text import printable
 
 if TYPE_CHECKING:
@@ -30,6 +37,8 @@ def require_outside(location: Location, destination: str) -> None:
         FileExistsError: it is one of the checkpoint's files, by any name, or has a name of one, or
             lies in the checkpoint's SavedModel.
     """
+    if is_url(location.prefix) and not is_url(destination):
+        return
     real = _real(destination)
     model = _saved_model(location)
     if model is not None and real.startswith(join(real_path(model), "")):

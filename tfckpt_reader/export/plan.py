@@ -63,6 +63,7 @@ class Options:
     raw: bool = False
     format: str | None = None
     compress: bool = False
+    flat: bool = False
     shards: int = 1
     partitions: Mapping[str, Partition] = field(default_factory=dict)
     force: bool = False
@@ -111,7 +112,7 @@ def make_plan(
         CheckpointNotFoundError: data files that they need are missing.
         ValueError: an option is invalid.
     """
-    path, to = destination
+    to = destination.format
     view = ckpt.renamed(options.names if isinstance(options.names, str) else "key")
     roles, roles_by = _roles(ckpt, options)
     chosen = options.selection.apply(ckpt.specs, lambda: roles, view.name_of)
@@ -129,7 +130,7 @@ def make_plan(
     refused = {} if options.skip_unsupported else skipped
     colliding = collisions({name: names[name] for name in specs}, to.collision_key)
     missing = missing_files(ckpt.reader, specs.values(), chosen=bool(options.include))
-    _require_storable(path, refused, colliding, missing)
+    _require_storable(destination, refused, colliding, missing)
     casts = _casts(specs, options.cast)
     arrays: list[OutputArray] = []
     for name, spec in specs.items():
@@ -139,7 +140,9 @@ def make_plan(
         arrays += to.arrays(source, names[name], casts.get(name), raw=options.raw)
     reason = to.refusal_of_all(arrays, provenance)
     if reason:
-        raise UnsupportedError(reason, file=path, advice="Leave some out with --exclude")
+        raise UnsupportedError(
+            reason, file=destination.path, advice="Leave some out with --exclude"
+        )
     notes += [*without_effect, *_split_strings(arrays)]
     return Plan(tuple(specs), arrays, skipped, notes, casts, chosen.lost, roles, roles_by)
 
@@ -237,7 +240,7 @@ def _refusals(
 
 
 def _require_storable(
-    path: str,
+    destination: Destination,
     refused: dict[str, str],
     colliding: dict[str, str],
     missing: CheckpointNotFoundError | None,
@@ -248,6 +251,8 @@ def _require_storable(
     reasons, advice = refused | colliding, ["Nothing was written"]
     if refused:
         advice.append("Leave unsupported tensors out with --exclude or --skip-unsupported")
+    if refused and destination.format.advice:
+        advice.append(destination.format.advice)
     if colliding:
         advice.append("Give colliding tensors other names with --rename or --map, or --exclude one")
     if missing is not None:
@@ -256,7 +261,7 @@ def _require_storable(
         raise UnsupportedError(
             f"{count_of(len(reasons), 'tensor')} cannot be stored: "
             + "; ".join(f"{name!r}: {reason}" for name, reason in reasons.items()),
-            file=path,
+            file=destination.path,
             advice=". ".join(advice),
         )
 

@@ -9,16 +9,16 @@ is long, and have cycles.
 from __future__ import annotations
 
 from array import array
-from collections import deque
+from collections.abc import Sequence
 from functools import cache, cached_property
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from itertools import accumulate, chain, pairwise
+from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.tensor.names import name_text
 from tfckpt_reader.text import count_of, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from tfckpt_reader.graph.decode.node_store import StoredNodes
 
@@ -26,6 +26,53 @@ ARGUMENT = -1
 """The number of every argument of a function: an argument is no node."""
 _LOOP_BACK = {"NextIteration", "RefNextIteration"}
 """Ops that close a while loop, the only legal cycle of a graph."""
+
+
+class Edges(Sequence["array[int]"]):
+    """For each number, the numbers that it has edges to; in two arrays, as there may be millions.
+
+    Args:
+        ends: For each number, the end of its edges in `others`; begins with 0.
+        others: The ends of all edges.
+    """
+
+    __slots__ = ("_ends", "_others")
+
+    def __init__(self, ends: array[int], others: array[int]) -> None:
+        self._ends = ends
+        self._others = others
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, number: Any) -> Any:
+        return self._others[self._ends[number] : self._ends[number + 1]]
+
+    def __iter__(self) -> Iterator[array[int]]:
+        others = self._others
+        return (others[begin:end] for begin, end in pairwise(self._ends))
+
+    def without(self, numbers: Collection[int]) -> Edges:
+        """Return a copy without the edges of some numbers."""
+        ends, others = array("I", [0]), array("I")
+        for number, each in enumerate(self):
+            if number not in numbers:
+                others += each
+            ends.append(len(others))
+        return Edges(ends, others)
+
+    def reversed(self) -> Edges:
+        """Return, for each number, those with an edge to it, in ascending order."""
+        counts = array("I", bytes(4 * len(self)))
+        for other in self._others:
+            counts[other] += 1
+        ends = array("I", accumulate(counts, initial=0))
+        free, back = ends[:-1], array("I", bytes(4 * len(self._others)))
+        for number, each in enumerate(self):
+            for other in each:
+                back[free[other]] = number
+                free[other] += 1
+        return Edges(ends, back)
 
 
 class Connectivity:
@@ -60,6 +107,24 @@ class Connectivity:
                 users.setdefault(name, []).append(number)
         return users
 
+    @cached_property
+    def edges(self) -> tuple[Edges, Edges]:
+        """The nodes of the inputs and of the control inputs of each, in order, each once."""
+        ends = array("I", [0]), array("I", [0])
+        others = array("I"), array("I")
+        numbers = self._numbers
+        for node in self._nodes.headers():
+            found: tuple[dict[int, None], dict[int, None]] = ({}, {})
+            for raw in node.input:
+                text = name_text(raw)
+                source = numbers.get(self._source(text), ARGUMENT)
+                if source != ARGUMENT:
+                    found[text[:1] == "^"][source] = None
+            for kind in (0, 1):
+                others[kind].extend(found[kind])
+                ends[kind].append(len(others[kind]))
+        return Edges(ends[0], others[0]), Edges(ends[1], others[1])
+
     def needed(self, outputs: Iterable[str], inputs: Iterable[str]) -> list[int]:
         """Return the nodes that `outputs` depend on if `inputs` are given, in order.
 
@@ -69,24 +134,43 @@ class Connectivity:
                 are not followed for any of its outputs, those of a given tensor not for itself.
         """
         given = set(inputs)
-        expanded = {ARGUMENT, *(self._numbers[name] for name in given if name in self._numbers)}
         cut = {self._canonical(name) for name in given if name not in self._numbers}
-        needed: set[int] = set()
-        waiting = deque((name, self._numbers[self._origin(name)]) for name in outputs)
+        partly = {self._numbers[self._origin(name)] for name in cut}
+        needed, followed = bytearray(len(self._nodes)), bytearray(len(self._nodes))
+        for number in map(self._numbers.get, given & self._numbers.keys()):
+            if number is not None and number != ARGUMENT:
+                followed[number] = 1
+        waiting: list[int] = []
+        for name in outputs:
+            number = self._numbers[self._origin(name)]
+            if number != ARGUMENT:
+                needed[number] = 1
+                waiting += [] if self._canonical(name) in cut else [number]
+        data, control = self.edges
         while waiting:
-            name, number = waiting.popleft()
-            needed.add(number)
-            if number not in expanded and self._canonical(name) not in cut:
-                expanded.add(number)
-                for text in map(name_text, self._nodes.header(number).input):
-                    source = self._numbers.get(self._source(text))
-                    if source is not None:
-                        waiting.append((text, source))
-        return sorted(needed - {ARGUMENT})
+            number = waiting.pop()
+            if followed[number]:
+                continue
+            followed[number] = 1
+            for source in chain(data[number], control[number]):
+                needed[source] = 1
+                if not followed[source] and not (
+                    source in partly and self._uses_only(number, source, cut)
+                ):
+                    waiting.append(source)
+        return [number for number, is_needed in enumerate(needed) if is_needed]
+
+    def _uses_only(self, number: int, source: int, tensors: set[str]) -> bool:
+        """Return whether a node uses no tensor of another but some of these."""
+        texts = map(name_text, self._nodes.header(number).input)
+        own = (text for text in texts if self._numbers.get(self._source(text)) == source)
+        return all(text[:1] != "^" and self._canonical(text) in tensors for text in own)
 
     def _source(self, text: str) -> str:
         """Return the name of the source of an input or a control input."""
-        return text[1:] if text.startswith("^") else self._origin(text)
+        if text[:1] == "^":
+            return text[1:]
+        return self._origin(text) if ":" in text else text
 
     def defects(self, wrong_output: Callable[[int, str, str], str]) -> Iterator[str]:
         """Yield the defects, a line each.
@@ -97,7 +181,7 @@ class Connectivity:
         """
         op_name = cache(name_text)
         ops = [op_name(node.op) for node in self._nodes.headers()]
-        sources, ends, forward = array("I"), array("Q", [0]), True
+        forward = True
         for number, node in enumerate(self._nodes.headers()):
             for text in dict.fromkeys(map(name_text, node.input)):
                 source = self._numbers.get(self._source(text))
@@ -105,20 +189,22 @@ class Connectivity:
                     name, origin = quoted(name_text(node.name)), quoted(self._source(text))
                     yield f"node {name} has an input that names nothing: {origin}"
                 elif source != ARGUMENT:
-                    wrong = "" if text.startswith("^") else wrong_output(source, ops[source], text)
+                    wrong = "" if text[:1] == "^" else wrong_output(source, ops[source], text)
                     if wrong:
                         name = quoted(name_text(node.name))
                         yield f"node {name} has the input {quoted(text)}, {wrong}"
-                    if ops[source] not in _LOOP_BACK:
-                        forward = forward and source < number
-                        sources.append(source)
-            ends.append(len(sources))
+                    forward = forward and (source < number or ops[source] in _LOOP_BACK)
         # As in most files, inputs from earlier nodes only cannot form a cycle.
-        cycles = [] if forward else on_cycles([sources[a:b] for a, b in pairwise(ends)])
+        cycles = [] if forward else self._cycles(ops)
         if cycles:
             name = quoted(name_text(self._nodes.header(cycles[0]).name))
             count = count_of(len(cycles), "node")
             yield f"a cycle that is no while loop goes through {count}, such as {name}"
+
+    def _cycles(self, ops: Sequence[str]) -> list[int]:
+        """Return the nodes on cycles that are no while loops."""
+        both = zip(*self.edges, strict=True)
+        return on_cycles([[n for n in chain(*each) if ops[n] not in _LOOP_BACK] for each in both])
 
 
 def on_cycles(sources: Sequence[Sequence[int]]) -> list[int]:
@@ -127,20 +213,12 @@ def on_cycles(sources: Sequence[Sequence[int]]) -> list[int]:
     Args:
         sources: For each number, the numbers it depends on.
     """
-    users = reversed_edges(sources)
+    ends = array("I", accumulate(map(len, sources), initial=0))
+    users = Edges(ends, array("I", chain.from_iterable(sources))).reversed()
     remaining = bytearray(b"\1" * len(sources))
     _remove_ends(remaining, sources, users)
     _remove_ends(remaining, users, sources)
     return [number for number, remains in enumerate(remaining) if remains]
-
-
-def reversed_edges(edges: Sequence[Sequence[int]]) -> list[array[int]]:
-    """Return, for each number, those with an edge to it."""
-    back = [array("I") for _ in edges]
-    for number, others in enumerate(edges):
-        for other in others:
-            back[other].append(number)
-    return back
 
 
 def _remove_ends(

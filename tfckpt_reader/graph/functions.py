@@ -133,7 +133,7 @@ class Function(Graph):
             if source is None:
                 yield f"result {quoted(name)} names nothing: {quoted(text)}"
             elif source != ARGUMENT:
-                wrong = self._wrong_output(source, self._at(source).type, text)
+                wrong = self._wrong_output(source, self.types[source], text)
                 if wrong:
                     yield f"result {quoted(name)} is {quoted(text)}, {wrong}"
 

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import CheckpointError, TensorNotFoundError, enough_memory, located
-from tfckpt_reader.graph.connectivity import ARGUMENT, Connectivity
+from tfckpt_reader.graph.connectivity import ARGUMENT, Connectivity, Edges
 from tfckpt_reader.graph.decode.op_defs import OpDefinition, Outputs, dtype_at, outputs_of
 from tfckpt_reader.graph.decode.operation import (
     UNKNOWN_RANK_OPS,
@@ -82,6 +82,8 @@ class Graph:
         # An op may have thousands of outputs: attributes about all are decoded once, not for each.
         self._last_outputs: tuple[Operation, list[Outputs]] | None = None
         self._last_shapes: tuple[Operation, list[Any]] | None = None
+        self._sound: set[tuple[str, str]] = set()
+        """Ops, and outputs that all nodes of them have."""
         self._known_sizes: dict[int, list[int | None] | None] = {}
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -112,8 +114,8 @@ class Graph:
     def _build(self, number: int, node: Any) -> Operation:
         return decode_operation(node, self.messages, number, self._word, self._canonical)
 
-    def _at(self, number: int) -> Operation:
-        """Return operation `number`, always the same object, without decoding any other."""
+    def at(self, number: int) -> Operation:
+        """Return an operation by its number, always the same object, without decoding any other."""
         if "operations" in self.__dict__:
             return self.operations[number]
         if number not in self._built:
@@ -121,13 +123,30 @@ class Graph:
         return self._built[number]
 
     @cached_property
+    def names(self) -> list[str]:
+        """The name of each operation."""
+        with enough_memory(self.file):
+            return [name_text(node.name) for node in self.messages.headers()]
+
+    @cached_property
+    def types(self) -> list[str]:
+        """The op of each operation."""
+        with enough_memory(self.file):
+            return [self._word(node.op) for node in self.messages.headers()]
+
+    @cached_property
     def _numbers(self) -> dict[str, int]:
         """Name -> number of the first operation with it; ARGUMENT for an argument."""
         numbers: dict[str, int] = {}
         with enough_memory(self.file):
-            for number, node in enumerate(self.messages.headers()):
-                numbers.setdefault(name_text(node.name), number)
+            for number, name in enumerate(self.names):
+                numbers.setdefault(name, number)
         return numbers
+
+    def number_of(self, name: str) -> int | None:
+        """Return the number of the first operation with that name, or None."""
+        number = self._numbers.get(name, ARGUMENT)
+        return None if number == ARGUMENT else number
 
     def operation(self, name: str) -> Operation:
         """Return the first operation with that name.
@@ -142,12 +161,12 @@ class Graph:
 
     def find(self, name: str) -> Operation | None:
         """Return the first operation with that name, or None."""
-        number = self._numbers.get(name, ARGUMENT)
-        return None if number == ARGUMENT else self._at(number)
+        number = self.number_of(name)
+        return None if number is None else self.at(number)
 
     def of_types(self, types: Iterable[str]) -> list[Operation]:
         """Return the operations with an op in `types`, in the order of the file."""
-        return [self._at(number) for number, _ in self._with_ops(types)]
+        return [self.at(number) for number, _ in self._with_ops(types)]
 
     def passing(self, types: Iterable[str]) -> Iterator[Operation]:
         """Yield the operations of `of_types` without keeping any: there may be very many."""
@@ -160,8 +179,7 @@ class Graph:
     @cached_property
     def op_counts(self) -> dict[str, int]:
         """Name of an op -> number of operations with it, by name."""
-        counts = Counter(node.op for node in self.messages.headers())
-        return dict(sorted((name_text(op), count) for op, count in counts.items()))
+        return dict(sorted(Counter(self.types).items()))
 
     def tensor(self, name: str) -> Tensor:
         """Return a tensor by its name, ``node:index``; ``node`` alone is its first output.
@@ -219,11 +237,17 @@ class Graph:
     def _connectivity(self) -> Connectivity:
         return Connectivity(self.messages, self._numbers, self.origin, self._canonical)
 
+    @property
+    def sources(self) -> Edges:
+        """The numbers of the operations with the input tensors of each, in order, each once."""
+        with enough_memory(self.file):
+            return self._connectivity.edges[0]
+
     def consumers(self, name: str) -> tuple[Operation, ...]:
         """Return the operations with a tensor as an input, in the order of the file."""
         with enough_memory(self.file):
             users = self._connectivity.users.get(self._canonical(name), ())
-            return tuple(map(self._at, users))
+            return tuple(map(self.at, users))
 
     def subgraph(self, outputs: Iterable[str], inputs: Iterable[str] = ()) -> tuple[Operation, ...]:
         """Return the operations that `outputs` depend on, in the order of the file.
@@ -237,7 +261,7 @@ class Graph:
             TensorNotFoundError: the graph lacks one of the names.
         """
         with enough_memory(self.file):
-            return tuple(map(self._at, self.needed(outputs, inputs)))
+            return tuple(map(self.at, self.needed(outputs, inputs)))
 
     def needed(self, outputs: Iterable[str], inputs: Iterable[str] = ()) -> list[int]:
         """Return the numbers of the operations in a `subgraph`."""
@@ -258,16 +282,21 @@ class Graph:
 
     def _defects(self) -> Iterator[str]:
         if len(self._numbers) < len(self):
-            for raw, count in Counter(node.name for node in self.messages.headers()).items():
+            for name, count in Counter(self.names).items():
                 if count > 1:
-                    yield f"node {quoted(name_text(raw))} is there {count} times; the first counts"
+                    yield f"node {quoted(name)} is there {count} times; the first counts"
         yield from self._connectivity.defects(self._wrong_output)
 
     def _wrong_output(self, number: int, op: str, text: str) -> str:
         """Return the defect of an input from node `number`, or ""."""
         definition = self._definitions().get(op)
+        kind = op, text.partition(":")[2]
+        if definition is None or kind in self._sound:
+            return ""
         try:
-            if definition is None or self._has_output(definition, number, text):
+            if self._has_output(definition, number, text):
+                # With lists among its outputs, it depends on the node.
+                self._sound.update([] if definition.output_count is None else [kind])
                 return ""
         except CheckpointError as error:
             return f"but {error}"
@@ -284,7 +313,7 @@ class Graph:
         if number not in self._known_sizes:
             # After an error, reported once, the sizes are unknown.
             self._known_sizes[number] = None
-            outputs = outputs_of(self._at(number), definition)
+            outputs = outputs_of(self.at(number), definition)
             self._known_sizes[number] = [output.number for output in outputs]
         return self._known_sizes[number]
 

@@ -8,11 +8,11 @@ from the nodes. The slices of a partitioned variable are one variable here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from tfckpt_reader.errors import TensorNotFoundError
+from tfckpt_reader.errors import CheckpointNotFoundError, TensorNotFoundError
 from tfckpt_reader.graph.decode.collections import SliceInfo, VariableDefinition
 from tfckpt_reader.graph.decode.operation import (
     VARIABLE_OPS,
@@ -212,3 +212,36 @@ def keys_of_collections(
         for name in ("trainable_variables", "global_step")
         if (listed := tuple(variables_of(name)))
     }
+
+
+class Listed(Protocol):
+    """Lists variables: a `MetaGraph`."""
+
+    @property
+    def trainable_variables(self) -> Iterable[Variable]:
+        """Those that training changes."""
+
+    @property
+    def global_variables(self) -> Iterable[Variable]:
+        """All but local ones."""
+
+
+def saved_values(
+    graph: Listed | None, path: str, *, trainable: bool
+) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Yield name and value of the variables saved as they are: see `Checkpoint.variables`.
+
+    Args:
+        graph: Lists them; None without a graph, which is an error.
+        path: The file that should hold the graph.
+        trainable: Only trainable variables.
+    """
+    if graph is None:
+        raise CheckpointNotFoundError(
+            "there is no graph beside the checkpoint to list its variables",
+            file=path,
+            advice="Copy the .meta file too, or list all tensors instead",
+        )
+    for variable in graph.trainable_variables if trainable else graph.global_variables:
+        if variable.checkpoint_key is not None:
+            yield variable.name, variable.value()

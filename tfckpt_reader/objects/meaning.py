@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.errors import CheckpointError, ErrorKind
 from tfckpt_reader.objects.names import KEY, Names, Renamed
 from tfckpt_reader.objects.paths import OBJECT_GRAPH
 from tfckpt_reader.objects.roles import classify
@@ -79,6 +79,8 @@ class Meaning:
             if graph is not None:
                 self._notes += graph.problems
         except CheckpointError as error:
+            if error.kind is ErrorKind.UNREACHABLE:
+                raise
             self._notes.append(f"names come from the keys alone: {error}")
             graph = None
         return Names(self._specs, graph)
@@ -90,6 +92,8 @@ class Meaning:
         try:
             collections = self._collections()
         except CheckpointError as error:
+            if error.kind is ErrorKind.UNREACHABLE:
+                raise
             self._notes.append(f"roles do not come from the graph file: {error}")
         return classify(self._specs, self.names, collections)
 

@@ -11,7 +11,7 @@ import filecmp
 import os
 import re
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, enough_memory
 from tfckpt_reader.paths.listing import V1_SHARD, listing, parse_v1_shard
@@ -23,7 +23,9 @@ from tfckpt_reader.storage.filesystem import (
     is_folder,
     join,
     modified_time,
+    path_of,
     peek,
+    portable_path,
     split,
 )
 from tfckpt_reader.storage.opening import open_file
@@ -32,7 +34,7 @@ from tfckpt_reader.table.table import Table
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 OWN_FILE = re.compile(r"(?s)(.*)\.(index|meta|data-\d{5,}-of-\d{5,})")
 """Prefix and ending in the name of a file of a V2 checkpoint, or of a graph."""
@@ -70,6 +72,11 @@ class Location(NamedTuple):
         """Return the same location with more notes before its own."""
         return self._replace(notes=(*notes, *self.notes))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle absolute paths, for a process in another folder."""
+        prefix, *files = map(portable_path, (self.prefix, *self.files))
+        return _unpickled, (self.version, prefix, files, self.notes, self.missing)
+
     @property
     def modified(self) -> float:
         """Time of the last change of its index, or its first file, in seconds since the epoch."""
@@ -79,6 +86,15 @@ class Location(NamedTuple):
     def base(self) -> str:
         """Start of the names of all its files: of a V1 set, the prefix without its ending."""
         return base_of(self.prefix) if self.version == "V1" else self.prefix
+
+
+def _unpickled(
+    version: str,
+    prefix: tuple[str, object],
+    files: Iterable[tuple[str, object]],
+    *others: Any,
+) -> Location:
+    return Location(version, path_of(*prefix), tuple(path_of(*file) for file in files), *others)
 
 
 def base_of(prefix: str) -> str:
@@ -322,7 +338,7 @@ def checkpoints_in(folder: str) -> list[Location]:
             prefix = path.removesuffix(".index")
             if is_file(path) and is_index(prefix):
                 by_prefix[prefix] = _v2_location(prefix)
-        elif is_table(path) and not is_foreign(path):
+        elif not OWN_FILE.fullmatch(name) and is_table(path) and not is_foreign(path):
             shard = parse_v1_shard(path)
             pattern = v1_pattern(shard[0], shard[2]) if shard else path
             location = None if pattern in by_prefix else v1_checkpoint(pattern) or v1_file(path)

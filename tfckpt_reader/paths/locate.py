@@ -44,6 +44,7 @@ from tfckpt_reader.paths.state_file import (
     state_file_of,
 )
 from tfckpt_reader.storage.filesystem import (
+    can_list,
     closed_folder,
     exists,
     folder_of,
@@ -66,6 +67,10 @@ from tfckpt_reader.table.format import MAGIC
 from tfckpt_reader.text import shortened
 
 _MOST_LISTED = 10
+_NOT_LISTED = (
+    "This server lists no files, and may hide those that it denies: name the prefix of a "
+    "checkpoint, or a state file, and check the credentials"
+)
 _INDEX_TOO = "Copy or download the .index file too"
 _CHECKPOINT_TOO = "Copy the checkpoint too; `tfckpt meta` reads the graph"
 
@@ -308,7 +313,8 @@ def _ambiguous(path: str, locations: list[Location], notes: list[str]) -> Checkp
     return CheckpointNotFoundError(
         f"there is no checkpoint in this folder{because}",
         file=path,
-        advice=_inside(path, names)
+        advice=(None if can_list(path) else _NOT_LISTED)
+        or _inside(path, names)
         or (f"There is {data[0]}, but not its .index file" if data else None),
     )
 
@@ -329,7 +335,9 @@ def _missing(path: str) -> CheckpointNotFoundError:
     stem = re.split(r"[-.]", base)[0]
     alike = [c for c in checkpoints_in(folder or ".") if base and stem in c.prefix]
     advice = _listed(alike)
-    if folder and not is_folder(folder):
+    if not can_list(folder):
+        advice = _NOT_LISTED
+    elif folder and not is_folder(folder):
         advice = f"There is no folder {folder} either"
     elif lost := _without_index(path):
         advice = lost

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.coding import decode_varint
 from tfckpt_reader.encoding.wire_format import LENGTH_DELIMITED, fields
-from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.errors import CheckpointError, ErrorKind
 from tfckpt_reader.storage.filesystem import is_file
 from tfckpt_reader.storage.opening import open_file
 
@@ -33,7 +33,9 @@ def saver_version(path: str) -> int | None:
         return None
     try:
         return _version_in(open_file(path))
-    except CheckpointError:
+    except CheckpointError as error:
+        if error.kind is ErrorKind.UNREACHABLE:
+            raise
         return None
 
 

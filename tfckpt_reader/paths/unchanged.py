@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tfckpt_reader.errors import (
     CheckpointError,
+    CheckpointNotFoundError,
     CorruptCheckpointError,
     ErrorKind,
     enough_memory,
@@ -22,7 +24,15 @@ from tfckpt_reader.errors import (
 from tfckpt_reader.paths.layout import tensor_files
 from tfckpt_reader.storage.answers import asked_anew
 from tfckpt_reader.storage.file_state import changed
-from tfckpt_reader.storage.filesystem import join, list_names, split, state_of, states_of
+from tfckpt_reader.storage.filesystem import (
+    join,
+    list_names,
+    path_of,
+    portable_path,
+    split,
+    state_of,
+    states_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,6 +41,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from tfckpt_reader.paths.layout import Location
+    from tfckpt_reader.storage.file_state import FileState
 
 _Result = TypeVar("_Result")
 _LONGEST_SAVE = 2.0
@@ -97,8 +108,13 @@ class Unchanged:
 
     def explain(self, error: CheckpointError) -> None:
         """Raise the error of `settle` in place of another one, if there is a change."""
-        if error.kind is not ErrorKind.CHANGED:
+        if error.kind not in (ErrorKind.CHANGED, ErrorKind.UNREACHABLE):
             self.settle(error)
+
+    def records(self) -> tuple[FileRecord, ...]:
+        """Return the states as plain values, by path."""
+        states = ((path, state) for path, state in sorted(self._before.items()) if state)
+        return tuple(FileRecord.of(path, state) for path, state in states)
 
     @property
     def is_there(self) -> bool:
@@ -107,10 +123,64 @@ class Unchanged:
         return all(before is None or now[path] for path, before in self._before.items())
 
 
+class FileRecord(NamedTuple):
+    """A file as one process saw it, for another to require: plain values.
+
+    The identity of a local file does not count: another machine may have its own for a shared one.
+    """
+
+    place: tuple[str, object]
+    """Of `portable_path`."""
+    size: int
+    """Bytes; -1 for no file."""
+    modified: int
+    """Time of the last change, in nanoseconds since the epoch."""
+    tag: str | None
+    """Of an object."""
+
+    @classmethod
+    def of(cls, path: str, state: FileState | None) -> FileRecord:
+        """Return the record of a file in a state."""
+        if state is None:
+            return cls(portable_path(path), -1, 0, None)
+        tag = state.identity if isinstance(state.identity, str) else None
+        return cls(portable_path(path), state.size, state.modified, tag)
+
+
+def require_same(files: Iterable[FileRecord]) -> None:
+    """Require that this process sees files as another one saw them.
+
+    Raises:
+        CheckpointNotFoundError: it does not see one of them.
+        CorruptCheckpointError: one is another, of kind CHANGED.
+    """
+    records = {path_of(*file.place): file for file in files}
+    states = states_of(records)
+    for path, before in records.items():
+        now = states[path]
+        if now is None:
+            raise CheckpointNotFoundError(
+                "this process sees no such file, unlike the one that opened it",
+                file=path,
+                advice="Put it where all processes see it under the same path",
+            )
+        if FileRecord.of(path, now) != before:
+            expected = now._replace(size=before.size, modified=before.modified)
+            raise changed(path, expected._replace(identity=before.tag or now.identity), now)
+
+
+class Snapshot(NamedTuple):
+    """A checkpoint and the states of its files, as plain values for another process."""
+
+    location: Location
+    files: tuple[FileRecord, ...]
+
+
 class Guard:
     """Explains errors of a reader by their cause: too little memory, or files that changed."""
 
     def __init__(self, location: Location) -> None:
+        self.location = location
         self._files = Unchanged(location)
         self._memory = enough_memory(next(tensor_files(location)))
 
@@ -118,6 +188,11 @@ class Guard:
         """Require that nothing changed, unless a crc would give bytes of another save away."""
         if not checked:
             self._files.require(pinned=True)
+
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        """The files, in the states that are required."""
+        return Snapshot(self.location, self._files.records())
 
     def __enter__(self) -> Self:
         return self

@@ -128,10 +128,10 @@ def combine(
     def opened() -> Iterator[Checkpoint]:
         with ExitStack() as stack:
             ckpts = [stack.enter_context(open_source(each)) for each in locations]
-            guard = Guard(locations[0])
+            notes = tuple(note for each in locations for note in each.notes)
+            guard = Guard(locations[0]._replace(notes=notes))
             with guard:
                 reader = reader_of(ckpts)
-            notes = tuple(note for each in locations for note in each.notes)
-            yield Checkpoint(reader, guard, notes, check=True)
+            yield Checkpoint(reader, guard, check=True)
 
     return convert_opened(locations, opened, destination, options, progress)

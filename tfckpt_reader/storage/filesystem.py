@@ -66,6 +66,16 @@ def path_of(path: str | os.PathLike[str] | bytes, filesystem: object = None) -> 
     return name_of(name, filesystem)
 
 
+def portable_path(path: str) -> tuple[str, object]:
+    """Return the absolute path or URL, and its filesystem, for `path_of` in another process."""
+    if is_url(path):
+        from tfckpt_reader.storage.remote.stores import user_path
+
+        return user_path(path)
+    folder, base = os.path.split(path)  # the base may be empty
+    return os.path.join(os.path.abspath(folder), base), None
+
+
 def _remote() -> ModuleType:
     from tfckpt_reader.storage.remote import folders
 
@@ -116,6 +126,11 @@ def _list_entries(folder: str) -> Sequence[FolderEntry]:
 
 list_entries = _by_place(_list_entries, "list_entries")
 """The entries of a folder with their types, sorted by name; OSError if it is unreadable."""
+
+
+def can_list(folder: str) -> bool:
+    """Return whether the names in a folder can be known: some stores do not list them."""
+    return not is_url(folder) or bool(_remote().can_list(folder))
 
 
 def join(folder: str, *names: str) -> str:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 from tfckpt_reader.storage.filesystem import is_url
 from tfckpt_reader.storage.local import File
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from contextlib import AbstractContextManager
-
     from tfckpt_reader.storage.source import ByteSource
 
 
@@ -31,21 +27,3 @@ def open_file(path: str, *, mapped: bool = False) -> ByteSource:
     from tfckpt_reader.storage.remote.objects import RemoteFile
 
     return RemoteFile(path)
-
-
-@runtime_checkable
-class _Distant(Protocol):
-    """A source with reads that each take long."""
-
-    def near(self, ranges: Iterable[tuple[int, int]]) -> AbstractContextManager[None]:
-        """Fetch ranges of offset and size at once; reads inside the block find them."""
-
-
-def near(source: ByteSource, ranges: Iterable[tuple[int, int]]) -> AbstractContextManager[None]:
-    """Fetch ranges of a remote file in few requests, for the reads inside the block.
-
-    Args:
-        source: A file; of a local one nothing is read.
-        ranges: Offsets and sizes, in bytes.
-    """
-    return source.near(ranges) if isinstance(source, _Distant) else nullcontext()

@@ -24,23 +24,24 @@ BUFFER = CHUNK + PAGE
 """Bytes of each thread's buffer: room for a chunk that begins anywhere in a page."""
 WORTH_THREADS = 4 << 20
 """Below this many bytes, reading on threads is slower: they only wait for each other."""
-_MOST_THREADS = 8
+MOST_THREADS = 8
+"""Threads that read at once: those of as many processors, or those that wait for a network."""
 
 
 def processors() -> int:
     """Return how many threads this process can run at once, at most eight."""
     if hasattr(os, "sched_getaffinity"):
-        return min(len(os.sched_getaffinity(0)), _MOST_THREADS)
-    return min(os.cpu_count() or 1, _MOST_THREADS)
+        return min(len(os.sched_getaffinity(0)), MOST_THREADS)
+    return min(os.cpu_count() or 1, MOST_THREADS)
 
 
-def new_buffers(threads: int) -> list[memoryview]:
-    """Return a buffer for each thread.
+def new_buffers(threads: int, size: int = CHUNK) -> list[memoryview]:
+    """Return a buffer for each thread, of `size` bytes and a page.
 
     Raises:
         UnsupportedError: they do not fit into memory.
     """
-    return [page_buffer(BUFFER) for _ in range(max(threads, 1))]
+    return [page_buffer(size + PAGE) for _ in range(max(threads, 1))]
 
 
 def each(

@@ -42,6 +42,11 @@ class BlockHandle(NamedTuple):
         """Offset behind the block's trailer, in bytes."""
         return self.offset + self.size + TRAILER_SIZE
 
+    @property
+    def stored(self) -> range:
+        """The bytes of the block and its trailer."""
+        return range(self.offset, self.end)
+
     @classmethod
     def decode(cls, data: bytes | memoryview, offset: int, limit: int) -> tuple[BlockHandle, int]:
         """Return the handle at `offset` and the offset after it."""

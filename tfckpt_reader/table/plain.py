@@ -29,7 +29,7 @@ def plain_rows(table: Table) -> Iterator[tuple[list[bytes], list[bytes]]]:
         CheckpointError: a block cannot be read.
     """
     last = previous_separator = None
-    for separator, handle in table.data_blocks():
+    for separator, handle in table.blocks():
         keys, values = _entries(table.block(handle))
         if not keys or len(keys) > handle.size // 3:
             raise Unusual

@@ -25,6 +25,7 @@ from tfckpt_reader.errors import (
     UnsupportedError,
     located,
 )
+from tfckpt_reader.storage.ahead import ahead
 from tfckpt_reader.storage.sniff import HEAD_SIZE, describe
 from tfckpt_reader.table.block import Block, BlockCursor
 from tfckpt_reader.table.format import (
@@ -98,6 +99,10 @@ class Table:
             end = handle.end
         return found
 
+    def blocks(self) -> Iterator[tuple[bytes, BlockHandle]]:
+        """Yield `data_blocks`, those of a distant file fetched ahead in few requests."""
+        return ahead(self.source, self.data_blocks(), lambda block: block[1].stored)
+
     def rows(self) -> Iterator[tuple[bytes, bytes | memoryview]]:
         """Walk all rows in key order, and make sure that lookups find the same rows.
 
@@ -105,7 +110,7 @@ class Table:
             CorruptCheckpointError: blocks overlap, are out of order or damaged.
         """
         last = previous_separator = None
-        for separator, handle in self.data_blocks():
+        for separator, handle in self.blocks():
             is_new = False
             key = last
             for key, value in self.entries(handle):

@@ -76,6 +76,10 @@ class DataType(enum.IntEnum):
         return member
 
     @classmethod
+    def _missing_(cls, value: object) -> DataType | None:
+        return cls.unknown(value) if isinstance(value, int) else None  # a pickled one
+
+    @classmethod
     def unknown(cls, number: int) -> DataType:
         """Return a stand-in for a number outside the table: it can be listed, not read."""
         base = BY_NUMBER.get(number - REFERENCE_OFFSET)

@@ -64,7 +64,7 @@ def test_windows_hold_each_byte_of_each_run_once(layout: list[tuple[int, int, in
         ends[file] = offset + size
         run = Segment(str(number), DataType.UINT8, (size,), size, file, offset, 0)
         places.append((number, run))
-    found: list[Window] = list(windows(places))
+    found: list[Window] = list(windows(places, CHUNK))
     seen: dict[int, int] = defaultdict(int)
     for window in found:
         assert window.size <= CHUNK
@@ -84,7 +84,7 @@ def test_runs_side_by_side_are_read_at_once(tmp_path: Path) -> None:
     w.write_bundle(tmp_path / "m", {f"w{i:03}": np.full(3, i, "f4") for i in range(500)})
     bundle = Bundle(str(tmp_path / "m"), mapped=False)
     places = list(enumerate(runs_of(bundle)))
-    assert [window.size for window in windows(places)] == [500 * 12]
+    assert [window.size for window in windows(places, CHUNK)] == [500 * 12]
 
 
 # -- scan ------------------------------------------------------------------------------------------

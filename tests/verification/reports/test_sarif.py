@@ -13,6 +13,7 @@ from hypothesis import given
 from report_parsers import run_of
 from reports import all_problems, hostile_reports, names, problem, report
 
+from tfckpt_reader.storage.filesystem import is_url
 from tfckpt_reader.verification.codes import CODES
 from tfckpt_reader.verification.report import Problem, Report
 from tfckpt_reader.verification.reports.sarif import sarif
@@ -89,4 +90,6 @@ def test_sarif_of_anything(reports: list[Report], why: str) -> None:
         for one in run["results"]
     }
     told = {p.file or r.path for r in reports for p in r.problems}
-    assert found == {b"file://" + os.fsencode(os.path.abspath(path)) for path in told}
+    assert found == {
+        os.fsencode(path if is_url(path) else f"file://{os.path.abspath(path)}") for path in told
+    }

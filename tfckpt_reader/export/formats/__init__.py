@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tfckpt_reader.export.formats.hdf5 import Hdf5
 from tfckpt_reader.export.formats.npy_folder import NpyFolder
 from tfckpt_reader.export.formats.npz import Npz
 from tfckpt_reader.export.formats.safetensors import Safetensors
@@ -19,6 +20,7 @@ FORMATS: dict[str, Format] = {
     "npz": Npz(),
     "safetensors": Safetensors(),
     "npy": NpyFolder(),
+    "h5": Hdf5(),
     "tf": TfBundle(),
 }
 """Value of the option ``format`` -> format."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.export.elements import Encoding, widened
@@ -39,15 +39,33 @@ def is_utf8(name: str) -> bool:
     return True
 
 
+class Settings(NamedTuple):
+    """Settings of `convert` that only some formats have, under the names of its arguments."""
+
+    compress: bool = False
+    flat: bool = False
+    shards: int = 1
+    partitions: Mapping[str, Partition] = {}
+
+    @property
+    def chosen(self) -> set[str]:
+        """The names of those that are not the default."""
+        default = Settings()
+        return {name for name in self._fields if getattr(self, name) != getattr(default, name)}
+
+
 class Format(ABC):
-    """A format to export to. Instances hold no state."""
+    """A format to export to. Instances hold only settings."""
 
     suffix: ClassVar[str]
     """End of a destination's path; "/" for a folder of any name."""
     is_folder: ClassVar[bool] = False
-    can_compress: ClassVar[bool] = False
+    settings: ClassVar[frozenset[str]] = frozenset()
+    """Names of the `Settings` that it has."""
     is_checkpoint: ClassVar[bool] = False
     """Whether it holds the object graph, and the states of iterators, too."""
+    advice: ClassVar[str | None] = None
+    """A way around refusals that only this format has."""
     type_names: ClassVar[Mapping[DataType, str]]
     """Dtypes of numbers held unchanged -> the format's name of the type."""
 
@@ -64,14 +82,13 @@ class Format(ABC):
             return Encoding(DataType.UINT8 if dtype.itemsize == 1 else DataType.UINT16)
         return Encoding(dtype) if dtype in self.type_names else widened(dtype)
 
-    def configured(self, shards: int, partitions: Mapping[str, Partition]) -> Format:
-        """Return the format with settings that only a checkpoint has.
+    def configured(self, settings: Settings) -> Format:  # noqa: ARG002 - the default
+        """Return the format with settings that it has.
 
         Raises:
-            ValueError: there are some, and it is none.
+            ValueError: one is impossible.
+            UnsupportedError: a library that writes the format is not installed.
         """
-        if shards != 1 or partitions:
-            raise ValueError("only a TensorFlow checkpoint has shards and partitions: --format tf")
         return self
 
     def arrays(

@@ -12,13 +12,16 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tfckpt_reader.encoding.checksum import CHECKSUMS, IEEE
 from tfckpt_reader.storage.workers import processors
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
+
+    Task = TypeVar("Task")
+    Result = TypeVar("Result")
 
 BLOCK = 1 << 20
 """Uncompressed bytes in a block. Changing it changes the files."""
@@ -62,27 +65,34 @@ def blocks(stream: Iterable[bytes | memoryview]) -> Iterator[Block]:
 
 
 def deflated(stream: Iterable[Block]) -> Generator[Deflated, None, None]:
-    """Deflate the blocks of one or more streams, and yield them in order. The caller closes it.
+    """Deflate the blocks of one or more streams, and yield them in order; see `in_order`."""
+    return in_order(_deflate, stream)
 
-    Only a few blocks for each thread are in memory.
+
+def in_order(
+    work: Callable[[Task], Result], tasks: Iterable[Task]
+) -> Generator[Result, None, None]:
+    """Yield ``work(task)`` for each task, in order, done on threads. The caller closes it.
+
+    Only a few tasks and results for each thread are in memory.
     """
     threads = processors()
-    waiting: deque[Future[Deflated]] = deque()
+    waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:
-        for block in stream:
-            waiting.append(_submit(pool, block))
+        for task in tasks:
+            waiting.append(_submit(pool, work, task))
             if len(waiting) > 2 * threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _submit(pool: ThreadPoolExecutor, block: Block) -> Future[Deflated]:
+def _submit(pool: ThreadPoolExecutor, work: Callable[[Task], Result], task: Task) -> Future[Result]:
     try:
-        return pool.submit(_deflate, block)
+        return pool.submit(work, task)
     except RuntimeError:  # the system gives no more threads
-        done: Future[Deflated] = Future()
-        done.set_result(_deflate(block))
+        done: Future[Result] = Future()
+        done.set_result(work(task))
         return done
 
 

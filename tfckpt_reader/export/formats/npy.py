@@ -62,10 +62,7 @@ class NpyFormat(Format):
         """Return the reason against holding a tensor in .npy files, or None."""
         if not spec.dtype.itemsize and spec.dtype is not DataType.STRING:
             return f"{spec.dtype} tensors cannot be stored in an .npy"
-        if not _holds_shape(spec.shape):
-            axes, elements = len(spec.shape), spec.elements
-            return f"its shape exceeds the limits of NumPy: {axes} axes, {elements} elements"
-        return None
+        return shape_refusal(spec)
 
     def string_arrays(
         self, name: str, spec: TensorSpec, read: Callable[[], NDArray[np.object_]]
@@ -106,17 +103,19 @@ def _joined(strings: Iterable[bytes]) -> Iterator[memoryview]:
     yield memoryview(chunk)
 
 
-def _holds_shape(shape: tuple[int, ...]) -> bool:
-    """Return whether the installed NumPy allows a shape; it limits axes, and strides too."""
+def shape_refusal(spec: TensorSpec) -> str | None:
+    """Return the reason if the installed NumPy allows no such shape; it limits strides, too."""
+    shape = spec.shape
     if len(shape) <= _FEW_AXES and prod(filter(None, shape)) <= _FEW_ELEMENTS:
-        return True
+        return None
     import numpy as np
 
     try:
         np.empty(shape if 0 in shape else (0,) * len(shape), "c16")
     except ValueError:
-        return False
-    return True
+        axes, elements = len(shape), spec.elements
+        return f"its shape exceeds the limits of NumPy: {axes} axes, {elements} elements"
+    return None
 
 
 def possible_names(name: str, spec: TensorSpec) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ class Npz(npy.NpyFormat):
     """A NumPy archive."""
 
     suffix = ".npz"
-    can_compress = True
+    settings = frozenset({"compress"})
 
     def name_refusal(self, name: str, spec: TensorSpec, keys: Container[str]) -> str | None:
         """Return the reason against a name: unsafe, or NumPy confuses it with another."""

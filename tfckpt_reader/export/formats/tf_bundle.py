@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tfckpt_reader.export.elements import Cast
+    from tfckpt_reader.export.formats.base import Settings
     from tfckpt_reader.export.transfer import Job, Source
     from tfckpt_reader.tensor.partitions import Extents, Partition
 
@@ -64,17 +65,18 @@ class TfBundle(Format):
 
     suffix: ClassVar = ".ckpt"
     is_checkpoint: ClassVar = True
+    settings: ClassVar = frozenset({"shards", "partitions"})
     type_names: ClassVar = {dtype: str(dtype) for dtype in DataType if dtype.itemsize}
 
-    def configured(self, shards: int, partitions: Mapping[str, Partition]) -> Format:
+    def configured(self, settings: Settings) -> Format:
         """Return the format with a number of shards, and partitions.
 
         Raises:
             ValueError: there is no shard.
         """
-        if shards < 1:
-            raise ValueError(f"a checkpoint has one shard or more, not {shards}")
-        return TfBundle(shards, partitions)
+        if settings.shards < 1:
+            raise ValueError(f"a checkpoint has one shard or more, not {settings.shards}")
+        return TfBundle(settings.shards, settings.partitions)
 
     def tensor_refusal(self, spec: TensorSpec) -> str | None:
         """Return the reason against a dtype that is never stored, or slices that cannot be."""

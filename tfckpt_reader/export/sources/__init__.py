@@ -61,4 +61,4 @@ def open_source(location: Location) -> Checkpoint:
     with Guard(location) as guard:
         arrays = _KINDS[location.version](location)
         reader = ArrayReader(location, dict(sorted(arrays.items())))
-        return Checkpoint(reader, guard, location.notes, check=True)
+        return Checkpoint(reader, guard, check=True)

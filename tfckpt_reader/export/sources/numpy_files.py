@@ -6,9 +6,7 @@ its checksums, which are compared; else a file's name without ``.npy`` is the ar
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +23,8 @@ from tfckpt_reader.errors import (
     located,
 )
 from tfckpt_reader.export.formats.npy_folder import KIND, MANIFEST
-from tfckpt_reader.storage.filesystem import join, list_names, size_of
+from tfckpt_reader.storage.filesystem import is_url, join, list_names, size_of
+from tfckpt_reader.storage.stream import open_stream
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.encode import data_type_of
 
@@ -77,7 +76,9 @@ def npz_file(location: Location) -> dict[str, NumpyArray]:
     """List the arrays of an .npz archive."""
     path = location.prefix
     with _readable(path):
-        archive = zipfile.ZipFile(path)  # closed with the last array
+        archive = zipfile.ZipFile(
+            open_stream(path) if is_url(path) else path
+        )  # closed with the last array
         members = [each for each in archive.infolist() if each.filename.endswith(_SUFFIX)]
     arrays = {}
     for each in members:
@@ -96,7 +97,7 @@ def npy_file(path: str) -> NumpyArray:
         CorruptCheckpointError: it is damaged.
         UnsupportedError: TensorFlow has no type for it.
     """
-    return _listed(path, partial(io.FileIO, path), os.stat(path).st_size)
+    return _listed(path, partial(open_stream, path), size_of(path))
 
 
 def npy_names(folder: str) -> list[str]:
@@ -117,7 +118,7 @@ def npy_folder(location: Location) -> dict[str, NumpyArray]:
         if file not in names:
             raise CorruptCheckpointError(f"{file} of the manifest is missing", file=folder)
         path = join(folder, file)
-        arrays[name] = _listed(path, partial(io.FileIO, path), size_of(path), entry)
+        arrays[name] = _listed(path, partial(open_stream, path), size_of(path), entry)
     return arrays
 
 
@@ -164,7 +165,7 @@ def _type_before(dtype: DataType, entry: dict[str, Any]) -> DataType:
 
 def _manifest(path: str) -> dict[str, dict[str, Any]] | None:
     """Return the arrays in the manifest of a conversion; None for a file of another kind."""
-    with _readable(path), open(path, "rb") as file:
+    with _readable(path), open_stream(path) as file:
         document = json.loads(file.read(_LARGEST_MANIFEST))
         if not isinstance(document, dict) or document.get("format") != KIND:
             return None

@@ -13,26 +13,29 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.encoding.checksum import crc32c
 from tfckpt_reader.encoding.partial_checksums import PartialChecksums
-from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.errors import CheckpointError, ErrorKind
 from tfckpt_reader.formats.v2.proportion import require_proportion
+from tfckpt_reader.storage.filesystem import is_url
 from tfckpt_reader.storage.source import CHUNK, PAGE
-from tfckpt_reader.storage.workers import WORTH_THREADS, each
+from tfckpt_reader.storage.workers import MOST_THREADS, WORTH_THREADS, each, new_buffers
 from tfckpt_reader.tensor.dense import portable_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from tfckpt_reader.formats.reader import OnRead, Sink
     from tfckpt_reader.formats.v2.shards import Shards
     from tfckpt_reader.tensor.spec import Segment
 
 _MOST_SPANS = 1 << 12
-"""In a window: the crc of each is in memory until the window is done."""
+"""In a chunk of a window: the crc of each is in memory until the window is done."""
 WORTH_BATCHES = 256 << 20
 """Above this size, in bytes, a worker reads several windows per hand-over: a hand-over takes as
 long as reading a quarter of a window."""
 _BATCH = 8
 """Windows per hand-over."""
+DISTANT_WINDOW = 8 << 20
+"""Bytes of a window of a distant file, read by one of several threads."""
 
 
 class Span(NamedTuple):
@@ -74,22 +77,23 @@ class Scanned(NamedTuple):
     """The reason if its position or its bytes are wrong."""
 
 
-def windows(numbered: Iterable[tuple[int, Segment]]) -> Iterator[Window]:
-    """Cut segments, each with its number, into windows of at most `CHUNK` bytes."""
+def windows(numbered: Iterable[tuple[int, Segment]], largest: int) -> Iterator[Window]:
+    """Cut segments, each with its number, into windows of at most `largest` bytes."""
+    most_spans = _MOST_SPANS * max(1, largest // CHUNK)
     spans: list[Span] = []
     shard: int | None = None
     begin = end = 0
     for number, segment in numbered:
         nbytes = segment.nbytes
-        joins = segment.shard == shard and segment.offset == end and end - begin + nbytes <= CHUNK
-        joins = joins and len(spans) < _MOST_SPANS
-        for first in range(0, nbytes or 1, CHUNK):
+        joins = segment.shard == shard and segment.offset == end and end - begin + nbytes <= largest
+        joins = joins and len(spans) < most_spans
+        for first in range(0, nbytes or 1, largest):
             if not joins:
                 if shard is not None:
                     yield Window(shard, begin, end - begin, spans)
                 shard, spans = segment.shard, []
                 begin = end = segment.offset + first
-            size = min(CHUNK, nbytes - first)
+            size = min(largest, nbytes - first)
             spans.append(Span(number, first, size))
             end += size
     if shard is not None:
@@ -130,10 +134,9 @@ def scan(
     sums = PartialChecksums(len(segments))
     unread: dict[int, tuple[int, CheckpointError]] = {}
     total = sum(segments[number].nbytes for number in whole)
-    threads = None if total >= WORTH_THREADS else 1
     numbered = ((number, segments[number]) for number in whole)
-    batches = _batches(windows(numbered), _BATCH if total >= WORTH_BATCHES else 1)
-    with closing(each(batches, work, threads)) as done:
+    is_distant = is_url(shards.prefix)
+    with closing(_each_batch(numbered, total, work, is_distant=is_distant)) as done:
         for batch, summed in done:
             if on_read is not None:
                 on_read(sum(window.size for window in batch))
@@ -145,6 +148,22 @@ def scan(
                 if sums.sizes[number] == segment.nbytes:
                     _, cause = unread.pop(number, (0, None))
                     yield Scanned(number, _error(shards, segment, sums.crcs[number], cause))
+
+
+def _each_batch(
+    numbered: Iterator[tuple[int, Segment]],
+    total: int,
+    work: Callable[[list[Window], memoryview], list[Summed]],
+    *,
+    is_distant: bool,
+) -> Generator[tuple[list[Window], list[Summed]], None, None]:
+    """Yield each batch of windows with its `work`, as `each` does."""
+    if is_distant:
+        buffers = new_buffers(MOST_THREADS, DISTANT_WINDOW)
+        batches = _batches(windows(numbered, DISTANT_WINDOW), 1)
+        return each(batches, work, MOST_THREADS, buffers)
+    batches = _batches(windows(numbered, CHUNK), _BATCH if total >= WORTH_BATCHES else 1)
+    return each(batches, work, None if total >= WORTH_THREADS else 1)
 
 
 def _batches(found: Iterator[Window], size: int) -> Iterator[list[Window]]:
@@ -170,6 +189,8 @@ def _sum(
         if data:  # else its place may be past the end
             shards.file(window.shard).readinto(window.offset, data)
     except CheckpointError as error:
+        if error.kind is ErrorKind.UNREACHABLE:
+            raise
         if len(window.spans) == 1:
             summed.append(Summed(*window.spans[0], error))
             return

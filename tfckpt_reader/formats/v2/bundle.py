@@ -108,8 +108,6 @@ class Bundle:
             self._partitions = Partitions(self.path, self._find, self.shards, self.layout)
         return self._partitions
 
-    # -- the index -----------------------------------------------------------------------------
-
     def lookup(self, name: str) -> TensorSpec | None:
         """Return the spec of one tensor, decoding as little of the index as possible."""
         key = key_of(name)
@@ -160,8 +158,6 @@ class Bundle:
         if isinstance(spec.segment, Segment):
             return [spec.segment]
         return self.partitions.segments(spec)
-
-    # -- the data ------------------------------------------------------------------------------
 
     def layout(self, segment: Segment) -> Layout:
         """Return the layout of a segment's elements."""

@@ -15,7 +15,7 @@ from tfckpt_reader.graph.freeze.node import Node
 from tfckpt_reader.graph.freeze.op_outputs import dtype_of
 from tfckpt_reader.graph.freeze.prune import origin, redirect, unique
 from tfckpt_reader.graph.infer.endpoints import Endpoint
-from tfckpt_reader.graph.infer.op_roles import PIPELINE, PLACEHOLDERS
+from tfckpt_reader.graph.infer.op_roles import PLACEHOLDERS, is_pipeline
 from tfckpt_reader.tensor.dtypes import REFERENCE_OFFSET, DataType
 from tfckpt_reader.tensor.proto_fields import data_type, shape_or_none
 
@@ -66,7 +66,7 @@ def begin_behind_pipeline(
     draft: dict[str, Node], outputs: Sequence[str], definitions: Mapping[str, OpDefinition]
 ) -> dict[str, str]:
     """Cut a draft where its own input pipeline hands over batches, as `begin_at` does."""
-    pipeline = {node.name for node in draft.values() if re.fullmatch(PIPELINE, node.op[:100])}
+    pipeline = {node.name for node in draft.values() if is_pipeline(node.op)}
     if not pipeline:
         return {}
     used = {tensor_name(text) for node in draft.values() for text in node.data_inputs}

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.graph.connectivity import reversed_edges
 from tfckpt_reader.graph.decode.operation import known_shape, split_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
+    from tfckpt_reader.graph.decode.operation import Operation
     from tfckpt_reader.graph.graph import Graph
     from tfckpt_reader.tensor.proto_fields import PartialShape
 
@@ -23,34 +23,41 @@ class Flow:
     """Operations by number, and the edges along which values flow between them.
 
     Attributes:
-        operations: All operations; an operation's number is its index here.
-        by_name: Name -> number of the first operation with it.
+        graph: The graph.
+        types: The op of each operation.
+        names: The name of each operation.
         sources: For each operation the numbers of those with its input tensors, each once.
         users: The reverse.
     """
 
     def __init__(self, graph: Graph) -> None:
-        self.operations = graph.operations
-        self._unknown_rank_ops = graph.unknown_rank_ops
-        self.by_name: dict[str, int] = {}
-        for number, operation in enumerate(self.operations):
-            self.by_name.setdefault(operation.name, number)
-        self.sources = [list(self.named(each.inputs)) for each in self.operations]
-        self.users = reversed_edges(self.sources)
+        self.graph = graph
+        self.types = graph.types
+        self.names = graph.names
+        self.sources = graph.sources
+        self.users = self.sources.reversed()
+
+    def operation(self, number: int) -> Operation:
+        """Return an operation."""
+        return self.graph.at(number)
 
     def shape(self, number: int) -> PartialShape:
         """Return the shape of its first output; None if unknown, and for a constant."""
-        return known_shape(self.operations[number], self._unknown_rank_ops)
+        return known_shape(self.operation(number), self.graph.unknown_rank_ops)
+
+    def of_types(self, types: Collection[str]) -> list[int]:
+        """Return the numbers of the operations with an op in `types`."""
+        return [number for number, op in enumerate(self.types) if op in types]
 
     def named(self, names: Iterable[str]) -> dict[int, None]:
         """Return the numbers of the operations of some tensors, in order, without absent ones."""
-        nodes = (split_name(name)[0] for name in names)
-        return dict.fromkeys(self.by_name[node] for node in nodes if node in self.by_name)
+        numbers = (self.graph.number_of(split_name(name)[0]) for name in names)
+        return dict.fromkeys(number for number in numbers if number is not None)
 
     def cut(self, numbers: Collection[int]) -> None:
         """Remove the inputs of some operations."""
-        self.sources = [[] if n in numbers else before for n, before in enumerate(self.sources)]
-        self.users = reversed_edges(self.sources)
+        self.sources = self.sources.without(frozenset(numbers))
+        self.users = self.sources.reversed()
 
     def reach(
         self, start: Iterable[int], edges: Sequence[Sequence[int]], through: Callable[[int], bool]

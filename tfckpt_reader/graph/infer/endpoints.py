@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.graph.decode.operation import attribute_of, known_shape, split_name
 from tfckpt_reader.graph.infer.dataflow import Flow
-from tfckpt_reader.graph.infer.likely import ModelOutputs, find_inputs
+from tfckpt_reader.graph.infer.likely import ModelOutputs
+from tfckpt_reader.graph.infer.likely_inputs import find_inputs
 from tfckpt_reader.graph.infer.op_roles import find_roles, names_in
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.proto_fields import PartialShape
@@ -96,10 +97,10 @@ def likely_endpoints(graph: Graph, savers: Iterable[Saver], collections: Collect
     flow = Flow(graph)
     roles = find_roles(flow, savers, collections)
     outputs = ModelOutputs(flow, roles, flow.named(names_in(collections, "losses")))
-    tensors_of = cache(lambda number: _tensors(graph, flow.operations[number]))
+    tensors_of = cache(lambda number: _tensors(graph, flow.operation(number)))
     inputs = islice(find_inputs(flow, roles, outputs), _MOST)
     ends = (
-        Endpoint(f"{flow.operations[number].name}:{index}", dtype, shape, "", reason)
+        Endpoint(f"{flow.names[number]}:{index}", dtype, shape, "", reason)
         for number, reason in outputs.ranked
         for index, (dtype, shape) in enumerate(tensors_of(number))
     )

@@ -1,14 +1,10 @@
-"""Likely inputs and outputs of a model without a signature.
+"""Likely outputs of a model without a signature.
 
 Knows no file; sees operations by number.
 
 An output has no users once the auxiliary operations are out of the graph. Losses and metrics have
 none either, but they are numbers: plain arithmetic on results of the model and on labels. Going
 back from them, through the arithmetic, to values without labels leads to the model's own output.
-
-An input is a placeholder needed by the outputs, or else a tensor from the graph's own input
-pipeline. Rates and switches are placeholders too: with a single value, or with an unknown shape and
-used only in arithmetic.
 """
 
 from __future__ import annotations
@@ -17,16 +13,18 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.graph.decode.operation import VARIABLE_OPS, attribute_of, split_name
+from tfckpt_reader.graph.decode.operation import VARIABLE_OPS, attribute_of
 from tfckpt_reader.graph.infer.op_roles import (
     ARITHMETIC,
     LOSSES,
     MARGINS,
-    PIPELINE,
     PLACEHOLDERS,
     READINGS,
     REDUCTIONS,
+    SELECTIONS,
     SHAPES,
+    differentiated,
+    is_pipeline,
 )
 from tfckpt_reader.tensor.dtypes import DataType
 
@@ -36,15 +34,20 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.infer.dataflow import Flow
     from tfckpt_reader.graph.infer.op_roles import Role
 
+_OTHER_NAMES = {"realdiv": "truediv", "pack": "stack"}
+"""Op in lower case -> the name that TensorFlow gives its operations."""
 _DEFAULT_NAME = re.compile(r"(?i)identity|control_dependency|group_deps|stop_?gradient")
 """Names of identities that no author chose."""
-_LOOP_OF = {"Exit": {"LoopCond"}, "Identity": {"While", "StatelessWhile"}}
+_WHILE = frozenset({"While", "StatelessWhile"})
+_MOST_SELECTIONS = 8
+_LOOP_OF = {"Exit": {"LoopCond"}, "Identity": _WHILE}
 """Op that ends a loop -> types of the operation that identifies the loop."""
 
 _END = "what the model computes in the end: nothing uses it further"
 _SCORED = "what losses and metrics are computed from"
 _NAMED = "a tensor that its author gave a name of its own, though it is used further"
 _CARRIED = "a loop ends with it, but another result of that loop is used further"
+_OF_WEIGHTS = "computed from variables alone; nothing uses it further"
 _NUMBER = "a single number that the model computes in the end"
 _UNLEARNED = "computed without any variable; nothing uses it further"
 _BY_SHAPE = "depends on no more than the shape of the inputs; nothing uses it further"
@@ -55,6 +58,7 @@ _OUTPUT_RANKS = (
     _END,
     _SCORED,
     _NAMED,
+    _OF_WEIGHTS,
     _CARRIED,
     _NUMBER,
     _UNLEARNED,
@@ -63,24 +67,7 @@ _OUTPUT_RANKS = (
     _FLAG,
     _MEASURE,
 )
-_LIKELY = (_END, _SCORED, _NAMED, _NUMBER)
-
-_FEATURE = "a placeholder that the likeliest outputs need"
-_ANOTHER = "a placeholder that less likely outputs need"
-_RATE = "a placeholder of unknown shape that outputs need only to calculate with: a rate, perhaps"
-_SETTING = "a placeholder of a single value that outputs need: a switch, a size or a rate, perhaps"
-_GIVEN = "outputs need it; the graph's own input pipeline gives it"
-_FEEDS = "a placeholder that only the graph's own input pipeline uses"
-_LABELS = "a placeholder that only losses and metrics need: labels, perhaps"
-_GIVEN_LABELS = "only losses and metrics need it; the graph's own input pipeline gives it"
-_TRAINS = "a placeholder that only training uses"
-_ASIDE = "a placeholder that no likely output needs"
-_UNUSED = "a placeholder that nothing uses"
-_INPUT_RANKS = (
-    *(_FEATURE, _ANOTHER, _RATE, _SETTING, _GIVEN, _FEEDS, _LABELS, _GIVEN_LABELS),
-    *(_TRAINS, _ASIDE, _UNUSED),
-)
-_REASONS: Mapping[Role, str] = {"feeding": _FEEDS, "training": _TRAINS}
+_LIKELY = (_END, _SCORED, _NAMED, _OF_WEIGHTS, _NUMBER)
 
 
 class ModelOutputs:
@@ -98,29 +85,31 @@ class ModelOutputs:
         _learned: Operations that depend on variables; all, in a graph without variables.
         _parameters: Operations that depend on variables alone, without single numbers.
         _ends: Operations that depend on given values and have at most auxiliary users.
+        _differentiated: Operations that the graph has a gradient of.
     """
 
     def __init__(self, flow: Flow, roles: Mapping[int, Role], losses: Iterable[int]) -> None:
         self._roles = roles
         self._losses = frozenset(losses)
+        self._differentiated = differentiated(flow)
         self._all_users = flow.users
         flow.cut(roles)
         users_of_shapes = flow.users
-        flow.cut({n for n, each in enumerate(flow.operations) if each.type in SHAPES})
+        flow.cut(flow.of_types(SHAPES))
         self._flow = flow
         users = flow.users
-        variables = [n for n, each in enumerate(flow.operations) if each.type in VARIABLE_OPS]
+        variables = flow.of_types(VARIABLE_OPS)
         self.given = [
             n
-            for n, each in enumerate(flow.operations)
-            if each.type in PLACEHOLDERS or (n not in roles and re.fullmatch(PIPELINE, each.type))
+            for n, op_type in enumerate(flow.types)
+            if op_type in PLACEHOLDERS or (n not in roles and is_pipeline(op_type))
         ]
         start = self._start = {n for n in self.given if n not in roles} or set(variables)
         # They depend on given values, or only on their shapes.
         touched = flow.reach(start, users_of_shapes, lambda n: n not in roles)
         valued = self._valued = flow.reach(start, users, lambda n: n not in roles)
         learned = flow.reach(variables, users, lambda _: True)
-        self._learned = learned or set(range(len(flow.operations)))
+        self._learned = learned or set(range(len(flow.types)))
         self._parameters = flow.reach(
             variables, users, lambda n: n not in valued and self._type(n) not in REDUCTIONS
         )
@@ -129,17 +118,16 @@ class ModelOutputs:
         self._ends = sorted([*by_value, *by_shape])
 
     def _type(self, number: int) -> str:
-        return self._flow.operations[number].type
+        return self._flow.types[number]
 
     def _may_measure(self, number: int) -> bool:
         """Return whether an end may be a loss or a metric."""
-        operation = self._flow.operations[number]
         if number not in self._valued or not self._calculates(number):
             return False
-        if number in self._losses or operation.type in LOSSES:
+        if number in self._losses or self._type(number) in LOSSES:
             return True
         shape = self._flow.shape(number)
-        single = shape == () or (shape is None and operation.type in REDUCTIONS)
+        single = shape == () or (shape is None and self._type(number) in REDUCTIONS)
         return single and number in self._learned
 
     def _calculates(self, number: int) -> bool:
@@ -162,7 +150,8 @@ class ModelOutputs:
         """Arithmetic for losses and metrics alone; empty for a graph without them."""
         ends = [n for n in self._ends if self._may_measure(n)]
         scoring = self._flow.only_for(ends, lambda n: n in self._valued and self._calculates(n))
-        watched = any(n in self._losses or self._is_watched(n) for n in scoring)
+        trained = self._losses | self._differentiated
+        watched = any(n in trained or self._is_watched(n) for n in scoring)
         labels = any(self._all_within(n, scoring) for n in self._start)
         return scoring if watched or labels else set()
 
@@ -183,8 +172,18 @@ class ModelOutputs:
         reasons = {n: self._why(n) for n in self._ends}
         reasons |= {n: _NAMED for n in self._named() if n not in reasons}
         reasons |= dict.fromkeys(self._scored(), _SCORED)
+        reasons |= {n: _OF_WEIGHTS for n in self._of_weights() if n not in reasons}
         ranked = [(number, why) for number, why in sorted(reasons.items()) if why]
-        return sorted(ranked, key=lambda pair: _OUTPUT_RANKS.index(pair[1]))
+        return sorted(
+            ranked, key=lambda pair: (_OUTPUT_RANKS.index(pair[1]), not self._has_own_name(pair[0]))
+        )
+
+    def _has_own_name(self, number: int) -> bool:
+        """Return whether its name is another than TensorFlow gives operations of its type."""
+        leaf = self._flow.names[number].rpartition("/")[2]
+        name = re.sub(r"_\d+$", "", leaf).replace("_", "").lower()
+        op = re.sub(r"v\d$", "", self._type(number).lower())
+        return name not in (op, _OTHER_NAMES.get(op)) and not _DEFAULT_NAME.match(name)
 
     @cached_property
     def likely(self) -> list[int]:
@@ -200,9 +199,16 @@ class ModelOutputs:
         """Yield results of the model in an Identity at the top, whose name is no default."""
         results = (self._valued & self._learned) - self._start - self._labelled
         for number in results.difference(self._roles):
-            operation = self._flow.operations[number]
-            is_named = "/" not in operation.name and not _DEFAULT_NAME.match(operation.name)
-            if operation.type == "Identity" and is_named and self._flow.shape(number) != ():
+            name = self._flow.names[number]
+            is_named = "/" not in name and not _DEFAULT_NAME.match(name)
+            if is_named and self._type(number) == "Identity" and self._flow.shape(number) != ():
+                yield number
+
+    def _of_weights(self) -> Iterator[int]:
+        """Yield the operations on variables alone that nothing uses."""
+        for number in self._parameters.difference(self._roles):
+            is_value = self._type(number) not in (*VARIABLE_OPS, "ReadVariableOp", "Identity")
+            if is_value and not self._all_users[number] and self._flow.shape(number) != ():
                 yield number
 
     def _why(self, number: int) -> str:
@@ -220,7 +226,7 @@ class ModelOutputs:
                 (self._is_flag(number), _FLAG),
                 (number not in self._learned, _UNLEARNED),
                 (self._flow.shape(number) == (), _NUMBER),
-                (self._loop_of(number) in self._going_on, _CARRIED),
+                (self._loop_of(self._whole(number)) in self._going_on, _CARRIED),
                 (True, _END),
             )
             if applies
@@ -228,11 +234,10 @@ class ModelOutputs:
 
     def _is_flag(self, number: int) -> bool:
         """Return whether it is a truth value made by control flow for itself."""
-        operation = self._flow.operations[number]
         return (
-            operation.type in ("Switch", "Merge", "Identity")
+            self._type(number) in ("Switch", "Merge", "Identity")
             and self._flow.shape(number) == ()
-            and attribute_of(operation, "T", DataType) == DataType.BOOL
+            and attribute_of(self._flow.operation(number), "T", DataType) == DataType.BOOL
         )
 
     def _loop_of(self, number: int) -> int | None:
@@ -242,6 +247,17 @@ class ModelOutputs:
             sources = [n for switch in sources for n in self._flow.sources[switch][:2]]
         loops = _LOOP_OF.get(op_type, ())
         return next((n for n in sources if self._type(n) in loops), None)
+
+    def _whole(self, number: int) -> int:
+        """Return the operation whose value another selects a part of, without a name of its own."""
+        sources = self._flow.sources
+        for _ in range(_MOST_SELECTIONS):
+            if self._type(number) not in SELECTIONS or self._has_own_name(number):
+                break
+            if not sources[number] or self._type(sources[number][0]) in _WHILE:
+                break
+            number = sources[number][0]
+        return number
 
     @cached_property
     def _going_on(self) -> set[int | None]:
@@ -268,91 +284,35 @@ class ModelOutputs:
         own = flow.reach(own, flow.sources, lambda n: n in scoring)
         scores = scoring - own - last
         scored = {n for each in scores for n in flow.sources[each]} - scores - own - labels
-        likely = self._without_readings(scored) & self._valued & self._learned
+        scored = self._without_readings(scored - self._targets(scored))
+        likely = scored & self._valued & self._learned
         return {n for n in likely if self._all_within(n, scoring) and flow.shape(n) != ()}
+
+    def _targets(self, numbers: set[int]) -> set[int]:
+        """Return those that scores take as a target: without a gradient back to them."""
+        stopped = {n for n in self.scoring if self._type(n) == "StopGradient"}
+        only = self._flow.only_for(stopped, lambda n: n in self.scoring or n in numbers)
+        return only & numbers
+
+    def _flattens(self, number: int) -> bool:
+        """Return whether a loss of TensorFlow reshapes what it takes, in its own scope."""
+        names, scope = self._flow.names, self._scope(number)
+        return self._type(number) == "Reshape" and any(
+            self._type(user) in LOSSES and scope in (names[user], self._scope(user))
+            for user in self._flow.users[number]
+        )
+
+    def _scope(self, number: int) -> str:
+        return self._flow.names[number].rpartition("/")[0]
 
     def _without_readings(self, numbers: set[int]) -> set[int]:
         """Replace operations that only prepare an output for a score by that output."""
 
         def reads(number: int) -> bool:
-            return number in self.scoring and self._type(number) in READINGS
+            is_reading = self._type(number) in READINGS or self._flattens(number)
+            return number in self.scoring and is_reading
 
         flow = self._flow
         readings = {n for n in numbers if reads(n)}
         readings = flow.reach(readings, flow.sources, reads)
         return (numbers | {n for each in readings for n in flow.sources[each]}) - readings
-
-
-def find_inputs(
-    flow: Flow, roles: Mapping[int, Role], outputs: ModelOutputs
-) -> list[tuple[int, str, str]]:
-    """Return likely inputs, the likeliest first: operation, tensor, and reason.
-
-    Args:
-        flow: The operations, with the edges cut by `outputs`.
-        roles: Number of an auxiliary operation -> its role.
-        outputs: The likely outputs.
-    """
-    groups = (outputs.likeliest, outputs.likely, outputs.scoring)
-    first, needed, scored = (flow.reach(group, flow.sources, lambda _: True) for group in groups)
-    inputs = []
-    for number, tensor, users in _given(flow, outputs.given):
-        if number in roles:
-            why = _REASONS.get(roles[number], "")
-        elif users & needed:
-            why = _why_needed(flow, number, likeliest=bool(users & first))
-        else:
-            why = _why_not(flow, number, scored=bool(users & scored))
-        inputs.append((number, tensor, why))
-    likely = [each for each in inputs if each[2]]
-    return sorted(_with_a_feature(likely), key=lambda each: _INPUT_RANKS.index(each[2]))
-
-
-def _with_a_feature(inputs: list[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
-    """Call rates, or else settings, features of a model that has no other input."""
-    reasons = {why for _, _, why in inputs}
-    if not reasons.isdisjoint((_FEATURE, _ANOTHER, _GIVEN, _FEEDS)):
-        return inputs
-    only = _RATE if _RATE in reasons else _SETTING
-    return [(n, tensor, _FEATURE if why == only else why) for n, tensor, why in inputs]
-
-
-def _given(flow: Flow, numbers: list[int]) -> Iterator[tuple[int, str, set[int]]]:
-    """Yield the tensors of placeholders and the used ones of the pipeline, with their users."""
-    own = {n for n in numbers if flow.operations[n].type not in PLACEHOLDERS}
-    used: dict[int, dict[str, set[int]]] = {}
-    for user in dict.fromkeys(user for number in own for user in flow.users[number]):
-        for name in flow.operations[user].inputs:
-            number = flow.by_name.get(split_name(name)[0], -1)
-            if number in own:
-                used.setdefault(number, {}).setdefault(name, set()).add(user)
-    for number in numbers:
-        if number not in own:
-            yield number, f"{flow.operations[number].name}:0", {number, *flow.users[number]}
-        for name in sorted(used.get(number, ()), key=lambda name: split_name(name)[1] or 0):
-            yield number, name, used[number][name]
-
-
-def _why_needed(flow: Flow, number: int, *, likeliest: bool) -> str:
-    operation = flow.operations[number]
-    if operation.type not in PLACEHOLDERS:
-        return _GIVEN
-    feature = _FEATURE if likeliest else _ANOTHER
-    dtype, shape = attribute_of(operation, "dtype", DataType), flow.shape(number)
-    if dtype == DataType.STRING or shape:
-        return feature
-    has_default = operation.type == "PlaceholderWithDefault" and all(
-        flow.operations[source].type == "Const" for source in flow.sources[number]
-    )
-    if shape == () or has_default or dtype == DataType.BOOL:
-        return _SETTING
-    calculates = all(flow.operations[user].type in ARITHMETIC for user in flow.users[number])
-    return _RATE if calculates else feature
-
-
-def _why_not(flow: Flow, number: int, *, scored: bool) -> str:
-    if flow.operations[number].type not in PLACEHOLDERS:
-        return _GIVEN_LABELS if scored else ""
-    if scored:
-        return _LABELS
-    return _ASIDE if flow.users[number] else _UNUSED

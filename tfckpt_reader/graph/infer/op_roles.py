@@ -54,14 +54,19 @@ _FILE_NAMES = PLACEHOLDERS | frozenset({"Const", "Identity", "StringJoin", "Shar
 _LONGEST_OP = 100
 """Letters of an op's name to match: that may take their square. TensorFlow's longest has 72."""
 _GRADIENT = re.compile(r"(^|/)(gradients(_\d+)?|gradient_tape)/")
+_GRADIENT_OF = re.compile(r"(?:^|/)gradients(?:_\d+)?/(.+?)_grad/")
+"""Name of an operation in the scope of its gradient."""
+_AVERAGING = re.compile(r"(^|/)AssignMovingAvg(_\d+)?/")
+"""Scope of the operations that update a moving average."""
 
 
 def _ops(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
-PIPELINE = r"(IteratorGetNext|QueueDequeue|ReaderRead|Unstage)\w*"
-"""Pattern of the ops that return a batch from an input pipeline in the graph."""
+SELECTIONS = _ops("Identity StridedSlice Slice Squeeze Reshape")
+"""They pass on a value, or a part of it."""
+_PIPELINE = r"(IteratorGetNext|QueueDequeue|ReaderRead|Unstage)\w*"
 SHAPES = _ops("Shape ShapeN Size Rank ZerosLike OnesLike")
 """They use only the shape of a tensor."""
 REDUCTIONS = _ops("Mean Sum Max Min Prod All Any EuclideanNorm L2Loss")
@@ -77,7 +82,7 @@ ARITHMETIC = (SHAPES | REDUCTIONS | LOSSES | READINGS | MARGINS) | _ops(
     "AddN Mul MulNoNan Div RealDiv DivNoNan Neg Abs Square SquaredDifference Sqrt Rsqrt Pow Exp"
     " Expm1 Log1p Xlogy Maximum Minimum ClipByValue Sign Floor Ceil Softplus LogicalAnd LogicalOr"
     " LogicalNot Select SelectV2 Where Identity Snapshot StopGradient CheckNumerics Reshape"
-    " Squeeze ExpandDims OneHot BroadcastTo Print"
+    " Squeeze ExpandDims OneHot BroadcastTo Print Pack Gather GatherV2 GatherNd"
 )
 """Ops that compute losses and metrics."""
 
@@ -86,15 +91,17 @@ def find_roles(flow: Flow, savers: Iterable[Saver], collections: Collections) ->
     """Return number of an auxiliary operation -> its role."""
     roles = {
         number: role
-        for number, operation in enumerate(flow.operations)
-        if (role := role_of(operation.type)) is not None
+        for number, op_type in enumerate(flow.types)
+        if (role := role_of(op_type)) is not None
     }
     for role, names in _named(savers, collections):
         roles.update(dict.fromkeys(flow.named(names), role))
     roles.update(dict.fromkeys(_file_names(flow), "saving"))
-    variables = [n for n, each in enumerate(flow.operations) if each.type in VARIABLE_OPS]
+    variables = flow.of_types(VARIABLE_OPS)
     learned = flow.reach(variables, flow.users, lambda _: True)
     roles.update(dict.fromkeys(_derivatives(flow, roles, learned), "training"))
+    averaging = (n for n, name in enumerate(flow.names) if _AVERAGING.search(name))
+    roles.update(dict.fromkeys(averaging, "setting"))
     # A loss serves only training, too; but it and the model before it depend on variables.
     behind = flow.only_for(roles, lambda number: number not in learned)
     for role in _PATTERNS:
@@ -110,6 +117,18 @@ def role_of(op_type: str) -> Role | None:
     if len(op_type) > _LONGEST_OP:
         return None
     return next((role for role, types in _PATTERNS.items() if re.fullmatch(types, op_type)), None)
+
+
+def differentiated(flow: Flow) -> set[int]:
+    """Return the operations that the graph has a gradient of."""
+    scopes = map(_GRADIENT_OF.search, flow.names)
+    return set(flow.named(match[1] for match in scopes if match))
+
+
+@lru_cache(maxsize=4096)
+def is_pipeline(op_type: str) -> bool:
+    """Return whether an op returns a batch from an input pipeline in the graph."""
+    return re.fullmatch(_PIPELINE, op_type[:_LONGEST_OP]) is not None
 
 
 def _named(savers: Iterable[Saver], collections: Collections) -> Iterator[tuple[Role, list[str]]]:
@@ -130,15 +149,15 @@ def names_in(collections: Collections, name: str) -> list[str]:
 
 def _file_names(flow: Flow) -> set[int]:
     """Return the operations that make names of checkpoints, and those that pass such a name on."""
-    savers = (each for each in flow.operations if each.type in _FILE_OPS and each.inputs)
-    first = flow.named(each.inputs[0] for each in savers)
-    names = [n for n in first if flow.operations[n].type in _FILE_NAMES]
-    return flow.reach(names, flow.users, lambda n: flow.operations[n].type in _FILE_NAMES)
+    savers = map(flow.operation, flow.of_types(_FILE_OPS))
+    first = flow.named(each.inputs[0] for each in savers if each.inputs)
+    names = [n for n in first if flow.types[n] in _FILE_NAMES]
+    return flow.reach(names, flow.users, lambda n: flow.types[n] in _FILE_NAMES)
 
 
 def _derivatives(flow: Flow, roles: Mapping[int, Role], learned: set[int]) -> set[int]:
     """Return the derivatives and everything computed from them, if a training step uses them."""
-    named = {n for n, each in enumerate(flow.operations) if _GRADIENT.search(each.name)}
+    named = {n for n, name in enumerate(flow.names) if _GRADIENT.search(name)}
     # A loop of the model takes empty lists of that scope as inputs, to store values in.
     derived = named | flow.reach(named & learned, flow.users, lambda _: True)
     steps = {number for number, role in roles.items() if role in ("training", "setting")}

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     _Answer = TypeVar("_Answer")
 
-_MOST_SEEN = 1 << 16
-"""Objects of a store whose state is remembered."""
-
 
 class FolderItem(NamedTuple):
     """A name in a folder: see `filesystem.FolderEntry`."""
@@ -60,12 +57,11 @@ def _listing(folder: str) -> Folder | None:
         store, key = store_of(folder)
         with asking(folder):
             found = store.folder(key)
-        if len(store.seen) > _MOST_SEEN:
-            store.seen.clear()
-        for name, entry in found.files.items() if found else ():
-            store.seen[f"{key}/{name}" if key else name] = entry
+        if found is not None:
+            store.seen.put_folder(key, found.files)
         return found
 
+    folder = _plain(folder)
     folder = folder if folder.endswith("://") else folder.rstrip("/")
     return _remembered("folder", folder, ask)
 
@@ -75,16 +71,20 @@ def _head(path: str) -> Entry | None:
         store, key = store_of(path)
         with asking(path):
             found = store.head(key)
-        store.seen.pop(key, None)
-        if found is not None:
-            store.seen[key] = found
+        store.seen.put(key, found)
         return found
 
     return _remembered("head", path, ask)
 
 
+def _plain(path: str) -> str:
+    """Return a path without "." and "..", which mean nothing to a store."""
+    return absolute_path(path) + "/" * path.endswith("/") if "/." in path else path
+
+
 def _split(path: str) -> tuple[str, str]:
     """Return the folder in a path, and its last component; "" for the root of a store."""
+    path = _plain(path)
     root = path.index("://") + 3
     folder, _, base = path[root:].rpartition("/")
     has_root = store_of(path)[1] != path[root:]
@@ -111,20 +111,28 @@ def is_file(path: str) -> bool:
 
 
 def is_folder(path: str) -> bool:
-    """Return whether a folder is there: files begin with its name, and it can be listed."""
+    """Return whether a folder is there: files begin with its name.
+
+    Where nothing is listed, the slash at its end decides.
+    """
     folder, base = _split(path.rstrip("/"))
     above = _listing(folder) if base else None
     if above is not None:
         return base in above.folders
     found = _listing(path)
-    return found is not None and any(found)
+    return path.endswith("/") if found is None else any(found)
+
+
+def can_list(folder: str) -> bool:
+    """Return whether the names in a folder can be known."""
+    return _listing(folder) is not None
 
 
 def absolute_path(path: str) -> str:
     """Return a URL without "." and "..", and without a slash at its end."""
     root = path.index("://") + 3
     rest = path[root:]
-    whole = posixpath.normpath("/" + rest)
+    whole = posixpath.normpath("/" + rest.lstrip("/"))
     return path[:root] + (whole if rest.startswith("/") else whole.lstrip("/"))
 
 

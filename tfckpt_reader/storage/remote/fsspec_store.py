@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import CheckpointError, ErrorKind
 from tfckpt_reader.storage.file_state import FileState
-from tfckpt_reader.storage.remote.store import Entry, Folder
+from tfckpt_reader.storage.remote.store import Entry, Folder, Seen
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -26,17 +26,25 @@ class FsspecStore:
         filesystem: Any filesystem of fsspec.
         scheme: That of its URLs.
         lists: Whether it can list.
+        site: Host with user and password, in place of that in keys.
+        query: Added to each URL.
     """
 
     says_state = False
 
-    def __init__(self, filesystem: Any, scheme: str, *, lists: bool = True) -> None:
-        self.seen: dict[str, Entry] = {}
+    def __init__(
+        self, filesystem: Any, scheme: str, *, lists: bool = True, site: str = "", query: str = ""
+    ) -> None:
+        self.seen = Seen()
         self._filesystem = filesystem
         self._scheme = scheme
         self._lists = lists
+        self._site = site
+        self._query = query.removesuffix("?")
 
     def _path(self, key: str) -> str:
+        if self._site:
+            key = f"{self._site}/{key.partition('/')[2]}{self._query}"
         path: str = self._filesystem._strip_protocol(f"{self._scheme}://{key}")  # noqa: SLF001
         return path
 
@@ -46,7 +54,7 @@ class FsspecStore:
         self._filesystem.invalidate_cache(_parent(path))
         try:
             found = self._filesystem.info(path)
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             return None
         return _entry(found) if found["type"] == "file" else None
 

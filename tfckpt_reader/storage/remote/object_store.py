@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import obstore
 
 from tfckpt_reader.storage.file_state import FileState
-from tfckpt_reader.storage.remote.store import Entry, Folder, is_denied
+from tfckpt_reader.storage.remote.store import Entry, Folder, Seen, is_denied
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -27,21 +27,25 @@ class ObjectStore:
     says_state = True
 
     def __init__(self, store: Any, *, lists: bool = True) -> None:
-        self.seen: dict[str, Entry] = {}
+        self.seen = Seen()
         self._store = store
         self._lists = lists
 
     def head(self, key: str) -> Entry | None:
-        """Return an object; None if it is missing."""
-        try:
-            return _entry(obstore.head(self._store, key))
-        except FileNotFoundError:
-            return None
-        except Exception as error:
-            if self._lists or not is_denied(error):
-                raise
-            # A signature for GET refuses HEAD.
-            return _entry(obstore.get(self._store, key, options={"range": (0, 1)}).meta)
+        """Return an object; None if it is missing.
+
+        Where nothing may be listed, access to missing objects is denied. So it is for HEAD to those
+        with a signature for GET.
+        """
+        for ask in (obstore.head, _first_byte):
+            try:
+                return _entry(ask(self._store, key))
+            except FileNotFoundError:
+                return None
+            except Exception as error:
+                if not is_denied(error):
+                    raise
+        return None
 
     def get(self, key: str, span: range | None) -> tuple[FileState | None, Buffer]:
         """Return the state of an object and some of its bytes, or all, in one request."""
@@ -62,6 +66,10 @@ class ObjectStore:
             raise
         files = {_last(meta["path"]): _entry(meta) for meta in found["objects"]}
         return Folder(files, frozenset(map(_last, found["common_prefixes"])))
+
+
+def _first_byte(store: Any, key: str) -> Any:
+    return obstore.get(store, key, options={"range": (0, 1)}).meta
 
 
 def _last(path: str) -> str:

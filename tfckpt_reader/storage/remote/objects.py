@@ -19,6 +19,7 @@ from tfckpt_reader.errors import (
     ErrorKind,
     TruncatedError,
 )
+from tfckpt_reader.storage.ahead import merged
 from tfckpt_reader.storage.file_state import changed
 from tfckpt_reader.storage.remote.store import asking
 from tfckpt_reader.storage.remote.stores import store_of
@@ -27,11 +28,11 @@ from tfckpt_reader.storage.workers import each
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
 
 WINDOW = 8 << 20
-"""Bytes of a request of many that run at once."""
+"""Bytes of a request of several that run at once."""
 THREADS = 8
 """Requests that run at once."""
 _SMALL = 1 << 20
@@ -40,10 +41,7 @@ _LEAST = 1 << 16
 """Bytes of the smallest request: it takes about as long as one for a single byte."""
 _CACHE = 8 << 20
 """Bytes of an object that are kept from earlier reads."""
-_MOST_NEAR = 1 << 28
-"""Bytes that `near` fetches at most."""
-_GAP = 1 << 20
-"""Bytes between two ranges that are fetched with them: a request of its own takes longer."""
+_NO_BUFFERS = [memoryview(b"")] * THREADS
 
 
 class RemoteFile:
@@ -60,7 +58,7 @@ class RemoteFile:
         CheckpointError: access is denied, or the store cannot be reached.
     """
 
-    window = WINDOW
+    window = WINDOW * THREADS
 
     def __init__(self, path: str) -> None:
         self.name = path
@@ -72,7 +70,7 @@ class RemoteFile:
                 entry = self._store.head(self._key)
             if entry is None:
                 raise CheckpointNotFoundError("no such file", file=path)
-            self._store.seen[self._key] = entry
+            self._store.seen.put(self._key, entry)
         self._state = entry.state
         self.size = entry.state.size
         self._cache = _Cache()
@@ -170,48 +168,28 @@ class RemoteFile:
             part[:] = self._fetch(range(offset + first, offset + first + len(part)))
 
         starts = range(0, len(buffer), WINDOW)
-        with closing(each(starts, fill, THREADS, [memoryview(b"")] * THREADS)) as done:
+        with closing(each(starts, fill, THREADS, _NO_BUFFERS)) as done:
             for _ in done:
                 pass
 
     @contextmanager
-    def near(self, ranges: Iterable[tuple[int, int]]) -> Iterator[None]:
-        """Fetch ranges of offset and size at once; reads inside the block find them.
+    def near(self, ranges: Sequence[range]) -> Iterator[None]:
+        """Fetch ranges in few requests; reads inside the block find them.
 
-        Ranges that are close to each other are fetched together, in parts of several at once. Too
-        many bytes, or such past the end, are left to the reads.
+        Ranges close to each other are fetched together, those far apart by requests that run at
+        once. Ranges past the end are left out.
         """
-        spans = list(_merged(ranges, self.size))
-        if self.size <= _SMALL or sum(map(len, spans)) > _MOST_NEAR:
-            yield
-            return
 
         def fetch(span: range, _buffer: memoryview) -> memoryview:
             return self.read(span.start, len(span))
 
-        threads = min(THREADS, len(spans))
-        with closing(each(spans, fetch, threads, [memoryview(b"")] * threads)) as done:
+        spans = [] if self.size <= _SMALL else list(merged(ranges, self.size))
+        with closing(each(spans, fetch, min(THREADS, len(spans)), _NO_BUFFERS)) as done:
             self._cache.hold(sorted((span.start, data) for span, data in done))
         try:
             yield
         finally:
             self._cache.hold([])
-
-
-def _merged(ranges: Iterable[tuple[int, int]], size: int) -> Iterator[range]:
-    """Yield spans that cover the ranges within a file of `size` bytes, gaps between them too."""
-    span = range(0)
-    for offset, nbytes in sorted(ranges):
-        if not 0 <= offset < offset + nbytes <= size:
-            continue
-        if span and offset - span.stop <= _GAP:
-            span = range(span.start, max(span.stop, offset + nbytes))
-            continue
-        if span:
-            yield span
-        span = range(offset, offset + nbytes)
-    if span:
-        yield span
 
 
 class _Cache:

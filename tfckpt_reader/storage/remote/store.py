@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9.+-]*://[^\s\"')>]*")
 """URLs in the messages of libraries: they can hold signatures."""
 _LONGEST = 300
+_MOST_SEEN = 1 << 16
+"""Objects of a store that are remembered."""
 
 
 class Entry(NamedTuple):
@@ -43,11 +45,35 @@ class Folder(NamedTuple):
     folders: frozenset[str]
 
 
+class Seen:
+    """The objects of a store as they were when a question about them was last answered."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, dict[str, Entry]] = {}
+
+    def get(self, key: str) -> Entry | None:
+        """Return an object; None if it was missing, or nothing was asked about it."""
+        folder, _, name = key.rpartition("/")
+        return self._folders.get(folder, {}).get(name)
+
+    def put(self, key: str, entry: Entry | None) -> None:
+        """Note an object, or that it is missing."""
+        folder, _, name = key.rpartition("/")
+        known = dict(self._folders.get(folder, {}))
+        known.pop(name, None)
+        self.put_folder(folder, known | ({name: entry} if entry else {}))
+
+    def put_folder(self, folder: str, files: dict[str, Entry]) -> None:
+        """Note all objects directly below a key."""
+        if sum(map(len, self._folders.values())) > _MOST_SEEN:
+            self._folders.clear()
+        self._folders[folder] = files
+
+
 class Store(Protocol):
     """A store of objects. All methods raise whatever their library raises: see `asking`."""
 
-    seen: dict[str, Entry]
-    """The objects by key, as they were when a question about them was last answered."""
+    seen: Seen
     says_state: bool
     """Whether `get` returns the state of the object with its bytes."""
 

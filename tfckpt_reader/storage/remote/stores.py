@@ -7,8 +7,10 @@ all names and messages. Numbers count within one process.
 
 from __future__ import annotations
 
+import posixpath
 import re
 import threading
+from base64 import b64encode
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -107,6 +109,7 @@ def store_of(name: str) -> tuple[Store, str]:
     if match is None:
         raise CheckpointError("is no URL", file=name)
     scheme, number, rest = match.groups()
+    rest = posixpath.normpath(rest) if "/." in rest else rest
     with asking(name):
         if number and _origins[int(number) - 1].filesystem is not None:
             return _own_store(int(number)), rest
@@ -149,14 +152,18 @@ def _obstore(scheme: str, host: str, number: str | None) -> Store:
 
     if scheme not in _WEB:
         return ObjectStore(obstore.store.from_url(f"{scheme}://{host}", retry_config=_RETRIES))
-    site, query = host, ""
-    if number:
-        origin = _origins[int(number) - 1]
-        site, query = origin.site, f"?{origin.query}" if origin.query else ""
-    options: Any = {"allow_http": True} if scheme == "http" else None
-    url = f"{scheme}://{site}/{query}"
+    origin = _origins[int(number) - 1] if number else _Origin(scheme, host, "", None)
+    options: Any = {"allow_http": scheme == "http", "default_headers": _headers(origin)}
+    url = f"{scheme}://{host}/?{origin.query}".removesuffix("?")
     store = obstore.store.HTTPStore.from_url(url, client_options=options, retry_config=_RETRIES)
     return ObjectStore(store, lists=False)
+
+
+def _headers(origin: _Origin) -> dict[str, str]:
+    """Return the header with the user and the password of a URL, if it has them."""
+    login, at, _ = origin.site.rpartition("@")
+    coded = b64encode(unquote(login).encode()).decode()
+    return {"Authorization": f"Basic {coded}"} if at else {}
 
 
 @cache
@@ -165,5 +172,8 @@ def _fsspec(scheme: str, number: str | None) -> Store:
 
     from tfckpt_reader.storage.remote.fsspec_store import FsspecStore
 
-    _ = number
-    return FsspecStore(fsspec.filesystem(scheme), scheme, lists=scheme not in _WEB)
+    filesystem = fsspec.filesystem(scheme)
+    if number is None:
+        return FsspecStore(filesystem, scheme, lists=scheme not in _WEB)
+    origin = _origins[int(number) - 1]
+    return FsspecStore(filesystem, scheme, lists=False, site=origin.site, query=f"?{origin.query}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointError, ErrorKind
+from tfckpt_reader.storage.ahead import ahead
 from tfckpt_reader.table.format import FOOTER_SIZE
 from tfckpt_reader.tensor.names import name_of
 from tfckpt_reader.text import count_of, quoted
@@ -53,7 +54,7 @@ def check_table(table: Table, findings: Findings, *, values: bool = True) -> Tab
         _check_coverage(table, [handle for _, handle in blocks], findings)
     is_complete = True
     last = previous_separator = None
-    for separator, handle in blocks:
+    for separator, handle in ahead(table.source, blocks, lambda block: block[1].stored):
         keys, is_whole = _read_block(table, handle, rows, findings, values=values)
         is_complete = is_complete and is_whole
         new = next((key for key in keys if key != last), None)

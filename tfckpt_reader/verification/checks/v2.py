@@ -255,6 +255,8 @@ def _object_graph(bundle: Bundle, segments: Sequence[Segment]) -> memoryview | N
 
     try:
         data, front = Strings(bundle.shards).read(segment, check=True)
-    except CheckpointError:  # reported when all data was checked
+    except CheckpointError as error:  # reported when all data was checked
+        if error.kind is ErrorKind.UNREACHABLE:
+            raise
         return None
     return data[front.begin : front.end]

@@ -9,10 +9,10 @@ Unprintable characters, those illegal in XML among them, become escapes such as 
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
+from tfckpt_reader.storage.filesystem import folder_of, join
 from tfckpt_reader.text import printable
 from tfckpt_reader.verification.codes import ERROR, WARNING
 from tfckpt_reader.verification.report import MOST, OTHER
@@ -138,7 +138,7 @@ def cases(report: Report) -> list[Case]:
 
 def _file_case(path: str, report: Report) -> str:
     """Return the name of a file's case: its path relative to the checkpoint's folder."""
-    folder = os.path.join(report.path if not report.version else os.path.dirname(report.path), "")
+    folder = join(report.path if not report.version else folder_of(report.path), "")
     return f"file {path.removeprefix(folder)}"
 
 

@@ -9,6 +9,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tfckpt_reader.storage.filesystem import absolute_path, is_url, join
 from tfckpt_reader.verification.codes import SEVERITIES
 
 if TYPE_CHECKING:
@@ -40,12 +41,14 @@ def uri(path: str, top: str) -> str:
     """Return the URI of a path: relative to `top`, or ``file://`` if it lies elsewhere."""
     from urllib.parse import quote
 
+    if is_url(path):
+        return quote(os.fsencode(path), safe="/:+")
     inside = _inside(path, top)
-    shown = (os.path.abspath(path) if inside is None else inside).replace(os.sep, "/")
+    shown = (absolute_path(path) if inside is None else inside).replace(os.sep, "/")
     scheme = "file:///" if inside is None else ""
     return scheme + quote(os.fsencode(shown.lstrip("/")), safe="/")
 
 
 def _inside(path: str, top: str) -> str | None:
-    whole, folder = os.path.abspath(path), os.path.join(os.path.abspath(top), "")
+    whole, folder = absolute_path(path), join(absolute_path(top), "")
     return whole.removeprefix(folder) if whole.startswith(folder) else None
