@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import obstore
 
+from tfckpt_reader.errors import CheckpointNotFoundError
 from tfckpt_reader.storage.file_state import FileState
-from tfckpt_reader.storage.remote.store import Entry, Folder, Seen, is_denied
+from tfckpt_reader.storage.remote.store import Entry, Folder, Seen, is_denied, status_of
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+_NO_HEAD = (405, 501)
+"""Statuses that refuse a method."""
 
 
 class ObjectStore:
@@ -35,15 +39,15 @@ class ObjectStore:
         """Return an object; None if it is missing.
 
         Where nothing may be listed, access to missing objects is denied. So it is for HEAD to those
-        with a signature for GET.
+        with a signature for GET; some web servers know no HEAD.
         """
         for ask in (obstore.head, _first_byte):
             try:
                 return _entry(ask(self._store, key))
-            except FileNotFoundError:
-                return None
             except Exception as error:
-                if not is_denied(error):
+                if not is_denied(error) and status_of(error) not in _NO_HEAD:
+                    if isinstance(error, FileNotFoundError):
+                        return None
                     raise
         return None
 
@@ -63,6 +67,8 @@ class ObjectStore:
         except Exception as error:
             if is_denied(error):
                 return None
+            if status_of(error) == 404:
+                raise CheckpointNotFoundError("there is no such bucket") from None
             raise
         files = {_last(meta["path"]): _entry(meta) for meta in found["objects"]}
         return Folder(files, frozenset(map(_last, found["common_prefixes"])))

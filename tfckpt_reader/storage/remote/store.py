@@ -14,6 +14,7 @@ from tfckpt_reader.errors import (
     CheckpointError,
     CheckpointNotFoundError,
     ErrorKind,
+    add_location,
 )
 
 if TYPE_CHECKING:
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9.+-]*://[^\s\"')>]*")
 """URLs in the messages of libraries: they can hold signatures."""
+_STATUS = re.compile(r"\bstatus code: (\d{3})\b")
+_NO_CREDENTIALS = re.compile(
+    r"/latest/(api/token|meta-data)|/computeMetadata/|/metadata/identity/|locate credentials"
+)
+"""Where libraries look for credentials last: a service of the cloud, absent elsewhere."""
+_CREDENTIALS = "Check the credentials: they are the library's own, see docs/remote.md"
 _LONGEST = 300
 _MOST_SEEN = 1 << 16
 """Objects of a store that are remembered."""
@@ -98,7 +105,10 @@ def asking(path: str) -> Iterator[None]:
     """
     try:
         yield
-    except (CheckpointError, MemoryError):
+    except CheckpointError as error:
+        add_location(error, path)
+        raise
+    except MemoryError:
         raise
     except FileNotFoundError:
         raise CheckpointNotFoundError("no such file", file=path) from None
@@ -106,19 +116,31 @@ def asking(path: str) -> Iterator[None]:
         problem = f"a library is missing: {_said(error)}"
         raise CheckpointError(problem, kind=ErrorKind.UNREACHABLE, file=path) from None
     except Exception as error:  # noqa: BLE001 - each library, and each of its own, has others
-        if is_denied(error):
-            advice = "Check the credentials: they are the library's own, see docs/remote.md"
-            kind = ErrorKind.UNREACHABLE
-            raise CheckpointError("access is denied", kind=kind, file=path, advice=advice) from None
-        problem = f"the store did not answer: {_said(error)}"
-        raise CheckpointError(problem, kind=ErrorKind.UNREACHABLE, file=path) from None
+        problem, advice = _problem(error)
+        kind = ErrorKind.UNREACHABLE
+        raise CheckpointError(problem, kind=kind, file=path, advice=advice) from None
+
+
+def _problem(error: Exception) -> tuple[str, str | None]:
+    """Return a description of an error, and advice."""
+    if _NO_CREDENTIALS.search(str(error)):
+        return "no credentials were found", _CREDENTIALS
+    if is_denied(error):
+        return "access is denied", _CREDENTIALS
+    return f"the store did not answer: {_said(error)}", None
+
+
+def status_of(error: BaseException | None) -> int | None:
+    """Return the HTTP status that an error is about, from an attribute or its message."""
+    status = getattr(error, "status", None)
+    match = _STATUS.search(str(error))
+    return status if isinstance(status, int) else int(match[1]) if match else None
 
 
 def is_denied(error: Exception) -> bool:
     """Return whether an error is about permissions."""
-    status = getattr(error, "status", None)
     named = type(error).__name__ in ("PermissionDeniedError", "UnauthenticatedError")
-    return isinstance(error, PermissionError) or named or status in (401, 403)
+    return isinstance(error, PermissionError) or named or status_of(error) in (401, 403)
 
 
 def _said(error: Exception) -> str:
