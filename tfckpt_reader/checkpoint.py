@@ -137,6 +137,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
     Attributes:
         notes: Assumptions made while locating and reading it, a line each.
         version: "V1" or "V2".
+        checks: Whether it compares crcs.
     """
 
     def __init__(
@@ -145,7 +146,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         self._open_reader: Reader | None = reader
         self._guard = guard
         self._specs = Specs(reader, guard)
-        self._check, self._mmap = check, mmap
+        self.checks, self._mmap = check, mmap
         self._meta_graph: MetaGraph | None = None
         self.version = reader.version
         self._shards = count_of(reader.shard_count, "shard")
@@ -177,11 +178,11 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         # Hot path: most tensors are small.
         spec = self._specs.known.get(name) or self._specs[name]
         try:
-            array = reader.array(spec, check=self._check)
+            array = reader.array(spec, check=self.checks)
         except (MemoryError, CheckpointError):
             with self._guard:  # not around the hot path: entering it costs time
                 raise
-        if not self._check:
+        if not self.checks:
             self._guard.confirm(checked=False)
         return array
 
@@ -220,7 +221,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         spec = self.specs[name]
         wanted = row_range(spec, rows)
         if check is None:
-            check = self._check and rows is None
+            check = self.checks and rows is None
         if out is not None:
             require_fit(out, spec, wanted)
         is_plain = out is None or (out.flags.c_contiguous and out.flags.aligned)
@@ -257,8 +258,8 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         known = self.specs.known
         specs = [known.get(name) or self._specs[name] for name in wanted]
         with self._guard:
-            arrays = load(self.reader, specs, check=self._check)
-        self._guard.confirm(checked=self._check)
+            arrays = load(self.reader, specs, check=self.checks)
+        self._guard.confirm(checked=self.checks)
         return arrays
 
     @property
@@ -348,7 +349,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
         _ = self.reader
         if self._mmap is None:
             raise TypeError("only what tfckpt_reader.open returned can be pickled")
-        return reopened, (self._guard.snapshot, self._check, self._mmap)
+        return reopened, (self._guard.snapshot, self.checks, self._mmap)
 
     # Mapping compares contents, which would read every tensor.
     __eq__ = object.__eq__

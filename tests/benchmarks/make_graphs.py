@@ -227,7 +227,7 @@ def dense_layers(count: int, width: int, *, trained: bool, functions: int = 0) -
             node("loss/Mean", "Mean", ("loss/Sub", "loss/Const"), FLOAT),
         ]
         behind = [f"gradients/{name}/MatMul_grad/MatMul" for name in names[1:]] + ["loss/Sub"]
-        for name, source, back in zip(names, before, behind, strict=False):
+        for name, source, back in reversed(list(zip(names, before, behind, strict=False))):
             nodes += training(name, source, back, width)
         updates = [f"^Momentum/update_{key}/ApplyMomentum" for key in keys]
         nodes.append(node("Momentum", "NoOp", updates))

@@ -21,13 +21,13 @@ import pytest
 import writers as w
 from conversions import (
     FLOATS,
+    LIBRARY,
     MIB,
     TARGETS,
     TENSORS,
     arrays,
     contents,
     convert,
-    hdf5_arrays,
     left,
     some_tensors,
 )
@@ -64,8 +64,8 @@ def read_back(kind: str, folder: Path) -> dict[str, Read]:
     if kind == "npy":
         listed = json.loads((target / "manifest.json").read_text("ascii"))["arrays"]
         arrays = {name: np.load(target / entry["file"]) for name, entry in listed.items()}
-    elif target.suffix == ".h5":
-        arrays = hdf5_arrays(target)
+    elif target.suffix in LIBRARY:
+        arrays = LIBRARY[target.suffix](target)
     else:
         with np.load(target, allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
@@ -278,9 +278,13 @@ class ExporterContract:
         def renaming(really: Any) -> Any:
             def rename(old: str, new: str) -> None:
                 path = Path(old)
-                files = list(path.iterdir()) if path.is_dir() else [path]
-                assert path.stat().st_ino in synced
-                assert all(synced[file.stat().st_ino] == file.stat().st_size for file in files)
+                files = [path, *path.rglob("*")]
+                assert {file.stat().st_ino for file in files} <= set(synced)
+                assert all(
+                    synced[file.stat().st_ino] == file.stat().st_size
+                    for file in files
+                    if not file.is_dir()
+                )
                 renamed.append((path.name.endswith(SUFFIX), new))
                 really(old, new)
 
@@ -545,3 +549,16 @@ class TestHdf5(ExporterContract):
 
 class TestDeflatedHdf5(TestHdf5):
     kind = "deflated_h5"
+
+
+class TestZarr(ExporterContract):
+    kind = "zarr"
+    refused_names = frozenset({"../up", "Case", "case"})
+
+    @pytest.fixture(autouse=True)
+    def _library(self) -> None:
+        pytest.importorskip("zarr", minversion="3.1")
+
+
+class TestDeflatedZarr(TestZarr):
+    kind = "deflated_zarr"

@@ -60,9 +60,9 @@ def test_from_the_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert set(arrays("deflated", tmp_path)) == set(TENSORS)
     capsys.readouterr()
     assert main(["convert", source, f"{tmp_path}/o.safetensors", "--compress"]) == 2
-    assert "compress needs --format npz or h5" in capsys.readouterr().err
+    assert "compress needs --format npz or h5 or zarr" in capsys.readouterr().err
     assert main(["convert", source, f"{tmp_path}/o", "--dry-run"]) == 2
-    assert "ends in .npz, .safetensors, .h5 or .ckpt, or a folder" in capsys.readouterr().err
+    assert "ends in .npz, .safetensors, .h5, .zarr or .ckpt, or a folder" in capsys.readouterr().err
 
 
 # -- the page about it -----------------------------------------------------------------------------

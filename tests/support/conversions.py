@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,8 @@ TARGETS: dict[str, tuple[str, dict[str, Any]]] = {
     "npy": ("out/", {}),
     "h5": ("out.h5", {}),
     "deflated_h5": ("out.h5", {"compress": True}),
+    "zarr": ("out.zarr", {}),
+    "deflated_zarr": ("out.zarr", {"compress": True}),
 }
 
 
@@ -83,6 +86,26 @@ def hdf5_arrays(path: Path | str) -> dict[str, NDArray[Any]]:
 
     with h5py.File(path, "r") as file:
         file.visititems(visit)
+    return found
+
+
+def zarr_arrays(path: Path | str) -> dict[str, NDArray[Any]]:
+    """All arrays of a Zarr folder, by their paths; strings as bytes."""
+    zarr = pytest.importorskip("zarr")
+    found: dict[str, NDArray[Any]] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of bytes, and of consolidated metadata
+        for name, item in zarr.open_group(path, mode="r").members(max_depth=None):
+            if not isinstance(item, zarr.Array):
+                continue
+            values = item[...]
+            if np.asarray(values).dtype.kind not in "biufc":
+                boxed = np.empty(int(item.size), object)
+                for i, element in enumerate(values.flat if item.shape else [values]):
+                    plain = element.item() if isinstance(element, np.ndarray) else element
+                    boxed[i] = plain.encode() if isinstance(plain, str) else plain
+                values = boxed.reshape(item.shape)
+            found[name] = np.asarray(values)
     return found
 
 
@@ -153,6 +176,10 @@ def convert(source: Path, kind: str, folder: Path | None = None, **more: Any) ->
     return tfckpt.convert(source, f"{folder or source.parent}/{name}", **options, **more)
 
 
+LIBRARY = {".h5": hdf5_arrays, ".zarr": zarr_arrays}
+"""Ending of a target -> function that reads it with the format's own library."""
+
+
 def arrays(kind: str, folder: Path) -> dict[str, bytes]:
     """The bytes of each array, read by others."""
     target = folder / TARGETS[kind][0]
@@ -162,13 +189,13 @@ def arrays(kind: str, folder: Path) -> dict[str, bytes]:
     if kind == "safetensors":
         library = pytest.importorskip("safetensors.numpy")
         return {name: array.tobytes() for name, array in library.load_file(target).items()}
-    if target.suffix == ".h5":
-        return {name: array.tobytes() for name, array in hdf5_arrays(target).items()}
+    if target.suffix in LIBRARY:
+        return {name: array.tobytes() for name, array in LIBRARY[target.suffix](target).items()}
     with np.load(target) as found:
         return {name: found[name].tobytes() for name in found.files}
 
 
 def contents(path: Path) -> dict[str, bytes]:
     """Every byte of a file or a folder."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return {file.name if path.is_dir() else "": file.read_bytes() for file in files}
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return {str(file.relative_to(path)): file.read_bytes() for file in files if not file.is_dir()}

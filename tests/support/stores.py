@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tfckpt_reader.storage.remote import object_store
+from tfckpt_reader.storage.file_state import FileState
+from tfckpt_reader.storage.remote.store import Entry, Folder, Seen
 
 
 class Counted:
@@ -46,5 +48,34 @@ def in_memory(folder: Path, name: str = "run") -> Any:
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
     """Count the requests of all stores of obstore."""
     found = Counted(pytest.importorskip("obstore"))
+    from tfckpt_reader.storage.remote import object_store
+
     monkeypatch.setattr(object_store, "obstore", found)
     return found
+
+
+class OneObject:
+    """A store with one object, whose answers can be made wrong."""
+
+    says_state = True
+
+    def __init__(self, data: bytes) -> None:
+        self.seen = Seen()
+        self.data = data
+        self.tag = "first"
+        self.asked: list[range | None] = []
+        self.answer: Callable[[bytes], bytes] = bytes
+
+    def head(self, key: str) -> Entry | None:
+        return Entry(FileState(len(self.data), 0, self.tag), 0.0) if key == "key" else None
+
+    def get(self, key: str, span: range | None) -> tuple[FileState | None, bytes]:
+        self.asked.append(span)
+        found = self.head(key)
+        if found is None:
+            raise FileNotFoundError(key)
+        data = self.data if span is None else self.data[span.start : span.stop]
+        return (found.state if self.says_state else None), self.answer(data)
+
+    def folder(self, _key: str) -> Folder | None:
+        return None

@@ -30,7 +30,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``convert``; the options have the names of `Options`."""
     add = parser.add_argument
     add("path", metavar="PATH", help=CHECKPOINT)
-    add("out", metavar="OUT", help="file to write: .npz, .safetensors, .h5; folder/ of .npy; .ckpt")
+    add(
+        "out",
+        metavar="OUT",
+        help="file to write: .npz, .safetensors, .h5, .zarr; folder/ of .npy; .ckpt",
+    )
     _add_format_options(parser)
     matching = "tensors whose names match GLOB, or re:REGEX; may be repeated"
     for option, verb in (("--include", "write only"), ("--exclude", "leave out")):
@@ -69,8 +73,8 @@ def _add_format_options(parser: ArgumentParser) -> None:
         metavar="GLOB=AXIS:N",
         help=cut,
     )
-    add("--compress", action="store_true", help="deflate the arrays of an .npz or an .h5")
-    flat = "name the arrays of an .h5 without groups: / becomes %%2F"
+    add("--compress", action="store_true", help="deflate the arrays of an .npz, .h5 or .zarr")
+    flat = "name the arrays of an .h5 or .zarr without groups: / becomes %%2F"
     add("--flat", action="store_true", help=flat)
 
 

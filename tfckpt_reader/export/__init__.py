@@ -114,7 +114,7 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         src: The checkpoint, as for `open`; or an .npz or a .safetensors file, the index of several,
             or a folder of .npy files.
         dst: The file to write, or, ending in a slash, the folder; the prefix of a checkpoint. Its
-            suffix selects the format: .npz, .safetensors, .h5, .ckpt.
+            suffix selects the format: .npz, .safetensors, .h5, .zarr, .ckpt.
         include: Globs, or regular expressions behind ``re:``, over whole names; only matching
             tensors are written. Default: all.
         exclude: The same; matching tensors are not written.
@@ -128,9 +128,9 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         allow_no_weights: Accept that weights are left out, even all of them.
         cast: "float32", "float16" or "bfloat16": the type of all floating-point numbers.
         raw: Store the bits of types that NumPy lacks, instead of the next wider type.
-        format: "npz", "safetensors", "npy", "h5" or "tf"; `dst` may then end in anything.
-        compress: Deflate, on threads; an .npz or an .h5 only.
-        flat: No groups: escape the ``/`` in names, as %2F; an .h5 only.
+        format: "npz", "safetensors", "h5", "zarr", "npy" or "tf"; `dst` may then end in anything.
+        compress: Deflate, on threads; an .npz, an .h5 or a .zarr only.
+        flat: No groups: escape the ``/`` in names, as %2F; an .h5 or a .zarr only.
         shards: Data files of a checkpoint.
         partitions: Pattern -> slices, as for `save`, of matching tensors in a checkpoint; (0, 1)
             joins slices. Default: slices stay as they are.

@@ -75,9 +75,10 @@ class Destination(NamedTuple):
 
 def _format_name(path: str) -> str:
     for name, file_format in FORMATS.items():
-        if path.endswith(_SLASHES if file_format.suffix == "/" else file_format.suffix):
+        named = path.rstrip("".join(_SLASHES)) if file_format.is_folder else path
+        if named.endswith(file_format.suffix) or (file_format.suffix == "/" and named != path):
             return name
-    *others, last = (each.suffix for each in FORMATS.values() if not each.is_folder)
+    *others, last = (each.suffix for each in FORMATS.values() if each.suffix != "/")
     known = f"{', '.join(others)} or {last}"
     raise ValueError(
         f"{path}: unknown format; name a file that ends in {known}, or a folder that ends in /"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import accumulate, chain, pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -172,30 +172,36 @@ class Connectivity:
             return text[1:]
         return self._origin(text) if ":" in text else text
 
-    def defects(self, wrong_output: Callable[[int, str, str], str]) -> Iterator[str]:
+    def defects(
+        self, ops: Sequence[str], wrong_output: Callable[[int, str, str], str]
+    ) -> Iterator[str]:
         """Yield the defects, a line each.
 
         Args:
+            ops: The op of each node.
             wrong_output: Takes the number and the op of a node, and an input from it; returns the
                 defect of that input, or "".
         """
-        op_name = cache(name_text)
-        ops = [op_name(node.op) for node in self._nodes.headers()]
-        forward = True
-        for number, node in enumerate(self._nodes.headers()):
-            for text in dict.fromkeys(map(name_text, node.input)):
-                source = self._numbers.get(self._source(text))
+        numbers, right = self._numbers, bytearray(len(ops))
+        for node in self._nodes.headers():
+            wrong: dict[str, str] = {}
+            for text in map(name_text, node.input):
+                source = numbers.get(text)
+                if source is not None and right[source]:  # nearly all: a first output, seen before
+                    continue
+                source = numbers.get(self._source(text))
                 if source is None:
-                    name, origin = quoted(name_text(node.name)), quoted(self._source(text))
-                    yield f"node {name} has an input that names nothing: {origin}"
-                elif source != ARGUMENT:
-                    wrong = "" if text[:1] == "^" else wrong_output(source, ops[source], text)
-                    if wrong:
-                        name = quoted(name_text(node.name))
-                        yield f"node {name} has the input {quoted(text)}, {wrong}"
-                    forward = forward and (source < number or ops[source] in _LOOP_BACK)
-        # As in most files, inputs from earlier nodes only cannot form a cycle.
-        cycles = [] if forward else self._cycles(ops)
+                    wrong[text] = f"an input that names nothing: {quoted(self._source(text))}"
+                elif source != ARGUMENT and text[:1] != "^":
+                    problem = wrong_output(source, ops[source], text)
+                    if problem:
+                        wrong[text] = f"the input {quoted(text)}, {problem}"
+                    elif ":" not in text:
+                        right[source] = 1
+            yield from (
+                f"node {quoted(name_text(node.name))} has {each}" for each in wrong.values()
+            )
+        cycles = self._cycles(ops)
         if cycles:
             name = quoted(name_text(self._nodes.header(cycles[0]).name))
             count = count_of(len(cycles), "node")
@@ -203,8 +209,12 @@ class Connectivity:
 
     def _cycles(self, ops: Sequence[str]) -> list[int]:
         """Return the nodes on cycles that are no while loops."""
-        both = zip(*self.edges, strict=True)
-        return on_cycles([[n for n in chain(*each) if ops[n] not in _LOOP_BACK] for each in both])
+        # As in most files, inputs from earlier nodes only cannot form a cycle.
+        both = [enumerate(edges) for edges in self.edges]
+        if not any(n >= number for number, each in chain(*both) for n in each):
+            return []
+        pairs = zip(*self.edges, strict=True)
+        return on_cycles([[n for n in chain(*each) if ops[n] not in _LOOP_BACK] for each in pairs])
 
 
 def on_cycles(sources: Sequence[Sequence[int]]) -> list[int]:

@@ -148,6 +148,11 @@ class Graph:
         number = self._numbers.get(name, ARGUMENT)
         return None if number == ARGUMENT else number
 
+    def shared_name(self, text: str) -> str:
+        """Return a text, as the object in `names` if it is the name of an operation."""
+        number = self._numbers.get(text, ARGUMENT)
+        return text if number == ARGUMENT else self.names[number]
+
     def operation(self, name: str) -> Operation:
         """Return the first operation with that name.
 
@@ -285,7 +290,7 @@ class Graph:
             for name, count in Counter(self.names).items():
                 if count > 1:
                     yield f"node {quoted(name)} is there {count} times; the first counts"
-        yield from self._connectivity.defects(self._wrong_output)
+        yield from self._connectivity.defects(self.types, self._wrong_output)
 
     def _wrong_output(self, number: int, op: str, text: str) -> str:
         """Return the defect of an input from node `number`, or ""."""

@@ -324,12 +324,12 @@ def _variable_behind(graph: Graph, name: str, known: dict[str, str | None]) -> s
     while name not in known:
         passed.append(name)
         known[name] = None  # this ends a cycle, too
-        operation = graph.find(name)
-        if operation is None:
+        number = graph.number_of(name)
+        if number is None:
             break
-        if operation.type in VARIABLE_OPS:
+        if graph.types[number] in VARIABLE_OPS:
             known[name] = name
-        elif operation.type in _PASSED_ON and operation.inputs:
-            name = split_name(operation.inputs[0])[0]
+        elif graph.types[number] in _PASSED_ON:
+            name = next(map(graph.origin, graph.at(number).inputs), name)
     known.update(dict.fromkeys(passed, known[name]))
     return known[name]

@@ -28,7 +28,7 @@ from tfckpt_reader.text import quoted, shortened
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tfckpt_reader.graph.decode.operation import Operation
+    from tfckpt_reader.graph.decode.operation import Attributes
     from tfckpt_reader.graph.graph import Graph
     from tfckpt_reader.graph.saved_keys import Saved
     from tfckpt_reader.objects.saved_objects import SavedVariable
@@ -148,11 +148,10 @@ def _definition(name: str, part: SliceInfo | None = None) -> VariableDefinition:
     return VariableDefinition(name, "", "", "", is_resource=False, trainable=False, slice=part)
 
 
-def _shape_of(operation: Operation) -> PartialShape:
+def _shape_of(op: str, attrs: Attributes) -> PartialShape:
     """Return the shape of a variable by its attributes; old graphs have that of a scalar aside."""
-    attrs = operation.attrs
-    shape = declared_shape(operation.type, attrs)
-    if shape is None and operation.type != "VarHandleOp":  # the output of that one is a handle
+    shape = declared_shape(op, attrs)
+    if shape is None and op != "VarHandleOp":  # the output of that one is a handle
         shape = next(map(shape_or_none, output_shapes(attrs)), None)
     return shape
 
@@ -172,7 +171,8 @@ def _join(
     dtype: Any = None
     shape: PartialShape = None
     if operation is not None:
-        dtype, shape = operation.attrs.get("dtype"), _shape_of(operation)
+        attrs = operation.attrs
+        dtype, shape = attrs.get("dtype"), _shape_of(operation.type, attrs)
     default = node if info is None else info.full_name
     stored = None if saved is None else saved.get(node)
     return Variable(

@@ -8,8 +8,9 @@ What was read from a binary file is written as it was stored.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tfckpt_reader.encoding.wire_format import encode_key
 from tfckpt_reader.errors import UnsupportedError
@@ -17,16 +18,31 @@ from tfckpt_reader.storage.atomic import atomic_file, write_at
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tfckpt_reader.graph.decode.files import StoredMetaGraph
     from tfckpt_reader.graph.graph import Graph
 
 LARGEST = (1 << 31) - 1
 """Bytes of the largest protobuf message."""
-_NODE, _LIBRARY = 1, 2
+_LIBRARY = 2
 _SMALL = 1 << 16
 """Bytes below which a part is written together with others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A part of a file that is written later."""
+
+    nbytes: int
+    key: Any
+    """Identifies it for its writer."""
+
+    def __len__(self) -> int:
+        return self.nbytes
+
+
+Part: TypeAlias = "bytes | memoryview | Gap"
 
 
 def write_meta_graph(stored: StoredMetaGraph, path: str) -> None:
@@ -37,7 +53,8 @@ def write_meta_graph(stored: StoredMetaGraph, path: str) -> None:
     """
     occurrences = (stored.info, stored.graph, stored.saver, stored.collections)
     more = (stored.signatures, stored.assets, stored.objects)
-    _write(path, ((n, data) for n, each in enumerate((*occurrences, *more), 1) for data in each))
+    numbered = enumerate((*occurrences, *more), 1)
+    _write(path, _fields((number, data) for number, each in numbered for data in each))
 
 
 def write_graph_def(
@@ -57,36 +74,46 @@ def write_graph_def(
         OSError: the file cannot be written.
     """
     numbers = graph.needed(outputs) if outputs else range(len(graph))
-    nodes = ((_NODE, graph.messages[number]) for number in numbers)
-    functions = ((_LIBRARY, library) for library in libraries)
-    _write(path, (field for each in (nodes, functions) for field in each), versions)
+    functions = _fields((_LIBRARY, library) for library in libraries)
+    _write(path, chain(graph.messages.fields(numbers), functions, [versions]))
     return len(numbers)
 
 
-def _write(path: str, fields: Iterable[tuple[int, memoryview]], more: bytes = b"") -> None:
-    parts = (part for n, data in fields for part in (encode_key(n, len(data)), data))
+def _fields(values: Iterable[tuple[int, memoryview]]) -> Iterator[bytes | memoryview]:
+    for number, data in values:
+        yield encode_key(number, len(data))
+        yield data
+
+
+def _write(path: str, parts: Iterable[Part]) -> None:
     with atomic_file(path) as file:
-        write_parts(file.fileno(), chain(parts, [more]))
+        write_parts(file.fileno(), parts)
 
 
-def write_parts(fd: int, parts: Iterable[bytes | memoryview], advice: str | None = None) -> None:
-    """Write a message to an empty file, small parts together.
+def write_parts(fd: int, parts: Iterable[Part], advice: str | None = None) -> dict[int, Gap]:
+    """Write a message to an empty file, small parts together; return offset -> gap.
 
     Raises:
         UnsupportedError: it has 2 GiB or more; with `advice`.
         OSError: it cannot be written.
     """
     offset, small = 0, bytearray()
+    gaps: dict[int, Gap] = {}
     for part in chain(parts, [b""]):
-        is_small = 0 < len(part) < _SMALL
-        if is_small:
+        if not isinstance(part, Gap) and 0 < len(part) < _SMALL:
             small += part
-        if len(small) >= _SMALL or not is_small:
-            for data in (bytes(small), b"" if is_small else part):
-                write_at(fd, data, offset)
-                offset += len(data)
-            small.clear()
-        require_size(offset, advice)
+            if len(small) < _SMALL:
+                continue
+            part = b""  # noqa: PLW2901 - it is in `small`
+        for each in (bytes(small), part):
+            if isinstance(each, Gap):
+                gaps[offset] = each
+            else:
+                write_at(fd, each, offset)
+            offset += len(each)
+            require_size(offset, advice)
+        small.clear()
+    return gaps
 
 
 def require_size(nbytes: int, advice: str | None = None) -> None:

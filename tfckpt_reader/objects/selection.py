@@ -121,23 +121,27 @@ class Selection(NamedTuple):
             sources, note = _averaged(specs, known, sources)
             notes.append(note)
         weights = [key for key in specs if known[key].kind is Kind.WEIGHT]
+        exact = bool(self.include) and set(self.include) <= set(names.values())
         return Selected(
             sources,
             tuple(
-                names[key] for key in weights if key not in sources and not self._names(names, key)
+                names[key]
+                for key in weights
+                if key not in sources and not self._names(names[key], exact=exact)
             ),
             len(weights),
             not weights or any(key in sources for key in weights),
             tuple(notes),
         )
 
-    def _names(self, names: Mapping[str, str], key: str) -> bool:
-        """Return whether a tensor is left out by exact names: by its own, or by those of others."""
-        return names[key] in self.exclude or (
-            bool(self.include)
-            and names[key] not in self.include
-            and set(self.include) <= set(names.values())
-        )
+    def _names(self, name: str, *, exact: bool) -> bool:
+        """Return whether a tensor is left out by exact names: by its own, or by those of others.
+
+        Args:
+            name: Its name.
+            exact: Whether all that is included are names.
+        """
+        return name in self.exclude or (exact and name not in self.include)
 
     def _has_role(self, role: Role) -> bool:
         return (not self.only or _is_in(role, self.only)) and not _is_in(role, self.without)

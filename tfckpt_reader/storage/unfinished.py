@@ -135,22 +135,33 @@ def _locked(path: str) -> int:
 
 
 def remove(path: str) -> None:
-    """Remove a file, or a folder of files, as far as possible."""
+    """Remove a file, or a folder with all in it, as far as possible."""
     for _ in range(_TRIES):
         try:
             if not os.path.isdir(path):
                 os.unlink(path)
             else:
-                for name in os.listdir(path):
-                    with suppress(FileNotFoundError):
-                        os.unlink(os.path.join(path, name))
-                os.rmdir(path)
+                _remove_folder(path)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 return
             time.sleep(_PAUSE)
         else:
             return
+
+
+def _remove_folder(path: str) -> None:
+    folders = [path]
+    for folder in folders:
+        for name in os.listdir(folder):
+            each = os.path.join(folder, name)
+            if os.path.isdir(each) and not os.path.islink(each):
+                folders.append(each)
+            else:
+                with suppress(FileNotFoundError):
+                    os.unlink(each)
+    for folder in reversed(folders):
+        os.rmdir(folder)
 
 
 def remove_leftovers(folder: str) -> list[str]:

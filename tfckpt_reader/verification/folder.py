@@ -25,12 +25,13 @@ from tfckpt_reader.storage.filesystem import (
     folder_of,
     is_file,
     is_folder,
+    is_url,
     join,
     path_of,
     size_of,
 )
 from tfckpt_reader.storage.sniff import describe, is_state_file, read_head
-from tfckpt_reader.storage.workers import WORTH_THREADS, each
+from tfckpt_reader.storage.workers import MOST_THREADS, WORTH_THREADS, each
 from tfckpt_reader.text import count_of, shortened
 from tfckpt_reader.verification.checkpoint import verify
 from tfckpt_reader.verification.checks.restored_keys import check_without_index
@@ -117,7 +118,8 @@ def _verified(found: Discovery, level: str, on_progress: Progress | None) -> Ite
         return context.copy().run(_one, task[0], level, None, most)
 
     small = [task for task in found.checkpoints if _is_small(*task)]
-    with closing(each(small, verified)) as reports:
+    threads = MOST_THREADS if small and is_url(small[0][0].prefix) else None
+    with closing(each(small, verified, threads)) as reports:
         for (_, size), verdict in reports:
             yield verdict
             report(size)

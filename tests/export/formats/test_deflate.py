@@ -195,6 +195,6 @@ def test_it_is_the_same_file_every_time(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("target", ["o.safetensors", "o/"])
 def test_others_are_not_compressed(target: str, tmp_path: Path) -> None:
     w.write_bundle(tmp_path / "p", {"a": np.zeros(1)})
-    with pytest.raises(ValueError, match="compress needs --format npz or h5"):
+    with pytest.raises(ValueError, match="compress needs --format npz or h5 or zarr"):
         tfckpt.convert(tmp_path / "p", f"{tmp_path}/{target}", compress=True)
     assert sorted(os.listdir(tmp_path)) == ["p.data-00000-of-00001", "p.index"]

@@ -184,7 +184,7 @@ REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no shards": ({"shards": 0}, ValueError, "one shard or more"),
     "clash": ({"rename": ["^.*=>x"]}, tfckpt.UnsupportedError, "would be called 'x'"),
     "empty name": ({"rename": [".*=>"]}, tfckpt.UnsupportedError, "name is empty"),
-    "compressed": ({"compress": True}, ValueError, "compress needs --format npz or h5"),
+    "compressed": ({"compress": True}, ValueError, "compress needs --format npz or h5 or zarr"),
 }
 
 

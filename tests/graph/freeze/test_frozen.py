@@ -432,6 +432,64 @@ def test_a_value_that_fails_leaves_no_file(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.meta"]
 
 
+def stored(tmp_path: Path, **tensors: Any) -> str:
+    w.write_bundle(tmp_path / "model", tensors)
+    return str(tmp_path / "model")
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_values_of_a_checkpoint_are_copied(tmp_path: Path, *, check: bool) -> None:
+    """Large ones in several windows, with small parts of the graph between them."""
+    large = np.arange(700_000, dtype=np.float32)
+    values: dict[str, Any] = {"a": large, "b": large[:3], "c": large[::-1].copy(), "d": large[:0]}
+    halves = [[(0, 200_000), (0, -1)], [(200_000, 150_000), (0, -1)]]
+    values["e"] = w.Sliced(large.reshape(-1, 2), halves)
+    nodes = [node(name, "VariableV2", [], dtype_attr(FLOAT)) for name in values]
+    nodes += [node("y", "Pack", list(values), dtype_attr(FLOAT, "T"))]
+    with tfckpt.open(stored(tmp_path, **values), check=check) as ckpt:
+        graph = frozen(tmp_path, nodes, "y", values=ckpt)
+        meta = again(tmp_path, graph)
+        assert graph.to_bytes() == frozen(tmp_path, nodes, "y", values=dict(ckpt)).to_bytes()
+        for name in values:
+            np.testing.assert_array_equal(meta.operation(name).attrs["value"], ckpt[name])
+
+
+@pytest.mark.parametrize("at", [0, 2_000_000, 2_799_999])
+def test_a_damaged_value_leaves_no_file(tmp_path: Path, at: int) -> None:
+    prefix = stored(tmp_path, w=np.zeros((350_000, 2), np.float32))
+    data = bytearray((tmp_path / "model.data-00000-of-00001").read_bytes())
+    data[at] ^= 1
+    (tmp_path / "model.data-00000-of-00001").write_bytes(data)
+    nodes = [node("w", "VariableV2", [], dtype_attr(FLOAT)), typed("y", "Neg", "w")]
+    with tfckpt.open(prefix) as ckpt:
+        graph = frozen(tmp_path, nodes, "y", values=ckpt)
+        with pytest.raises(tfckpt.ChecksumError) as caught:
+            graph.write(tmp_path / "out.pb")
+        assert caught.value.tensor == "w"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "model.data-00000-of-00001",
+        "model.index",
+        "x.meta",
+    ]
+    with tfckpt.open(prefix, check=False) as ckpt:
+        frozen(tmp_path, nodes, "y", values=ckpt).write(tmp_path / "out.pb")
+    assert bytes(data) in (tmp_path / "out.pb").read_bytes()
+
+
+def test_an_entry_of_another_size_leaves_no_file(tmp_path: Path) -> None:
+    """Its bytes would run over those of the next node."""
+    prefix = stored(tmp_path, w=W)
+    entry = w.entry(FLOAT, (3, 2), size=28, crc=w.mask(w.crc(W.tobytes() + bytes(4))))
+    (tmp_path / "model.index").write_bytes(w.table([(b"", w.header()), (b"w", entry)]))
+    (tmp_path / "model.data-00000-of-00001").write_bytes(W.tobytes() + bytes(4))
+    nodes = [variable(), typed("y", "Neg", "w")]
+    with tfckpt.open(prefix) as ckpt:
+        graph = frozen(tmp_path, nodes, "y", values=ckpt)
+        with pytest.raises(tfckpt.CorruptCheckpointError):
+            graph.write(tmp_path / "out.pb")
+    assert not (tmp_path / "out.pb").exists()
+
+
 def test_reads_after_updates_are_refused(tmp_path: Path) -> None:
     nodes = [
         x(),

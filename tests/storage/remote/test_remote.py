@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -11,15 +14,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from processes import in_child
 from project import CORPUS, FIXTURES
 from stores import Counted, counted, in_memory
 
 import tfckpt_reader as tfckpt
+from tfckpt_reader.cli import main
 from tfckpt_reader.errors import ErrorKind
 from tfckpt_reader.storage.remote import objects
 
 obstore = pytest.importorskip("obstore")
 fsspec = pytest.importorskip("fsspec")
+
+object_store = importlib.import_module("tfckpt_reader.storage.remote.object_store")
 
 TENSORS = {f"layer_{i}/kernel": np.arange(i * 7, dtype="f4").reshape(7, -1) for i in range(1, 9)}
 _NUMBER = re.compile(r"store\+\d+://run")
@@ -262,3 +269,94 @@ def test_real_checkpoints(folder: Path) -> None:
 def value(ckpt: tfckpt.Checkpoint, name: str) -> object:
     array = ckpt[name]
     return array.dtype.str, array.shape, array.tolist() if array.dtype == "O" else array.tobytes()
+
+
+def test_commands(folder: Path, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["ls"], ["show", "layer_1/kernel"], ["verify"], ["tree"]):
+        printed = []
+        for path in (f"{url}/model-2", f"{folder}/model-2"):
+            assert main([command[0], path, *command[1:]]) == 0
+            printed.append("".join(capsys.readouterr()).replace(path, "PATH"))
+        assert printed[0] == printed[1]
+    assert main(["verify", "--all", "--json", url]) == 0
+    assert f'"{url}/model-2"' in capsys.readouterr().out
+    assert main(["ls", f"{url}/model-9"]) == 2
+    assert "model-2" in capsys.readouterr().err
+
+
+class Failing(Counted):
+    """Functions of obstore that fail from some request on."""
+
+    first = 0
+
+    def __getattr__(self, name: str) -> Any:
+        function = super().__getattr__(name)
+
+        def call(*args: Any, **options: Any) -> Any:
+            if len(self.calls) >= self.first:
+                raise obstore.exceptions.GenericError("503 for https://host/?sig=SECRET")
+            return function(*args, **options)
+
+        return call
+
+
+def test_a_store_that_stops_answering(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever that is: no finding comes of it, and no array."""
+    failing = Failing(obstore)
+    monkeypatch.setattr(object_store, "obstore", failing)
+    store = in_memory(folder)
+    calls: list[Callable[[], object]] = [
+        lambda: tfckpt.verify("run/model-2", filesystem=store).ok,
+        lambda: [report.ok for report in tfckpt.verify_all("run", filesystem=store)],
+        lambda: len(tfckpt.open("run", filesystem=store).load()),
+        lambda: tfckpt.latest_checkpoint("run", filesystem=store),
+    ]
+    for call in calls:
+        failing.first = 1_000
+        failing.since()
+        expected = call()
+        for first in range(len(failing.since())):
+            failing.first = first
+            with pytest.raises(tfckpt.CheckpointError, match="did not answer") as caught:
+                call()
+            assert caught.value.kind is ErrorKind.UNREACHABLE
+            assert "SECRET" not in str(caught.value)
+            failing.since()
+        failing.first = 1_000
+        assert call() == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child(folder: Path) -> None:
+    """The threads of obstore are not there: an error, not a wait for ever."""
+    with tfckpt.open("run/model-1", filesystem=in_memory(folder)) as found:
+
+        def child() -> bool:
+            with pytest.raises(tfckpt.CheckpointError, match="forked"):
+                found.load()
+            return True
+
+        assert in_child(child)
+
+
+def test_no_network_for_paths(folder: Path) -> None:
+    """Not even where a state file, or the name of a file, has a URL in it."""
+    (folder / "checkpoint").write_text('model_checkpoint_path: "gs://bucket/run/model-2"\n')
+    script = f"""
+import os, socket, sys
+def refuse(*args, **options):
+    raise AssertionError("the network")
+socket.socket = socket.create_connection = socket.getaddrinfo = refuse
+os.chdir({str(folder)!r})
+import tfckpt_reader as tfckpt
+for path in ("", ".", "model-1", "checkpoint"):
+    tfckpt.open(path or ".").load()
+    tfckpt.verify(path or ".")
+assert tfckpt.latest_checkpoint("") is not None
+tfckpt.verify_all(".")
+tfckpt.kept_checkpoints("")
+tfckpt.convert("model-1", "out.npz")
+assert not [name for name in sys.modules if name.startswith("tfckpt_reader.storage.remote")]
+assert not {{"obstore", "fsspec"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import writers as w
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.cli import main
@@ -100,3 +103,40 @@ def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stores, "find_spec", find)
     with pytest.raises(tfckpt.CheckpointError, match=r"pip install 'tfckpt-reader\[remote\]'"):
         tfckpt.open("s3://bucket/model")
+
+
+class Denying:
+    """A filesystem of fsspec that lists nothing, and hides what is missing."""
+
+    protocol = "dir"
+
+    def __init__(self, files: Any, why: str) -> None:
+        self._files, self._why = files, why
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._files, name)
+
+    def ls(self, _path: str, **_options: object) -> None:
+        raise PermissionError(self._why)
+
+    def info(self, path: str) -> Any:
+        try:
+            return self._files.info(path)
+        except FileNotFoundError:
+            raise PermissionError("Forbidden") from None
+
+
+def test_where_nothing_may_be_listed(tmp_path: Path) -> None:
+    files = pytest.importorskip("fsspec").filesystem(
+        "dir", path=str(tmp_path), target_protocol="file"
+    )
+    w.write_bundle(tmp_path / "m", {"a": np.ones(3, "f4")})
+    store = Denying(files, "Access Denied")
+    with tfckpt.open("m", filesystem=store) as ckpt:
+        assert ckpt["a"].tolist() == [1, 1, 1]
+    with pytest.raises(tfckpt.CheckpointNotFoundError, match=r"lists no files.*credentials"):
+        tfckpt.open("n", filesystem=store)
+    for why in ("The AWS Access Key Id you provided does not exist", "ExpiredToken"):
+        with pytest.raises(tfckpt.CheckpointError, match="denied") as caught:
+            tfckpt.latest_checkpoint("", filesystem=Denying(files, why))
+        assert caught.value.kind is ErrorKind.UNREACHABLE

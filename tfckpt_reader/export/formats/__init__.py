@@ -12,6 +12,7 @@ from tfckpt_reader.export.formats.npy_folder import NpyFolder
 from tfckpt_reader.export.formats.npz import Npz
 from tfckpt_reader.export.formats.safetensors import Safetensors
 from tfckpt_reader.export.formats.tf_bundle import TfBundle
+from tfckpt_reader.export.formats.zarr import Zarr
 
 if TYPE_CHECKING:
     from tfckpt_reader.export.formats.base import Format
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 FORMATS: dict[str, Format] = {
     "npz": Npz(),
     "safetensors": Safetensors(),
-    "npy": NpyFolder(),
     "h5": Hdf5(),
+    "zarr": Zarr(),
+    "npy": NpyFolder(),
     "tf": TfBundle(),
 }
 """Value of the option ``format`` -> format."""

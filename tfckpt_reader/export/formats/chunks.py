@@ -27,13 +27,22 @@ class Chunk(NamedTuple):
 
 
 def chunk_shape(shape: tuple[int, ...], itemsize: int, most: int = CHUNK) -> tuple[int, ...]:
-    """Return the shape of the chunks of an array: all of it, if that has at most `most` bytes."""
+    """Return the shape of the chunks of an array: all of it, if that has at most `most` bytes.
+
+    Those along an axis are of one size as far as possible.
+    """
     inner = itemsize
     for axis in reversed(range(len(shape))):
         if inner * shape[axis] > most:
-            return (*(1,) * axis, max(1, most // inner), *shape[axis + 1 :])
+            count = -(-shape[axis] // max(1, most // inner))
+            return (*(1,) * axis, -(-shape[axis] // count), *shape[axis + 1 :])
         inner *= shape[axis]
     return shape
+
+
+def grid(shape: tuple[int, ...], chunk: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Yield the positions of chunks in the grid, in C order."""
+    return product(*(range(-(-n // c)) for n, c in zip(shape, chunk, strict=True)))
 
 
 def chunked(
@@ -51,7 +60,7 @@ def chunked(
         itemsize: Bytes per element.
     """
     pieces, rest = iter(stream), memoryview(b"")
-    for place in product(*(range(-(-n // c)) for n, c in zip(shape, chunk, strict=True))):
+    for place in grid(shape, chunk):
         ends = (min(c, n - i * c) for i, n, c in zip(place, shape, chunk, strict=True))
         size, data = itemsize * prod(ends), bytearray()
         while len(data) < size:

@@ -70,13 +70,18 @@ def deflated(stream: Iterable[Block]) -> Generator[Deflated, None, None]:
 
 
 def in_order(
-    work: Callable[[Task], Result], tasks: Iterable[Task]
+    work: Callable[[Task], Result], tasks: Iterable[Task], threads: int | None = None
 ) -> Generator[Result, None, None]:
     """Yield ``work(task)`` for each task, in order, done on threads. The caller closes it.
 
     Only a few tasks and results for each thread are in memory.
+
+    Args:
+        work: Called on several threads at once.
+        tasks: Fetched on the caller's thread.
+        threads: Number of threads; default: that of the processors.
     """
-    threads = processors()
+    threads = threads or processors()
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for task in tasks:

@@ -1,8 +1,8 @@
 """The part that formats with groups share: names as paths, NumPy's types, and strings as elements.
 
 Knows no file. Each ``/`` of a name ends a group. With the setting ``flat`` there are no groups:
-``/``, ``%`` and NUL become ``%`` and two hexadecimal digits, so ``urllib.parse.unquote`` returns
-the name.
+``/``, a backslash, ``%`` and NUL become ``%`` and two hexadecimal digits, and so does the first
+character of a reserved name; ``urllib.parse.unquote`` returns the name.
 
 How a dtype is stored:
 
@@ -26,12 +26,13 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tfckpt_reader.export.formats.base import Format
 from tfckpt_reader.export.formats.npy import shape_refusal
-from tfckpt_reader.export.transfer import OutputArray
+from tfckpt_reader.export.transfer import OutputArray, require_size
 from tfckpt_reader.tensor.dtypes import DataType
 
 if TYPE_CHECKING:
@@ -40,30 +41,47 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tfckpt_reader.export.elements import Cast
-    from tfckpt_reader.export.transfer import Source
+    from tfckpt_reader.export.transfer import Job, Source
     from tfckpt_reader.tensor.spec import TensorSpec
 
 DTYPE = "tensorflow_dtype"
 """The attribute with TensorFlow's name of a type."""
 STRINGS, BYTE_LISTS = "bytes", "uint8[]"
 """Types of elements of variable length."""
-_ESCAPED = re.compile(r"[%/\0]")
+_ESCAPED = re.compile(r"[%/\\\0]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupArray(OutputArray):
     """An array in a group."""
 
-    dtype: DataType = DataType.STRING
+    dtype: DataType
     """The type in TensorFlow, after a cast."""
-    elements: Callable[[], NDArray[Any]] | None = None
-    """Reads an array of strings; None for numbers."""
+    read: Callable[[], NDArray[Any]]
+    """Reads the tensor."""
+
+    @property
+    def holds_strings(self) -> bool:
+        """Whether its elements differ in length."""
+        return self.dtype is DataType.STRING
 
     @property
     def attributes(self) -> dict[str, str]:
         """The attributes: the type of numbers, where another one stores it."""
-        is_other = self.elements is None and self.type_name != str(self.dtype)
-        return {DTYPE: str(self.dtype)} if is_other else {}
+        is_same = self.holds_strings or self.type_name == str(self.dtype)
+        return {} if is_same else {DTYPE: str(self.dtype)}
+
+    def strings(self, job: Job) -> NDArray[Any]:
+        """Read an array of strings.
+
+        Raises:
+            CheckpointError: the tensor is damaged, or has changed.
+        """
+        strings = self.read()
+        size = sum(map(len, strings.flat))
+        require_size(self, size)
+        job.on_read(size)
+        return strings
 
 
 @dataclass(frozen=True)
@@ -99,7 +117,9 @@ class GroupedFormat(Format):
         reasons = filter(None, map(self.part_refusal, parts))
         groups = ("/".join(parts[:count]) for count in range(1, len(parts)))
         taken = (
-            f"{each!r} is a tensor, so it cannot be a group too" for each in groups if each in keys
+            f"{each!r} is a tensor, so it cannot be a group too"
+            for each in groups
+            if self.collision_key(each) in keys
         )
         return next(chain(reasons, taken), None)
 
@@ -107,8 +127,8 @@ class GroupedFormat(Format):
         """Return the name of the array for a tensor, with the groups before it."""
         if not self.flat:
             return name
-        text = _ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", name)
-        return text if text.strip(".") else text.replace(".", "%2E")
+        text = _ESCAPED.sub(_escape, name)
+        return re.sub(r"^[ -~]", _escape, text) if self.part_refusal(text) else text
 
     def arrays(
         self, source: Source, name: str, cast: Cast | None, *, raw: bool
@@ -117,13 +137,15 @@ class GroupedFormat(Format):
         spec, stored = source.spec, self.stored_name(name)
         dtype = spec.dtype if cast is None else cast.target
         encoding = self.encoding(dtype, raw=raw)
-        if encoding is None:
-            strings = source.read()
-            kind, size = self.string_type(strings), sum(map(len, strings.flat))
-            elements = source.read
-            array = GroupArray(stored, kind, spec.shape, 0, spec, size=size, elements=elements)
-        else:
+        make = partial(GroupArray, stored, spec=spec, shape=spec.shape, dtype=dtype)
+        make = partial(make, read=source.read)
+        if encoding is not None:
             held, encode = encoding.after(cast)
-            kind, size = self.type_names[held], held.itemsize
-            array = GroupArray(stored, kind, spec.shape, size, spec, encode, dtype=dtype)
-        return (array,)
+            return (make(self.type_names[held], itemsize=held.itemsize, encode=encode),)
+        strings = source.read()
+        size = sum(map(len, strings.flat))
+        return (make(self.string_type(strings), itemsize=0, size=size),)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"%{ord(found[0]):02X}"

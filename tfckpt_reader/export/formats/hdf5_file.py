@@ -120,8 +120,8 @@ class Hdf5Writer:
         Raises:
             CheckpointError: the tensor cannot be read, or is damaged.
         """
-        if array.elements is not None:
-            self._write_strings(array, array.elements())
+        if array.holds_strings:
+            self._write_strings(array, array.strings(self._job))
         elif self._job.compress and array.nbytes >= _WORTH_DEFLATING and array.shape:
             self._write_deflated(array)
         else:
@@ -149,8 +149,6 @@ class Hdf5Writer:
             self._groups.add(each)
 
     def _write_strings(self, array: GroupArray, strings: NDArray[Any]) -> None:
-        size = sum(map(len, strings.flat))
-        require_size(array, size)
         is_list = array.type_name == BYTE_LISTS
         dtype = h5py.vlen_dtype(np.uint8) if is_list else h5py.string_dtype("ascii")
         held = np.empty(strings.size, dtype)
@@ -158,7 +156,6 @@ class Hdf5Writer:
             held[i] = np.frombuffer(string, np.uint8) if is_list else string
         dataset = self._dataset(array, dtype, _timeless(h5p.DATASET_CREATE))
         dataset.write(h5s.ALL, h5s.ALL, held.reshape(strings.shape))
-        self._job.on_read(size)
 
     def _write_deflated(self, array: GroupArray) -> None:
         shape, itemsize = chunk_shape(array.shape, array.itemsize), array.itemsize

@@ -17,7 +17,7 @@ from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, enough
 from tfckpt_reader.protobuf import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MOST_NODES = 1 << 22
 """Limit on the nodes of a graph: two bytes can claim to be one."""
@@ -26,6 +26,8 @@ _WINDOW = 1 << 20
 _MOST_FIELDS = 1 << 20
 """Limit on the inputs and attributes of a node."""
 _INPUT, _ATTR = 3, 5
+_ONE_BYTE, _TWO_BYTES = 1 << 7, 1 << 14
+"""Sizes from which on a varint needs another byte."""
 _MESSAGES = {1: "GraphNodes", 3: "FunctionNodes"}
 
 
@@ -55,6 +57,21 @@ class StoredNodes:
 
     def __getitem__(self, number: int) -> memoryview:
         return self._data[self._spans[2 * number] : self._end(number)]
+
+    def fields(self, numbers: Iterable[int]) -> Iterator[memoryview | bytes]:
+        """Yield the bytes of some nodes as fields of their message, adjacent ones together."""
+        spans, data = self._spans, self._data
+        begin = end = 0
+        for number in numbers:
+            first, last = spans[2 * number], spans[2 * number + 1]
+            size = last - first
+            head = 2 if size < _ONE_BYTE else 3 if size < _TWO_BYTES else 0
+            if not head or first - head != end:
+                yield data[begin:end]
+                yield encode_key(self._field, size)
+                begin = first
+            end = last
+        yield data[begin:end]
 
     def containing(self, *texts: bytes) -> StoredNodes:
         """Return copies of the nodes whose bytes contain one of `texts`."""

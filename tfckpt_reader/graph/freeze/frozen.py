@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfckpt_reader.encoding.wire_format import encode_field, encode_key
@@ -26,23 +28,26 @@ from tfckpt_reader.graph.freeze.refused import refuse_ops
 from tfckpt_reader.graph.freeze.simplify import set_inputs, simplify
 from tfckpt_reader.graph.freeze.updates import Updates
 from tfckpt_reader.graph.freeze.variables import Weights, freeze_variables
-from tfckpt_reader.graph.freeze.weights import averages_of
+from tfckpt_reader.graph.freeze.weights import averages_of, fill
 from tfckpt_reader.graph.infer.endpoints import Endpoint
-from tfckpt_reader.graph.writing import require_size, write_parts
+from tfckpt_reader.graph.writing import Gap, require_size, write_parts
 from tfckpt_reader.storage.atomic import atomic_file
 from tfckpt_reader.text import count_of, nearest, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
     from typing_extensions import Unpack
 
+    from tfckpt_reader.graph.decode.node_store import StoredNodes
     from tfckpt_reader.graph.decode.op_defs import OpDefinition
     from tfckpt_reader.graph.freeze.request import Options, Request
     from tfckpt_reader.graph.freeze.weights import Values, Weight
     from tfckpt_reader.graph.functions import Function
     from tfckpt_reader.graph.graph import Graph
     from tfckpt_reader.graph.saved_keys import Saved
+    from tfckpt_reader.graph.writing import Part
 
 _SMALLER = "--cast float16 (cast=) halves the weights, --output (outputs=) chooses a part"
 _NODE, _LIBRARY = 1, 2
@@ -117,7 +122,8 @@ class FrozenGraph:
         """
         require_size(self.nbytes, _SMALLER)
         with atomic_file(os.fsdecode(path)) as file:
-            write_parts(file.fileno(), self._parts(), _SMALLER)
+            gaps = write_parts(file.fileno(), self._parts(gaps=True), _SMALLER)
+            fill(file.fileno(), gaps, self._values)
 
     def to_bytes(self) -> bytes:
         """Return it as the bytes of a GraphDef.
@@ -126,35 +132,48 @@ class FrozenGraph:
             CheckpointError: as for `write`.
         """
         require_size(self.nbytes, _SMALLER)
-        data = b"".join(self._parts())
+        data = b"".join(part for part in self._parts() if not isinstance(part, Gap))
         require_size(len(data), _SMALLER)
         return data
 
-    def _parts(self) -> Iterator[bytes | memoryview]:
-        """Yield the bytes of the GraphDef, the value of each weight as one part."""
-        for node in self._encoded():
-            yield encode_key(_NODE, sum(map(len, node)))
-            yield from node
+    def _parts(self, *, gaps: bool = False) -> Iterator[Part]:
+        """Yield the bytes of the GraphDef, the value of each weight as one part or as a gap."""
+        value: dict[str, NDArray[Any]] = {}
+        for source, nodes in groupby(self.nodes.values(), _unchanged_source):
+            if source is not None:
+                yield from source.fields(node.number for node in nodes)
+                continue
+            for node in nodes:
+                parts = self._encoded(node, value, gaps=gaps)
+                yield encode_key(_NODE, sum(map(len, parts)))
+                yield from parts
         if self.library:
             yield encode_field(_LIBRARY, self.library)
         yield self.versions
 
-    def _encoded(self) -> Iterator[list[bytes | memoryview]]:
-        """Yield the nodes, each in parts; at most one value is in memory."""
-        weights = {weight.name: weight for weight in self.weights}
-        last: tuple[str, Any] = ("", None)
-        for node in self.nodes.values():
-            weight = weights.get(node.name)
-            if weight is None:
-                parts = node.encoded()
-            else:
-                if last[0] != weight.key or last[1] is None:
-                    last = ("", None)  # the memory goes before more is taken
-                    last = (weight.key, self._values[weight.key])
-                parts = weight.encoded(last[1])
-                if weight.box is None:
-                    last = ("", None)
-            yield parts
+    def _encoded(self, node: Node, value: dict[str, NDArray[Any]], *, gaps: bool) -> Sequence[Part]:
+        """Return a node in parts; `value` keeps the last value for its other slices."""
+        weight = self._weight_of.get(node.name)
+        if weight is None:
+            return node.encoded()
+        if gaps and weight.is_copied:
+            return weight.encoded(weight.gap())
+        if weight.key not in value:
+            value.clear()  # the memory goes before more is taken
+            value[weight.key] = self._values[weight.key]
+        content = weight.content(value[weight.key])
+        if weight.box is None:
+            value.clear()
+        return weight.encoded(content)
+
+    @cached_property
+    def _weight_of(self) -> dict[str, Weight]:
+        return {weight.name: weight for weight in self.weights}
+
+
+def _unchanged_source(node: Node) -> StoredNodes | None:
+    """Return the nodes of which one is to be written as it is stored; None for any other."""
+    return node.source if node.is_unchanged else None
 
 
 class Model(NamedTuple):
@@ -207,7 +226,7 @@ def freeze(
     values = Weights(*weights, averages, options.get("cast"))
     library = Library(model.functions)
     constants = freeze_variables(draft, values, library)
-    called = library.called_by(draft.values())
+    called = library.called_by(draft.values()) if model.functions else {}
     for nodes in called.values():
         refuse_ops(nodes)
     check_loops(draft, outputs)
@@ -306,10 +325,13 @@ def _show_outputs(draft: dict[str, Node], outputs: Iterable[Endpoint]) -> None:
 
     Runtimes that read a graph take the first outputs of nodes without users for its outputs.
     """
-    used = {origin(text) for node in draft.values() for text in node.inputs}
-    used |= {node for node, index in (split_name(end.name) for end in outputs) if index}
-    for end in outputs:
-        node, index = split_name(end.name)
+    ends = [(end, *split_name(end.name)) for end in outputs]
+    names = {node for _, node, _ in ends}
+    used = {
+        name for each in draft.values() for name in names.intersection(map(origin, each.inputs))
+    }
+    used |= {node for _, node, index in ends if index}
+    for end, node, index in ends:
         if node in used and end.dtype is not None:
             name = unique(f"{node}/output_{index}" if index else f"{node}/output", draft)
             draft[name] = Node(name, "Identity", [end.name])

@@ -11,7 +11,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,11 +19,9 @@ from tfckpt_reader.encoding.wire_format import (
     encode_key,
     encode_number,
     fields,
-    split_fields,
 )
 from tfckpt_reader.errors import CorruptCheckpointError
 from tfckpt_reader.graph.decode.operation import FunctionCall, decode_attribute
-from tfckpt_reader.protobuf import parse
 from tfckpt_reader.tensor.dtypes import DataType, to_numpy
 from tfckpt_reader.tensor.names import key_of, name_text
 from tfckpt_reader.text import quoted
@@ -38,10 +35,9 @@ if TYPE_CHECKING:
 
 _NAME, _OP, _INPUT, _DEVICE, _ATTR = 1, 2, 3, 4, 5
 _KEY, _VALUE = 1, 2
-_MOST_ATTRIBUTES = 1 << 20
 _Kind = TypeVar("_Kind")
 _NO_CHANGES: Mapping[str, bytes] = MappingProxyType({})
-_COLOCATED = "_class"
+_COLOCATED, _CLASS = "_class", b"_class"
 
 
 @dataclass(slots=True)
@@ -121,13 +117,10 @@ class Node:
 
     def attributes(self) -> dict[str, bytes]:
         """Return name -> AttrValue message."""
-        data = self.stored
-        (spans,), _ = split_fields(data, (_ATTR,), _MOST_ATTRIBUTES)
-        attributes: dict[str, bytes] = {}
-        for begin, end in zip(spans[::2], spans[1::2], strict=True):
-            entry = parse("Entry", data[begin:end])
-            attributes[name_text(entry.key)] = entry.value
-        return {**attributes, **self.changes}
+        if self.source is None:
+            return dict(self.changes)
+        entries = self.source.header(self.number, whole=True).attr
+        return {**{name_text(entry.key): entry.value for entry in entries}, **self.changes}
 
     @property
     def data_inputs(self) -> list[str]:
@@ -260,15 +253,16 @@ def draft_of(graph: Graph, numbers: Iterable[int]) -> dict[str, Node]:
         CheckpointError: a node is damaged; names it.
     """
     wanted = frozenset(numbers)
-    word = cache(name_text)
+    names, types = graph.names, graph.types
     draft: dict[str, Node] = {}
     for number, message in enumerate(graph.messages.headers()):
         if number not in wanted:
             continue
         is_whole = bool(message.attr) and not message.device
-        colocated = not is_whole or any(entry.key == b"_class" for entry in message.attr)
-        name = name_text(message.name)
-        inputs = [name_text(text) for text in message.input]
-        node = Node(name, word(message.op), inputs, graph.messages, number, not colocated)
-        draft.setdefault(name, node)
+        is_unchanged = is_whole and _CLASS not in [entry.key for entry in message.attr]
+        # Names are one object each: there may be millions.
+        inputs = [graph.shared_name(name_text(text)) for text in message.input]
+        name, op = names[number], types[number]
+        if name not in draft:
+            draft[name] = Node(name, op, inputs, graph.messages, number, is_unchanged, _NO_CHANGES)
     return draft

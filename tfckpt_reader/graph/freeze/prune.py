@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ENTER, EXIT = frozenset({"Enter", "RefEnter"}), frozenset({"Exit", "RefExit"})
 _LOOP_BACK = frozenset({"NextIteration", "RefNextIteration"})
+_LOOPS = ENTER | EXIT | _LOOP_BACK
 _BRANCHES = frozenset({"Switch", "RefSwitch"}) | ENTER
 
 
@@ -76,9 +77,9 @@ def prune(draft: dict[str, Node], outputs: Iterable[str]) -> dict[str, Node]:
             continue
         needed.add(name)
         node = draft[name]
-        _drop_control_inputs(node, draft, branches=branches)
-        for text in node.inputs:
-            source = origin(text)
+        if any(text[:1] == "^" for text in node.inputs):
+            _drop_control_inputs(node, draft, branches=branches)
+        for source in map(origin, node.inputs):
             if source not in draft:
                 raise CorruptCheckpointError(
                     f"node {quoted(name)} has an input that names nothing: {quoted(source)}"
@@ -89,8 +90,6 @@ def prune(draft: dict[str, Node], outputs: Iterable[str]) -> dict[str, Node]:
 
 def _drop_control_inputs(node: Node, draft: Mapping[str, Node], *, branches: bool) -> None:
     inputs = node.data_inputs
-    if len(inputs) == len(node.inputs):
-        return
     if not inputs and branches:
         inputs = [f"^{name}" for name in _anchors(node, draft)]
     if inputs != node.inputs:
@@ -129,20 +128,21 @@ def check_loops(draft: Mapping[str, Node], outputs: Iterable[str]) -> None:
         CorruptCheckpointError: a cycle that is no loop.
         UnsupportedError: a while loop is cut in the middle.
     """
+    if _is_straight(draft):
+        return
     numbers = {name: number for number, name in enumerate(draft)}
     nodes = list(draft.values())
     sources = [
         [numbers[o] for o in map(origin, node.inputs) if draft[o].op not in _LOOP_BACK]
         for node in nodes
     ]
-    if any(n >= number for number, each in enumerate(sources) for n in each):
-        cycles = on_cycles(sources)
-        if cycles:
-            raise CorruptCheckpointError(
-                f"a cycle that is no while loop goes through {count_of(len(cycles), 'node')}, "
-                f"such as {quoted(nodes[cycles[0]].name)}"
-            )
-    if not any(node.op in ENTER | EXIT | _LOOP_BACK for node in nodes):
+    cycles = on_cycles(sources)
+    if cycles:
+        raise CorruptCheckpointError(
+            f"a cycle that is no while loop goes through {count_of(len(cycles), 'node')}, "
+            f"such as {quoted(nodes[cycles[0]].name)}"
+        )
+    if not any(node.op in _LOOPS for node in nodes):
         return
     frames = _frames(nodes, sources)
     for name in map(origin, outputs):
@@ -151,6 +151,16 @@ def check_loops(draft: Mapping[str, Node], outputs: Iterable[str]) -> None:
     for node in nodes:
         if node.op in _LOOP_BACK and not frames[numbers[origin(node.first_input)]]:
             raise _cut_loop(node.name, "begins outside of it")
+
+
+def _is_straight(draft: Mapping[str, Node]) -> bool:
+    """Return whether there are no loops, and all inputs come from earlier nodes, as in most."""
+    before: set[str] = set()
+    for name, node in draft.items():
+        if node.op in _LOOPS or not before.issuperset(map(origin, node.inputs)):
+            return False
+        before.add(name)
+    return True
 
 
 def _frames(nodes: list[Node], sources: list[list[int]]) -> list[tuple[str, ...]]:

@@ -90,12 +90,13 @@ def freeze_variables(draft: Draft, weights: Weights, library: Library) -> dict[s
     found = {node.name: weights.of(node) for node in draft.values() if node.op in VARIABLE_OPS}
     handles = _handles(draft)
     for node in list(draft.values()):
-        sources = enumerate(map(origin, node.data_inputs))
-        given = {n: found[handles[source]] for n, source in sources if source in handles}
         if node.op == "IsVariableInitialized":
             node.become("Const", [], **_true(node))
-        elif given and node.name not in found:
-            _take(node, given, draft, library)
+        elif handles and node.name not in found:
+            sources = enumerate(map(origin, node.data_inputs))
+            given = {n: found[handles[source]] for n, source in sources if source in handles}
+            if given:
+                _take(node, given, draft, library)
     frozen: dict[str, Weight] = {}
     for name, weight in found.items():
         _freeze(draft[name], weight, draft, frozen)

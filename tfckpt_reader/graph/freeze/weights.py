@@ -12,10 +12,17 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tfckpt_reader.encoding.wire_format import encode_field, encode_key, encode_number
-from tfckpt_reader.errors import CorruptCheckpointError, TensorNotFoundError, UnsupportedError
+from tfckpt_reader.errors import (
+    CheckpointError,
+    CorruptCheckpointError,
+    TensorNotFoundError,
+    UnsupportedError,
+)
 from tfckpt_reader.graph.freeze.node import attr_value, attribute, shape_message
+from tfckpt_reader.graph.writing import Gap
 from tfckpt_reader.objects.roles import by_names
 from tfckpt_reader.objects.selection import averages
+from tfckpt_reader.storage.atomic import write_at
 from tfckpt_reader.tensor.dtypes import BY_NUMBER, DataType, to_numpy
 from tfckpt_reader.tensor.names import key_of
 from tfckpt_reader.tensor.proto_fields import PartialShape
@@ -23,12 +30,14 @@ from tfckpt_reader.tensor.spec import TensorSpec, Unplaced
 from tfckpt_reader.text import nearest, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from tfckpt_reader.graph.saved_keys import Saved
+    from tfckpt_reader.graph.writing import Part
 
+    Sink: TypeAlias = "Callable[[int, int, memoryview], object]"
     Values: TypeAlias = "Mapping[str, NDArray[Any]]"
 
 _TENSOR = 8
@@ -64,18 +73,15 @@ class Weight:
         """Bytes of its value; 0 for strings."""
         return prod(self.shape) * self.stored_as.itemsize
 
-    def encoded(self, value: NDArray[Any]) -> list[bytes | memoryview]:
-        """Return the bytes of the node, in parts: those of the value are not copied."""
-        array = self._stored(value)
-        dtype = encode_number(_DTYPE, self.stored_as) + encode_field(
-            _SHAPE, shape_message(self.shape)
-        )
-        content: list[bytes | memoryview]
-        if self.stored_as is DataType.STRING:
-            content = [b"".join(encode_field(_STRINGS, text) for text in array.ravel().tolist())]
-        else:
-            data = array.reshape(-1).view("u1").data
-            content = [encode_key(_CONTENT, len(data)), data] if data else []
+    @property
+    def is_copied(self) -> bool:
+        """Whether its bytes are those of the whole value of its key."""
+        return self.box is None and self.stored_as is self.dtype is not DataType.STRING
+
+    def encoded(self, content: Sequence[Part]) -> list[Part]:
+        """Return the parts of the node around the `content` of its tensor."""
+        dtype = encode_number(_DTYPE, self.stored_as)
+        dtype += encode_field(_SHAPE, shape_message(self.shape))
         size = sum(map(len, content))
         tensor = [encode_key(_TENSOR, len(dtype) + size), dtype]
         inner = sum(map(len, tensor)) + size
@@ -84,13 +90,30 @@ class Weight:
         head += attribute("dtype", attr_value(self.stored_as))
         return [head, encode_key(5, sum(map(len, entry)) + inner), *entry, *tensor, *content]
 
-    def _stored(self, value: NDArray[Any]) -> NDArray[Any]:
-        """Return what to store of the value of its key: contiguous and little-endian.
+    def gap(self) -> list[Part]:
+        """Return the content of its tensor, with a gap for its bytes."""
+        return [encode_key(_CONTENT, self.nbytes), Gap(self.nbytes, self)] if self.nbytes else []
+
+    def content(self, value: NDArray[Any]) -> list[Part]:
+        """Return the content of its tensor; the bytes of the value are not copied.
 
         Raises:
             CorruptCheckpointError: the value is not what its description said.
             UnsupportedError: a number becomes infinite in the type of the constant.
         """
+        if self.stored_as is DataType.STRING:
+            texts = self._stored(value).ravel().tolist()
+            return [b"".join(encode_field(_STRINGS, text) for text in texts)]
+        data = self.data(value)
+        return [encode_key(_CONTENT, len(data)), data] if data else []
+
+    def data(self, value: NDArray[Any]) -> memoryview:
+        """Return the bytes of numbers; raises as `content` does."""
+        data: memoryview = self._stored(value).reshape(-1).view("u1").data
+        return data
+
+    def _stored(self, value: NDArray[Any]) -> NDArray[Any]:
+        """Return what to store of the value of its key: contiguous and little-endian."""
         import numpy as np
 
         array = value if self.box is None else value[self.box]
@@ -112,6 +135,45 @@ class Weight:
         if sys.byteorder == "big" and array.dtype.itemsize > 1:
             array = array.byteswap()
         return np.ascontiguousarray(array).reshape(array.shape)
+
+
+def fill(fd: int, gaps: Mapping[int, Gap], values: Values) -> None:
+    """Write the values of copied weights into the gaps of a file, several at a time if possible.
+
+    Args:
+        fd: The file.
+        gaps: Offset -> gap of a weight.
+        values: Key -> array, such as a checkpoint.
+
+    Raises:
+        CheckpointError: a value cannot be read, or is not what its description said.
+        OSError: the file cannot be written.
+    """
+    offsets = list(gaps)
+    weights: list[Weight] = [gap.key for gap in gaps.values()]
+
+    def sink(number: int, first: int, data: memoryview) -> None:
+        write_at(fd, data, offsets[number] + first)
+
+    if not _copy(values, weights, sink):
+        for number, weight in enumerate(weights):
+            sink(number, 0, weight.data(values[weight.key]))
+
+
+def _copy(values: Any, weights: Sequence[Weight], sink: Sink) -> bool:
+    """Hand the bytes of weights to `sink`, on threads; return whether the values can do that."""
+    if not getattr(values, "checks", False):
+        return False
+    specs = [values.specs[weight.key] for weight in weights]
+    if [spec.nbytes for spec in specs] != [weight.nbytes for weight in weights]:
+        return False
+    try:
+        values.reader.read_many(specs, sink)
+    except CheckpointError as error:
+        if error.tensor is not None:
+            _ = values[error.tensor]  # raises, with a better reason if the files changed
+        raise
+    return True
 
 
 def kind_of(values: Values, key: str) -> tuple[DataType | None, tuple[int, ...]]:

@@ -188,13 +188,17 @@ def states_of(paths: Iterable[str], *, pinned: bool) -> dict[str, FileState | No
 
 def peek(path: str, size: int, *, at_end: bool) -> bytes:
     """Return at most `size` bytes from one end of a file; b"" if it is missing."""
-    if not is_file(path):
-        return b""
-    file = RemoteFile(path)
-    size = min(size, file.size)
-    try:
-        return bytes(file.read(file.size - size if at_end else 0, size))
-    except CheckpointError as error:
-        if error.kind is ErrorKind.UNREACHABLE:
-            raise
-        return b""
+
+    def ask() -> bytes:
+        try:
+            file = RemoteFile(path)
+            least = min(size, file.size)
+            return bytes(file.read(file.size - least if at_end else 0, least))
+        except CheckpointError as error:
+            if error.kind is ErrorKind.UNREACHABLE:
+                raise
+            return b""
+
+    return (
+        _remembered(f"{'last' if at_end else 'first'} {size}", path, ask) if is_file(path) else b""
+    )

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import CheckpointError, ErrorKind
 from tfckpt_reader.storage.file_state import FileState
-from tfckpt_reader.storage.remote.store import Entry, Folder, Seen, status_of
+from tfckpt_reader.storage.remote.store import Entry, Folder, Seen, may_read, status_of
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-_TAGS = ("ETag", "etag", "generation", "md5Hash", "content_md5", "md5", "commit", "ino")
-"""Names of what differs after a change, in the facts of one filesystem or another."""
+_TAGS = ("ETag", "etag", "generation", "md5Hash", "content_md5", "md5", "blob_id")
+"""Names of what differs after any change, in the facts of one filesystem or another."""
 _TIMES = ("LastModified", "last_modified", "mtime", "updated", "modified", "created")
 
 
@@ -89,8 +89,10 @@ class FsspecStore:
             found = self._filesystem.ls(path, detail=True)
         except (FileNotFoundError, NotADirectoryError):
             found = []
-        except PermissionError:
-            return None
+        except PermissionError as error:
+            if may_read(error):
+                return None
+            raise
         files, folders = {}, set()
         for info in found:
             name = info["name"].rstrip("/").rpartition("/")[2]
@@ -116,9 +118,10 @@ def _entry(info: dict[str, Any]) -> Entry:
         raise CheckpointError(problem, kind=ErrorKind.UNREACHABLE)
     found = next((info[name] for name in _TIMES if info.get(name) is not None), 0.0)
     modified = float(found.timestamp() if hasattr(found, "timestamp") else _number(found))
-    tag = "/".join(str(info[name]).strip('"') for name in _TAGS if info.get(name) is not None)
-    time = int(modified * 1_000_000_000)
-    return Entry(FileState(info["size"], time, tag), modified)
+    tag = next((str(info[name]).strip('"') for name in _TAGS if info.get(name) is not None), "")
+    if tag:  # fractions of a second differ between one answer and another
+        return Entry(FileState(info["size"], 0, tag), modified)
+    return Entry(FileState(info["size"], int(modified * 1e9), info.get("ino", "")), modified)
 
 
 def _number(text: object) -> float:

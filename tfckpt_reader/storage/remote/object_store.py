@@ -5,19 +5,39 @@ Each answer carries size and tag (ETag) of the object: a change between two read
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import obstore
 
-from tfckpt_reader.errors import CheckpointNotFoundError
+from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, ErrorKind
 from tfckpt_reader.storage.file_state import FileState
-from tfckpt_reader.storage.remote.store import Entry, Folder, Seen, is_denied, status_of
+from tfckpt_reader.storage.remote.store import Entry, Folder, Seen, is_denied, may_read, status_of
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-_NO_HEAD = (405, 501)
-"""Statuses that refuse a method."""
+
+_NOT_FOUND, _NO_METHOD = 404, 405
+"""Statuses in HTTP; obstore calls an object missing after either."""
+_process: list[int] = []
+"""The process with the threads of obstore, once it has them."""
+
+
+def _require_process() -> None:
+    """Refuse to wait for threads that a fork left behind.
+
+    Raises:
+        CheckpointError: another process started them; of kind UNREACHABLE.
+    """
+    if not _process:
+        _process.append(os.getpid())
+    if _process[0] != os.getpid():
+        raise CheckpointError(
+            "obstore cannot be used in a forked process once its parent has used it",
+            kind=ErrorKind.UNREACHABLE,
+            advice="Start processes by spawn or forkserver",
+        )
 
 
 class ObjectStore:
@@ -38,36 +58,42 @@ class ObjectStore:
     def head(self, key: str) -> Entry | None:
         """Return an object; None if it is missing.
 
-        Where nothing may be listed, access to missing objects is denied. So it is for HEAD to those
-        with a signature for GET; some web servers know no HEAD.
+        Where nothing may be listed, access to missing objects is denied. HEAD can be refused where
+        GET is not: by a signature, or by a web server.
         """
+        _require_process()
         for ask in (obstore.head, _first_byte):
             try:
                 return _entry(ask(self._store, key))
+            except FileNotFoundError as error:
+                if status_of(error) != _NO_METHOD:
+                    return None
             except Exception as error:
-                if not is_denied(error) and status_of(error) not in _NO_HEAD:
-                    if isinstance(error, FileNotFoundError):
-                        return None
+                is_last = self._lists or ask is _first_byte
+                if is_last and not is_denied(error):
                     raise
         return None
 
     def get(self, key: str, span: range | None) -> tuple[FileState | None, Buffer]:
         """Return the state of an object and some of its bytes, or all, in one request."""
+        _require_process()
         options: Any = None if span is None else {"range": (span.start, span.stop)}
         found = obstore.get(self._store, key, options=options)
+        state = _entry(found.meta).state  # before the bytes: obstore 0.6 forgets it then
         data: Buffer = found.bytes()
-        return _entry(found.meta).state, data
+        return state, data
 
     def folder(self, key: str) -> Folder | None:
         """Return what is below a key; None if the store lists nothing."""
         if not self._lists:
             return None
+        _require_process()
         try:
             found = obstore.list_with_delimiter(self._store, key or None)
         except Exception as error:
-            if is_denied(error):
+            if may_read(error):
                 return None
-            if status_of(error) == 404:
+            if status_of(error) == _NOT_FOUND:
                 raise CheckpointNotFoundError("there is no such bucket") from None
             raise
         files = {_last(meta["path"]): _entry(meta) for meta in found["objects"]}

@@ -14,7 +14,6 @@ from tfckpt_reader.errors import (
     CheckpointError,
     CheckpointNotFoundError,
     ErrorKind,
-    add_location,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +25,10 @@ if TYPE_CHECKING:
 
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9.+-]*://[^\s\"')>]*")
 """URLs in the messages of libraries: they can hold signatures."""
-_STATUS = re.compile(r"\bstatus code: (\d{3})\b")
+_BAD_LOGIN = re.compile("(?i)access ?key ?id|signature|token|expired")
+_STATUS = {"PermissionDeniedError": 403, "UnauthenticatedError": 401}
+"""Class of an error of obstore -> its status in HTTP."""
+_STATUS_CODE = re.compile(r"\bstatus code: (\d{3})\b")
 _NO_CREDENTIALS = re.compile(
     r"/latest/(api/token|meta-data)|/computeMetadata/|/metadata/identity/|locate credentials"
 )
@@ -106,7 +108,7 @@ def asking(path: str) -> Iterator[None]:
     try:
         yield
     except CheckpointError as error:
-        add_location(error, path)
+        error.file = error.file or path
         raise
     except MemoryError:
         raise
@@ -130,20 +132,25 @@ def _problem(error: Exception) -> tuple[str, str | None]:
     return f"the store did not answer: {_said(error)}", None
 
 
-def status_of(error: BaseException | None) -> int | None:
-    """Return the HTTP status that an error is about, from an attribute or its message."""
-    status = getattr(error, "status", None)
-    match = _STATUS.search(str(error))
-    return status if isinstance(status, int) else int(match[1]) if match else None
-
-
 def is_denied(error: Exception) -> bool:
     """Return whether an error is about permissions."""
-    named = type(error).__name__ in ("PermissionDeniedError", "UnauthenticatedError")
-    return isinstance(error, PermissionError) or named or status_of(error) in (401, 403)
+    return isinstance(error, PermissionError) or status_of(error) in (401, 403)
+
+
+def status_of(error: BaseException) -> int | None:
+    """Return the HTTP status that an error is about, by its class, an attribute, or its message."""
+    found = _STATUS.get(type(error).__name__, getattr(error, "status", None))
+    match = _STATUS_CODE.search(str(error))
+    return found if isinstance(found, int) else int(match[1]) if match else None
+
+
+def may_read(error: Exception) -> bool:
+    """Return whether an error denies a listing, but perhaps not the files in it."""
+    return is_denied(error) and _BAD_LOGIN.search(str(error)) is None and status_of(error) != 401
 
 
 def _said(error: Exception) -> str:
-    """Return the first line of an error without addresses."""
+    """Return the first line of an error, or two, without addresses."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return _ADDRESS.sub("(address)", lines[0])[:_LONGEST]
+    said = " ".join(lines[: 1 + lines[0].endswith(":")])
+    return _ADDRESS.sub("(address)", said)[:_LONGEST]
