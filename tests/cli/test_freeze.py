@@ -56,6 +56,30 @@ def test_a_guess_is_said(run: Run, tmp_path: Path) -> None:
     assert (done.code, "Name one with --output" in done.err) == (2, True)
 
 
+def test_inference_and_tables(run: Run, tmp_path: Path) -> None:
+    nodes = [
+        node("x", "Placeholder", [], dtype_attr(1)),
+        node("training", "Placeholder", [], dtype_attr(10)),
+        node("switch", "Switch", ["x", "training"], dtype_attr(1, "T")),
+        node("y", "Neg", ["switch"], dtype_attr(1, "T")),
+        node("w", "VariableV2", [], dtype_attr(1)),
+        node("t", "HashTableV2", [], dtype_attr(9, "key_dtype"), dtype_attr(1, "value_dtype")),
+        node("fill", "InitializeTableV2", ["t", "w", "w"]),
+        node("z", "LookupTableFindV2", ["t", "w", "w"], dtype_attr(1, "Tout")),
+    ]
+    w.write_bundle(tmp_path / "model", {"w": np.ones((2, 2), np.float32)})
+    (tmp_path / "model.meta").write_bytes(meta_bytes(nodes))
+    arguments = ["freeze", tmp_path / "model", tmp_path / "out.pb", "--output", "y"]
+    done = run(*arguments, "--inference")
+    assert done.code == 0
+    assert "input 'training' is always False" in done.lines
+    arguments = [*arguments[:2], tmp_path / "tables.pb", "--output", "z"]
+    assert "--keep-tables" in run(*arguments).err
+    done = run(*arguments, "--keep-tables")
+    assert (done.code, "run first  fill" in done.lines) == (0, True)
+    assert run(*arguments, "--keep-tables", "--dry-run", "--json").json["initializers"] == ["fill"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [

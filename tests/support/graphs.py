@@ -68,6 +68,12 @@ def dtype_attr(number: int, name: str = "dtype") -> bytes:
     return attr(name, w.int_field(6, number))
 
 
+def shape_attr(*sizes: int) -> bytes:
+    """The shape of a node's first output; -1 for an unknown size."""
+    dims = b"".join(text(2, w.int_field(1, size)) for size in sizes)
+    return attr("_output_shapes", text(1, text(7, dims)))
+
+
 def function(name: str, *parts: bytes, arguments: Sequence[str] = ()) -> bytes:
     signature = text(1, name) + b"".join(text(2, arg(a, type=FLOAT)) for a in arguments)
     return text(1, signature + text(3, arg("out", type=FLOAT))) + b"".join(parts)

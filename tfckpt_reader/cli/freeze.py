@@ -34,6 +34,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("out", metavar="OUT.pb", help="frozen graph to write")
     add_part(parser)
     cast = "store floating-point weights as this type; the graph computes as before"
+    tables = "keep lookup tables, and the operations that fill them, which have to run first"
+    add("--keep-tables", action="store_true", help=tables)
     add("--cast", choices=tuple(_CASTS), help=cast)
     add("--dry-run", action="store_true", help="write nothing; print what would be written")
     add("--force", action="store_true", help="replace OUT.pb if it exists")
@@ -52,6 +54,8 @@ def add_part(parser: ArgumentParser) -> None:
     value = "number, true or false that takes the place of a placeholder; may be repeated"
     add("--set", action="append", default=[], metavar="NAME=VALUE", help=value)
     add("--fold-defaults", action="store_true", help=default)
+    inference = "switch training and dropout off where placeholders do it; says with which values"
+    add("--inference", action="store_true", help=inference)
     add("--ema", action="store_true", help="use the moving averages of variables where saved")
 
 
@@ -63,6 +67,7 @@ def run(arguments: Namespace) -> int:
     location = locate(arguments.path, latest=arguments.latest)
     with open_location(location, mmap=False) as ckpt:
         options = part_options(arguments)
+        options["keep_tables"] = arguments.keep_tables
         options["cast"] = _CASTS.get(arguments.cast)
         frozen = meta.freeze(
             arguments.output or None,
@@ -84,6 +89,7 @@ def part_options(arguments: Namespace) -> Options:
     return {
         "given": given,
         "fold_defaults": arguments.fold_defaults,
+        "inference": arguments.inference,
         "average": arguments.ema,
     }
 
@@ -124,6 +130,7 @@ def _print(meta: MetaGraph, frozen: FrozenGraph, arguments: Namespace) -> None:
         output.print_json(_facts(meta, frozen, arguments.out, written=not arguments.dry_run))
         return
     output.print_lines(*_lines("input", frozen.inputs), *_lines("output", frozen.outputs))
+    output.print_lines(*(f"run first  {name}" for name in frozen.initializers))
     output.print_lines(*frozen.changes)
     did = "would write" if arguments.dry_run else "wrote"
     amount = f"{count_of(len(frozen.nodes), 'node')}, {size_text(frozen.nbytes)} of weights"
@@ -145,6 +152,7 @@ def _facts(meta: MetaGraph, frozen: FrozenGraph, out: str, *, written: bool) -> 
         "written": written,
         "inputs": endpoint_facts(frozen.inputs),
         "outputs": endpoint_facts(frozen.outputs),
+        "initializers": list(frozen.initializers),
         "nodes": len(frozen.nodes),
         "weights": [
             {"node": weight.name, "key": weight.key, "dtype": str(weight.stored_as)}

@@ -15,6 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.checkpoint import open  # noqa: A004 - the verb of that module
 from tfckpt_reader.errors import CheckpointNotFoundError, UnsupportedError
+from tfckpt_reader.frameworks.openvino_graphs import (
+    behind_strings,
+    with_known_sizes,
+    with_uniform_draws,
+)
 from tfckpt_reader.graph.freeze.weights import fits
 from tfckpt_reader.graph.meta_graph import read_meta_graph
 from tfckpt_reader.paths.companions import SAVED_MODEL_FILES
@@ -33,8 +38,6 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.meta_graph import MetaGraph
 
 _LACKING = re.compile(r"No (?:conversion rule|translator) found for operations?: ([^\n]*)")
-_READERS = re.compile(r"Parse\w*Example\w*|Decode(Raw|Png|Jpeg|Gif|Bmp|Image|AndCropJpeg|CSV)\w*")
-"""Ops that read examples or images from strings: a model goes on behind them."""
 _NOISE = re.compile(r"^(Exception from|Check '|To facilitate|Summary|Model wasn't|FrontEnd API)")
 _EXACT = {"INFERENCE_PRECISION_HINT": "f32", "EXECUTION_MODE_HINT": "ACCURACY"}
 """Settings without which some processors compute float32 in bfloat16."""
@@ -119,8 +122,8 @@ def load_model(
 ) -> Model:
     """Compile a model for the processor, to run it without TensorFlow.
 
-    Ops that read examples or images from strings, which OpenVINO lacks, are cut off: the model
-    takes what they give.
+    OpenVINO lacks ops on strings. They are cut off, with what looks them up, or decodes them: the
+    model takes the numbers that they give. It draws random numbers of its own.
 
     Args:
         path: A checkpoint with a graph, a SavedModel, or a frozen graph (``.pb``).
@@ -163,18 +166,28 @@ def _load(
     openvino: Any, meta: MetaGraph, values: Mapping[str, Any], part: tuple[Any, ...], options: Any
 ) -> Model:
     outputs, inputs, signature = part
-    frozen = meta.freeze(outputs, inputs, values=values, signature=signature, **options)
-    if inputs is None and (behind := _behind_readers(frozen)):
-        own = [each.name for each in frozen.inputs if meta.find(each.name.rpartition(":")[0])]
-        part = (outputs or [each.name for each in frozen.outputs], [*own, *behind])
-        frozen = meta.freeze(*part, values=values, **options)
-    return Model(frozen, _Read(openvino, frozen))
+    options = {"keep_tables": True, **options}
+    frozen = whole = meta.freeze(outputs, inputs, values=values, signature=signature, **options)
+    lacking: tuple[str, ...] = ()
+    while True:
+        behind = behind_strings(whole, lacking) if inputs is None else []
+        if behind:
+            own = [each.name for each in whole.inputs if meta.find(each.name.rpartition(":")[0])]
+            ends = outputs or [each.name for each in whole.outputs]
+            frozen = meta.freeze(ends, [*own, *behind], values=values, **options)
+        try:
+            frozen = with_uniform_draws(with_known_sizes(frozen))
+            return Model(frozen, _Read(openvino, frozen))
+        except _LackingOpError as error:
+            lacking = (*lacking, *error.ops)
+            if not behind or behind_strings(whole, lacking) in ([], behind):
+                raise
 
 
-def _behind_readers(frozen: FrozenGraph) -> list[str]:
-    """Return the tensors that come out of ops that read examples or images."""
-    readers = {name for name, node in frozen.nodes.items() if _READERS.fullmatch(node.op)}
-    return _tensors_of(frozen, readers) if readers else []
+class _LackingOpError(UnsupportedError):
+    """OpenVINO lacks ops of a graph."""
+
+    ops: tuple[str, ...] = ()
 
 
 def _tensors_of(frozen: FrozenGraph, names: Iterable[str]) -> list[str]:
@@ -236,15 +249,22 @@ def _refusal(frozen: FrozenGraph, error: RuntimeError) -> UnsupportedError:
     lacking = _LACKING.search(str(error))
     ops = [op.strip() for op in lacking[1].split(",")] if lacking else []
     nodes = [node for op in ops for node in frozen.nodes.values() if node.op == op]
-    if not nodes:
+    if not ops:
         return UnsupportedError(f"OpenVINO cannot compile it: {_reason(error)}")
+    if not nodes:
+        return _lacking(ops, f"OpenVINO lacks {', '.join(ops)}, in functions that the graph calls")
     behind = _tensors_of(frozen, [nodes[0].name])[:_EXAMPLES]
     named = f"the op {quoted(nodes[0].op)}, as of node {quoted(nodes[0].name)}"
     others = ", ".join(op for op in ops if op != nodes[0].op)
-    return UnsupportedError(
-        f"OpenVINO lacks {named}{f', and {others}' if others else ''}",
-        advice=f"Begin behind it, with inputs={behind} (--input)" if behind else None,
-    )
+    problem = f"OpenVINO lacks {named}{f', and {others}' if others else ''}"
+    advice = f"Begin behind it, with inputs={behind} (--input)" if behind else None
+    return _lacking(ops, problem, advice)
+
+
+def _lacking(ops: Iterable[str], problem: str, advice: str | None = None) -> UnsupportedError:
+    error = _LackingOpError(problem, advice=advice)
+    error.ops = tuple(ops)
+    return error
 
 
 def _reason(error: RuntimeError) -> str:

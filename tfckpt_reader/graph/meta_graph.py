@@ -278,10 +278,10 @@ class MetaGraph(Graph):
                 the batches of the graph's own input pipeline.
             values: Key -> array: a checkpoint. They are read when the graph is written.
             signature: Key of the signature. Default: the one for serving, or the only one.
-            options: ``given`` maps placeholders to the numbers or truth values that take their
-                place, ``fold_defaults=True`` puts default values in place of others,
-                ``average=True`` uses moving averages where `values` have them, and ``cast`` is a
-                floating-point type to store weights in; the graph computes as before.
+            options: See `freeze.request.Options`. ``given`` maps placeholders to numbers or truth
+                values, ``fold_defaults=True`` takes defaults, ``inference=True`` switches training
+                and dropout off, ``keep_tables=True`` keeps lookup tables, ``average=True`` takes
+                moving averages, and ``cast`` is a floating-point type to store weights in.
 
         Raises:
             TensorNotFoundError: the graph lacks an input, an output or the signature, or `values`
@@ -289,7 +289,8 @@ class MetaGraph(Graph):
             CorruptCheckpointError: the graph is damaged, or a value does not fit its variable.
             UnsupportedError: a part of the graph works in a session of TensorFlow only.
         """
-        from tfckpt_reader.graph.freeze.frozen import Model, freeze
+        from tfckpt_reader.graph.freeze.frozen import freeze
+        from tfckpt_reader.graph.freeze.part import Model
         from tfckpt_reader.graph.freeze.request import request
 
         with located(self.file), enough_memory(self.file):

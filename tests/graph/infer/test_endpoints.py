@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import writers as w
 from described import DESCRIBED
-from graphs import attr, dtype_attr, meta_bytes, node, text
+from graphs import attr, dtype_attr, meta_bytes, node, shape_attr, text
 from hypothesis import given
 from hypothesis import strategies as st
 from project import FIXTURES
@@ -194,11 +194,6 @@ def test_auxiliary_operations_are_left_out(tmp_path: Path) -> None:
             if meta.saver is not None:
                 saving = (meta.saver.filename_tensor_name, meta.saver.save_tensor_name)
                 assert not {end.name for end in ends} & set(saving)
-
-
-def shape_attr(*sizes: int) -> bytes:
-    dims = b"".join(text(2, w.int_field(1, size)) for size in sizes)
-    return attr("_output_shapes", text(1, text(7, dims)))
 
 
 def guess(tmp_path: Path, nodes: Sequence[bytes], **more: Any) -> tfckpt.MetaGraph:
@@ -421,78 +416,6 @@ def test_collections_name_losses_and_training(tmp_path: Path) -> None:
     assert names(meta.outputs) == ["out:0", "sum:0"]
     damaged = text(4, text(1, "losses") + text(2, b"\xff"))
     assert names(guess(tmp_path, nodes, more=damaged).outputs) == ["step:0"]
-
-
-def _layer(*more: bytes) -> list[bytes]:
-    """Values of a layer, `y`, for rows `x`; and labels."""
-    return [
-        node("x", "Placeholder", [], dtype_attr(1), shape_attr(-1, 2)),
-        node("labels", "Placeholder", [], dtype_attr(1), shape_attr(-1)),
-        node("c", "Const"),
-        node("v", "VariableV2"),
-        node("y", "MatMul", ["x", "v"], shape_attr(-1, 3)),
-        *more,
-    ]
-
-
-def test_a_loss_flattens_what_it_takes(tmp_path: Path) -> None:
-    loss = "SparseSoftmaxCrossEntropyWithLogits"
-    for call in (f"{loss}/{loss}", loss):
-        nodes = _layer(
-            node(f"{loss}/Reshape", "Reshape", ["y", "c"], shape_attr(-1, 3)),
-            node(call, loss, [f"{loss}/Reshape", "labels"], shape_attr(-1)),
-            node("loss", "Mean", [call, "c"], shape_attr()),
-        )
-        assert names(guess(tmp_path, nodes).outputs) == ["y:0", "loss:0"]
-
-
-def test_a_target_is_no_output(tmp_path: Path) -> None:
-    """As in Q-learning: a reward and the best later value, and the value of an action."""
-    nodes = _layer(
-        node("x_", "Placeholder", [], dtype_attr(1), shape_attr(-1, 2)),
-        node("a", "Placeholder", [], dtype_attr(3), shape_attr(-1)),
-        node("later", "MatMul", ["x_", "v"], shape_attr(-1, 3)),
-        node("best", "Max", ["later", "c"], shape_attr(-1)),
-        node("sum", "AddV2", ["labels", "best"], shape_attr(-1)),
-        node("target", "StopGradient", ["sum"], shape_attr(-1)),
-        node("index", "Pack", ["c", "a"], shape_attr(-1, 2)),
-        node("taken", "GatherNd", ["y", "index"], shape_attr(-1)),
-        node("loss", "SquaredDifference", ["target", "taken"], shape_attr(-1)),
-        node("mean", "Mean", ["loss", "c"], shape_attr()),
-    )
-    assert names(guess(tmp_path, nodes).outputs) == ["y:0", "mean:0"]
-
-
-@pytest.mark.parametrize("scope", ["gradients", "train/gradients_1"])
-def test_what_is_differentiated_is_a_loss(scope: str, tmp_path: Path) -> None:
-    nodes = _layer(
-        node("square", "Square", ["y"], shape_attr(-1, 3)),
-        node("loss", "Mean", ["square", "c"], shape_attr()),
-    )
-    assert names(guess(tmp_path, nodes).outputs) == ["loss:0"]
-    gradient = node(f"{scope}/loss_grad/Shape", "Shape", ["square"])
-    assert names(guess(tmp_path, [*nodes, gradient]).outputs)[0] == "y:0"
-
-
-def test_updates_of_averages_are_no_outputs(tmp_path: Path) -> None:
-    nodes = _layer(
-        node("ema/AssignMovingAvg/sub", "Sub", ["v", "y"]),
-        node("ema/AssignMovingAvg/mul", "Mul", ["ema/AssignMovingAvg/sub", "c"]),
-        node("out", "Softmax", ["y"], shape_attr(-1, 3)),
-    )
-    assert names(guess(tmp_path, nodes).outputs) == ["out:0"]
-
-
-def test_ends_with_names_of_their_own_come_first(tmp_path: Path) -> None:
-    nodes = _layer(
-        node("add_7", "AddV2", ["y", "c"], shape_attr(-1, 3)),
-        node("truediv", "RealDiv", ["y", "c"], shape_attr(-1, 3)),
-        node("probabilities", "Softmax", ["y"], shape_attr(-1, 3)),
-        node("norms", "Square", ["v"], shape_attr(2, 3)),
-    )
-    outputs = guess(tmp_path, nodes).outputs
-    assert names(outputs) == ["probabilities:0", "add_7:0", "truediv:0", "norms:0"]
-    assert outputs[-1].reason == "computed from variables alone; nothing uses it further"
 
 
 def test_a_hinge_is_of_the_loss_and_a_layer_is_not(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from stores import OneObject
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.errors import ErrorKind
+from tfckpt_reader.storage.file_state import FileState
 from tfckpt_reader.storage.remote import objects
 from tfckpt_reader.storage.remote.objects import RemoteFile
 
@@ -142,3 +143,17 @@ def test_one_that_vanished(opened: Opened) -> None:
     file._key = "other"
     with pytest.raises(tfckpt.CheckpointNotFoundError):
         file.read(10, 100)
+
+
+class Shrinking(OneObject):
+    """Its answers to reads have another size than those to questions, and the same tag."""
+
+    def get(self, key: str, span: range | None) -> tuple[FileState | None, bytes]:
+        return FileState(len(self.data) - 1, 0, self.tag), super().get(key, span)[1]
+
+
+def test_another_size_under_the_same_tag(opened: Opened) -> None:
+    """No change of the file: a server compressed it, or sent too little."""
+    with pytest.raises(tfckpt.CheckpointError, match="another range") as caught:
+        opened(Shrinking(LARGE)).read(10, 100)
+    assert caught.value.kind is ErrorKind.UNREACHABLE

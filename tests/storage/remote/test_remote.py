@@ -360,3 +360,24 @@ assert not [name for name in sys.modules if name.startswith("tfckpt_reader.stora
 assert not {{"obstore", "fsspec"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+class Refusing(Counted):
+    """Functions of obstore that refuse HEAD, as it reports that."""
+
+    why: Exception
+
+    def head(self, *_args: object) -> None:
+        raise self.why
+
+
+@pytest.mark.parametrize(
+    "why", [FileNotFoundError("status code: 405 Method Not Allowed"), PermissionError("403")]
+)
+def test_refused_heads(folder: Path, why: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusing = Refusing(obstore)
+    refusing.why = why
+    monkeypatch.setattr(object_store, "obstore", refusing)
+    store = object_store.ObjectStore(in_memory(folder), lists=False)
+    assert store.head("run/model-1.index") is not None
+    assert store.head("run/model-3.index") is None

@@ -12,21 +12,18 @@ import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.encoding.wire_format import encode_field, encode_key
 from tfckpt_reader.errors import TensorNotFoundError
 from tfckpt_reader.graph.decode.operation import split_name, tensor_name
-from tfckpt_reader.graph.freeze.inline import inline_calls
-from tfckpt_reader.graph.freeze.inputs import begin_at, begin_behind_pipeline, inputs_of
+from tfckpt_reader.graph.freeze.inputs import inputs_of
 from tfckpt_reader.graph.freeze.library import Library
-from tfckpt_reader.graph.freeze.node import Node, draft_of
+from tfckpt_reader.graph.freeze.node import Node
 from tfckpt_reader.graph.freeze.op_outputs import dtype_of
-from tfckpt_reader.graph.freeze.prune import check_loops, origin, prune, unique
-from tfckpt_reader.graph.freeze.ranks import find_ranks
+from tfckpt_reader.graph.freeze.part import draft_part
+from tfckpt_reader.graph.freeze.prune import check_loops, origin, unique
 from tfckpt_reader.graph.freeze.refused import refuse_ops
-from tfckpt_reader.graph.freeze.simplify import set_inputs, simplify
-from tfckpt_reader.graph.freeze.updates import Updates
 from tfckpt_reader.graph.freeze.variables import Weights, freeze_variables
 from tfckpt_reader.graph.freeze.weights import averages_of, fill
 from tfckpt_reader.graph.infer.endpoints import Endpoint
@@ -41,11 +38,9 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from tfckpt_reader.graph.decode.node_store import StoredNodes
-    from tfckpt_reader.graph.decode.op_defs import OpDefinition
+    from tfckpt_reader.graph.freeze.part import Model
     from tfckpt_reader.graph.freeze.request import Options, Request
     from tfckpt_reader.graph.freeze.weights import Values, Weight
-    from tfckpt_reader.graph.functions import Function
-    from tfckpt_reader.graph.graph import Graph
     from tfckpt_reader.graph.saved_keys import Saved
     from tfckpt_reader.graph.writing import Part
 
@@ -70,6 +65,8 @@ class FrozenGraph:
     weights: tuple[Weight, ...] = field(repr=False)
     """The constants that were variables."""
     nodes: Mapping[str, Node] = field(repr=False)
+    initializers: tuple[str, ...]
+    """The operations to run first: they fill lookup tables."""
     versions: bytes = field(repr=False)
     """The fields of a GraphDef beside nodes and functions, as stored."""
     library: bytes = field(repr=False)
@@ -176,18 +173,6 @@ def _unchanged_source(node: Node) -> StoredNodes | None:
     return node.source if node.is_unchanged else None
 
 
-class Model(NamedTuple):
-    """A graph with what its file holds beside it."""
-
-    graph: Graph
-    definitions: Mapping[str, OpDefinition]
-    """Name of an op -> its definition."""
-    functions: Mapping[str, Function]
-    """Name -> function of the library."""
-    versions: bytes
-    """The fields of the GraphDef beside nodes and functions, as stored."""
-
-
 def freeze(
     model: Model,
     weights: tuple[Values, Mapping[str, Saved]],
@@ -212,25 +197,17 @@ def freeze(
             "no output was named, and the graph has none that is likely",
             advice="Name one with --output (outputs=)",
         )
-    draft, placed, changes, updates = _part(model, part)
-    outputs = [tensor_name(name) for name in part.outputs]
-    changes += set_inputs(draft, options.get("given", {}))
-    simpler = simplify(draft, fold_defaults=options.get("fold_defaults", False))
-    changes += simpler
-    draft = prune(draft, outputs) if simpler else draft
-    for each in updates:
-        changes += each.left_out(draft)
-    changes += find_ranks(draft, model.graph.unknown_rank_ops)
-    refuse_ops(draft.values())
+    chosen = draft_part(model, part, options)
+    draft, placed, changes = chosen.draft, chosen.placed, chosen.changes
     averages = averages_of(weights[0]) if options.get("average") else {}
     values = Weights(*weights, averages, options.get("cast"))
     library = Library(model.functions)
     constants = freeze_variables(draft, values, library)
     called = library.called_by(draft.values()) if model.functions else {}
     for nodes in called.values():
-        refuse_ops(nodes)
-    check_loops(draft, outputs)
-    ends = tuple(_endpoint(model, draft, name, part) for name in outputs)
+        refuse_ops(nodes, keep_tables=options.get("keep_tables", False))
+    check_loops(draft, chosen.roots)
+    ends = tuple(_endpoint(model, draft, name, part) for name in chosen.outputs)
     _show_outputs(draft, ends)
     if constants:
         changes.append(f"{count_of(len(constants), 'variable')} became constants")
@@ -246,67 +223,11 @@ def freeze(
         {f"{name}:0": tensor for name, tensor in placed.items()},
         tuple(constants.values()),
         draft,
+        chosen.fillers,
         model.versions,
         library.encoded(called),
         values.values,
     )
-
-
-def _part(
-    model: Model, part: Request
-) -> tuple[dict[str, Node], dict[str, str], list[str], list[Updates]]:
-    """Return the nodes that some outputs need, without function calls.
-
-    Returns:
-        Name -> node; name of a placeholder -> the tensor it is for; what was changed; and the
-        updates of variables.
-
-    Raises:
-        TensorNotFoundError: an output or an input is nowhere, suggests the nearest names.
-    """
-    graph, definitions = model.graph, model.definitions
-    outputs, inner = _existing(graph, part.outputs)
-    cuts, later = _existing(graph, part.inputs)
-    # Tensors inside of functions get their names when the calls are replaced.
-    around = [*outputs, *(_existing(graph, part.around)[0] if inner else ())]
-    if inner and not part.around:
-        graph.tensor(inner[0])  # raises
-    draft = draft_of(graph, graph.needed(around, cuts))
-    placed = begin_at(draft, cuts, definitions)
-    updates = [Updates(draft, {})]
-    if model.functions:
-        draft = prune(draft, around)
-    calls = inline_calls(draft, around, model.functions, definitions)
-    count = count_of(len(calls), "call")
-    changes = [f"{count} of functions replaced by their nodes"] if calls else []
-    if calls:
-        updates.append(Updates(draft, calls))
-    for name in (*inner, *later):
-        if origin(name) not in draft:
-            graph.tensor(name)  # raises
-    placed |= begin_at(draft, later, definitions)
-    wanted = [*outputs, *inner]
-    draft = prune(draft, wanted)
-    batches = begin_behind_pipeline(draft, wanted, definitions)
-    placed |= batches
-    draft = prune(draft, wanted) if batches else draft
-    return draft, {n: tensor for n, tensor in placed.items() if n in draft}, changes, updates
-
-
-def _existing(graph: Graph, names: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the canonical names of tensors: of those in the graph, and of those that are not.
-
-    Raises:
-        TensorNotFoundError: an operation of the graph has no such output.
-    """
-    present: list[str] = []
-    absent: list[str] = []
-    for name in names:
-        exists = graph.find(split_name(name)[0]) is not None
-        (present if exists else absent).append(tensor_name(name))
-        if exists:
-            graph.tensor(name)
-    return present, absent
 
 
 def _endpoint(model: Model, draft: Mapping[str, Node], name: str, part: Request) -> Endpoint:

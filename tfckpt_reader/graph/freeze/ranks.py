@@ -8,6 +8,7 @@ switch often has none. Up to graph version 21 a placeholder of unknown rank look
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.graph.decode.operation import split_name
@@ -16,7 +17,7 @@ from tfckpt_reader.tensor.proto_fields import shape_or_none
 from tfckpt_reader.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
 
     from tfckpt_reader.graph.freeze.node import Node
 
@@ -33,6 +34,12 @@ _RANKS = {
     ("StatelessIf", 0): 0,
 }
 """Op and index of an input -> its rank."""
+_SIZES: Mapping[tuple[str, int], tuple[int | None, ...]] = {
+    ("SparseTensorDenseMatMul", 0): (None, 2),
+    ("SparseTensorDenseMatMul", 2): (2,),
+}
+"""Op and index of an input -> its shape: a sparse matrix has two axes."""
+_SIZED = frozenset(op for op, _ in _SIZES)
 _ALIKE = frozenset(
     {
         "Identity",
@@ -90,6 +97,22 @@ def find_ranks(draft: Mapping[str, Node], unknown_rank_ops: Collection[str]) -> 
         if rank is not None:
             what = "a single value" if rank == 0 else f"of rank {rank}"
             changes.append(f"input {quoted(node.name)} of unknown shape is {what}, by its use")
+    return changes
+
+
+def find_sizes(draft: Mapping[str, Node]) -> list[str]:
+    """Give placeholders the sizes that their users need; return what was done."""
+    changes: list[str] = []
+    for node in draft.values():
+        for index, text in enumerate(node.data_inputs) if node.op in _SIZED else ():
+            needed = _SIZES.get((node.op, index))
+            source = draft.get(origin(text)) if needed else None
+            if source is None or source.op != _UNKNOWN:
+                continue
+            shape = shape_or_none(source.attr("shape"))
+            if shape != needed and (shape is None or set(shape) == {None}):
+                source.change(shape=needed)
+                changes.append(f"input {quoted(source.name)} is of shape {needed}, by its use")
     return changes
 
 

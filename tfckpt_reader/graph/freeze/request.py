@@ -27,6 +27,10 @@ class Options(TypedDict, total=False):
     """Replace placeholders that have a default value by it."""
     given: Mapping[str, float]
     """Placeholder -> the number or truth value that takes its place."""
+    inference: bool
+    """Switch training and dropout off: give the placeholders for them the values they need."""
+    keep_tables: bool
+    """Keep lookup tables, and the operations that fill them."""
     average: bool
     """Use the moving averages of variables where the values have them."""
     cast: DataType | None

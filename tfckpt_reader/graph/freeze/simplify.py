@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import TensorNotFoundError
-from tfckpt_reader.graph.decode.operation import split_name, tensor_name
+from tfckpt_reader.graph.decode.operation import FunctionCall, split_name, tensor_name
 from tfckpt_reader.graph.freeze.node import Node, become_scalar, constant
 from tfckpt_reader.graph.freeze.prune import origin, redirect, unique
 from tfckpt_reader.graph.infer.op_roles import PLACEHOLDERS
@@ -26,6 +26,7 @@ _REFERENCES = frozenset(
 )
 """Ops on a variable itself; without Ref in their names they take its value."""
 _SWITCH, _MERGE = "Switch", "Merge"
+_IFS = frozenset({"If", "StatelessIf"})
 
 
 def set_inputs(draft: Mapping[str, Node], given: Mapping[str, float]) -> list[str]:
@@ -98,6 +99,19 @@ def fold_branches(draft: dict[str, Node]) -> int:
             folded += 1
     redirect(draft, replaced)
     return folded
+
+
+def choose_branches(draft: Mapping[str, Node]) -> int:
+    """Turn each ``If`` with a constant condition into a call of one branch; return their number."""
+    conditions = _Conditions(draft)
+    chosen = 0
+    for node in draft.values():
+        value = conditions.value(node.first_input) if node.op in _IFS else None
+        if value is not None:
+            branch = node.needed("then_branch" if value else "else_branch", FunctionCall)
+            node.change(op="PartitionedCall", inputs=node.inputs[1:], f=branch)
+            chosen += 1
+    return chosen
 
 
 def _spread(draft: Mapping[str, Node], dead: set[str]) -> None:

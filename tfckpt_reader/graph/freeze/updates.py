@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.graph.decode.operation import VARIABLE_OPS
 from tfckpt_reader.graph.freeze.prune import IDLE, origin
+from tfckpt_reader.graph.freeze.tables import FILLING, FROM_FILE
 from tfckpt_reader.graph.infer.op_roles import role_of
 from tfckpt_reader.text import count_of, quoted
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.freeze.node import Node
 
 _PASSED = frozenset({"Identity", "RefIdentity", "Enter", "RefEnter", "Switch", "RefSwitch"})
-_NO_UPDATES = frozenset({"VarIsInitializedOp", "IsVariableInitialized"})
+_NO_UPDATES = FILLING | FROM_FILE | {"VarIsInitializedOp", "IsVariableInitialized"}
 
 
 class Updates:

@@ -34,10 +34,26 @@ if TYPE_CHECKING:
     from tfckpt_reader.graph.infer.dataflow import Flow
     from tfckpt_reader.graph.infer.op_roles import Role
 
-_OTHER_NAMES = {"realdiv": "truediv", "pack": "stack"}
-"""Op in lower case -> the name that TensorFlow gives its operations."""
+_NAMES_OF_OPS = frozenset(
+    [
+        "add",
+        "sub",
+        "mul",
+        "truediv",
+        "floordiv",
+        "mod",
+        "pow",
+        "concat",
+        "stack",
+        "split",
+        "transpose",
+        "strided_slice",
+    ]
+)
+"""Names that TensorFlow gives operations, beside those of their ops."""
 _DEFAULT_NAME = re.compile(r"(?i)identity|control_dependency|group_deps|stop_?gradient")
 """Names of identities that no author chose."""
+_LABEL = re.compile(r"(?i)label|target|ground_?truth|gold")
 _WHILE = frozenset({"While", "StatelessWhile"})
 _MOST_SELECTIONS = 8
 _LOOP_OF = {"Exit": {"LoopCond"}, "Identity": _WHILE}
@@ -47,6 +63,7 @@ _END = "what the model computes in the end: nothing uses it further"
 _SCORED = "what losses and metrics are computed from"
 _NAMED = "a tensor that its author gave a name of its own, though it is used further"
 _CARRIED = "a loop ends with it, but another result of that loop is used further"
+_TOLD = "losses are computed from it, but it depends on labels, by their name"
 _OF_WEIGHTS = "computed from variables alone; nothing uses it further"
 _NUMBER = "a single number that the model computes in the end"
 _UNLEARNED = "computed without any variable; nothing uses it further"
@@ -59,6 +76,7 @@ _OUTPUT_RANKS = (
     _SCORED,
     _NAMED,
     _OF_WEIGHTS,
+    _TOLD,
     _CARRIED,
     _NUMBER,
     _UNLEARNED,
@@ -171,19 +189,24 @@ class ModelOutputs:
         """Likely outputs with their reasons, the likeliest first."""
         reasons = {n: self._why(n) for n in self._ends}
         reasons |= {n: _NAMED for n in self._named() if n not in reasons}
-        reasons |= dict.fromkeys(self._scored(), _SCORED)
+        reasons |= {n: _TOLD if n in self._told else _SCORED for n in self._scored()}
         reasons |= {n: _OF_WEIGHTS for n in self._of_weights() if n not in reasons}
         ranked = [(number, why) for number, why in sorted(reasons.items()) if why]
-        return sorted(
-            ranked, key=lambda pair: (_OUTPUT_RANKS.index(pair[1]), not self._has_own_name(pair[0]))
-        )
+        return sorted(ranked, key=lambda pair: self._rank(*pair))
+
+    def _rank(self, number: int, why: str) -> tuple[int, int]:
+        """Return what to sort by: code that nothing uses any more seldom has a name of its own."""
+        rank = _OUTPUT_RANKS.index(why)
+        if self._has_own_name(number):
+            return rank, 0
+        return (_OUTPUT_RANKS.index(_SCORED), 1) if why == _END else (rank, 2)
 
     def _has_own_name(self, number: int) -> bool:
         """Return whether its name is another than TensorFlow gives operations of its type."""
-        leaf = self._flow.names[number].rpartition("/")[2]
-        name = re.sub(r"_\d+$", "", leaf).replace("_", "").lower()
-        op = re.sub(r"v\d$", "", self._type(number).lower())
-        return name not in (op, _OTHER_NAMES.get(op)) and not _DEFAULT_NAME.match(name)
+        op = self._type(number)
+        name = re.sub(r"_\d+$", "", self._flow.names[number].rpartition("/")[2])
+        is_default = name in (op, op.removesuffix("V2")) or name in _NAMES_OF_OPS
+        return not is_default and not _DEFAULT_NAME.match(name)
 
     @cached_property
     def likely(self) -> list[int]:
@@ -270,6 +293,12 @@ class ModelOutputs:
         return {n for n in self._start if self._all_within(n, self.scoring)}
 
     @cached_property
+    def _told(self) -> set[int]:
+        """Operations that depend on what is named as labels."""
+        named = {n for n in self._start if _LABEL.search(self._flow.names[n])}
+        return self._flow.reach(named, self._flow.users, lambda _: True)
+
+    @cached_property
     def _labelled(self) -> set[int]:
         """Labels, and the arithmetic that depends on them."""
         return self._flow.reach(self._labels, self._flow.users, lambda n: n in self.scoring)
@@ -285,8 +314,11 @@ class ModelOutputs:
         scores = scoring - own - last
         scored = {n for each in scores for n in flow.sources[each]} - scores - own - labels
         scored = self._without_readings(scored - self._targets(scored))
-        likely = scored & self._valued & self._learned
-        return {n for n in likely if self._all_within(n, scoring) and flow.shape(n) != ()}
+        likely = {n for n in scored & self._valued & self._learned if flow.shape(n) != ()}
+        scored = {n for n in likely if self._all_within(n, scoring)}
+        # If all of it follows from labels, a loss uses the result otherwise, too: in a loop.
+        is_open = bool(scored) and scored <= self._told
+        return (is_open and likely - self._told) or scored
 
     def _targets(self, numbers: set[int]) -> set[int]:
         """Return those that scores take as a target: without a gradient back to them."""

@@ -139,9 +139,11 @@ class RemoteFile:
         with asking(self.name):
             state, data = self._store.get(self._key, None if len(span) == self.size else span)
         found = memoryview(data).toreadonly()
-        if state not in (None, self._state):
+        state = state or self._state
+        is_same = state.identity and state.identity == self._state.identity
+        if state != self._state and not is_same:
             raise changed(self.name, self._state, state)
-        if len(found) != len(span):
+        if len(found) != len(span) or state != self._state:
             self._require_unchanged()
             raise CheckpointError(
                 "the server sent another range than it was asked for",
