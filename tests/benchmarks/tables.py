@@ -4,7 +4,7 @@
 
 PYTHON is the interpreter of an environment with TensorFlow. FOLDER should lie on a disk, with room
 for three times the largest checkpoint; what is made there is removed. Linux only. `--quick` only
-shows that all of it runs.
+shows that all of it runs, `--only TITLE` makes a part.
 
 Each figure is the median of several processes; the files have been read before (a warm cache).
 """
@@ -12,6 +12,7 @@ Each figure is the median of several processes; the files have been read before 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import shutil
@@ -88,6 +89,8 @@ class Options(NamedTuple):
     work: Path
     tensorflow: str | None
     quick: bool
+    only: str = ""
+    """Part of the titles of the tables to make."""
 
     @property
     def runs(self) -> int:
@@ -279,6 +282,12 @@ with open(sys.argv[2], "wb") as file:
     np.savez(file, **{n: r.get_tensor(n) for n in r.get_variable_to_shape_map()})
     os.fsync(file.fileno())
 """
+OUR_SAVEZ = """
+import os, sys, numpy as np, tfckpt_reader
+with tfckpt_reader.open(sys.argv[1]) as ckpt, open(sys.argv[2], "wb") as file:
+    np.savez(file, **{name: ckpt[name] for name in ckpt})
+    os.fsync(file.fileno())
+"""
 SAVE_FILE = """
 import os, sys, safetensors.numpy, tfckpt_reader
 with tfckpt_reader.open(sys.argv[1]) as ckpt:
@@ -362,6 +371,76 @@ def saving(options: Options) -> Iterator[str]:
     yield from table(heads, (each for size in sizes for each in rows(size)))
 
 
+USED = "sum(int(np.asarray({}).reshape(-1).view('u4').max()) > 0 for {})"
+"""Each tensor once, its every byte."""
+WEIGHTS = {
+    "`ckpt[name]`, mapped, checked": USED.format("c[n]", "c in [t.open(prefix)] for n in c"),
+    "`ckpt[name]`, mapped, not checked": USED.format(
+        "c[n]", "c in [t.open(prefix, check=False)] for n in c"
+    ),
+    "`ckpt.read(name)`, checked": USED.format("c.read(n)", "c in [t.open(prefix)] for n in c"),
+    "`ckpt.load()`, checked, all in memory": USED.format(
+        "a", "d in [t.open(prefix).load()] for a in d.values()"
+    ),
+}
+THEIR_WEIGHTS = USED.format(
+    "r.get_tensor(n)", "r in [load(prefix)] for n in r.get_variable_to_shape_map()"
+)
+ALL_OF_THEIRS = USED.format(
+    "a",
+    "d in [{n: r.get_tensor(n) for r in [load(prefix)] for n in r.get_variable_to_shape_map()}] "
+    "for a in d.values()",
+)
+LOAD_FILE = USED.format(
+    "a",
+    "d in [__import__('safetensors.numpy').numpy.load_file(prefix + '.safetensors')] "
+    "for a in d.values()",
+)
+
+
+def weights(options: Options) -> Iterator[str]:
+    """Yield the table of reading everything."""
+
+    def rows(megabytes: int) -> Iterator[Sequence[object]]:
+        prefix = made(options, "weights", megabytes)
+        nbytes = os.path.getsize(f"{prefix}.data-00000-of-00001")
+        to_safetensors = "t.convert(prefix, prefix + '.safetensors', force=True).nbytes"
+        inside(options._replace(quick=True), to_safetensors, prefix)
+        cases = [(what, work, True) for what, work in WEIGHTS.items()]
+        cases += [
+            ("TensorFlow's `get_tensor`, checked", THEIR_WEIGHTS, False),
+            ("TensorFlow's `get_tensor`, all in memory", ALL_OF_THEIRS, False),
+            ("safetensors' `load_file`, not checked", LOAD_FILE, True),
+        ]
+        for what, work, ours in cases:
+            found = inside(options, work, prefix, ours=ours)
+            rate = "-" if found is None else f"{nbytes / found.seconds / 1e9:.2g} GB/s"
+            yield what, f"{nbytes / 1e9:.2g} GB", time_text(found), rate, size_text(found)
+        os.unlink(f"{prefix}.safetensors")
+
+    sizes = (10,) if options.quick else (1000,)
+    heads = ("reading, and using each number", "of", "time", "rate", "memory")
+    yield from table(heads, (each for size in sizes for each in rows(size)))
+
+
+def tiny(options: Options) -> Iterator[str]:
+    """Yield the table of converting many tiny tensors."""
+    count = 1000 if options.quick else 100_000
+    prefix, out = made(options, "index", count), options.work / "out"
+    convert = [sys.executable, "-m", "tfckpt_reader", "convert", prefix, str(out)]
+    commands = {f"to .{name}": [*convert, f"--format={name}"] for name in ("npz", "safetensors")}
+    commands["mapped arrays, `np.savez`"] = [sys.executable, "-c", OUR_SAVEZ, prefix, str(out)]
+    by_library = [sys.executable, "-c", SAVE_FILE, prefix, str(out)]
+    commands["mapped arrays, safetensors' `save_file`"] = by_library
+
+    def row(what: str, command: list[str]) -> Sequence[object]:
+        found = whole(command, out, options.runs)
+        return what, f"{count:,}", time_text(found), size_text(found)
+
+    heads = ("whole command", "tensors", "time", "memory at its peak")
+    yield from table(heads, (row(*case) for case in commands.items()))
+
+
 # -- the page --------------------------------------------------------------------------------------
 
 PAGE: tuple[tuple[str, str, Callable[[Options], Iterator[str]]], ...] = (
@@ -381,6 +460,14 @@ PAGE: tuple[tuple[str, str, Callable[[Options], Iterator[str]]], ...] = (
     ),
     ("Rows", "Only their bytes are read. Memory is what came on top.", rows_only),
     (
+        "All weights",
+        (
+            "In a process that is warm, from opening to the largest number of each tensor, which "
+            "touches every byte. Memory is what came on top, with mapped pages of the file."
+        ),
+        weights,
+    ),
+    (
         "Verifying and converting",
         (
             "Whole commands, from the first instruction to the last, on one processor or two; all "
@@ -388,6 +475,11 @@ PAGE: tuple[tuple[str, str, Callable[[Options], Iterator[str]]], ...] = (
             "is measured up to 1 GB."
         ),
         data,
+    ),
+    (
+        "Many tiny tensors",
+        "Tensors of 16 bytes, one file. All end with fsync. Memory is the whole process.",
+        tiny,
     ),
     (
         "Saving",
@@ -405,7 +497,8 @@ def machine(options: Options) -> str:
     with open("/proc/cpuinfo") as file:
         cpu = next((line.split(":")[1].strip() for line in file if "model name" in line), "?")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    packages = ("numpy", "protobuf", "crc32c", "safetensors")
+    packages = ["numpy", "protobuf", "crc32c", "safetensors"]
+    packages += ["fastcrc"] if importlib.util.find_spec("fastcrc") else []
     found = [f"Python {sys.version.split()[0]}", *(_version(sys.executable, p) for p in packages)]
     if options.tensorflow:
         found.append(_version(options.tensorflow, "tensorflow"))
@@ -416,10 +509,10 @@ def machine(options: Options) -> str:
 
 def _version(python: str, module: str) -> str:
     code = (
-        "import sys, importlib.metadata as m; "
-        "print(m.version(m.packages_distributions()[sys.argv[1]][0]))"
+        "import sys, importlib.metadata as m; name = sys.argv[1]; "
+        "print(m.version(m.packages_distributions().get(name, [name])[0]))"
     )
-    command = [python, "-c", code, "google" if module == "protobuf" else module]
+    command = [python, "-c", code, module]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return f"{module} {done.stdout.strip()}"
 
@@ -428,6 +521,8 @@ def page(options: Options) -> Iterator[str]:
     yield from ("# Performance", "", "Made by `tests/benchmarks/tables.py`, which says how.", "")
     yield from (machine(options), "")
     for title, text, rows in PAGE:
+        if options.only not in title:
+            continue
         yield from (f"## {title}", "", text, "", *rows(options))
 
 
@@ -436,11 +531,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="folder on the disk that is to be measured")
     parser.add_argument("--tensorflow", metavar="PYTHON", help="interpreter that has TensorFlow")
     parser.add_argument("--quick", action="store_true", help="only see that all of it runs")
+    parser.add_argument("--only", default="", help="part of the titles of the tables to make")
     given = parser.parse_args()
     if given.work is not None:
         given.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=given.work) as folder:
-        options = Options(Path(folder), given.tensorflow, given.quick)
+        options = Options(Path(folder), given.tensorflow, given.quick, given.only)
         print("\n".join(page(options)).rstrip())
 
 

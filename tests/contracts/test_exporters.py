@@ -263,6 +263,23 @@ class ExporterContract:
         self.convert(source, small_disk, exclude=["t"])  # the space is free again
         assert set(self.arrays(small_disk)) == {"a", "z"}
 
+    @pytest.mark.parametrize("number", [None, errno.EOPNOTSUPP])
+    def test_file_system_that_sets_no_room_aside(
+        self, number: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(_fd: int, _offset: int, _size: int) -> None:
+            raise OSError(number, "Operation not supported")
+
+        source = bundle(tmp_path, TENSORS)
+        self.convert(source)
+        expected = contents(tmp_path / self.name)
+        if number is None:
+            monkeypatch.delattr(os, "posix_fallocate", raising=False)
+        else:
+            monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+        self.convert(source, force=True)
+        assert contents(tmp_path / self.name) == expected
+
     def test_target_is_synced_before_it_is_renamed(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import os
@@ -338,3 +339,21 @@ def test_archive_is_sound(raw: bool, tmp_path: Path) -> None:
         names = archive.namelist()
     assert len(names) == len(set(names))
     assert all(name.endswith(".npy") for name in names)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="no such call on this system")
+@pytest.mark.parametrize("name", ["out.npz", "out.safetensors", "out.ckpt"])
+def test_room_that_the_disk_lacks(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_fd: int, _offset: int, size: int) -> None:
+        if size > 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    w.write_bundle(tmp_path / "m", {"a": np.ones(1 << 18, "f4")})
+    before = set(os.listdir(tmp_path))
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        tfckpt.convert(tmp_path / "m", tmp_path / name)
+    assert str(caught.value.filename).startswith(str(tmp_path / name))
+    assert set(os.listdir(tmp_path)) == before

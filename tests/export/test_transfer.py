@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import mmap
 import os
 import subprocess
@@ -181,7 +182,7 @@ def test_nothing_is_mapped(kind: str, tmp_path: Path, monkeypatch: pytest.Monkey
 def test_bytes_go_to_disk_while_others_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The system is told of each piece once; that it will not listen is no error."""
+    """The system is told of all but short pieces, once; that it will not listen is no error."""
     told: list[tuple[int, int]] = []
 
     def refuse(_fd: int, offset: int, size: int, _advice: int) -> None:
@@ -193,9 +194,9 @@ def test_bytes_go_to_disk_while_others_are_read(
     source = bundle(tmp_path, {"large": numbers, "small": FLOATS})
     found, _ = out_of(source)
     assert_same_bytes(found["large"], numbers)
-    assert sum(size for _, size in told) == numbers.nbytes
-    ends = [offset + size for offset, size in sorted(told)]
-    assert [offset for offset, _ in sorted(told)][1:] == ends[:-1]
+    assert 0.99 * numbers.nbytes < sum(size for _, size in told) <= numbers.nbytes
+    told.sort()
+    assert all(a + size <= b for (a, size), (b, _) in itertools.pairwise(told))
 
 
 # Memory.

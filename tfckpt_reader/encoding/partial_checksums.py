@@ -48,13 +48,18 @@ class PartialChecksums:
         if not size:
             return  # another part may begin at the same byte
         with self._lock:
-            self._early[number, first] = size, crc
-            while found := self._early.pop((number, self.sizes[number]), None):
-                size, crc = found
-                if self.sizes[number]:
-                    crc = combine(self.crcs[number], crc, size, self._polynomial)
-                self.crcs[number] = crc
-                self.sizes[number] += size
+            if first != self.sizes[number]:
+                self._early[number, first] = size, crc
+                return
+            self._append(number, size, crc)
+            while self._early and (found := self._early.pop((number, self.sizes[number]), None)):
+                self._append(number, *found)
+
+    def _append(self, number: int, size: int, crc: int) -> None:
+        if self.sizes[number]:
+            crc = combine(self.crcs[number], crc, size, self._polynomial)
+        self.crcs[number] = crc
+        self.sizes[number] += size
 
 
 @lru_cache(maxsize=1024)

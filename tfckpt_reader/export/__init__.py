@@ -6,7 +6,9 @@ destination gets its name only when it is complete.
 
 from __future__ import annotations
 
+import gc
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -27,7 +29,7 @@ from tfckpt_reader.text import count_of
 from tfckpt_reader.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from tfckpt_reader.checkpoint import Checkpoint
@@ -224,7 +226,8 @@ def convert_opened(
 
     def attempt(before: Unchanged) -> Conversion:
         with opened() as ckpt:
-            plan = make_plan(ckpt, destination, options, provenance)
+            with _no_collection():
+                plan = make_plan(ckpt, destination, options, provenance)
             if not options.dry_run:
                 on_read = counter(progress, sum(array.spec.nbytes or 0 for array in plan.arrays))
                 job = Job(ckpt.reader, plan.arrays, on_read, provenance, options.compress)
@@ -236,6 +239,18 @@ def convert_opened(
     more = [file for each in others for file in tensor_files(each)]
     done = read_unchanged(first, attempt, more)
     return replace(done, notes=(*left, *done.notes))
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep Python from looking for garbage: in a plan it takes a fifth of the time, for none."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _conversion(path: str, plan: Plan, ckpt: Checkpoint) -> Conversion:

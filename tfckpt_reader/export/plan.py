@@ -165,10 +165,10 @@ def _selected(
         options: Its patterns.
         everything: Do not leave out what other programs have no use for.
     """
-    names = list(chosen.sources)
+    names, specs = list(chosen.sources), ckpt.specs.listed
     left_out: dict[str, list[str]] = {}
     for name in () if everything else names:
-        contents = bookkeeping(name, ckpt.specs[name].dtype)
+        contents = bookkeeping(name, specs[name].dtype)
         if contents is not None and name not in options.include:
             left_out.setdefault(contents, []).append(name)
     notes = [_left_out(contents, each) for contents, each in left_out.items()]
@@ -181,7 +181,7 @@ def _selected(
         graph = select([OBJECT_GRAPH], (), options.exclude)
         names, kept = [*graph, *names], kept.union(graph)
     sources = chosen.sources
-    return {n: ckpt.specs[sources.get(n, n)] for n in names if n in kept}, notes
+    return {n: specs[sources.get(n, n)] for n in names if n in kept}, notes
 
 
 def _named(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tfckpt_reader.encoding.checksum import CHECKSUMS, IEEE
 from tfckpt_reader.encoding.partial_checksums import PartialChecksums
 from tfckpt_reader.errors import CorruptCheckpointError
-from tfckpt_reader.storage.atomic import write_at
+from tfckpt_reader.storage.writing import Room, write_at
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
@@ -118,9 +118,16 @@ def write_arrays(job: Job, sink: ArraySink, *, crc: int | None = None) -> list[i
     return sums.crcs
 
 
-def file_sink(fd: int, offsets: Sequence[int]) -> ArraySink:
-    """Return a sink that writes all arrays to one file, each at its offset."""
-    return lambda number, first, data: write_at(fd, data, offsets[number] + first)
+def file_sink(fd: int, offsets: Sequence[int], size: int = 0) -> ArraySink:
+    """Return a sink that writes all arrays to one file, each at its offset.
+
+    Args:
+        fd: The file.
+        offsets: Offset of each array.
+        size: Bytes of the file, if it is still empty: room is set aside for them.
+    """
+    room = Room(fd, size)
+    return lambda number, first, data: write_at(fd, data, offsets[number] + first, room)
 
 
 def array_bytes(job: Job, array: OutputArray) -> Iterator[bytes | memoryview]:

@@ -74,7 +74,7 @@ def _apart_from_savers(graph: MetaGraph) -> tuple[Counter[str], set[str]]:
     counts = Counter(graph.op_counts)
     called: set[str] = set()
     with suppress(CheckpointError):  # a Saver may name absent operations
-        counts.subtract(operation.type for operation in graph.subgraph(names))
+        counts.subtract(graph.types[number] for number in graph.needed(names))
         own = {split_name(name)[0] for name in names[-2:]}
         called = {f.name for name in own for f in functions_called(graph, name, graph.functions)}
     return +counts, called

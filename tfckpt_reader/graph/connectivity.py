@@ -53,7 +53,9 @@ class Edges(Sequence["array[int]"]):
         return (others[begin:end] for begin, end in pairwise(self._ends))
 
     def without(self, numbers: Collection[int]) -> Edges:
-        """Return a copy without the edges of some numbers."""
+        """Return the edges but those of some numbers."""
+        if not numbers:
+            return self
         ends, others = array("I", [0]), array("I")
         for number, each in enumerate(self):
             if number not in numbers:
@@ -107,23 +109,32 @@ class Connectivity:
                 users.setdefault(name, []).append(number)
         return users
 
-    @cached_property
+    @property
     def edges(self) -> tuple[Edges, Edges]:
         """The nodes of the inputs and of the control inputs of each, in order, each once."""
+        return self._edges[:2]
+
+    @cached_property
+    def _edges(self) -> tuple[Edges, Edges, array[int]]:
+        """The edges, and the nodes with an input that is no node's name alone."""
         ends = array("I", [0]), array("I", [0])
         others = array("I"), array("I")
-        numbers = self._numbers
-        for node in self._nodes.headers():
+        unusual = array("I")
+        for number, node in enumerate(self._nodes.headers()):
             found: tuple[dict[int, None], dict[int, None]] = ({}, {})
-            for raw in node.input:
-                text = name_text(raw)
-                source = numbers.get(self._source(text), ARGUMENT)
-                if source != ARGUMENT:
-                    found[text[:1] == "^"][source] = None
+            is_unusual = False
+            for text in map(name_text, node.input):
+                source = self._numbers.get(self._source(text))
+                is_control = text[:1] == "^"
+                is_unusual |= source is None or (":" in text and not is_control)
+                if source is not None and source != ARGUMENT:
+                    found[is_control][source] = None
             for kind in (0, 1):
                 others[kind].extend(found[kind])
                 ends[kind].append(len(others[kind]))
-        return Edges(ends[0], others[0]), Edges(ends[1], others[1])
+            if is_unusual:
+                unusual.append(number)
+        return Edges(ends[0], others[0]), Edges(ends[1], others[1]), unusual
 
     def needed(self, outputs: Iterable[str], inputs: Iterable[str]) -> list[int]:
         """Return the nodes that `outputs` depend on if `inputs` are given, in order.
@@ -173,39 +184,46 @@ class Connectivity:
         return self._origin(text) if ":" in text else text
 
     def defects(
-        self, ops: Sequence[str], wrong_output: Callable[[int, str, str], str]
+        self,
+        ops: Sequence[str],
+        has_output: Callable[[str], bool],
+        wrong_output: Callable[[int, str, str], str],
     ) -> Iterator[str]:
         """Yield the defects, a line each.
 
         Args:
             ops: The op of each node.
+            has_output: Returns whether all nodes of an op have a first output.
             wrong_output: Takes the number and the op of a node, and an input from it; returns the
                 defect of that input, or "".
         """
-        numbers, right = self._numbers, bytearray(len(ops))
-        for node in self._nodes.headers():
-            wrong: dict[str, str] = {}
-            for text in map(name_text, node.input):
-                source = numbers.get(text)
-                if source is not None and right[source]:  # nearly all: a first output, seen before
-                    continue
-                source = numbers.get(self._source(text))
+        suspicious = self._suspicious(ops, has_output)
+        for number, node in enumerate(self._nodes.headers() if suspicious else ()):
+            if number not in suspicious:
+                continue
+            for text in dict.fromkeys(map(name_text, node.input)):
+                source = self._numbers.get(self._source(text))
                 if source is None:
-                    wrong[text] = f"an input that names nothing: {quoted(self._source(text))}"
+                    name, origin = quoted(name_text(node.name)), quoted(self._source(text))
+                    yield f"node {name} has an input that names nothing: {origin}"
                 elif source != ARGUMENT and text[:1] != "^":
-                    problem = wrong_output(source, ops[source], text)
-                    if problem:
-                        wrong[text] = f"the input {quoted(text)}, {problem}"
-                    elif ":" not in text:
-                        right[source] = 1
-            yield from (
-                f"node {quoted(name_text(node.name))} has {each}" for each in wrong.values()
-            )
+                    wrong = wrong_output(source, ops[source], text)
+                    if wrong:
+                        name = quoted(name_text(node.name))
+                        yield f"node {name} has the input {quoted(text)}, {wrong}"
         cycles = self._cycles(ops)
         if cycles:
             name = quoted(name_text(self._nodes.header(cycles[0]).name))
             count = count_of(len(cycles), "node")
             yield f"a cycle that is no while loop goes through {count}, such as {name}"
+
+    def _suspicious(self, ops: Sequence[str], has_output: Callable[[str], bool]) -> set[int]:
+        """Return the nodes with inputs other than first outputs that surely exist."""
+        data, _, unusual = self._edges
+        known = {op: has_output(op) for op in set(ops)}
+        sure = bytearray(map(known.__getitem__, ops))
+        unsure = (n for n, each in enumerate(data) if not all(map(sure.__getitem__, each)))
+        return {*unusual, *unsure}
 
     def _cycles(self, ops: Sequence[str]) -> list[int]:
         """Return the nodes on cycles that are no while loops."""

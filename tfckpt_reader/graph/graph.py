@@ -171,15 +171,17 @@ class Graph:
 
     def of_types(self, types: Iterable[str]) -> list[Operation]:
         """Return the operations with an op in `types`, in the order of the file."""
-        return [self.at(number) for number, _ in self._with_ops(types)]
+        wanted = frozenset(types)
+        return [self.at(number) for number, op in enumerate(self.types) if op in wanted]
 
     def passing(self, types: Iterable[str]) -> Iterator[Operation]:
         """Yield the operations of `of_types` without keeping any: there may be very many."""
-        return (self._build(number, node) for number, node in self._with_ops(types))
-
-    def _with_ops(self, types: Iterable[str]) -> Iterator[tuple[int, Any]]:
-        wanted = {op.encode("utf-8", "surrogateescape") for op in types}
-        return ((n, node) for n, node in enumerate(self.messages.headers()) if node.op in wanted)
+        wanted = frozenset(types)
+        return (
+            self._build(number, node)
+            for number, node in enumerate(self.messages.headers())
+            if self._word(node.op) in wanted
+        )
 
     @cached_property
     def op_counts(self) -> dict[str, int]:
@@ -290,7 +292,12 @@ class Graph:
             for name, count in Counter(self.names).items():
                 if count > 1:
                     yield f"node {quoted(name)} is there {count} times; the first counts"
-        yield from self._connectivity.defects(self.types, self._wrong_output)
+        yield from self._connectivity.defects(self.types, self._has_first, self._wrong_output)
+
+    def _has_first(self, op: str) -> bool:
+        """Return whether all operations with an op have an output, as far as the file says."""
+        definition = self._definitions().get(op)
+        return definition is None or bool(definition.output_count)
 
     def _wrong_output(self, number: int, op: str, text: str) -> str:
         """Return the defect of an input from node `number`, or ""."""

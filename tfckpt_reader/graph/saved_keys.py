@@ -81,7 +81,7 @@ def saved_by(graph: Graph, save_tensor_name: str = "") -> tuple[Saved, ...]:
     save_ops = graph.of_types(_FIRST_TENSOR)
     if len(save_ops) > 1 and save_tensor_name:
         try:
-            own = {op.name for op in graph.subgraph([save_tensor_name])}
+            own = {graph.names[number] for number in graph.needed([save_tensor_name])}
         except TensorNotFoundError:
             own = set()
         save_ops = [op for op in save_ops if op.name in own] or save_ops

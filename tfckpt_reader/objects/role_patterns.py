@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import cache
 from math import prod
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from tfckpt_reader.objects.paths import object_path
 from tfckpt_reader.tensor.dtypes import DataType
@@ -148,20 +148,36 @@ The first that fits counts.
 """
 
 
+class _Compiled(NamedTuple):
+    scope: re.Pattern[str]
+    rows: tuple[tuple[Kind, str, re.Pattern[str], Callable[[DataType, Shape], bool]], ...]
+    """As in the table."""
+    unscoped: re.Pattern[str]
+    """Any of the patterns for whole names, each in a group of its own."""
+    numbers: tuple[int, ...]
+    """Number of such a group, less one -> number of its row."""
+
+
 @cache
-def _compiled() -> tuple[re.Pattern[str], tuple[tuple[Kind, str, re.Pattern[str], Any], ...]]:
+def _compiled() -> _Compiled:
     # Compiling takes a few milliseconds: not at the import.
+    numbers = tuple(n for n, (_, scope, *_) in enumerate(_PATTERNS) if not scope)
+    texts = (re.sub(r"\(\?P<\w+>", "(?:", _PATTERNS[n][2]) for n in numbers)
     rows = ((kind, scope, re.compile(text), fits) for kind, scope, text, fits in _PATTERNS)
-    return re.compile(_SCOPE), tuple(rows)
+    unscoped = re.compile("|".join(f"({text})" for text in texts))
+    return _Compiled(re.compile(_SCOPE), tuple(rows), unscoped, numbers)
 
 
 def guess(name: str, dtype: DataType, shape: Shape) -> Guess | None:
     """Return the role that a name stands for; None for a name without a pattern."""
-    scope, patterns = _compiled()
+    scope, rows, unscoped, numbers = _compiled()
     texts = {"": name}
     if scoped := scope.match(name):
         texts[scoped.lastgroup or ""] = texts[_EITHER] = name[scoped.end() :]
-    for kind, within, pattern, fits in patterns:
+    else:  # most names: one search instead of one for each pattern
+        first = unscoped.fullmatch(name)
+        rows = rows[numbers[(first.lastindex or 1) - 1] :] if first else ()
+    for kind, within, pattern, fits in rows:
         match = pattern.fullmatch(texts[within]) if within in texts else None
         if match is not None and fits(dtype, shape):
             groups = match.groupdict()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import threading
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import IO, TYPE_CHECKING
@@ -190,33 +189,3 @@ def sync_folder(folder: str) -> None:
     with suppress(OSError):
         os.fsync(fd)
     os.close(fd)
-
-
-_seek_lock = threading.Lock()
-_WINDOW = 1 << 19
-"""Bytes per write. Linux may have to search its cache for larger ones: with a megabyte per write,
-1.3 GB took 0.7 s in some runs and 1.2 s in others."""
-_WORTH_WRITEBACK = 1 << 18
-"""Below this many bytes, starting the writeback costs more than it gains."""
-
-
-def write_at(fd: int, data: bytes | memoryview, offset: int) -> None:
-    """Write all of `data` at `offset` of a file."""
-    done = 0
-    while done < len(data):
-        written = _pwrite(fd, data[done : done + _WINDOW], offset + done)
-        if written >= _WORTH_WRITEBACK and hasattr(os, "posix_fadvise"):
-            # Let the system begin to write these bytes to disk, so that the final sync is short.
-            # The advice is that they are not needed soon; unwritten bytes must not be dropped.
-            with suppress(OSError):
-                os.posix_fadvise(fd, offset + done, written, os.POSIX_FADV_DONTNEED)
-        done += written
-
-
-def _pwrite(fd: int, data: bytes | memoryview, offset: int) -> int:
-    """Write some of `data` at `offset` of a file; return the number of bytes."""
-    if hasattr(os, "pwrite"):
-        return os.pwrite(fd, data, offset)
-    with _seek_lock:  # a file has one position
-        os.lseek(fd, offset, os.SEEK_SET)
-        return os.write(fd, data)

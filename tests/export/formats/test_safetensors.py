@@ -14,8 +14,9 @@ from project import FIXTURES
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.export.formats import FORMATS, safetensors
+from tfckpt_reader.export.transfer import OutputArray
 from tfckpt_reader.tensor.dtypes import DataType
-from tfckpt_reader.tensor.spec import TensorSpec
+from tfckpt_reader.tensor.spec import TensorSpec, Unplaced
 
 RNG = np.random.default_rng(3)
 NUMBERS = {
@@ -74,6 +75,20 @@ def test_each_array_begins_at_a_multiple_of_its_elements(tmp_path: Path) -> None
         if name != "__metadata__":
             begin = 8 + size + fields["data_offsets"][0]
             assert begin % NUMBERS[name].itemsize == 0
+
+
+def test_arrays_of_odd_sizes_do_not_shift_others(tmp_path: Path) -> None:
+    tensors = {**NUMBERS, "step": np.int64(3), "x": np.ones((16, 4), "f4"), "y": np.ones(64, "u1")}
+    data = converted(tmp_path, tensors).read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    head = json.loads(data[8 : 8 + size])
+    for name in ("x", "y", "long", "empty"):
+        assert (8 + size + head[name]["data_offsets"][0]) % 64 == 0
+    library = pytest.importorskip("safetensors.numpy")
+    found = library.load(data)
+    assert {name: found[name].tobytes() for name in found} == {
+        name: np.asarray(array).tobytes() for name, array in tensors.items()
+    }
 
 
 # What the format calls each type, from its own README and the library's list; None is refused.
@@ -185,11 +200,23 @@ def test_a_header_that_is_too_long_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(safetensors, "LONGEST_HEADER", 200)
+    monkeypatch.setattr(safetensors, "_SURELY_SHORT", 0)
     monkeypatch.setattr("tfckpt_reader.export.formats.base.atomic_file", None)  # is not come to
     for dry_run in (False, True):
         with pytest.raises(tfckpt.UnsupportedError, match=r"more than a \.safetensors header"):
             converted(tmp_path, NUMBERS, dry_run=dry_run)
     assert not list(tmp_path.glob("*out*"))
+
+
+def test_the_bound_of_a_header_is_one() -> None:
+    """Names of control characters, and many axes, take the most."""
+    spec = TensorSpec(Unplaced("x", DataType.FLOAT8_E4M3FNUZ, ()))
+    arrays = [
+        OutputArray(f"{n}" + "\1\u2028名" * n, "F8_E4M3FNUZ", (1 << 62,) * n + (0,), 1, spec)
+        for n in range(60)
+    ]
+    text = len(safetensors._layout(arrays, {})[0])
+    assert text < sum(256 + 6 * len(each.name) + 21 * len(each.shape) for each in arrays)
 
 
 def test_every_type_that_tensorflow_wrote(tmp_path: Path) -> None:

@@ -29,8 +29,9 @@ from urllib.parse import quote
 from tfckpt_reader.encoding.checksum import CASTAGNOLI
 from tfckpt_reader.export.formats import npy
 from tfckpt_reader.export.transfer import write_arrays
-from tfckpt_reader.storage.atomic import atomic_folder, write_at
+from tfckpt_reader.storage.atomic import atomic_folder
 from tfckpt_reader.storage.workers import each
+from tfckpt_reader.storage.writing import write_at
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
+from functools import lru_cache
 from itertools import chain
 from typing import IO, TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from tfckpt_reader.encoding.checksum import CHECKSUMS, IEEE
 from tfckpt_reader.encoding.partial_checksums import combine
 from tfckpt_reader.export.formats import npy, zip_records
 from tfckpt_reader.export.transfer import array_bytes, file_sink, require_size, write_arrays
-from tfckpt_reader.storage.atomic import write_at
+from tfckpt_reader.storage.writing import write_at
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.tensor.spec import TensorSpec
 
 _SUFFIX = ".npy"
+_ABSOLUTE = re.compile(r"/|\\|[A-Za-z]:")
 
 
 class Npz(npy.NpyFormat):
@@ -46,8 +48,9 @@ class Npz(npy.NpyFormat):
         longest, most = possible[-1] + _SUFFIX, zip_records.LONGEST_NAME
         reasons = {
             "its name contains a NUL": "\0" in name,
-            "its name climbs out of its folder with ..": ".." in re.split(r"[/\\]", name),
-            "its name is an absolute path": re.match(r"/|\\|[A-Za-z]:", name),
+            "its name climbs out of its folder with ..": ".." in name
+            and ".." in re.split(r"[/\\]", name),
+            "its name is an absolute path": _ABSOLUTE.match(name),
             f"the name of its file is longer than {most} bytes": len(longest.encode()) > most,
         }
         return next((reason for reason, applies in reasons.items() if applies), None)
@@ -62,7 +65,7 @@ def _write_stored(fd: int, job: Job) -> None:
     for array in job.arrays:
         offsets.append(end + _header_size(array))
         end = offsets[-1] + array.nbytes
-    crcs = write_arrays(job, file_sink(fd, offsets), crc=IEEE)
+    crcs = write_arrays(job, file_sink(fd, offsets, end), crc=IEEE)
     members = _write_headers(fd, job.arrays, offsets, crcs)
     write_at(fd, zip_records.directory(members, end), end)
 
@@ -79,11 +82,20 @@ def _write_headers(
     """Write the headers before each array, and yield its member."""
     for array, offset, crc in zip(arrays, offsets, crcs, strict=True):
         head = npy.header(array)
-        crc32 = combine(CHECKSUMS[IEEE](head), crc, array.nbytes, IEEE)
+        crc32 = _crc_before(head, array.nbytes) ^ crc
         begin, size = offset - _header_size(array), len(head) + array.nbytes
         member = zip_records.Member(array.name + _SUFFIX, begin, size, crc32)
         write_at(fd, zip_records.local_header(member) + head, begin)
         yield member
+
+
+@lru_cache(maxsize=1024)
+def _crc_before(head: bytes, size: int) -> int:
+    """Return the crc of a header and `size` zeros: with that of as many bytes by xor, that of both.
+
+    Small arrays are many, and often have the same header.
+    """
+    return combine(CHECKSUMS[IEEE](head), 0, size, IEEE)
 
 
 def _write_deflated(fd: int, job: Job) -> None:

@@ -141,6 +141,7 @@ class TfBundle(Format):
         job = replace(job, arrays=arrays)
         with BundleWriter(output, self.shards) as writer:
             places = [writer.place(array.nbytes) for array in arrays]
+            writer.set_room_aside()
 
             def sink(number: int, first: int, data: bytes | memoryview) -> None:
                 shard, offset = places[number]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from tfckpt_reader.encoding.checksum import crc32c
@@ -131,8 +132,7 @@ def scan(
             _sum(window, buffer, segments, sink, shards, summed)
         return summed
 
-    sums = PartialChecksums(len(segments))
-    unread: dict[int, tuple[int, CheckpointError]] = {}
+    outcomes = _Outcomes(len(segments))
     total = sum(segments[number].nbytes for number in whole)
     numbered = ((number, segments[number]) for number in whole)
     is_distant = is_url(shards.prefix)
@@ -140,14 +140,34 @@ def scan(
         for batch, summed in done:
             if on_read is not None:
                 on_read(sum(window.size for window in batch))
-            for number, first, size, outcome in summed:
-                if isinstance(outcome, CheckpointError):
-                    unread[number] = min(unread.get(number, (first, outcome)), (first, outcome))
-                sums.add(number, first, size, outcome if isinstance(outcome, int) else 0)
-                segment = segments[number]
-                if sums.sizes[number] == segment.nbytes:
-                    _, cause = unread.pop(number, (0, None))
-                    yield Scanned(number, _error(shards, segment, sums.crcs[number], cause))
+            for part in summed:
+                segment = segments[part.number]
+                outcome = outcomes.add(part, segment.nbytes)
+                if outcome is not None:
+                    yield Scanned(part.number, _error(shards, segment, outcome))
+
+
+class _Outcomes:
+    """The outcomes of segments, put together from those of their parts."""
+
+    def __init__(self, count: int) -> None:
+        self._sums = PartialChecksums(count)
+        self._errors: dict[int, tuple[int, CheckpointError]] = {}
+        """Number of a segment -> offset of the first unread part, and its error."""
+
+    def add(self, part: Summed, nbytes: int) -> int | CheckpointError | None:
+        """Return the crc or the error of a segment of `nbytes` bytes; None before its last part."""
+        number, first, size, outcome = part
+        if size == nbytes:
+            return outcome
+        if isinstance(outcome, CheckpointError):
+            known = self._errors.get(number, (first, outcome))
+            self._errors[number] = min(known, (first, outcome), key=itemgetter(0))
+            outcome = 0
+        self._sums.add(number, first, size, outcome)
+        if self._sums.sizes[number] < nbytes:
+            return None
+        return self._errors.pop(number, (0, self._sums.crcs[number]))[1]
 
 
 def _each_batch(
@@ -226,13 +246,15 @@ def _alone(window: Window) -> Iterator[Window]:
 
 
 def _error(
-    shards: Shards, segment: Segment, crc: int, unread: CheckpointError | None
+    shards: Shards, segment: Segment, outcome: int | CheckpointError
 ) -> CheckpointError | None:
     """Return the error of a segment: that of reading it, or of its crc."""
+    if outcome == segment.crc32c:
+        return None
     try:
-        if unread is not None:
-            raise unread
-        shards.require_crc(segment, crc)
+        if isinstance(outcome, CheckpointError):
+            raise outcome
+        shards.require_crc(segment, outcome)
     except CheckpointError as error:
         error.tensor = error.tensor or segment.name
         return error
