@@ -20,7 +20,6 @@ from tfckpt_reader.export.sources import locate_source, open_source
 from tfckpt_reader.export.transfer import Job
 from tfckpt_reader.objects.totals import NAMES, bytes_by_role
 from tfckpt_reader.paths.layout import Location, tensor_files
-from tfckpt_reader.paths.listing import listed_once
 from tfckpt_reader.paths.unchanged import Unchanged, read_unchanged
 from tfckpt_reader.progress import counter, no_progress
 from tfckpt_reader.storage.filesystem import path_of
@@ -181,7 +180,6 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
     return convert_with(src, dst, options, on_progress or no_progress)
 
 
-@listed_once()
 def convert_with(
     src: str | os.PathLike[str] | bytes | Location,
     dst: str | os.PathLike[str],
