@@ -37,8 +37,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "formats": (*_BYTES, "protobuf", "table", "tensor", "paths"),
     "objects": (*_BASE, "encoding", "protobuf", "tensor"),
     "graph": (*_BYTES, "protobuf", "tensor", "paths", "objects"),
+    "specs": (*_BASE, "tensor", "paths", "formats"),
     "lazy": (*_BASE, "storage", "tensor", "paths"),
-    "checkpoint": (*_BASE, "tensor", "paths", "formats", "objects", "graph", "lazy"),
+    "checkpoint": (*_BASE, "tensor", "paths", "formats", "objects", "graph", "specs", "lazy"),
     "verification": (
         *_BYTES,
         "protobuf",
@@ -62,7 +63,19 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "export",
     ),
     "compat": (*_BASE, "storage", "tensor", "paths", "checkpoint"),
-    "frameworks": ("errors", "text", "tensor", "paths", "objects", "graph", "checkpoint"),
+    "frameworks": (
+        "errors",
+        "text",
+        "storage",
+        "tensor",
+        "paths",
+        "objects",
+        "graph",
+        "lazy",
+        "checkpoint",
+        "verification",
+        "export",
+    ),
 }
 """Each room, from the ground up, and the rooms that it may import."""
 ABOVE = ("cli", "__main__", "")
@@ -85,6 +98,7 @@ SPINE = [
     "formats/v2/segments",
     "formats/v2/bundle",
     "formats/reader",
+    "specs",
     "checkpoint",
 ]
 """The way of a byte to an array, in reading order."""

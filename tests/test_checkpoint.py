@@ -22,7 +22,6 @@ from reading import check_tensor
 from strategies import numbers
 
 import tfckpt_reader as tfckpt
-from tfckpt_reader.checkpoint import Specs
 from tfckpt_reader.encoding import checksum
 from tfckpt_reader.formats.v2 import lists, segments
 from tfckpt_reader.storage.local import File
@@ -169,30 +168,6 @@ def test_repr_never_reads_and_never_raises(tmp_path: Path) -> None:
     assert repr(tfckpt.open(tmp_path / "f")) == "<Checkpoint 'f' V1, 1 shard>"
     w.write_bundle(f"{tmp_path}/", {"a": MATRIX}, shards=2)
     assert "V2, 2 shards" in repr(tfckpt.open(f"{tmp_path}/"))
-
-
-def test_specs_as_a_mapping(tmp_path: Path) -> None:
-    w.write_bundle(tmp_path / "p", {"b": MATRIX, "a": MATRIX})
-    with tfckpt.open(tmp_path / "p") as ckpt:
-        specs = ckpt.specs
-        assert isinstance(specs, Specs)
-        assert isinstance(specs, Mapping)
-        assert "Specs" in repr(specs)
-        assert (len(specs.known), specs.complete) == (0, False)
-        assert "a" in specs
-        assert "c" not in specs
-        others: list[Any] = [5, None, b"a", ("a",)]
-        assert not any(other in specs for other in others)
-        assert [specs.get(other) for other in others] == [None] * 4
-        assert (len(specs.known), specs.complete) == (0, False)
-        assert list(specs) == list(specs.keys()) == ["a", "b"]
-        assert (list(specs.known), specs.complete) == (["a", "b"], True)
-        assert [spec.name for spec in specs.values()] == ["a", "b"]
-        assert dict(specs.items()) == dict(specs)
-        assert "2 tensors" in repr(specs)
-        assert specs.get("c") is None
-        with pytest.raises(tfckpt.TensorNotFoundError):
-            specs["c"]
 
 
 # Views

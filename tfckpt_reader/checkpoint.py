@@ -7,17 +7,19 @@ behind one interface.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, ItemsView, Iterable, Iterator, Mapping, ValuesView
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tfckpt_reader.errors import CheckpointError, TensorNotFoundError
+from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.formats.opening import reader_of
+from tfckpt_reader.paths.layout import tensor_files
 from tfckpt_reader.paths.listing import listed_once
 from tfckpt_reader.paths.locate import locate
 from tfckpt_reader.paths.unchanged import Guard, require_same
+from tfckpt_reader.specs import Names, Specs
 from tfckpt_reader.tensor.rows import require_fit, row_range
-from tfckpt_reader.text import count_of, nearest, quoted, shortened
+from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,95 +37,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.tensor.spec import TensorSpec
 
 
-class Specs(Mapping[str, "TensorSpec"]):
-    """Name -> TensorSpec, in key order.
-
-    Looking up one name decodes little; iterating decodes the whole index, once.
-
-    Attributes:
-        known: All specs, after a listing; before it none.
-        complete: Whether there was a listing.
-    """
-
-    def __init__(self, reader: Reader, guard: Guard) -> None:
-        self._open_reader: Reader | None = reader
-        self._guard = guard
-        self.label = os.path.basename(reader.prefix) or reader.prefix
-        self.known: dict[str, TensorSpec] = {}
-        self.complete = False
-        self._last: TensorSpec | None = None
-
-    @property
-    def reader(self) -> Reader:
-        """The reader of the format; ValueError once it is closed."""
-        if self._open_reader is None:
-            raise ValueError(f"checkpoint {self.label!r} is closed")
-        return self._open_reader
-
-    def close(self) -> None:
-        """Drop the reader; listed specs stay."""
-        self._open_reader = self._last = None
-
-    @property
-    def listed(self) -> dict[str, TensorSpec]:
-        """All specs, decoded once."""
-        if not self.complete:
-            with self._guard:
-                self.known = self.reader.listing()
-            self.complete = True
-        return self.known
-
-    def __getitem__(self, name: str) -> TensorSpec:
-        spec = self._find(name)
-        if spec is None:
-            raise self._not_found(name)
-        return spec
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self._find(name) is not None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.listed)
-
-    def __len__(self) -> int:
-        return len(self.listed)
-
-    def items(self) -> ItemsView[str, TensorSpec]:
-        """Return the (name, spec) pairs in key order."""
-        return self.listed.items()
-
-    def values(self) -> ValuesView[TensorSpec]:
-        """Return the specs in key order."""
-        return self.listed.values()
-
-    def _find(self, name: object) -> TensorSpec | None:
-        if not isinstance(name, str):
-            raise TensorNotFoundError(f"names are str, not {type(name).__name__}")
-        if self.complete:
-            return self.known.get(name)
-        # Rows of one tensor are often read in a loop: decode its slices once.
-        spec = self._last
-        if spec is None or spec.name != name:
-            with self._guard:
-                self._last = spec = self.reader.lookup(name)
-        return spec
-
-    def _not_found(self, name: str) -> TensorNotFoundError:
-        try:
-            alike = nearest(name, list(self.listed))
-            advice = f"Nearest: {', '.join(map(shortened, alike))}" if alike else None
-        except CheckpointError as error:
-            advice = f"The index is damaged, so it may be lost: {error.problem}"
-        return TensorNotFoundError(
-            f"there is no tensor {quoted(name)}", file=self.reader.path, advice=advice
-        )
-
-    def __repr__(self) -> str:
-        known = f" of {count_of(len(self.known), 'tensor')}" if self.complete else ""
-        return f"<Specs{known} in {self.label!r}>"
-
-
-class Checkpoint(Mapping[str, "NDArray[Any]"]):
+class Checkpoint(Names["NDArray[Any]"]):
     """A checkpoint: name -> array, read when asked for. Made by `open`.
 
     ``ckpt[name]`` is a read-only array, C-contiguous, aligned and native: a view of the mapped
@@ -218,7 +132,7 @@ class Checkpoint(Mapping[str, "NDArray[Any]"]):
             ValueError: `rows` of a scalar or with a step, or an `out` that does not fit.
             CheckpointError: as for ``ckpt[name]``.
         """
-        spec = self.specs[name]
+        spec = self.specs.within(name, rows)
         wanted = row_range(spec, rows)
         if check is None:
             check = self.checks and rows is None
@@ -388,8 +302,9 @@ def open(  # noqa: A001 - the module's one verb; callers write tfckpt.open
 
 def open_location(location: Location, *, check: bool = True, mmap: bool = True) -> Checkpoint:
     """Open a checkpoint that has been located."""
-    with Guard(location) as guard:
+    with Guard(location, location.files or [location.first_file]) as guard:
         reader = reader_of(location, mmap=mmap)
+        guard.watch(tensor_files(location, reader.shard_count))
         return Checkpoint(reader, guard, check=check, mmap=mmap)
 
 

@@ -12,15 +12,8 @@ name and shifts the offset.
 from __future__ import annotations
 
 import enum
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from tfckpt_reader.text import printable, quoted, shortened
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
-
 
 CHECKSUM_ADVICE = "The data file is damaged, or belongs to another save"
 """Advice that goes with a checksum that differs."""
@@ -150,15 +143,25 @@ class CheckpointNotFoundError(CheckpointError, FileNotFoundError):
 
 
 def add_location(
-    error: CheckpointError, file: str, base: int = 0, tensor: str | None = None
+    error: CheckpointError,
+    file: str,
+    base: int = 0,
+    tensor: str | None = None,
+    *,
+    unpacked: bool = False,
 ) -> None:
-    """Add the file and the tensor to an error without them; shift its offset by `base`."""
+    """Add the file and the tensor to an error without them; shift its offset by `base`.
+
+    An offset in `unpacked` bytes is none of the file's: the message keeps it.
+    """
     if error.tensor is None:
         error.tensor = tensor
     if error.file is None:
         error.file = file
         if error.offset is not None:
-            error.offset += base
+            if unpacked:
+                error.problem += f" (at byte {error.offset} of the decompressed block)"
+            error.offset = base if unpacked else base + error.offset
 
 
 def forget_frames(error: BaseException | None) -> None:
@@ -174,12 +177,7 @@ class _EnoughMemory:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, MemoryError):
             del trace
             forget_frames(error)
@@ -191,11 +189,20 @@ def enough_memory(file: str) -> _EnoughMemory:
     return _EnoughMemory(file)
 
 
-@contextmanager
-def located(file: str, base: int = 0, tensor: str | None = None) -> Iterator[None]:
+class located:  # noqa: N801 - used as a function is; a generator would take five times as long
     """Add a location to errors raised inside, as `add_location` does. The innermost one wins."""
-    try:
-        yield
-    except CheckpointError as error:
-        add_location(error, file, base, tensor)
-        raise
+
+    __slots__ = ("_place", "_unpacked")
+
+    def __init__(
+        self, file: str, base: int = 0, tensor: str | None = None, *, unpacked: bool = False
+    ) -> None:
+        self._place = file, base, tensor
+        self._unpacked = unpacked
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, CheckpointError):
+            add_location(error, *self._place, unpacked=self._unpacked)

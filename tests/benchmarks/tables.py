@@ -441,6 +441,43 @@ def tiny(options: Options) -> Iterator[str]:
     yield from table(heads, (row(*case) for case in commands.items()))
 
 
+COUNT = """
+import os, sys; os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+from collections import Counter
+from tensorflow.core.protobuf import meta_graph_pb2
+graph = meta_graph_pb2.MetaGraphDef.FromString(open(sys.argv[1], "rb").read())
+print(Counter(node.op for node in graph.graph_def.node))
+"""
+
+
+def graphs(options: Options) -> Iterator[str]:
+    """Yield the table of describing and freezing graphs."""
+    out = options.work / "out.pb"
+    ours = [sys.executable, "-m", "tfckpt_reader"]
+    sizes = (1, 1000, 10) if options.quick else (50, 10**6, 1000)
+    trained, deep, dense = map(partial(made, options), ("training", "steps", "dense"), sizes)
+
+    def row(what: str, of: str, command: list[str]) -> Sequence[object]:
+        found = whole(command, out, options.runs)
+        return what, of, time_text(found), size_text(found)
+
+    def rows() -> Iterator[Sequence[object]]:
+        yield row("`tfckpt meta`", f"{sizes[0]} MB", [*ours, "meta", f"{trained}.meta"])
+        if options.tensorflow:
+            command = [options.tensorflow, "-c", COUNT, f"{trained}.meta"]
+            yield row("TensorFlow's protobuf, parse and count ops", f"{sizes[0]} MB", command)
+        freeze = [*ours, "freeze"]
+        command = [*freeze, deep, str(out), "--output=output"]
+        yield row("`tfckpt freeze`", f"{sizes[1]:,} nodes", command)
+        weights = f"{sizes[2]} MB of weights"
+        yield row("`tfckpt freeze`", weights, [*freeze, dense, str(out)])
+        copy = ["sh", "-c", 'cp "$0" "$1" && sync "$1"', f"{dense}.data-00000-of-00001", str(out)]
+        *copied, _ = row("`cp` and `sync`", weights, copy)
+        yield (*copied, "-")
+
+    yield from table(("whole command", "of", "time", "memory at its peak"), rows())
+
+
 # -- the page --------------------------------------------------------------------------------------
 
 PAGE: tuple[tuple[str, str, Callable[[Options], Iterator[str]]], ...] = (
@@ -488,6 +525,14 @@ PAGE: tuple[tuple[str, str, Callable[[Options], Iterator[str]]], ...] = (
             "times as long. Memory is what came on top."
         ),
         saving,
+    ),
+    (
+        "Graphs",
+        (
+            "Whole commands: a graph of a training with functions and collections is described; a "
+            "recurrent network unrolled into many nodes, and dense layers, are frozen with fsync."
+        ),
+        graphs,
     ),
 )
 

@@ -148,7 +148,7 @@ def test_case_10_first_key_reads_little() -> None:
     rows = [(b"a", bytes(100)), (b"b", bytes(1_000_000)), (b"c", bytes(1_000_000))]
     source = Memory(w.table(rows, block_size=100))
     table = Table(source)
-    assert sum(size for _, size in source.reads) < 200
+    assert sum(size for _, size in source.reads) <= 4096  # the end of the file
     source.reads.clear()
     assert table.get(b"a") == bytes(100)
     first = table.first()

@@ -190,7 +190,7 @@ def test_all_refusals_come_at_once_before_a_byte(
     def never(path: str) -> Any:
         opened.append(path)
 
-    monkeypatch.setattr("tfckpt_reader.export.formats.base.atomic_file", never)
+    monkeypatch.setattr("tfckpt_reader.export.formats.base.new_file", never)
     with pytest.raises(tfckpt.UnsupportedError) as caught:
         write(source, tmp_path / "out.npz")
     text = str(caught.value)

@@ -204,7 +204,7 @@ def test_changed_between_reads(
             files[name] = change(saved[name])
             with pytest.raises(tfckpt.CheckpointError) as caught:
                 ckpt.read("d/kernel", rows=slice(100, 800))
-            assert caught.value.kind == kind
+            assert caught.value.kind in (kind, ErrorKind.CHANGED)
             assert name in str(caught.value)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.cli import output
 from tfckpt_reader.cli.choosing import add_role_options
@@ -36,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--strict", action="store_true", help="exit with 1 for warnings, too")
     every = "check every checkpoint in the folder PATH and below it"
     add("--all", action="store_true", help=every)
+    cluster = "with --all: spread the work over this Dask cluster, as tcp://HOST:8786"
+    add("--scheduler", metavar="ADDRESS", help=cluster)
     for option, contents in FORMATS.items():
         add(f"--{option}", metavar="FILE", help=f"write {contents}")
     github = "annotate the job and add its summary, for GitHub (default: if GITHUB_ACTIONS is set)"
@@ -79,6 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.all and arguments.latest:
         raise ValueError("--all verifies every checkpoint, --latest one: leave out one of them")
+    if arguments.scheduler and not arguments.all:
+        raise ValueError("--scheduler spreads the work of --all: name that too")
     require_writable(arguments)
     reports, errors = _verified(arguments)
     for error in errors[:-1]:
@@ -123,6 +127,8 @@ def _reports(
     progress: Progress,
 ) -> Sequence[Report]:
     options = {name: getattr(arguments, name) for name in ("level", "only", "without")}
+    if arguments.scheduler:
+        return _verified_by(arguments.scheduler, path, {**options, "on_progress": progress})
     if arguments.all:
         from tfckpt_reader.verification.folder import verify_all
 
@@ -134,6 +140,13 @@ def _reports(
     if _key(location.version, location.prefix) in known:
         return []
     return [verify(location, **options, on_progress=progress)]
+
+
+def _verified_by(scheduler: str, path: str, options: dict[str, Any]) -> Sequence[Report]:
+    from tfckpt_reader.frameworks.dask import connected, verify_all
+
+    with connected(scheduler) as client:
+        return verify_all(path, client, **options)
 
 
 def _print_reports(

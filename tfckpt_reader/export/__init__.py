@@ -23,7 +23,7 @@ from tfckpt_reader.paths.layout import Location, tensor_files
 from tfckpt_reader.paths.unchanged import Unchanged, read_unchanged
 from tfckpt_reader.progress import counter, no_progress
 from tfckpt_reader.storage.filesystem import path_of
-from tfckpt_reader.storage.unfinished import remove_leftovers
+from tfckpt_reader.storage.targets import tidy_place
 from tfckpt_reader.text import count_of
 from tfckpt_reader.version import __version__
 
@@ -115,7 +115,8 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         src: The checkpoint, as for `open`; or an .npz or a .safetensors file, the index of several,
             or a folder of .npy files.
         dst: The file to write, or, ending in a slash, the folder; the prefix of a checkpoint. Its
-            suffix selects the format: .npz, .safetensors, .h5, .zarr, .ckpt.
+            suffix selects the format: .npz, .safetensors, .h5, .zarr, .ckpt. Or the URL of one of
+            the first four: it is written to the folder for temporary files, then sent.
         include: Globs, or regular expressions behind ``re:``, over whole names; only matching
             tensors are written. Default: all.
         exclude: The same; matching tensors are not written.
@@ -195,7 +196,7 @@ def convert_with(
 def destination_for(dst: str | os.PathLike[str], options: Options) -> Destination:
     """Return the destination of a conversion, which may be written; raise as `convert` does."""
     settings = Settings(*(getattr(options, name) for name in Settings._fields))
-    destination = Destination.of(os.fspath(dst), options.format, settings)
+    destination = Destination.of(path_of(dst), options.format, settings)
     destination.require_writable(force=options.force or options.dry_run)
     return destination
 
@@ -219,7 +220,7 @@ def convert_opened(
     for location in locations:
         require_outside(location, destination.own_file)
     first, *others = locations
-    left = [] if options.dry_run else remove_leftovers(os.path.dirname(destination.path) or ".")
+    left = [] if options.dry_run else tidy_place(destination.path)
     provenance = {"tool": f"tfckpt_reader {__version__}", "source": public_name(first)}
 
     def attempt(before: Unchanged) -> Conversion:

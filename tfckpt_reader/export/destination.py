@@ -8,7 +8,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.export.formats import FORMATS
+from tfckpt_reader.storage.filesystem import is_folder, is_url
+from tfckpt_reader.storage.targets import has_name, require_place
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -52,13 +55,16 @@ class Destination(NamedTuple):
 
         Raises:
             OSError: the reason.
+            CheckpointError: a URL cannot be written to.
         """
-        path, folder = self.path, os.path.dirname(self.path)
-        if folder and not os.path.isdir(folder):
-            raise FileNotFoundError(f"{path}: there is no folder {folder}")
-        if path.endswith(_SLASHES) or (os.path.isdir(path) and not self.format.is_folder):
+        path = self.path
+        if is_url(path) and not self.format.to_url:
+            able = ", ".join(key for key, each in FORMATS.items() if each.to_url)
+            raise UnsupportedError(f"only {able} are written to URLs", file=path)
+        require_place(path)
+        if path.endswith(_SLASHES) or (is_folder(path) and not self.format.is_folder):
             raise IsADirectoryError(f"{path} is a folder; name a file")
-        if not os.path.lexists(self.own_file):
+        if not has_name(self.own_file):
             return
         if not force:
             existing = f"{self.own_file} exists already"

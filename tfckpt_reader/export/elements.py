@@ -10,7 +10,7 @@ negative zero either, and the pattern of that zero is their only NaN.
 from __future__ import annotations
 
 import threading
-from functools import cache
+from functools import cache, partial
 from math import copysign, inf, nan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -48,7 +48,14 @@ class Encoding(NamedTuple):
         if first is None:
             return self
         then = self.encode
-        return self._replace(encode=first if then is None else lambda data: then(first(data)))
+        return self._replace(encode=first if then is None else partial(_both, first, then))
+
+
+# Encoders are functions with a name, which can be pickled.
+
+
+def _both(first: Encode, then: Encode, data: memoryview) -> memoryview:
+    return then(first(data))
 
 
 @cache
@@ -75,14 +82,24 @@ def _sign_extender(bits: int) -> Encode:
     table = bytes(
         (((n & (1 << bits) - 1) ^ (1 << bits - 1)) - (1 << bits - 1)) & 0xFF for n in range(256)
     )
-    return lambda data: memoryview(bytes(data).translate(table))
+    return partial(_translated, table)
+
+
+def _translated(table: bytes, data: memoryview) -> memoryview:
+    return memoryview(bytes(data).translate(table))
 
 
 def _small_float_widener(dtype: DataType) -> Encode:
     import numpy as np
 
     table = np.array([_small_float(byte, *_SMALL_FLOATS[dtype]) for byte in range(256)], "<f4")
-    return lambda data: table[np.frombuffer(data, np.uint8)].view(np.uint8).data
+    return partial(_values_in, table)
+
+
+def _values_in(table: NDArray[np.float32], data: memoryview) -> memoryview:
+    import numpy as np
+
+    return table[np.frombuffer(data, np.uint8)].view(np.uint8).data
 
 
 def _small_float(byte: int, exponent_bits: int, mantissa_bits: int, bias: int, kind: str) -> float:
@@ -131,6 +148,7 @@ class Cast:
     """
 
     def __init__(self, source: DataType, target: DataType) -> None:
+        self._source = source
         self.target = target
         self.overflows = 0
         """Finite numbers too large for the target type: they became infinities."""
@@ -150,10 +168,24 @@ class Cast:
         overflows = int(np.count_nonzero(infinite & np.isfinite(numbers)))
         underflows = _underflows(numbers, rounded, self.target)
         if overflows or underflows:
-            with self._lock:
-                self.overflows += overflows
-                self.underflows += underflows
+            self.add(overflows, underflows)
         return rounded.view(np.uint8).data
+
+    def add(self, overflows: int, underflows: int) -> None:
+        """Count more damage, done here or in another process."""
+        with self._lock:
+            self.overflows += overflows
+            self.underflows += underflows
+
+    def drain(self) -> tuple[int, int]:
+        """Return overflows and underflows, and begin to count from 0."""
+        with self._lock:
+            counts = self.overflows, self.underflows
+            self.overflows = self.underflows = 0
+        return counts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Cast, (self._source, self.target)
 
 
 def _rounded(numbers: NDArray[Any], target: DataType) -> tuple[NDArray[Any], NDArray[np.bool_]]:

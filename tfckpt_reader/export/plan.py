@@ -6,7 +6,7 @@ Reads no numbers and writes nothing. All refusals are collected and reported at 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -137,7 +137,7 @@ def make_plan(
         source = Source(spec, ckpt.reader, partial(ckpt.read, spec.name))
         if name == OBJECT_GRAPH and to.is_checkpoint:
             source = _graph_source(source, ckpt.specs, {each: names[each] for each in specs})
-        arrays += to.arrays(source, names[name], casts.get(name), raw=options.raw)
+        arrays += _arrays(to, source, names[name], casts.get(name), raw=options.raw)
     reason = to.refusal_of_all(arrays, provenance)
     if reason:
         raise UnsupportedError(
@@ -275,6 +275,14 @@ def _casts(specs: Mapping[str, TensorSpec], cast: str | None) -> dict[str, Cast]
         for name, spec in specs.items()
         if spec.dtype is not target and is_floating(spec.dtype)
     }
+
+
+def _arrays(
+    to: Format, source: Source, name: str, cast: Cast | None, *, raw: bool
+) -> Iterable[OutputArray]:
+    """Return the arrays for a tensor, with the cast that counts its damage."""
+    arrays = to.arrays(source, name, cast, raw=raw)
+    return arrays if cast is None else [replace(array, cast=cast) for array in arrays]
 
 
 def _leave_graph(selected: dict[str, TensorSpec], names: Mapping[str, str]) -> list[str]:

@@ -7,26 +7,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tfckpt_reader.encoding.checksum import CHECKSUMS, IEEE
 from tfckpt_reader.encoding.partial_checksums import PartialChecksums
 from tfckpt_reader.errors import CorruptCheckpointError
-from tfckpt_reader.storage.writing import Room, write_at
+from tfckpt_reader.export.sinks import PortableArraySink
+from tfckpt_reader.formats.portable import PortableSink
+from tfckpt_reader.tensor.spec import TensorSpec, Unplaced
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from tfckpt_reader.export.elements import Encode
+    from tfckpt_reader.export.elements import Cast, Encode
+    from tfckpt_reader.export.sinks import ArraySink
     from tfckpt_reader.formats.reader import OnRead, Reader
-    from tfckpt_reader.tensor.spec import TensorSpec
-
-    ArraySink = Callable[[int, int, bytes | memoryview], None]
-    """Writes bytes of an array, given its number and the count of its bytes before them. Called on
-    any thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +59,8 @@ class OutputArray:
     """Yields the bytes of an array of strings; None for numbers."""
     size: int | None = None
     """Bytes of elements that differ in length."""
+    cast: Cast | None = None
+    """The part of `encode` that counts damage."""
 
     @property
     def nbytes(self) -> int:
@@ -88,46 +88,93 @@ def write_arrays(job: Job, sink: ArraySink, *, crc: int | None = None) -> list[i
 
     Args:
         job: The arrays.
-        sink: Writes their bytes; `file_sink` makes one for a single file.
+        sink: Writes their bytes: a `FileSink` for a single file.
         crc: Polynomial of the returned crcs, `IEEE` or `CASTAGNOLI`; None: all are 0.
 
     Raises:
         CheckpointError: a tensor cannot be read, or is damaged.
         OSError: the file cannot be written.
     """
-    arrays, sums = job.arrays, PartialChecksums(len(job.arrays), crc or IEEE)
-    checksum = None if crc is None else CHECKSUMS[crc]
+    arrays = job.arrays
     streamed = [i for i, array in enumerate(arrays) if array.chunks is None]
-
-    def accept(number: int, first: int, data: bytes | memoryview) -> None:
-        sink(number, first, data)
-        sums.add(number, first, len(data), 0 if checksum is None else checksum(data))
-
-    def accept_tensor(index: int, first: int, data: memoryview) -> None:
-        array = arrays[streamed[index]]
-        if array.encode is not None:
-            first = first // array.spec.dtype.itemsize * array.itemsize
-            data = array.encode(data)
-        accept(streamed[index], first, data)
-
-    job.reader.read_many([arrays[i].spec for i in streamed], accept_tensor, job.on_read)
+    writer = _ArrayWriter(streamed, arrays, sink, crc)
+    is_portable = isinstance(sink, PortableArraySink)
+    specs = [arrays[i].spec for i in streamed]
+    job.reader.read_many(specs, writer if is_portable else writer.__call__, job.on_read)
     for i, array in enumerate(arrays):
         for chunk in array_bytes(job, array) if array.chunks is not None else ():
-            accept(i, sums.sizes[i], chunk)
-        require_size(array, sums.sizes[i])
-    return sums.crcs
+            writer.write(i, writer.sums.sizes[i], chunk)
+        require_size(array, writer.sums.sizes[i])
+    return writer.sums.crcs
 
 
-def file_sink(fd: int, offsets: Sequence[int], size: int = 0) -> ArraySink:
-    """Return a sink that writes all arrays to one file, each at its offset.
+class _ArrayWriter(PortableSink):
+    """Encodes the bytes of tensors, hands them to a sink, and sums what was written.
 
     Args:
-        fd: The file.
-        offsets: Offset of each array.
-        size: Bytes of the file, if it is still empty: room is set aside for them.
+        numbers: Number of a tensor that is read -> number of its array.
+        arrays: All arrays by number.
+        sink: Writes their bytes.
+        crc: As for `write_arrays`.
     """
-    room = Room(fd, size)
-    return lambda number, first, data: write_at(fd, data, offsets[number] + first, room)
+
+    def __init__(
+        self,
+        numbers: Sequence[int] | Mapping[int, int],
+        arrays: Sequence[OutputArray] | Mapping[int, OutputArray],
+        sink: ArraySink,
+        crc: int | None,
+    ) -> None:
+        self._numbers, self._arrays, self._sink, self._crc = numbers, arrays, sink, crc
+        self.sums = PartialChecksums(len(arrays), crc or IEEE)
+        """Of the arrays as written."""
+
+    def take(self, number: int, first: int, data: memoryview) -> tuple[Any, ...]:
+        """Write bytes of a tensor; return what they add to the sums and to the cast's counts."""
+        its_number = self._numbers[number]
+        array = self._arrays[its_number]
+        encoded: bytes | memoryview = data
+        if array.encode is not None:
+            first = first // array.spec.dtype.itemsize * array.itemsize
+            encoded = array.encode(data)
+        counts = (0, 0) if array.cast is None else array.cast.drain()
+        return its_number, counts, *self._write(its_number, first, encoded)
+
+    def merge(self, taken: tuple[Any, ...]) -> None:
+        """Add to the sums, and to the counts of the array's cast."""
+        number, counts, *part = taken
+        cast = self._arrays[number].cast
+        if cast is not None:
+            cast.add(*counts)
+        self.sums.add(number, *part)
+
+    def part(self, numbers: Collection[int]) -> _ArrayWriter:
+        """Return a sink for some of the tensors."""
+        its_numbers = {number: self._numbers[number] for number in numbers}
+        arrays = {n: _bare(self._arrays[n]) for n in its_numbers.values()}
+        sink = cast("PortableArraySink", self._sink).part(arrays)
+        return _ArrayWriter(its_numbers, arrays, sink, self._crc)
+
+    def finish(self) -> None:
+        """Store what was written in another process."""
+        cast("PortableArraySink", self._sink).finish()
+
+    def write(self, number: int, first: int, data: bytes | memoryview) -> None:
+        """Write bytes of an array, and sum them."""
+        self.sums.add(number, *self._write(number, first, data))
+
+    def _write(self, number: int, first: int, data: bytes | memoryview) -> tuple[int, int, int]:
+        self._sink(number, first, data)
+        return first, len(data), 0 if self._crc is None else CHECKSUMS[self._crc](data)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _ArrayWriter, (self._numbers, self._arrays, self._sink, self._crc)
+
+
+def _bare(array: OutputArray) -> OutputArray:
+    """Return an array with no more than its encoding, to be pickled."""
+    spec = TensorSpec(Unplaced("", array.spec.dtype, ()))
+    return OutputArray("", "", (), array.itemsize, spec, array.encode, cast=array.cast)
 
 
 def array_bytes(job: Job, array: OutputArray) -> Iterator[bytes | memoryview]:

@@ -49,7 +49,7 @@ def load(reader: Reader, specs: Iterable[TensorSpec], *, check: bool) -> dict[st
     large: list[TensorSpec] = []
     for spec in specs:
         arrays[spec.name] = None  # keeps its place
-        size = spec.nbytes
+        size = spec.elements * spec.dtype.itemsize or spec.nbytes
         is_large = size is None or size >= _LARGE or spec.slices
         (large if is_large else small).append(spec)
 

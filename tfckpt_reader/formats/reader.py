@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,8 +41,11 @@ class Reader(Protocol):
     def shard_count(self) -> int:
         """How many data files there should be."""
 
-    def lookup(self, name: str) -> TensorSpec | None:
-        """Return the spec of one tensor, or None; decode as little as possible."""
+    def lookup(self, name: str, rows: slice | None = None, /) -> TensorSpec | None:
+        """Return the spec of one tensor, or None; decode as little as possible.
+
+        With `rows`, it need not have the slices without any of these rows, along axis 0.
+        """
 
     def listing(self) -> dict[str, TensorSpec]:
         """Return the specs of all tensors, in key order."""
@@ -74,19 +77,3 @@ class Reader(Protocol):
             sink: Called with the number of a tensor and some of its bytes.
             on_read: Called for progress.
         """
-
-
-def read_in_order(
-    reader: Reader,
-    specs: Iterable[tuple[int, TensorSpec]],
-    sink: Sink,
-    on_read: OnRead | None,
-) -> None:
-    """Do as `Reader.read_many` for numbered tensors, one after another."""
-    for number, spec in specs:
-        done = 0
-        for chunk in reader.chunks(spec):
-            sink(number, done, chunk)
-            done += len(chunk)
-            if on_read is not None:
-                on_read(len(chunk))

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from tfckpt_reader.tensor.spec import TensorSpec
 
 
-def framework(name: str) -> Any:
+def framework(name: str, packages: str = "") -> Any:
     """Import a framework.
+
+    Args:
+        name: Its module.
+        packages: To install for it. Default: the module, and ml_dtypes.
 
     Raises:
         UnsupportedError: it is not installed.
@@ -32,7 +36,7 @@ def framework(name: str) -> Any:
     except ImportError as error:
         raise UnsupportedError(
             f"{name} cannot be imported: {error}",
-            advice=f"Install it: pip install {name} ml_dtypes",
+            advice=f"Install it: pip install {packages or f'{name} ml_dtypes'}",
         ) from error
 
 

@@ -78,9 +78,14 @@ class Location(NamedTuple):
         return _unpickled, (self.version, prefix, files, self.notes, self.missing)
 
     @property
+    def first_file(self) -> str:
+        """V2: the index. V1: the first of its files."""
+        return self.files[0] if self.files else self.prefix + ".index"
+
+    @property
     def modified(self) -> float:
-        """Time of the last change of its index, or its first file, in seconds since the epoch."""
-        return modified_time(self.files[0] if self.files else self.prefix + ".index")
+        """Time of the last change of its first file, in seconds since the epoch."""
+        return modified_time(self.first_file)
 
     @property
     def base(self) -> str:
@@ -136,13 +141,20 @@ def guessed_shard_count(prefix: str) -> int:
     return max(shard_counts(prefix), default=1)
 
 
-def tensor_files(location: Location) -> Iterator[str]:
-    """Yield the paths of the files with the tensors; the index of a V2 checkpoint comes first."""
+def tensor_files(location: Location, shard_count: int | None = None) -> Iterator[str]:
+    """Yield the paths of the files with the tensors; the index of a V2 checkpoint comes first.
+
+    Args:
+        location: The checkpoint.
+        shard_count: Number of data files by the header, if it is known: with 1, the folder of a V2
+            checkpoint is not listed, and the file may be missing.
+    """
     if location.version != "V2":
         yield from location.files
         return
-    yield location.prefix + ".index"
-    for count, numbers in sorted(shard_counts(location.prefix).items()):
+    yield location.first_file
+    counts = {1: {0}} if shard_count == 1 else shard_counts(location.prefix)
+    for count, numbers in sorted(counts.items()):
         yield from (shard_path(location.prefix, number, count) for number in sorted(numbers))
 
 
@@ -254,8 +266,10 @@ def unmerged_note(prefix: str) -> str:
     """
     folder, base = split(prefix)
     part = UNMERGED_PART.fullmatch(base)
+    if part is None:
+        return ""
     is_inside = UNMERGED_FOLDER.fullmatch(os.path.basename(absolute_path(folder)))
-    if part is None or not (is_inside or int(part[2]) > 1):
+    if not (is_inside or int(part[2]) > 1):
         return ""
     count, names = int(part[2]), set(listing(folder).names)
     others = (f"part-{number:05d}-of-{count:05d}" for number in range(count))

@@ -23,7 +23,7 @@ from tfckpt_reader.errors import (
 )
 from tfckpt_reader.paths.layout import tensor_files
 from tfckpt_reader.storage.answers import asked_anew
-from tfckpt_reader.storage.file_state import changed
+from tfckpt_reader.storage.file_state import FileState, changed
 from tfckpt_reader.storage.filesystem import (
     join,
     list_names,
@@ -60,6 +60,7 @@ class Unchanged:
         location: The checkpoint.
         others: More files of interest.
         earlier_change: What changed during an earlier reading: other errors may come of it, too.
+        files: Instead of all its files with tensors: `watch` takes more.
     """
 
     def __init__(
@@ -67,11 +68,17 @@ class Unchanged:
         location: Location,
         others: Iterable[str] = (),
         earlier_change: CorruptCheckpointError | None = None,
+        files: Iterable[str] | None = None,
     ) -> None:
-        paths = (*tensor_files(location), *others)
-        self._before = {path: state_of(path) for path in paths}
+        self._before: dict[str, FileState | None] = {}
+        self.watch(tensor_files(location) if files is None else files)
+        self.watch(others)
         self._prefix = location.base
         self.earlier_change = earlier_change
+
+    def watch(self, files: Iterable[str]) -> None:
+        """Take the state of more files now."""
+        self._before.update({path: state_of(path) for path in files if path not in self._before})
 
     def require(self, error: CheckpointError | None = None, *, pinned: bool = False) -> None:
         """Require that each file is the same as before, with the same size and time.
@@ -177,12 +184,18 @@ class Snapshot(NamedTuple):
 
 
 class Guard:
-    """Explains errors of a reader by their cause: too little memory, or files that changed."""
+    """Explains errors of a reader by their cause: too little memory, or files that changed.
 
-    def __init__(self, location: Location) -> None:
+    Args:
+        location: The checkpoint.
+        files: As for `Unchanged`.
+    """
+
+    def __init__(self, location: Location, files: Iterable[str] | None = None) -> None:
         self.location = location
-        self._files = Unchanged(location)
-        self._memory = enough_memory(next(tensor_files(location)))
+        self._files = Unchanged(location, files=files)
+        self._memory = enough_memory(location.first_file)
+        self.watch = self._files.watch
 
     def confirm(self, *, checked: bool) -> None:
         """Require that nothing changed, unless a crc would give bytes of another save away."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.export.elements import CAST_TYPES, Cast, is_floating, widened
-from tfckpt_reader.formats.reader import read_in_order
+from tfckpt_reader.formats.in_order import read_in_order
 from tfckpt_reader.progress import no_progress
 from tfckpt_reader.saving.edits import combine
 from tfckpt_reader.storage.source import CHUNK
@@ -100,9 +100,9 @@ class Average:
                 f"averaged by itself: {shortened(', '.join(averages))}"
             )
 
-    def lookup(self, name: str) -> TensorSpec | None:
+    def lookup(self, name: str, rows: slice | None = None) -> TensorSpec | None:
         """Return the spec of one tensor, or None."""
-        found = self._newest.lookup(name)
+        found = self._newest.lookup(name, rows)
         return None if found is None else _spec(found)
 
     def listing(self) -> dict[str, TensorSpec]:

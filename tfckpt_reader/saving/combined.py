@@ -63,7 +63,7 @@ class Combined:
                 advice="Leave them out of one by tfckpt convert --exclude, or rename them",
             )
 
-    def lookup(self, name: str) -> TensorSpec | None:
+    def lookup(self, name: str, _rows: slice | None = None) -> TensorSpec | None:
         """Return the spec of one tensor, or None."""
         return self._specs.get(name)
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
+from tfckpt_reader.errors import CheckpointNotFoundError
 from tfckpt_reader.storage.unfinished import (
     REPLACED,
     SUFFIX,
@@ -189,3 +190,20 @@ def sync_folder(folder: str) -> None:
     with suppress(OSError):
         os.fsync(fd)
     os.close(fd)
+
+
+def open_unfinished(path: str) -> int:
+    """Return a descriptor to write to an unfinished file of another process.
+
+    Raises:
+        CheckpointNotFoundError: this process does not see it.
+        OSError: it cannot be opened.
+    """
+    try:
+        return os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError as error:
+        raise CheckpointNotFoundError(
+            "this process does not see the unfinished file that another one made",
+            file=path,
+            advice="Write to a folder that all processes share, under the same path",
+        ) from error

@@ -55,7 +55,7 @@ class File:
         self._lock = threading.Lock()
         self._held: Descriptor | None = None
         self._seen: FileState | None = None
-        self.size = self._size_now()
+        self.size = self._open()[1].size
         self._wants_map = mapped and self.size > 0
 
     def read(self, offset: int, size: int) -> memoryview:
@@ -102,15 +102,16 @@ class File:
         Raises:
             CorruptCheckpointError: the file was opened again, and has changed.
         """
-        held = self._held
-        if held is None:
-            held = Descriptor(_open_regular(self.name))
-            seen = FileState.of(os.fstat(held.number))
-            if self._seen not in (None, seen):
-                raise changed(self.name, self._seen, seen)
-            self._held, self._seen = held, seen
-            keep(self.make_room)
-        return held
+        return self._held or self._open()[0]
+
+    def _open(self) -> tuple[Descriptor, FileState]:
+        number, status = _open_regular(self.name)
+        held, seen = Descriptor(number), FileState.of(status)
+        if self._seen not in (None, seen):
+            raise changed(self.name, self._seen, seen)
+        self._held, self._seen = held, seen
+        keep(self)
+        return held, seen
 
     def _size_now(self) -> int:
         held = self._descriptor()
@@ -174,7 +175,7 @@ class File:
             return len(data)
 
 
-def _open_regular(path: str) -> int:
+def _open_regular(path: str) -> tuple[int, os.stat_result]:
     # Check before opening: opening a pipe or a device can block, or have effects.
     flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     try:
@@ -186,7 +187,8 @@ def _open_regular(path: str) -> int:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise CheckpointError(f"cannot be opened: {reason}", file=path) from error
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
         os.close(fd)
         raise CheckpointError("is not a regular file", file=path)
-    return fd
+    return fd, status

@@ -11,11 +11,8 @@ import mmap
 import os
 import sys
 from collections import deque
-from typing import TYPE_CHECKING, Any
-from weakref import WeakMethod, WeakSet
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Any, Protocol
+from weakref import WeakSet, ref
 
 _LIMIT = os.sysconf("SC_OPEN_MAX") if hasattr(os, "sysconf") else -1
 _MAY_OPEN = _LIMIT if _LIMIT > 0 else 512
@@ -39,19 +36,26 @@ class Descriptor:
         _close(self.number)
 
 
-_keepers: deque[WeakMethod[Callable[[], None]]] = deque()
-"""Methods by which the files with a descriptor drop it, oldest first."""
+class Holder(Protocol):
+    """An open file that can do without its descriptor."""
+
+    def make_room(self) -> None:
+        """Give up the descriptor."""
+
+
+_holders: deque[ref[Holder]] = deque()
+"""The files with a descriptor, oldest first."""
 _maps: WeakSet[mmap.mmap] = WeakSet()
 """Maps with a descriptor of their own."""
 
 
-def keep(drop: Callable[[], None]) -> None:
-    """Register a holder of a descriptor by its method; beyond the limit, call the oldest one's."""
-    _keepers.append(WeakMethod(drop))  # no lock: a forked child would wait for it for ever
-    if len(_keepers) > MOST_KEPT:
-        drop_oldest = _keepers.popleft()()
-        if drop_oldest is not None:
-            drop_oldest()
+def keep(holder: Holder) -> None:
+    """Register a holder of a descriptor; beyond the limit, the oldest one makes room."""
+    _holders.append(ref(holder))  # no lock: a forked child would wait for it for ever
+    if len(_holders) > MOST_KEPT:
+        oldest = _holders.popleft()()
+        if oldest is not None:
+            oldest.make_room()
 
 
 def map_file(descriptor: Descriptor) -> mmap.mmap | None:

@@ -31,31 +31,48 @@ def atomic_tree(
 
     Args:
         path: Final name of the folder.
-        replaced: As for `atomic_folder`.
+        replaced: Names of the files in an existing one, with ``/`` after each folder.
         replace: As for `atomic_folder`.
 
     Raises:
         FileExistsError: as `atomic_folder` does.
         OSError: as `atomic_folder` does.
     """
-    with atomic_folder(path, replaced, replace=replace) as root:
-        folders: dict[str, None] = {}
+    names = {name.partition("/")[0] for name in replaced}
+    with atomic_folder(path, names, replace=replace) as root:
+        folders: set[str] = set()
 
         def put(name: str, data: bytes | bytearray) -> None:
-            folder, _, _ = name.rpartition("/")
-            if folder and folder not in folders:
-                os.makedirs(os.path.join(root, folder), exist_ok=True)
-                folders[folder] = None
-            with open(os.path.join(root, name), "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            put_file(root, name, data, folders, sync=True)
 
         yield put
         paths = (os.path.join(root, folder) for folder in folders)
         with closing(each(paths, _sync, SYNCED_AT_ONCE)) as synced:
             for _ in synced:
                 pass
+
+
+def put_file(
+    root: str, name: str, data: bytes | bytearray, folders: set[str], *, sync: bool
+) -> None:
+    """Write a new file into a folder.
+
+    Args:
+        root: The folder.
+        name: The file's name, with ``/`` after each folder.
+        data: Its bytes.
+        folders: Those that are there; new ones are added.
+        sync: Sync the file.
+    """
+    folder, _, _ = name.rpartition("/")
+    if folder and folder not in folders:
+        os.makedirs(os.path.join(root, folder), exist_ok=True)
+        folders.add(folder)
+    with open(os.path.join(root, name), "xb") as file:
+        file.write(data)
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _sync(folder: str, _buffer: memoryview) -> None:

@@ -1,7 +1,7 @@
 """Worker threads that share tasks, each with a buffer of its own that begins on a page.
 
 Independent of the work. Threads pay because reading, writing and the crc libraries release the
-interpreter's lock while they move bytes.
+interpreter's lock while they move bytes. Work for other processes goes through `spreading`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tfckpt_reader.storage.source import CHUNK, PAGE, page_buffer
 
@@ -95,6 +96,36 @@ def each(
                 raise outcome
             else:
                 yield outcome
+
+
+class Spread(Protocol):
+    """Runs units of work in other processes, as `each` does on threads."""
+
+    width: int
+    """Number of units that run at once."""
+
+    def __call__(
+        self, tasks: Iterable[Task], work: Callable[[Task, memoryview], Result]
+    ) -> Generator[tuple[Task, Result], None, None]:
+        """Yield each task with ``work(task, buffer)``, as `each` does.
+
+        Tasks, results and `work` are pickled. A unit may run twice, if its process ends.
+        """
+
+
+_spread: ContextVar[Spread | None] = ContextVar("spread", default=None)
+current_spread = _spread.get
+"""Returns the `Spread` of the block around, or None: work then runs on threads."""
+
+
+@contextmanager
+def spreading(spread: Spread | None) -> Iterator[None]:
+    """Run the large work of a block by `spread`, wherever it comes from."""
+    token = _spread.set(spread)
+    try:
+        yield
+    finally:
+        _spread.reset(token)
 
 
 def share(tasks: range, work: Callable[[int], None]) -> None:

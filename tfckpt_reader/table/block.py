@@ -16,7 +16,8 @@ from sys import byteorder
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.coding import decode_varint32
-from tfckpt_reader.errors import CorruptCheckpointError, ErrorKind, UnsupportedError
+from tfckpt_reader.errors import CorruptCheckpointError
+from tfckpt_reader.table.faults import bad_entry, bad_restart, key_bomb, unordered
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
@@ -103,22 +104,22 @@ class Block:
                 shared, unshared, size, offset = _lengths(data, offset, limit)
                 borrowed += shared
                 if borrowed > most_borrowed and shared <= len(key):
-                    raise _key_bomb(start, borrowed)
+                    raise key_bomb(start, borrowed)
             middle = offset + unshared
             end = middle + size
             if shared > len(key) or end > limit:
-                raise _bad_entry(start, shared, len(key), end, limit)
+                raise bad_entry(start, shared, len(key), end, limit)
             if start >= upcoming:
                 if start > upcoming or shared:
-                    raise _bad_restart(upcoming)
+                    raise bad_restart(upcoming)
                 upcoming = next(pending, limit)
             previous, key = key, key[:shared] + data[offset:middle]
             if ordered and key < previous:
-                raise _unordered(start, previous, key)
+                raise unordered(start, previous, key)
             yield key, data[middle:end]
             offset = end
         if upcoming < limit:
-            raise _bad_restart(upcoming)
+            raise bad_restart(upcoming)
 
     def restart_before(self, target: bytes) -> int:
         """Return the index of the last restart point whose key is below `target`, or 0."""
@@ -138,7 +139,7 @@ class Block:
         if shared | unshared | size >= 0x80:
             shared, unshared, _, offset = _lengths(data, start, self.limit)
         if shared or offset + unshared > self.limit:
-            raise _bad_entry(start, shared, 0, offset + unshared, self.limit)
+            raise bad_entry(start, shared, 0, offset + unshared, self.limit)
         return bytes(data[offset : offset + unshared])
 
 
@@ -175,47 +176,3 @@ def _lengths(data: bytes | memoryview, offset: int, limit: int) -> tuple[int, in
     unshared, offset = decode_varint32(data, offset, limit)
     size, offset = decode_varint32(data, offset, limit)
     return shared, unshared, size, offset
-
-
-def _bad_entry(start: int, shared: int, known: int, end: int, limit: int) -> CorruptCheckpointError:
-    if shared > known:
-        return CorruptCheckpointError(
-            "key shares more bytes than the key before it has",
-            offset=start,
-            structure="table entry",
-            expected=f"at most {known}",
-            got=shared,
-        )
-    return CorruptCheckpointError(
-        "key and value run past the end of the block",
-        offset=start,
-        structure="table entry",
-        expected=f"at most {limit - start} bytes",
-        got=end - start,
-    )
-
-
-def _key_bomb(start: int, borrowed: int) -> UnsupportedError:
-    return UnsupportedError(
-        f"keys share {count_of(borrowed, 'byte')} with those before them, far more than names do",
-        offset=start,
-    )
-
-
-def _bad_restart(restart: int) -> CorruptCheckpointError:
-    return CorruptCheckpointError(
-        "restart point does not begin an entry with a whole key",
-        offset=restart,
-        structure="restart point",
-    )
-
-
-def _unordered(start: int, previous: bytes, key: bytes) -> CorruptCheckpointError:
-    return CorruptCheckpointError(
-        "keys are not in ascending order",
-        offset=start,
-        kind=ErrorKind.KEY_ORDER,
-        structure="key order",
-        expected=f"a key from {previous!r} on",
-        got=repr(key),
-    )

@@ -64,16 +64,21 @@ class Footer(NamedTuple):
 
     metaindex_handle: BlockHandle
     index_handle: BlockHandle
-    is_canonical: bool
-    """Whether the 40 bytes before the magic are the handles in shortest form, and zeros."""
+    handles: bytes
+    """The 40 bytes before the magic."""
+
+    @property
+    def is_canonical(self) -> bool:
+        """Whether the handles are in shortest form, with zeros behind."""
+        shortest = self.metaindex_handle.encode() + self.index_handle.encode()
+        return self.handles == shortest.ljust(HANDLES_END, b"\0")
 
     @classmethod
     def decode(cls, data: bytes | memoryview) -> Footer:
         """Parse 48 bytes whose magic has been checked."""
         metaindex, offset = BlockHandle.decode(data, 0, HANDLES_END)
         index, _ = BlockHandle.decode(data, offset, HANDLES_END)
-        canonical = (metaindex.encode() + index.encode()).ljust(HANDLES_END, b"\0")
-        return cls(metaindex, index, canonical == data[:HANDLES_END])
+        return cls(metaindex, index, bytes(data[:HANDLES_END]))
 
 
 def unpack_block(stored: memoryview, size: int) -> tuple[memoryview, bool]:

@@ -14,20 +14,18 @@ block, and the message has the offset in the decompressed contents.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import (
     CheckpointError,
     CorruptCheckpointError,
     ErrorKind,
-    TruncatedError,
     UnsupportedError,
     located,
 )
 from tfckpt_reader.storage.ahead import ahead
-from tfckpt_reader.storage.sniff import HEAD_SIZE, describe
 from tfckpt_reader.table.block import Block, BlockCursor
+from tfckpt_reader.table.faults import not_a_table, overlap, past_end, unordered, unreachable
 from tfckpt_reader.table.format import (
     FOOTER_SIZE,
     HANDLES_END,
@@ -43,6 +41,9 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.storage.source import ByteSource
 
+_TAIL = 1 << 12
+"""Bytes at the end of the file that are read at once: a small table is all in them."""
+
 
 class Table:
     """A table over a ByteSource. Blocks are read, and their crc checked, when touched.
@@ -53,6 +54,8 @@ class Table:
 
     def __init__(self, source: ByteSource) -> None:
         self.source = source
+        self._tail_at = max(0, source.size - _TAIL)
+        self._tail = source.read(self._tail_at, source.size - self._tail_at)
         self.footer = self._read_footer()
         self._last: tuple[BlockHandle, Block] | None = None
         self.index = self.read_block(self.footer.index_handle, "index block")
@@ -62,15 +65,19 @@ class Table:
     def _read_footer(self) -> Footer:
         source = self.source
         base = source.size - FOOTER_SIZE
-        data = source.read(base, FOOTER_SIZE) if base >= 0 else memoryview(b"")
+        data = self._stored(base, FOOTER_SIZE) if base >= 0 else memoryview(b"")
         if data[HANDLES_END:] != MAGIC:
-            raise _not_a_table(source)
+            raise not_a_table(source)
         try:
             with located(source.name, base):
                 return Footer.decode(data)
         except CheckpointError as error:
             error.kind, error.structure = ErrorKind.TABLE, "footer"
             raise
+
+    def _stored(self, offset: int, size: int) -> memoryview:
+        begin = offset - self._tail_at
+        return self._tail[begin : begin + size] if begin >= 0 else self.source.read(offset, size)
 
     def handles(self) -> Iterator[tuple[bytes, BlockHandle]]:
         """Walk the index: the separator and the handle of each data block, in key order."""
@@ -88,14 +95,7 @@ class Table:
         end = 0
         for handle in sorted((handle for _, handle in found), key=lambda h: h.offset):
             if handle.offset < end:
-                raise CorruptCheckpointError(
-                    "data blocks overlap",
-                    file=self.source.name,
-                    offset=handle.offset,
-                    kind=ErrorKind.BLOCK,
-                    structure="index block",
-                    expected=f"a block from byte {end} on",
-                )
+                raise overlap(self.source.name, handle, end)
             end = handle.end
         return found
 
@@ -139,38 +139,17 @@ class Table:
             previous_separator: The separator before the block, or None.
         """
         if last is not None and key < last:
-            raise CorruptCheckpointError(
-                "keys of this block come before those of the block before it",
-                file=self.source.name,
-                offset=handle.offset,
-                kind=ErrorKind.KEY_ORDER,
-                structure="key order",
-                expected=f"a key behind {last!r}",
-                got=repr(key),
-            )
+            error = unordered(handle.offset, last, key)
+            error.problem = "keys of this block come before those of the block before it"
+            error.file = self.source.name
+            raise error
         if key and previous_separator is not None and key <= previous_separator:
-            raise CorruptCheckpointError(
-                "a lookup of the block's first key would end in the block before it",
-                file=self.source.name,
-                offset=handle.offset,
-                kind=ErrorKind.SEPARATOR,
-                structure="separator",
-                expected=f"a separator below {key!r}",
-                got=repr(previous_separator),
-            )
+            raise unreachable(self.source.name, handle, key, previous_separator)
 
     def require_within(self, handle: BlockHandle, key: bytes, separator: bytes) -> None:
         """Make sure that a lookup of a block's last key ends in that block."""
         if key > separator:
-            raise CorruptCheckpointError(
-                "a lookup of the block's last key would end behind the block",
-                file=self.source.name,
-                offset=handle.offset,
-                kind=ErrorKind.SEPARATOR,
-                structure="separator",
-                expected=f"a separator from {key!r} on",
-                got=repr(separator),
-            )
+            raise unreachable(self.source.name, handle, key, separator)
 
     def block(self, handle: BlockHandle) -> Block:
         """Return a data block; the last one is kept."""
@@ -192,19 +171,10 @@ class Table:
             structure: Its name in errors.
             kind: The kind of errors about it.
         """
-        size = self.source.size
-        if handle.end > size:
-            raise CorruptCheckpointError(
-                "block handle points past the end of the file",
-                file=self.source.name,
-                offset=handle.offset,
-                kind=kind,
-                structure=structure,
-                expected=f"an end at or before byte {size}",
-                got=f"byte {handle.end}",
-            )
         try:
-            stored = self.source.read(handle.offset, handle.size + TRAILER_SIZE)
+            if handle.end > self.source.size:
+                raise past_end(self.source, handle)
+            stored = self._stored(handle.offset, handle.size + TRAILER_SIZE)
             with located(self.source.name, handle.offset):
                 contents, compressed = unpack_block(stored, handle.size)
                 return Block(contents, compressed_size=handle.size if compressed else None)
@@ -254,18 +224,9 @@ class Table:
         rows = (row for _, handle in self.handles() for row in self.entries(handle))
         return next(rows, None)
 
-    @contextmanager
-    def _inside(self, handle: BlockHandle, block: Block) -> Iterator[None]:
+    def _inside(self, handle: BlockHandle, block: Block) -> located:
         """Add the position of the block in the file to errors raised inside."""
-        base = handle.offset
-        try:
-            with located(self.source.name, base):
-                yield
-        except CheckpointError as error:
-            if block.compressed and error.offset is not None:
-                error.problem += f" (at byte {error.offset - base} of the decompressed block)"
-                error.offset = base
-            raise
+        return located(self.source.name, handle.offset, unpacked=block.compressed)
 
 
 def _index_value(value: bytes | memoryview) -> BlockHandle:
@@ -275,26 +236,3 @@ def _index_value(value: bytes | memoryview) -> BlockHandle:
         error.kind, error.structure = ErrorKind.BLOCK, "index block"
         error.offset = None  # it counts from the start of the value
         raise
-
-
-def _not_a_table(source: ByteSource) -> CorruptCheckpointError:
-    head = bytes(source.read(0, min(HEAD_SIZE, source.size)))
-    known = describe(head)
-    if known is not None:
-        what, advice = known
-        return CorruptCheckpointError(
-            f"this is {what}" if what != "empty" else "this file is empty",
-            kind=ErrorKind.FOREIGN,
-            file=source.name,
-            advice=advice,
-        )
-    return TruncatedError(
-        "the file does not end as a table does: cut off, or not a checkpoint index",
-        file=source.name,
-        offset=max(0, source.size - len(MAGIC)),
-        kind=ErrorKind.TABLE,
-        structure="footer",
-        expected=f"magic {MAGIC.hex()}",
-        got=bytes(source.read(max(0, source.size - 8), min(8, source.size))).hex() or "nothing",
-        advice="Compare its size with the original's, or download it again",
-    )

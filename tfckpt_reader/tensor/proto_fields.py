@@ -78,6 +78,22 @@ def extents(slice_message: Any) -> tuple[tuple[int, int], ...]:
     return pairs
 
 
+def touching(slice_messages: Any, rows: range) -> list[Any]:
+    """Return the slices that have some of `rows`, along axis 0, and those that may be bad."""
+    begin, end = rows.start, rows.stop
+    found = []
+    for message in slice_messages:  # there can be thousands: nothing else is decoded of them
+        axes = message.extent
+        if axes:
+            first = axes[0]
+            start, length = first.start, first.length
+            # Without a length it is the whole axis, or bad.
+            if length and not (start < end and begin < start + length):
+                continue
+        found.append(message)
+    return found
+
+
 def all_extents(slice_messages: Any) -> tuple[tuple[tuple[int, int], ...], ...]:
     """Return the `extents` of each slice of a tensor."""
     slices: list[tuple[tuple[int, int], ...]] = []

@@ -6,11 +6,13 @@ Knows no bytes: an index or a header is decoded into these records elsewhere.
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfckpt_reader.tensor.names import key_of
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from tfckpt_reader.tensor.dtypes import DataType
 
 WHOLE_AXIS = (0, -1)
@@ -70,7 +72,11 @@ class _Described:
     """The properties of a tensor or a slice, taken from its segment."""
 
     __slots__ = ()
-    segment: Segment | Unplaced
+
+    @property
+    def segment(self) -> Segment | Unplaced:
+        """Its stored bytes."""
+        raise NotImplementedError
 
     @property
     def dtype(self) -> DataType:
@@ -130,8 +136,14 @@ class TensorSlice(_SliceFields, _Described):
 
 
 class _SpecFields(NamedTuple):
-    segment: Segment | Unplaced
-    """Its stored bytes, and its name, dtype and shape."""
+    name: str
+    """The checkpoint key: UTF-8, with surrogate escapes for bytes that are not."""
+    dtype: DataType
+    """Type of the elements."""
+    shape: tuple[int, ...]
+    """Elements per axis; () for a scalar."""
+    stored: Any
+    """Its segment, or what gives it when asked."""
     slices: tuple[TensorSlice, ...] = ()
     """Its slices if it is partitioned, in no particular order; else ()."""
 
@@ -141,10 +153,18 @@ class TensorSpec(_SpecFields, _Described):
 
     __slots__ = ()
 
+    def __new__(cls, segment: Segment | Unplaced, slices: tuple[TensorSlice, ...] = ()) -> Self:
+        """Return the spec of a tensor with these bytes, in these slices."""
+        return tuple.__new__(cls, (*segment[:3], segment, slices))
+
     @property
-    def name(self) -> str:
-        """The checkpoint key: UTF-8, with surrogate escapes for bytes that are not."""
-        return self.segment.name
+    def segment(self) -> Segment | Unplaced:
+        """Its stored bytes."""
+        found: Segment | Unplaced = self.stored
+        return found
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TensorSpec, (self.segment, self.slices)
 
     @property
     def key(self) -> bytes:

@@ -10,6 +10,7 @@ import os
 from contextlib import closing
 from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, CorruptCheckpointError
@@ -28,10 +29,11 @@ from tfckpt_reader.storage.filesystem import (
     is_url,
     join,
     path_of,
+    portable_path,
     size_of,
 )
 from tfckpt_reader.storage.sniff import describe, is_state_file, read_head
-from tfckpt_reader.storage.workers import MOST_THREADS, WORTH_THREADS, each
+from tfckpt_reader.storage.workers import MOST_THREADS, WORTH_THREADS, current_spread, each
 from tfckpt_reader.text import count_of, shortened
 from tfckpt_reader.verification.checkpoint import verify
 from tfckpt_reader.verification.checks.restored_keys import check_without_index
@@ -44,9 +46,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tfckpt_reader.progress import Progress
+    from tfckpt_reader.storage.workers import Spread
 
 _LEAST_KEPT = 10
 """Problems reported per checkpoint, however many checkpoints there are."""
+_WORTH_RANGES = 64 << 20
+"""Bytes of a checkpoint that several processes share; a smaller one is verified by one of them."""
 
 
 @listed_once()
@@ -89,15 +94,15 @@ def verify_all(
         raise CheckpointNotFoundError(what, file=top, advice="To verify one checkpoint, name it")
     found = discover(top)
     of_folder = _folder_report(top, found, level)
-    partial = list(_partial(found, level))
-    if not (found.checkpoints or partial or of_folder.problems):
+    incomplete = list(_incomplete(found, level))
+    if not (found.checkpoints or incomplete or of_folder.problems):
         raise CheckpointNotFoundError(
             "there is no checkpoint in this folder or below it",
             file=top,
             advice="; ".join(found.notes[:3]) or None,
         )
     verified = (of_roles(each, selection) for each in _verified(found, level, on_progress))
-    reports = [*partial, *verified]
+    reports = [*incomplete, *verified]
     reports.sort(key=lambda report: (report.path, report.version))
     first = [of_folder] if of_folder.problems or of_folder.notes else []
     return (*first, *reports)
@@ -113,30 +118,47 @@ def _verified(found: Discovery, level: str, on_progress: Progress | None) -> Ite
             on_progress(min(done + of_one, total), total)
 
     context = copy_context()  # threads begin without it
+    unit = partial(_one_of_several, level, most)
 
-    def verified(task: tuple[Location, int], _buffer: memoryview) -> Report:
-        return context.copy().run(_one, task[0], level, None, most)
+    def on_thread(task: tuple[Location, int], buffer: memoryview) -> Report:
+        return context.copy().run(unit, task, buffer)
 
-    small = [task for task in found.checkpoints if _is_small(*task)]
+    spread = _spread_for(found)
+    limit = WORTH_THREADS if spread is None else _WORTH_RANGES
+    small = [task for task in found.checkpoints if _is_small(*task, limit)]
     threads = MOST_THREADS if small and is_url(small[0][0].prefix) else None
-    with closing(each(small, verified, threads)) as reports:
+    reports = each(small, on_thread, threads) if spread is None else spread(small, unit)
+    with closing(reports):
         for (_, size), verdict in reports:
             yield verdict
             report(size)
             done += size
     for location, size in found.checkpoints:
-        if not _is_small(location, size):
+        if not _is_small(location, size, limit):
             yield _one(location, level, report, most)
             done += size
 
 
-def _is_small(location: Location, size: int) -> bool:
+def _is_small(location: Location, size: int, limit: int) -> bool:
     """Return whether several of its kind may be verified at once: little data, few names.
 
     In memory, names take about eight times their size in an index.
     """
     graph = graph_file_of(location.prefix) or ""
-    return size + 8 * size_of(f"{location.prefix}.index") + size_of(graph) < WORTH_THREADS
+    return size + 8 * size_of(f"{location.prefix}.index") + size_of(graph) < limit
+
+
+def _spread_for(found: Discovery) -> Spread | None:
+    """Return the way to other processes, if all paths mean the same there, and in their reports."""
+    paths = [location.prefix for location, _ in found.checkpoints]
+    return current_spread() if all(portable_path(p) == (p, None) for p in paths) else None
+
+
+def _one_of_several(
+    level: str, most: int, task: tuple[Location, int], _buffer: memoryview
+) -> Report:
+    """Verify one checkpoint while others are verified: a unit of work."""
+    return _one(task[0], level, None, most)
 
 
 def _one(location: Location, level: str, on_progress: Progress | None, most: int) -> Report:
@@ -159,7 +181,7 @@ def _report(location: Location, findings: Findings, level: str) -> Report:
     return Report(location.prefix, location.version, 0, 0, problems, location.notes, level=level)
 
 
-def _partial(found: Discovery, level: str) -> Iterator[Report]:
+def _incomplete(found: Discovery, level: str) -> Iterator[Report]:
     """Yield a report of data files without an index, and of SavedModels without variables."""
     for prefix in found.without_index:
         findings = Findings()

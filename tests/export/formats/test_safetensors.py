@@ -201,7 +201,7 @@ def test_a_header_that_is_too_long_is_refused(
 ) -> None:
     monkeypatch.setattr(safetensors, "LONGEST_HEADER", 200)
     monkeypatch.setattr(safetensors, "_SURELY_SHORT", 0)
-    monkeypatch.setattr("tfckpt_reader.export.formats.base.atomic_file", None)  # is not come to
+    monkeypatch.setattr("tfckpt_reader.export.formats.base.new_file", None)  # is not come to
     for dry_run in (False, True):
         with pytest.raises(tfckpt.UnsupportedError, match=r"more than a \.safetensors header"):
             converted(tmp_path, NUMBERS, dry_run=dry_run)

@@ -230,6 +230,7 @@ def test_only_what_a_conversion_wrote_is_replaced(tmp_path: Path) -> None:
             converted(tmp_path, {"f": np.ones(3)})
         assert other.exists()
         other.unlink()
+    (target / "e").rmdir()
     assert set(converted(tmp_path, {"f": np.ones(3)})) == {"f"}
 
 

@@ -21,9 +21,10 @@ from tfckpt_reader.encoding.checksum import crc32c
 from tfckpt_reader.encoding.partial_checksums import PartialChecksums
 from tfckpt_reader.formats.v2 import bulk as streams
 from tfckpt_reader.formats.v2 import segments
-from tfckpt_reader.formats.v2.bulk import Window, scan, windows
+from tfckpt_reader.formats.v2.bulk import scan, windows
 from tfckpt_reader.formats.v2.bundle import Bundle
 from tfckpt_reader.formats.v2.segments import parallel_crc
+from tfckpt_reader.formats.v2.units import Window
 from tfckpt_reader.storage import workers as crew
 from tfckpt_reader.storage.source import CHUNK
 from tfckpt_reader.tensor.dtypes import DataType

@@ -12,7 +12,6 @@ from defects import (
     DATA,
     FLOATS,
     INDEX,
-    INTS,
     bundle,
     codes,
     poke,
@@ -80,7 +79,8 @@ def test_a_lost_row_does_not_accuse_the_data_file(name: str, tmp_path: Path) -> 
 def test_an_index_that_a_disk_does_not_give_is_not_called_damaged(
     build: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = build(tmp_path, {"f": FLOATS, "g": FLOATS, "i": INTS}, block_size=1)
+    # More than what is read at once at the end of a table.
+    path = build(tmp_path, {f"f{i}": FLOATS for i in range(200)}, block_size=1)
     failing(monkeypatch, "" if build is v1 else INDEX, 1)
     with pytest.raises(tfckpt.CheckpointError, match=r"byte \d+: cannot be read: Input") as caught:
         verify(path)

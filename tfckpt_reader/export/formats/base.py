@@ -6,14 +6,14 @@ not know the checkpoint, the options or other formats.
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.export.elements import Encoding, widened
 from tfckpt_reader.export.transfer import OutputArray
-from tfckpt_reader.storage.atomic import atomic_file
+from tfckpt_reader.storage.filesystem import exists, is_file
+from tfckpt_reader.storage.targets import new_file
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.proto_fields import require_axes
 
@@ -60,6 +60,8 @@ class Format(ABC):
     suffix: ClassVar[str]
     """End of a destination's path; "/" for a folder of any name."""
     is_folder: ClassVar[bool] = False
+    to_url: ClassVar[bool] = True
+    """Whether it can be written to a URL."""
     settings: ClassVar[frozenset[str]] = frozenset()
     """Names of the `Settings` that it has."""
     is_checkpoint: ClassVar[bool] = False
@@ -175,7 +177,7 @@ class Format(ABC):
             path: The name.
             replace: Replace what has it in the end, instead of raising FileExistsError.
         """
-        return atomic_file(path, replace=replace)
+        return new_file(path, replace=replace)
 
     def files_to_replace(self, path: str) -> set[str]:
         """Return the names of the files removed by replacing a folder; none for a file.
@@ -183,7 +185,7 @@ class Format(ABC):
         Raises:
             FileExistsError: another kind of file or folder is there.
         """
-        if os.path.exists(path) and not os.path.isfile(path):
+        if exists(path) and not is_file(path):
             raise FileExistsError(f"{path} is not a regular file; choose another path")
         return set()
 

@@ -12,7 +12,8 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.export.formats.grouped import BYTE_LISTS, STRINGS, GroupedFormat
-from tfckpt_reader.export.transfer import file_sink, write_arrays
+from tfckpt_reader.export.sinks import FileSink
+from tfckpt_reader.export.transfer import write_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,4 +84,5 @@ class Hdf5(GroupedFormat):
                 if offset is not None:
                     allocated.append(array)
                     offsets.append(offset)
-        write_arrays(replace(job, arrays=allocated), file_sink(output.fileno(), offsets))
+        sink = FileSink(output.name, offsets, output.fileno())
+        write_arrays(replace(job, arrays=allocated), sink)

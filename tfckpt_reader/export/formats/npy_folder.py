@@ -28,13 +28,15 @@ from urllib.parse import quote
 
 from tfckpt_reader.encoding.checksum import CASTAGNOLI
 from tfckpt_reader.export.formats import npy
+from tfckpt_reader.export.sinks import PortableArraySink
 from tfckpt_reader.export.transfer import write_arrays
 from tfckpt_reader.storage.atomic import atomic_folder
+from tfckpt_reader.storage.filesystem import absolute_path
 from tfckpt_reader.storage.workers import each
 from tfckpt_reader.storage.writing import write_at
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Collection, Container, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from tfckpt_reader.export.transfer import Job
@@ -60,6 +62,7 @@ class NpyFolder(npy.NpyFormat):
 
     suffix = "/"
     is_folder = True
+    to_url = False
 
     def collision_key(self, name: str) -> str:
         """Return the file name in lower case: some file systems ignore case."""
@@ -103,15 +106,12 @@ class NpyFolder(npy.NpyFormat):
         paths = [os.path.join(output, file_name(array.name)) for array in job.arrays]
         headers = [npy.header(array) for array in job.arrays]
 
-        def sink(number: int, first: int, data: bytes | memoryview) -> None:
-            with _opened(paths[number]) as fd:
-                write_at(fd, data, len(headers[number]) + first)
-
         def finish(number: int, _buffer: memoryview) -> None:
             with _opened(paths[number]) as fd:
                 write_at(fd, headers[number], 0)
                 os.fsync(fd)
 
+        sink = _FolderSink(paths, [len(header) for header in headers])
         crcs = write_arrays(job, sink, crc=CASTAGNOLI)
         with closing(each(range(len(paths)), finish, _SYNCED_AT_ONCE)) as finished:
             for _ in finished:
@@ -120,6 +120,33 @@ class NpyFolder(npy.NpyFormat):
             file.writelines(_manifest(job, crcs))
             file.flush()
             os.fsync(file.fileno())
+
+
+class _FolderSink(PortableArraySink):
+    """Writes each array to a file of its own, which is opened for each write.
+
+    Args:
+        paths: Number of an array -> its file.
+        offsets: Number of an array -> offset of its first byte.
+    """
+
+    def __init__(
+        self, paths: Sequence[str] | Mapping[int, str], offsets: Sequence[int] | Mapping[int, int]
+    ) -> None:
+        self._paths, self._offsets = paths, offsets
+
+    def __call__(self, number: int, first: int, data: bytes | memoryview) -> None:
+        """Write bytes of an array."""
+        with _opened(self._paths[number]) as fd:
+            write_at(fd, data, self._offsets[number] + first)
+
+    def part(self, numbers: Collection[int]) -> _FolderSink:
+        """Return a sink for some of the arrays, which pickles."""
+        paths = {number: absolute_path(self._paths[number]) for number in numbers}
+        return _FolderSink(paths, {number: self._offsets[number] for number in numbers})
+
+    def finish(self) -> None:
+        """Do nothing: no file stays open, and its maker syncs it."""
 
 
 def file_name(name: str) -> str:

@@ -18,7 +18,8 @@ from typing import IO, TYPE_CHECKING
 from tfckpt_reader.encoding.checksum import CHECKSUMS, IEEE
 from tfckpt_reader.encoding.partial_checksums import combine
 from tfckpt_reader.export.formats import npy, zip_records
-from tfckpt_reader.export.transfer import array_bytes, file_sink, require_size, write_arrays
+from tfckpt_reader.export.sinks import FileSink
+from tfckpt_reader.export.transfer import array_bytes, require_size, write_arrays
 from tfckpt_reader.storage.writing import write_at
 
 if TYPE_CHECKING:
@@ -57,15 +58,19 @@ class Npz(npy.NpyFormat):
 
     def write(self, output: IO[bytes], job: Job) -> None:
         """Write the archive."""
-        (_write_deflated if job.compress else _write_stored)(output.fileno(), job)
+        if job.compress:
+            _write_deflated(output.fileno(), job)
+        else:
+            _write_stored(output, job)
 
 
-def _write_stored(fd: int, job: Job) -> None:
+def _write_stored(output: IO[bytes], job: Job) -> None:
     offsets, end = [], 0
     for array in job.arrays:
         offsets.append(end + _header_size(array))
         end = offsets[-1] + array.nbytes
-    crcs = write_arrays(job, file_sink(fd, offsets, end), crc=IEEE)
+    fd = output.fileno()
+    crcs = write_arrays(job, FileSink(output.name, offsets, fd, end), crc=IEEE)
     members = _write_headers(fd, job.arrays, offsets, crcs)
     write_at(fd, zip_records.directory(members, end), end)
 

@@ -34,7 +34,8 @@ from math import prod
 from typing import IO, TYPE_CHECKING, ClassVar
 
 from tfckpt_reader.export.formats.base import Format
-from tfckpt_reader.export.transfer import file_sink, write_arrays
+from tfckpt_reader.export.sinks import FileSink
+from tfckpt_reader.export.transfer import write_arrays
 from tfckpt_reader.storage.writing import write_at
 from tfckpt_reader.tensor.dtypes import DataType
 
@@ -118,7 +119,7 @@ class Safetensors(Format):
         """Write the file."""
         head, ordered, offsets = _layout(job.arrays, job.provenance)
         size = len(head) + sum(array.nbytes for array in ordered)
-        sink = file_sink(output.fileno(), offsets, size)
+        sink = FileSink(output.name, offsets, output.fileno(), size)
         write_at(output.fileno(), head, 0)
         del head  # of many arrays it is large
         write_arrays(replace(job, arrays=ordered), sink)

@@ -14,6 +14,7 @@ from tfckpt_reader.encoding.checksum import CASTAGNOLI
 from tfckpt_reader.errors import located
 from tfckpt_reader.export.elements import Encoding
 from tfckpt_reader.export.formats.base import Format
+from tfckpt_reader.export.sinks import FileSink, ShardSink
 from tfckpt_reader.export.transfer import OutputArray, write_arrays
 from tfckpt_reader.formats.v2.bundle import Bundle
 from tfckpt_reader.formats.v2.lists import ElementLists
@@ -65,6 +66,7 @@ class TfBundle(Format):
 
     suffix: ClassVar = ".ckpt"
     is_checkpoint: ClassVar = True
+    to_url: ClassVar = False
     settings: ClassVar = frozenset({"shards", "partitions"})
     type_names: ClassVar = {dtype: str(dtype) for dtype in DataType if dtype.itemsize}
 
@@ -141,12 +143,9 @@ class TfBundle(Format):
         job = replace(job, arrays=arrays)
         with BundleWriter(output, self.shards) as writer:
             places = [writer.place(array.nbytes) for array in arrays]
-            writer.set_room_aside()
-
-            def sink(number: int, first: int, data: bytes | memoryview) -> None:
-                shard, offset = places[number]
-                writer.write(shard, offset + first, data)
-
+            offsets = [offset for _, offset in places]
+            files = [FileSink(path, offsets, fd, size) for path, fd, size in writer.files]
+            sink = ShardSink(files, [shard for shard, _ in places])
             crcs = write_arrays(job, sink, crc=CASTAGNOLI)
             written: dict[str, list[tuple[BundleArray, Segment]]] = {}
             for array, place, crc in zip(arrays, places, crcs, strict=True):

@@ -33,7 +33,9 @@ from tfckpt_reader.export.formats.zarr_metadata import (
     root_document,
 )
 from tfckpt_reader.export.transfer import array_bytes, require_size
-from tfckpt_reader.storage.tree import SYNCED_AT_ONCE, atomic_tree
+from tfckpt_reader.storage.filesystem import is_folder, join
+from tfckpt_reader.storage.targets import file_names, has_name, new_tree
+from tfckpt_reader.storage.tree import SYNCED_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -110,24 +112,23 @@ class Zarr(GroupedFormat):
             FileExistsError: another file is in it, or it is no folder.
             OSError: it cannot be listed.
         """
-        if not os.path.lexists(path):
+        if not has_name(path):
             return set()
-        if os.path.islink(path) or not os.path.isdir(path):
+        if os.path.islink(path) or not is_folder(path):
             raise FileExistsError(f"{path} is not a folder; choose another path")
-        nodes = listed_nodes(os.path.join(path, METADATA))
-        for folder, _, files in os.walk(path):
-            node = os.path.relpath(folder, path).replace(os.sep, "/")
-            other = [name for name in files if node not in nodes or not _OWN_FILE.fullmatch(name)]
-            if other:
+        names, nodes = file_names(path), listed_nodes(join(path, METADATA))
+        for name in names:
+            node, _, file = name.rpartition("/")
+            if node not in nodes or not _OWN_FILE.fullmatch(file):
                 raise FileExistsError(
-                    f"{path} holds {os.path.join(node, other[0])!r}, which no conversion wrote, "
-                    "and is not replaced; choose another folder"
+                    f"{path} holds {name!r}, which no conversion wrote, and is not replaced; "
+                    "choose another folder"
                 )
-        return set(os.listdir(path))
+        return set(names)
 
     def opened(self, path: str, *, replace: bool) -> AbstractContextManager[Put]:
         """Yield a function that puts files into a new folder; rename it to `path` on success."""
-        return atomic_tree(path, self.files_to_replace(path) if replace else (), replace=replace)
+        return new_tree(path, self.files_to_replace(path) if replace else (), replace=replace)
 
     def write(self, output: Put, job: Job) -> None:
         """Write the folder."""

@@ -10,6 +10,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, cast
 
 from tfckpt_reader.export.formats.chunks import chunk_shape
+from tfckpt_reader.storage.filesystem import peek
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -100,10 +101,9 @@ def root_document(job: Job) -> bytearray:
 def listed_nodes(path: str) -> set[str]:
     """Return the groups and arrays in the metadata of a root; none if no conversion wrote it."""
     try:
-        with open(path, "rb") as file:
-            document = json.loads(file.read(_LARGEST_ROOT))
+        document = json.loads(peek(path, _LARGEST_ROOT))
         if not document["attributes"]["tool"].startswith("tfckpt_reader"):
             return set()
-        return {".", *document["consolidated_metadata"]["metadata"]}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {"", *document["consolidated_metadata"]["metadata"]}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return set()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tfckpt_reader.errors import located
-from tfckpt_reader.formats.reader import read_in_order
+from tfckpt_reader.formats.in_order import read_in_order
 from tfckpt_reader.tensor.encode import encode
 from tfckpt_reader.tensor.rows import copy_rows
 from tfckpt_reader.tensor.spec import TensorSpec, Unplaced
@@ -56,7 +56,7 @@ class ArrayReader:
         self._arrays = arrays
         self._last: tuple[str, NDArray[Any]] | None = None
 
-    def lookup(self, name: str) -> TensorSpec | None:
+    def lookup(self, name: str, _rows: slice | None = None) -> TensorSpec | None:
         """Return the spec of one tensor, or None."""
         return self._spec(name) if name in self._arrays else None
 

@@ -17,7 +17,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, ErrorKind, located
-from tfckpt_reader.formats.reader import read_in_order
+from tfckpt_reader.formats.in_order import read_in_order
 from tfckpt_reader.formats.v1.rows import Unfolded, read_header, stored_values, tensor_meta
 from tfckpt_reader.storage.opening import open_file
 from tfckpt_reader.storage.source import CHUNK
@@ -104,7 +104,7 @@ class V1:
 
     # -- the headers ---------------------------------------------------------------------------
 
-    def lookup(self, name: str) -> TensorSpec | None:
+    def lookup(self, name: str, _rows: slice | None = None) -> TensorSpec | None:
         """Return the spec of one tensor."""
         stored = self._metas.get(key_of(name), ())
         metas = [(shard, tensor_meta(self.tables[shard], data)) for shard, data in stored]

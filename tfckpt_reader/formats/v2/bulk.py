@@ -1,8 +1,7 @@
 """Many segments at once: read on threads, their crcs compared.
 
-Knows no index. The unit of reading is a *window*: a chunk of a long segment, or adjacent short
-segments. Windows are read in any order, several at a time; the crc of a long segment is combined
-from those of its windows.
+Knows no index. Windows are read in any order, several at a time, here or by a `Spread` in other
+processes; the crc of a long segment is combined from those of its windows.
 """
 
 from __future__ import annotations
@@ -10,22 +9,30 @@ from __future__ import annotations
 from contextlib import closing
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from tfckpt_reader.encoding.checksum import crc32c
 from tfckpt_reader.encoding.partial_checksums import PartialChecksums
-from tfckpt_reader.errors import CheckpointError, ErrorKind
+from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.formats.portable import PortableSink
 from tfckpt_reader.formats.v2.proportion import require_proportion
+from tfckpt_reader.formats.v2.units import Span, Unit, Window, read_unit
 from tfckpt_reader.storage.filesystem import is_url
-from tfckpt_reader.storage.source import CHUNK, PAGE
-from tfckpt_reader.storage.workers import MOST_THREADS, WORTH_THREADS, each, new_buffers
-from tfckpt_reader.tensor.dense import portable_bytes
+from tfckpt_reader.storage.source import CHUNK
+from tfckpt_reader.storage.workers import (
+    MOST_THREADS,
+    WORTH_THREADS,
+    current_spread,
+    each,
+    new_buffers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from tfckpt_reader.formats.reader import OnRead, Sink
     from tfckpt_reader.formats.v2.shards import Shards
+    from tfckpt_reader.formats.v2.units import Summed
+    from tfckpt_reader.storage.workers import Spread
     from tfckpt_reader.tensor.spec import Segment
 
 _MOST_SPANS = 1 << 12
@@ -37,36 +44,11 @@ _BATCH = 8
 """Windows per hand-over."""
 DISTANT_WINDOW = 8 << 20
 """Bytes of a window of a distant file, read by one of several threads."""
-
-
-class Span(NamedTuple):
-    """The bytes of one segment in a window."""
-
-    number: int
-    """Of the segment."""
-    first: int
-    """Bytes of the segment before them."""
-    size: int
-
-
-class Window(NamedTuple):
-    """Bytes that are read at once, and whose they are, without gaps."""
-
-    shard: int
-    offset: int
-    size: int
-    spans: list[Span]
-
-
-class Summed(NamedTuple):
-    """Bytes of one segment, from one window or from several in a row, and their crc."""
-
-    number: int
-    """Of the segment."""
-    first: int
-    size: int
-    outcome: int | CheckpointError
-    """The crc, or the error that prevents reading the bytes."""
+_LARGEST_UNIT = 256 << 20
+"""Bytes per hand-over to another process, which takes about a millisecond."""
+_SMALLEST_UNIT = 8 << 20
+_UNITS_EACH = 4
+"""Units that each process gets at least, so that all end at about the same time."""
 
 
 class Scanned(NamedTuple):
@@ -126,20 +108,21 @@ def scan(
         except CheckpointError as error:
             yield Scanned(number, error)
 
-    def work(batch: list[Window], buffer: memoryview) -> list[Summed]:
-        summed: list[Summed] = []
-        for window in batch:
-            _sum(window, buffer, segments, sink, shards, summed)
-        return summed
-
-    outcomes = _Outcomes(len(segments))
     total = sum(segments[number].nbytes for number in whole)
     numbered = ((number, segments[number]) for number in whole)
-    is_distant = is_url(shards.prefix)
-    with closing(_each_batch(numbered, total, work, is_distant=is_distant)) as done:
-        for batch, summed in done:
+    spread = current_spread() if total >= WORTH_THREADS and _is_portable(sink) else None
+    largest = DISTANT_WINDOW if is_url(shards.prefix) else CHUNK
+
+    def units(windows_each: int) -> Iterator[Unit]:
+        for batch in _batches(windows(numbered, largest), windows_each):
+            yield Unit(batch, shards.file, segments, shards.big_endian, sink)
+
+    outcomes = _Outcomes(len(segments))
+    with closing(_each_unit(units, total, spread, largest)) as done:
+        for unit, (summed, taken) in done:
+            _merge(sink, taken)
             if on_read is not None:
-                on_read(sum(window.size for window in batch))
+                on_read(unit.size)
             for part in summed:
                 segment = segments[part.number]
                 outcome = outcomes.add(part, segment.nbytes)
@@ -170,79 +153,38 @@ class _Outcomes:
         return self._errors.pop(number, (0, self._sums.crcs[number]))[1]
 
 
-def _each_batch(
-    numbered: Iterator[tuple[int, Segment]],
-    total: int,
-    work: Callable[[list[Window], memoryview], list[Summed]],
-    *,
-    is_distant: bool,
-) -> Generator[tuple[list[Window], list[Summed]], None, None]:
-    """Yield each batch of windows with its `work`, as `each` does."""
-    if is_distant:
-        buffers = new_buffers(MOST_THREADS, DISTANT_WINDOW)
-        batches = _batches(windows(numbered, DISTANT_WINDOW), 1)
-        return each(batches, work, MOST_THREADS, buffers)
-    batches = _batches(windows(numbered, CHUNK), _BATCH if total >= WORTH_BATCHES else 1)
-    return each(batches, work, None if total >= WORTH_THREADS else 1)
+def _is_portable(sink: Sink | None) -> bool:
+    return sink is None or isinstance(sink, PortableSink)
+
+
+def _merge(sink: Sink | None, taken: Iterable[Any]) -> None:
+    for values in taken:
+        cast("PortableSink", sink).merge(values)
+
+
+def _each_unit(
+    units: Callable[[int], Iterator[Unit]], total: int, spread: Spread | None, largest: int
+) -> Generator[tuple[Unit, tuple[list[Summed], list[Any]]], None, None]:
+    """Yield each unit with its `read_unit`, as `each` does.
+
+    Args:
+        units: Returns all units of so many windows.
+        total: Bytes of all.
+        spread: Runs them in other processes.
+        largest: Bytes of a window.
+    """
+    if spread is not None:
+        share = min(_LARGEST_UNIT, max(_SMALLEST_UNIT, total // (_UNITS_EACH * spread.width)))
+        return spread(units(max(1, share // largest)), read_unit)
+    if largest == DISTANT_WINDOW:
+        return each(units(1), read_unit, MOST_THREADS, new_buffers(MOST_THREADS, largest))
+    batch = _BATCH if total >= WORTH_BATCHES else 1
+    return each(units(batch), read_unit, None if total >= WORTH_THREADS else 1)
 
 
 def _batches(found: Iterator[Window], size: int) -> Iterator[list[Window]]:
     while batch := list(islice(found, size)):
         yield batch
-
-
-def _sum(
-    window: Window,
-    buffer: memoryview,
-    segments: Sequence[Segment],
-    sink: Sink | None,
-    shards: Shards,
-    summed: list[Summed],
-) -> None:
-    """Read a window; add the crc of each span to `summed`, or the error that prevents reading it.
-
-    The window has the same alignment to pages in the buffer as in the file.
-    """
-    lead = window.offset % PAGE
-    data = buffer[lead : lead + window.size]
-    try:
-        if data:  # else its place may be past the end
-            shards.file(window.shard).readinto(window.offset, data)
-    except CheckpointError as error:
-        if error.kind is ErrorKind.UNREACHABLE:
-            raise
-        if len(window.spans) == 1:
-            summed.append(Summed(*window.spans[0], error))
-            return
-        for alone in _alone(window):
-            _sum(alone, buffer, segments, sink, shards, summed)
-        return
-    begin = 0
-    for span in window.spans:
-        raw = data[begin : begin + span.size]
-        begin += span.size
-        summed.append(_continued(summed, span, raw))
-        if sink is not None:
-            dtype = segments[span.number].dtype
-            sink(span.number, span.first, portable_bytes(raw, dtype, big_endian=shards.big_endian))
-
-
-def _continued(summed: list[Summed], span: Span, raw: memoryview) -> Summed:
-    """Return the crc of a span, with the bytes before it if those came last."""
-    if summed:
-        number, first, size, crc = summed[-1]
-        if (number, first + size) == span[:2] and isinstance(crc, int):
-            summed.pop()
-            return Summed(number, first, size + span.size, crc32c(raw, crc))
-    return Summed(*span, crc32c(raw))
-
-
-def _alone(window: Window) -> Iterator[Window]:
-    """Yield a window for each span, to isolate the ones that cannot be read."""
-    offset = window.offset
-    for span in window.spans:
-        yield Window(window.shard, offset, span.size, [span])
-        offset += span.size
 
 
 def _error(

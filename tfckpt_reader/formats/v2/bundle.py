@@ -12,11 +12,12 @@ shard number in it, to be ignored.
 from __future__ import annotations
 
 from contextlib import closing
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import CheckpointError, CorruptCheckpointError, add_location, located
-from tfckpt_reader.formats.reader import read_in_order
+from tfckpt_reader.formats.in_order import read_in_order
 from tfckpt_reader.formats.v2.index import Header, decode_entry
 from tfckpt_reader.formats.v2.segments import Numbers, layout_of
 from tfckpt_reader.formats.v2.shards import Shards
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.formats.reader import OnRead, Sink
     from tfckpt_reader.formats.v2.partitioned import Find, Partitions
     from tfckpt_reader.formats.v2.segments import Layout
+    from tfckpt_reader.formats.v2.views import Views
     from tfckpt_reader.tensor.dtypes import DataType
 
 
@@ -90,14 +92,18 @@ class Bundle:
         return self.header.num_shards
 
     def _read_header(self) -> Header:
-        row = self.table.first()
-        if row is None:
-            raise CorruptCheckpointError("the index has no rows at all", file=self.path)
-        if row[0] != b"":
-            self.notes.append("the index has no header row; the data files tell the shard count")
-            return Header(guessed_shard_count(self.prefix), present=False)
+        value = self.table.get(b"")
+        if value is None:  # not first: behind an empty block, or absent
+            row = self.table.first()
+            if row is None:
+                raise CorruptCheckpointError("the index has no rows at all", file=self.path)
+            if row[0] != b"":
+                note = "the index has no header row; the data files tell the shard count"
+                self.notes.append(note)
+                return Header(guessed_shard_count(self.prefix), present=False)
+            value = row[1]
         with located(self.path):
-            return Header.decode(row[1])
+            return Header.decode(value)
 
     @property
     def partitions(self) -> Partitions:
@@ -108,13 +114,13 @@ class Bundle:
             self._partitions = Partitions(self.path, self._find, self.shards, self.layout)
         return self._partitions
 
-    def lookup(self, name: str) -> TensorSpec | None:
+    def lookup(self, name: str, rows: slice | None = None) -> TensorSpec | None:
         """Return the spec of one tensor, decoding as little of the index as possible."""
         key = key_of(name)
         if key.startswith(b"\0"):  # maybe the row of a slice: only the full listing can tell
             return self.listing().get(name)
         value = self._find(key) if key else None
-        return None if value is None else self.spec_of(key, value, self._find)
+        return None if value is None else self.spec_of(key, value, self._find, rows)
 
     def listing(self) -> dict[str, TensorSpec]:
         """Return the specs of all tensors, in key order. Decodes the whole index.
@@ -126,8 +132,10 @@ class Bundle:
 
         return listing(self.table, self.spec_of, self.notes)
 
-    def spec_of(self, key: bytes, value: bytes | memoryview, find: Find) -> TensorSpec:
-        """Decode an entry. `find` returns the row of a slice.
+    def spec_of(
+        self, key: bytes, value: bytes | memoryview, find: Find, rows: slice | None = None
+    ) -> TensorSpec:
+        """Decode an entry. `find` returns the row of a slice; `rows` are those of `lookup`.
 
         An entry's shards are compared with the data files when data is read, not here.
 
@@ -136,8 +144,8 @@ class Bundle:
         """
         name = name_of(key)
         try:
-            segment, stored = decode_entry(name, value)
-            if not stored:
+            segment, stored = decode_entry(name, value, rows)
+            if stored is None:
                 return TensorSpec(segment)
             slices = self.partitions.slices(segment, stored, find)
         except CheckpointError as error:
@@ -165,6 +173,12 @@ class Bundle:
             segment.dtype, layout_of(self.shards, segment)
         )
 
+    @cached_property
+    def _views(self) -> Views:
+        from tfckpt_reader.formats.v2.views import Views
+
+        return Views(self.shards)
+
     def array(self, spec: TensorSpec, *, check: bool) -> NDArray[Any]:
         """Return a whole tensor, read-only: a view of the mapped shard where the bytes allow it.
 
@@ -174,6 +188,10 @@ class Bundle:
         """
         if not self.header.present:  # hot path: no call where none is needed
             self._require_byte_order(spec)
+        if type(spec.stored) is bytes:  # a row: the spec is from a listing
+            view = self._views.array(spec, check=check)
+            if view is not None:
+                return view
         segment = spec.segment
         if isinstance(segment, Segment):
             layout = self._layouts.get(segment.dtype) or self.layout(segment)
@@ -216,6 +234,7 @@ class Bundle:
         self, specs: Sequence[TensorSpec], sink: Sink, on_read: OnRead | None = None
     ) -> None:
         """Hand all bytes of numeric tensors to `sink`, on threads: see `Reader.read_many`."""
+        from tfckpt_reader.formats.portable import placed
         from tfckpt_reader.formats.v2.bulk import scan
         from tfckpt_reader.tensor.slices import flat_starts
 
@@ -231,12 +250,8 @@ class Bundle:
                 direct.append((segment, number, start * spec.dtype.itemsize))
         direct.sort(key=lambda each: (each[0].shard, each[0].offset))
 
-        def on_segment(index: int, first: int, block: memoryview) -> None:
-            _, number, start = direct[index]
-            sink(number, start + first, block)
-
         segments = [segment for segment, _, _ in direct]
-        with closing(scan(self.shards, segments, on_segment, on_read)) as scanned:
+        with closing(scan(self.shards, segments, placed(sink, direct), on_read)) as scanned:
             for _, error in scanned:
                 if error is not None:
                     raise error

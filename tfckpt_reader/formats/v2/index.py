@@ -32,6 +32,7 @@ from tfckpt_reader.tensor.proto_fields import (
     dims,
     possible,
     require_axes,
+    touching,
 )
 from tfckpt_reader.tensor.spec import Segment
 from tfckpt_reader.text import count_of
@@ -77,12 +78,20 @@ class Header(NamedTuple):
         return cls(header.num_shards, header.endianness)
 
 
-def decode_entry(name: str, value: bytes | memoryview) -> tuple[Segment, Slices]:
+def decode_entry(
+    name: str, value: bytes | memoryview, rows: slice | None = None
+) -> tuple[Segment, Slices | None]:
     """Decode the row of a tensor or a slice.
+
+    Args:
+        name: The tensor.
+        value: The row.
+        rows: Leave out slices without any of these rows.
 
     Returns:
         Its segment, and of a partitioned tensor the (start, length) per axis of each slice, as
-        stored. The segment of a partitioned tensor has only a dtype and a shape that mean anything.
+        stored; else None. A partitioned tensor's segment has only a dtype and a shape that mean
+        anything.
 
     Raises:
         CorruptCheckpointError: the row is no message, or its dtype or shape is impossible.
@@ -95,11 +104,15 @@ def decode_entry(name: str, value: bytes | memoryview) -> tuple[Segment, Slices]
             dtype, shape = decode_head(bytes(value[:middle]))
             shard, offset, nbytes = position
             crc = unmask(int.from_bytes(value[end + 1 :], "little"))
-            return Segment(name, dtype, shape, nbytes, shard, offset, crc), ()
+            return Segment(name, dtype, shape, nbytes, shard, offset, crc), None
     entry = parse("BundleEntry", value)
     dtype, shape, crc = data_type(entry.dtype), dims(entry.shape), unmask(entry.crc32c)
     segment = Segment(name, dtype, shape, entry.size, entry.shard_id, entry.offset, crc)
-    return segment, all_extents(entry.slices)
+    if not entry.slices:
+        return segment, None
+    if rows is None or not shape:
+        return segment, all_extents(entry.slices)
+    return segment, all_extents(touching(entry.slices, range(*rows.indices(shape[0]))))
 
 
 @lru_cache(maxsize=1024)

@@ -8,22 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.encoding.checksum import unmask
-from tfckpt_reader.encoding.coding import decode_varint
 from tfckpt_reader.errors import CheckpointError
-from tfckpt_reader.formats.v2.index import (
-    CRC,
-    CRC_SIZE,
-    DTYPE,
-    OFFSET,
-    SHAPE,
-    SHARD,
-    SIZE,
-    decode_head,
-)
+from tfckpt_reader.formats.v2.rows import add_specs
 from tfckpt_reader.table.plain import Unusual, plain_rows
 from tfckpt_reader.tensor.names import name_of
-from tfckpt_reader.tensor.spec import Segment, TensorSpec
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
@@ -32,6 +20,7 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.formats.v2.partitioned import Find
     from tfckpt_reader.table.table import Table
+    from tfckpt_reader.tensor.spec import TensorSpec
 
     SpecOf: TypeAlias = Callable[[bytes, "bytes | memoryview", Find], TensorSpec]
 
@@ -80,7 +69,7 @@ def plain_listing(table: Table) -> dict[str, TensorSpec] | None:
             if keys and keys[0].startswith(b"\0"):  # maybe the row of a slice
                 return None
             count += len(keys)
-            _decode(_names(keys), values, specs)
+            add_specs(_names(keys), values, specs)
     except (Unusual, CheckpointError, IndexError):
         return None
     return specs if len(specs) == count else None
@@ -91,38 +80,3 @@ def _names(keys: list[bytes]) -> list[str]:
         "\n"
     )  # decoding them together takes a fifth of the time
     return names if len(names) == len(keys) else [name_of(key) for key in keys]
-
-
-def _decode(names: list[str], values: list[bytes], specs: dict[str, TensorSpec]) -> None:
-    """Add the spec of each entry. A field that is 0 is absent.
-
-    Raises:
-        Unusual: fields in another order, or others; more than a tensor's.
-        IndexError: an entry is cut off.
-    """
-    make = tuple.__new__
-    for name, value in zip(names, values, strict=True):
-        offset, end = 4 + value[3], len(value) - CRC_SIZE
-        if value[0] != DTYPE or value[2] != SHAPE or value[1] | value[3] >= 0x80 or offset > end:
-            raise Unusual
-        dtype, shape = decode_head(value[:offset])
-        shard = begin = size = 0
-        if value[offset] == SHARD:
-            shard, offset = value[offset + 1], offset + 2
-        if value[offset] == OFFSET:
-            byte, offset, shift = value[offset + 1], offset + 2, 7
-            begin = byte & 0x7F
-            while byte >= 0x80:
-                byte, offset = value[offset], offset + 1
-                begin |= (byte & 0x7F) << shift
-                shift += 7
-        if value[offset] == SIZE:
-            size, offset = value[offset + 1], offset + 2
-            if size >= 0x80:
-                size, offset = decode_varint(value, offset - 1, end)
-        if offset != end or value[end] != CRC or shard >= 0x80 or (begin | size) >> 63:
-            raise Unusual
-        crc = unmask(int.from_bytes(value[end + 1 :], "little"))
-        # Made as `Segment(...)` and `TensorSpec(...)` make them, without a call in between.
-        segment = make(Segment, (name, dtype, shape, size, shard, begin, crc))
-        specs[name] = make(TensorSpec, (segment, ()))

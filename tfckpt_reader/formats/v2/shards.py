@@ -9,7 +9,7 @@ the entries in the index give the positions. Its name holds its number and the n
 from __future__ import annotations
 
 import threading
-from functools import cache
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tfckpt_reader.encoding.checksum import mask
@@ -55,9 +55,15 @@ class Shards:
         """Those opened so far, by number."""
         self._mapped = mapped
         self._notes = notes
-        self._shard_counts = cache(shard_counts)  # a folder is listed once
-        self._renamed = cache(renamed_beside)
         self._lock = threading.Lock()
+
+    @cached_property
+    def _present(self) -> dict[int, set[int]]:
+        return shard_counts(self.prefix)  # a folder is listed once
+
+    @cached_property
+    def _renamed(self) -> dict[str, str]:
+        return renamed_beside(self.prefix, self.num_shards)
 
     def file(self, shard: int) -> ByteSource:
         """Return a data file. However many there are, only a few are open at a time.
@@ -75,7 +81,7 @@ class Shards:
             return self.files[shard]
 
     def _other_path(self, shard: int) -> str:
-        present = self._shard_counts(self.prefix)
+        present = self._present
         # A merge with an empty input counts too many shards: the files are then named for fewer.
         fewer = [n for n, numbers in present.items() if n < self.num_shards and shard in numbers]
         if len(fewer) == 1 and len(present) == 1:
@@ -95,7 +101,7 @@ class Shards:
             )
         path = shard_path(self.prefix, shard, self.num_shards)
         problem = f"shard {shard} of {self.num_shards} is missing"
-        raise missing_file(path, problem, self._renamed(self.prefix, self.num_shards))
+        raise missing_file(path, problem, self._renamed)
 
     def file_of(self, segment: Segment) -> ByteSource:
         """Return the file that holds a segment, all of it.

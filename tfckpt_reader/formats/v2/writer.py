@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.encoding.checksum import mask
 from tfckpt_reader.paths.layout import shard_path
 from tfckpt_reader.protobuf import message_class
-from tfckpt_reader.storage.writing import Room, write_at
+from tfckpt_reader.storage.writing import write_at
 from tfckpt_reader.table.builder import TableBuilder
 from tfckpt_reader.tensor.slices import slice_key
 from tfckpt_reader.tensor.spec import WHOLE_AXIS
@@ -49,7 +49,6 @@ class BundleWriter:
         self._sizes = [0] * num_shards
         self._rows: dict[bytes, bytes] = {}
         self._files: list[int] = []
-        self._rooms: list[Room] = []
         try:
             for shard in range(num_shards):
                 path = shard_path(prefix, shard, num_shards)
@@ -65,14 +64,15 @@ class BundleWriter:
         self._sizes[shard] += nbytes
         return shard, offset
 
-    def set_room_aside(self) -> None:
-        """Set room aside, as they are written, for all bytes that have their positions now."""
-        self._rooms = [Room(fd, size) for fd, size in zip(self._files, self._sizes, strict=True)]
-
     def write(self, shard: int, offset: int, data: bytes | memoryview) -> None:
         """Write bytes of a tensor. May be called on any thread."""
-        room = self._rooms[shard] if self._rooms else None
-        write_at(self._files[shard], data, offset, room)
+        write_at(self._files[shard], data, offset)
+
+    @property
+    def files(self) -> list[tuple[str, int, int]]:
+        """Path and descriptor of each data file, and the bytes that have their positions in it."""
+        paths = [shard_path(self._prefix, n, len(self._files)) for n in range(len(self._files))]
+        return list(zip(paths, self._files, self._sizes, strict=True))
 
     def add(self, spec: TensorSpec) -> None:
         """Add a tensor whose bytes have their positions: its row, and those of its slices.

@@ -29,6 +29,7 @@ from tfckpt_reader.graph.freeze.weights import averages_of, fill
 from tfckpt_reader.graph.infer.endpoints import Endpoint
 from tfckpt_reader.graph.writing import Gap, require_size, write_parts
 from tfckpt_reader.storage.atomic import atomic_file
+from tfckpt_reader.storage.writing import Room
 from tfckpt_reader.text import count_of, nearest, quoted
 
 if TYPE_CHECKING:
@@ -119,8 +120,9 @@ class FrozenGraph:
         """
         require_size(self.nbytes, _SMALLER)
         with atomic_file(os.fsdecode(path)) as file:
+            room = Room(file.fileno(), self.nbytes)
             gaps = write_parts(file.fileno(), self._parts(gaps=True), _SMALLER)
-            fill(file.fileno(), gaps, self._values)
+            fill(file.fileno(), gaps, self._values, room)
 
     def to_bytes(self) -> bytes:
         """Return it as the bytes of a GraphDef.

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.graph.saved_keys import Saved
     from tfckpt_reader.graph.writing import Part
+    from tfckpt_reader.storage.writing import Room
 
     Sink: TypeAlias = "Callable[[int, int, memoryview], object]"
     Values: TypeAlias = "Mapping[str, NDArray[Any]]"
@@ -137,13 +138,14 @@ class Weight:
         return np.ascontiguousarray(array).reshape(array.shape)
 
 
-def fill(fd: int, gaps: Mapping[int, Gap], values: Values) -> None:
+def fill(fd: int, gaps: Mapping[int, Gap], values: Values, room: Room) -> None:
     """Write the values of copied weights into the gaps of a file, several at a time if possible.
 
     Args:
         fd: The file.
         gaps: Offset -> gap of a weight.
         values: Key -> array, such as a checkpoint.
+        room: The room for the file.
 
     Raises:
         CheckpointError: a value cannot be read, or is not what its description said.
@@ -153,7 +155,7 @@ def fill(fd: int, gaps: Mapping[int, Gap], values: Values) -> None:
     weights: list[Weight] = [gap.key for gap in gaps.values()]
 
     def sink(number: int, first: int, data: memoryview) -> None:
-        write_at(fd, data, offsets[number] + first)
+        write_at(fd, data, offsets[number] + first, room)
 
     if not _copy(values, weights, sink):
         for number, weight in enumerate(weights):

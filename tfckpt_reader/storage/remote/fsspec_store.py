@@ -12,6 +12,8 @@ from tfckpt_reader.storage.file_state import FileState
 from tfckpt_reader.storage.remote.store import Entry, Folder, Seen, may_read, status_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from typing_extensions import Buffer
 
 _TAGS = ("ETag", "etag", "generation", "md5Hash", "content_md5", "md5", "blob_id")
@@ -38,7 +40,7 @@ class FsspecStore:
         self.seen = Seen()
         self._filesystem = filesystem
         self._scheme = scheme
-        self._lists = lists
+        self.lists = lists
         self._site = site
         self._query = query.removesuffix("?")
 
@@ -58,7 +60,7 @@ class FsspecStore:
             return None
         except FileNotFoundError as error:
             cause = error.__cause__
-            if self._lists or cause is None or _is_missing(cause):
+            if self.lists or cause is None or _is_missing(cause):
                 return None
             raise cause from None
         return _entry(found) if found["type"] == "file" else None
@@ -71,7 +73,7 @@ class FsspecStore:
         # By name: that of s3fs has another argument before these.
         ends = {} if span is None else {"start": span.start, "end": span.stop}
         data: bytes = self._filesystem.cat_file(self._path(key), **ends)
-        return None if self._lists else self._state(key), data
+        return None if self.lists else self._state(key), data
 
     def _state(self, key: str) -> FileState:
         entry = self.head(key)
@@ -81,7 +83,7 @@ class FsspecStore:
 
     def folder(self, key: str) -> Folder | None:
         """Return what is below a key; None if the store lists nothing."""
-        if not self._lists:
+        if not self.lists:
             return None
         path = self._path(key)
         self._filesystem.invalidate_cache(path)
@@ -101,6 +103,27 @@ class FsspecStore:
             elif info["name"].rstrip("/") != path.rstrip("/"):  # a file lists itself
                 files[name] = _entry(info)
         return Folder(files, frozenset(folders))
+
+    def keys(self, folder: str) -> list[str]:
+        """Return the keys of all objects below a key, at any depth."""
+        path = self._path(folder)
+        self._filesystem.invalidate_cache(path)
+        return [f"{folder}{found[len(path) :]}" for found in self._filesystem.find(path)]
+
+    def put(self, key: str, data: bytes) -> None:
+        """Store an object, in one request."""
+        self._filesystem.pipe_file(self._path(key), data)
+
+    def put_parts(self, key: str, pieces: Iterator[bytes], size: int) -> None:
+        """Store an object in parts: a transaction drops them if `pieces` raises."""
+        path, filesystem = self._path(key), self._filesystem
+        with filesystem.transaction, filesystem.open(path, "wb", block_size=size) as file:
+            for piece in pieces:
+                file.write(piece)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects."""
+        self._filesystem.rm([self._path(key) for key in keys])
 
 
 def _is_missing(cause: BaseException) -> bool:

@@ -12,9 +12,19 @@ import obstore
 
 from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, ErrorKind
 from tfckpt_reader.storage.file_state import FileState
-from tfckpt_reader.storage.remote.store import Entry, Folder, Seen, is_denied, may_read, status_of
+from tfckpt_reader.storage.remote.store import (
+    PARTS_AT_ONCE,
+    Entry,
+    Folder,
+    Seen,
+    is_denied,
+    may_read,
+    status_of,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from typing_extensions import Buffer
 
 
@@ -53,7 +63,7 @@ class ObjectStore:
     def __init__(self, store: Any, *, lists: bool = True) -> None:
         self.seen = Seen()
         self._store = store
-        self._lists = lists
+        self.lists = lists
 
     def head(self, key: str) -> Entry | None:
         """Return an object; None if it is missing.
@@ -69,7 +79,7 @@ class ObjectStore:
                 if status_of(error) != _NO_METHOD:
                     return None
             except Exception as error:
-                is_last = self._lists or ask is _first_byte
+                is_last = self.lists or ask is _first_byte
                 if is_last and not is_denied(error):
                     raise
         return None
@@ -85,7 +95,7 @@ class ObjectStore:
 
     def folder(self, key: str) -> Folder | None:
         """Return what is below a key; None if the store lists nothing."""
-        if not self._lists:
+        if not self.lists:
             return None
         _require_process()
         try:
@@ -98,6 +108,26 @@ class ObjectStore:
             raise
         files = {_last(meta["path"]): _entry(meta) for meta in found["objects"]}
         return Folder(files, frozenset(map(_last, found["common_prefixes"])))
+
+    def keys(self, folder: str) -> list[str]:
+        """Return the keys of all objects below a key, at any depth."""
+        _require_process()
+        return [meta["path"] for page in obstore.list(self._store, folder) for meta in page]
+
+    def put(self, key: str, data: bytes) -> None:
+        """Store an object, in one request."""
+        _require_process()
+        obstore.put(self._store, key, data, use_multipart=False)
+
+    def put_parts(self, key: str, pieces: Iterator[bytes], size: int) -> None:
+        """Store an object in parts; obstore drops them if `pieces` raises."""
+        _require_process()
+        obstore.put(self._store, key, pieces, chunk_size=size, max_concurrency=PARTS_AT_ONCE)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects."""
+        _require_process()
+        obstore.delete(self._store, list(keys))
 
 
 def _first_byte(store: Any, key: str) -> Any:

@@ -17,7 +17,7 @@ from tfckpt_reader.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from typing_extensions import Buffer
 
@@ -35,6 +35,8 @@ _NO_CREDENTIALS = re.compile(
 """Where libraries look for credentials last: a service of the cloud, absent elsewhere."""
 _CREDENTIALS = "Check the credentials: they are the library's own, see docs/remote.md"
 _LONGEST = 300
+PARTS_AT_ONCE = 4
+"""Parts of an object that are sent at a time."""
 _MOST_SEEN = 1 << 16
 """Objects of a store that are remembered."""
 
@@ -82,6 +84,8 @@ class Seen:
 class Store(Protocol):
     """A store of objects. All methods raise whatever their library raises: see `asking`."""
 
+    lists: bool
+    """Whether it can list, and be written to; a web server cannot."""
     seen: Seen
     says_state: bool
     """Whether `get` returns the state of the object with its bytes."""
@@ -94,6 +98,24 @@ class Store(Protocol):
 
     def folder(self, key: str) -> Folder | None:
         """Return what is below a key; None if the store lists nothing."""
+
+    def keys(self, folder: str) -> list[str]:
+        """Return the keys of all objects below a key, at any depth."""
+
+    def put(self, key: str, data: bytes) -> None:
+        """Store an object, in one request."""
+
+    def put_parts(self, key: str, pieces: Iterator[bytes], size: int) -> None:
+        """Store an object in parts; it appears at the end, whole.
+
+        Args:
+            key: Its key.
+            pieces: Its bytes. If that raises, nothing is left of the object.
+            size: Bytes of each part.
+        """
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects."""
 
 
 @contextmanager

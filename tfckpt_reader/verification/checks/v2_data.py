@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfckpt_reader.errors import CheckpointError
+from tfckpt_reader.formats.portable import PortableSink
 from tfckpt_reader.formats.v2.bulk import scan
 from tfckpt_reader.formats.v2.proportion import require_proportion
 from tfckpt_reader.progress import counter
@@ -18,11 +19,12 @@ from tfckpt_reader.verification.codes import CODES, DAMAGED_TENSOR
 from tfckpt_reader.verification.findings import code_of_data
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 
     from tfckpt_reader.formats.reader import OnRead
     from tfckpt_reader.formats.v2.bundle import Bundle
     from tfckpt_reader.progress import Progress
+    from tfckpt_reader.tensor.dtypes import DataType
     from tfckpt_reader.tensor.spec import Segment, TensorSpec
     from tfckpt_reader.verification.findings import Findings
 
@@ -83,21 +85,11 @@ def _read_all(
     Third, of strings and variants the bytes that they need; of floats, if `scans`, their scan.
     """
     numeric = [number for number, segment in enumerate(segments) if segment.dtype.itemsize]
-    merged: dict[int, numbers.Scan] = {}
-    one_at_a_time = threading.Lock()
-
-    def sink(index: int, first: int, window: memoryview) -> None:
-        dtype = segments[numeric[index]].dtype
-        if dtype in numbers.FLOATS:
-            scanned = numbers.scan(window, dtype, first)
-            with one_at_a_time:
-                both = [merged[index], scanned] if index in merged else [scanned]
-                merged[index] = numbers.merge(sorted(both, key=lambda each: each.first))
-
     runs = [segments[number] for number in numeric]
+    sink = _NumberScans([segment.dtype for segment in runs])
     with closing(scan(bundle.shards, runs, sink if scans else None, on_read)) as done:
         for index, error in done:
-            yield numeric[index], error, merged.pop(index, None)
+            yield numeric[index], error, sink.merged.pop(index, None)
     for number, segment in enumerate(segments):
         if not segment.dtype.itemsize:
             try:
@@ -106,6 +98,41 @@ def _read_all(
                 yield number, None, needed
             except CheckpointError as error:
                 yield number, error, None
+
+
+class _NumberScans(PortableSink):
+    """Scans of the floats of segments.
+
+    Args:
+        dtypes: Number -> dtype of a segment.
+    """
+
+    def __init__(self, dtypes: Sequence[DataType] | Mapping[int, DataType]) -> None:
+        self._dtypes = dtypes
+        self.merged: dict[int, numbers.Scan] = {}
+        """Number of a segment -> scan of what was read of it."""
+        self._lock = threading.Lock()
+
+    def take(self, number: int, first: int, data: memoryview) -> tuple[int, numbers.Scan | None]:
+        """Scan the numbers of a window."""
+        dtype = self._dtypes[number]
+        return number, numbers.scan(data, dtype, first) if dtype in numbers.FLOATS else None
+
+    def merge(self, taken: tuple[int, numbers.Scan | None]) -> None:
+        """Join a scan with those of the same segment."""
+        number, scanned = taken
+        if scanned is None:
+            return
+        with self._lock:
+            both = [self.merged[number], scanned] if number in self.merged else [scanned]
+            self.merged[number] = numbers.merge(sorted(both, key=lambda each: each.first))
+
+    def part(self, wanted: Collection[int]) -> _NumberScans:
+        """Return a sink for some segments."""
+        return _NumberScans({number: self._dtypes[number] for number in wanted})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _NumberScans, (self._dtypes,)
 
 
 class _Scanned(NamedTuple):
