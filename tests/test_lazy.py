@@ -415,6 +415,8 @@ def test_what_lies_behind_a_url_pickles() -> None:
             same(loaded(pickled)[2:4], MATRIX[2:4])
             token = ckpt.lazy("v").__dask_tokenize__()
             assert loaded(pickled).__dask_tokenize__() == token
+    with pytest.raises(CheckpointNotFoundError):
+        tfckpt.open("absent", filesystem=store)
     store.pipe_file(f"/{folder}/p.data-00000-of-00001", bytes(96))
     with pytest.raises(CorruptCheckpointError, match="changed"):
         loaded(pickled)

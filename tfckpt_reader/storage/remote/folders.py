@@ -115,7 +115,7 @@ def is_folder(path: str) -> bool:
 
     Where nothing is listed, the slash at its end decides.
     """
-    folder, base = _split(path.rstrip("/"))
+    folder, base = _split(path if path.endswith("://") else path.rstrip("/"))
     above = _listing(folder) if base else None
     if above is not None:
         return base in above.folders
