@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
-from commands import NASTY_BYTES, Done, Run
+from commands import NASTY_BYTES, Run, called
 from defects import FLOATS, bundle
-
-from tfckpt_reader.cli import main
 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Call `main()` in this process."""
-
-    def call(*arguments: object) -> Done:
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else 1
-        captured = capsys.readouterr()
-        return Done(code, captured.out, captured.err)
-
-    return call
+    return partial(called, capsys)
 
 
 @pytest.fixture

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 
 import pytest
+from commands import Run, called
 from project import CORPUS, FIXTURES
 from servers import need, s3
 from servers.loopback import Server
 from servers.sites import files_below, forward_to
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Call `main()` in this process."""
+    return partial(called, capsys)
 
 
 @pytest.fixture(scope="session")

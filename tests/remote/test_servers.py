@@ -177,6 +177,7 @@ def test_s3_by_fsspec(bucket: Server) -> None:
     assert bucket.log
 
 
+@pytest.mark.slow
 def test_gcs_by_fsspec() -> None:
     need(*gcs.NEEDED)
     with gcs.emulator() as url, closing(Server(forward_to(url))) as server:

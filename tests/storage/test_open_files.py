@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import writers as w
+from descriptors import file_descriptors
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.storage import open_files
@@ -135,15 +136,15 @@ def pushed_out(file: File) -> File:
 def test_few_descriptors_are_kept(mapped: bool, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abc")
     gc.collect()  # what other tests left must not go meanwhile
-    before = len(os.listdir("/dev/fd"))
+    before = file_descriptors()
     files = [File(str(tmp_path / "file"), mapped=mapped) for _ in range(5 * open_files.MOST_KEPT)]
     for _ in range(2):
         for file in files:
             assert bytes(file.read(1, 2)) == b"bc"
-    assert len(os.listdir("/dev/fd")) - before <= 2 * open_files.MOST_KEPT
+    assert file_descriptors() - before <= 2 * open_files.MOST_KEPT
     del files, file
     gc.collect()
-    assert len(os.listdir("/dev/fd")) == before
+    assert file_descriptors() == before
 
 
 def test_an_evicted_file_can_be_read(evicted: File) -> None:

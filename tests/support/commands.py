@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pytest
 import writers as w
 from defects import FLOATS
+
+from tfckpt_reader.cli import main
 
 NASTY = ["a\x1b[31mred", "b\nnew line", "c\rback", "d\u202eright to left", "e\u200fmark", "f\x7f"]
 NASTY_BYTES = [*(name.encode() for name in NASTY), b"g\xff\xfe", b"h\x9b31m"]
@@ -54,6 +57,16 @@ def process(*arguments: object, environment: dict[str, str] | None = None, **mor
         **more,
     )
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def called(capsys: pytest.CaptureFixture[str], *arguments: object) -> Done:
+    """Call `main()` in this process."""
+    try:
+        code = main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 1
+    captured = capsys.readouterr()
+    return Done(code, captured.out, captured.err)
 
 
 def one_line(text: str) -> str:

@@ -25,11 +25,12 @@ from tfckpt_reader.storage.filesystem import (
     folder_of,
     is_file,
     is_folder,
+    is_url,
     join,
     real_path,
     split,
 )
-from tfckpt_reader.storage.sniff import is_editor_file, is_state_file, read_head
+from tfckpt_reader.storage.sniff import is_editor_file, is_state_file, is_web_page, read_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,10 +103,16 @@ def graph_file_of(prefix: str) -> str | None:
         prefix: The checkpoint's prefix, its file, or the pattern of its V1 shards.
     """
     meta = f"{base_of(prefix)}.meta"
-    if is_file(meta) and not is_editor_file(read_head(meta)):
+    if is_file(meta) and not _is_stand_in(meta):
         return meta
     model = saved_model_of(prefix)
     return None if model is None else saved_model_file(model)
+
+
+def _is_stand_in(meta: str) -> bool:
+    """Return whether it is the Unity editor's, or a web server's page for a missing file."""
+    head = read_head(meta)
+    return is_editor_file(head) or (is_url(meta) and is_web_page(head))
 
 
 def graph_file_at(path: str) -> str:

@@ -40,6 +40,7 @@ _TABLE = rb"\x00\x00[\x80-\xff]{0,4}[\x01-\x7f][\x08\x0a\x10\x12\x1a]"
 """An empty key, the size of its value, and the first byte of a message."""
 _BLANK = rb"(?i)[\xef\xbb\xbf \t\r\n]*"
 """White space and a byte order mark; the rest of the pattern ignores case."""
+_PAGE = _BLANK + rb"<(!doctype html|html|head)"
 
 IS_TEXT = "it is text, and not what TensorFlow wrote"
 _HIGH = bytes(range(0x80, 0x100))
@@ -66,7 +67,7 @@ _HEADS: tuple[tuple[bytes, str, str], ...] = (
     (rb"\x89PNG", "a PNG image", _NOT_OURS),
     (rb"PAR1", "a Parquet file", _NOT_OURS),
     (rb"\x7fELF", "a program", _NOT_OURS),
-    (_BLANK + rb"<(!doctype html|html|head)", "an HTML page", _WEB_PAGE),
+    (_PAGE, "an HTML page", _WEB_PAGE),
     (_BLANK + rb"<\?xml", "an XML document", _WEB_ERROR),
     (rb".{257}ustar", "a tar archive", _UNPACK),
     (rb"\x80[\x02-\x05].", "a Python pickle (an old PyTorch checkpoint?)", _RUNS_CODE),
@@ -169,6 +170,11 @@ def is_state_file(head: bytes) -> bool:
 def is_editor_file(head: bytes) -> bool:
     """Return whether a ``.meta`` file with these first bytes is one of the Unity editor."""
     return head.startswith(_UNITY)
+
+
+def is_web_page(head: bytes) -> bool:
+    """Return whether a file with these first bytes is a page of HTML."""
+    return re.match(_PAGE, head) is not None
 
 
 def describe_folder(names: set[str]) -> str | None:

@@ -156,6 +156,11 @@ def _headless(request: Request, answer: Answer) -> Answer:
     return Answer(405) if request.method == "HEAD" else answer
 
 
+def unlisted(request: Request, answer: Answer) -> Answer:
+    """Deny what only credentials for whole buckets get."""
+    return _status(answer, 403) if "list-type=2" in request.target else answer
+
+
 def _wrong_head(request: Request, answer: Answer, more: int) -> Answer:
     if request.method != "HEAD":
         return answer
@@ -196,9 +201,10 @@ LASTING: dict[str, Case] = {
     "page of HTML": Case(_spoilt(_page), REFUSED),
     "page of HTML for all": Case(everywhere(_page), REFUSED),
     "503 for all": Case(everywhere(partial(_status, status=503)), REFUSED),
+    "403 for all": Case(everywhere(partial(_status, status=403)), REFUSED),
     "401 for all": Case(everywhere(partial(_status, status=401)), REFUSED),
     "redirects without end": Case(_redirected, REFUSED),
-    "ETag changes": Case(_other_tag, REFUSED),
+    "ETag changes": Case(_other_tag, EITHER),
     "size changes": Case(_other_size, EITHER),
     "no HEAD": Case(_headless, EITHER),
     "HEAD with too large a size": Case(partial(_wrong_head, more=9), EITHER),

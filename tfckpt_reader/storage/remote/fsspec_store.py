@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfckpt_reader.errors import CheckpointError, ErrorKind
 from tfckpt_reader.storage.file_state import FileState
-from tfckpt_reader.storage.remote.store import Entry, Folder, Seen, may_read
+from tfckpt_reader.storage.remote.store import Entry, Folder, Seen, may_read, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,15 +56,30 @@ class FsspecStore:
         self._filesystem.invalidate_cache(_parent(path))
         try:
             found = self._filesystem.info(path)
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
+        except (NotADirectoryError, PermissionError):
             return None
+        except FileNotFoundError as error:
+            cause = error.__cause__
+            if self.lists or cause is None or _is_missing(cause):
+                return None
+            raise cause from None
         return _entry(found) if found["type"] == "file" else None
 
     def get(self, key: str, span: range | None) -> tuple[FileState | None, Buffer]:
-        """Return None, and some bytes of an object, or all, in one request."""
+        """Return some bytes of an object, or all; of a web server its state too, asked for later.
+
+        Elsewhere the state is None: listings show a change.
+        """
+        # By name: that of s3fs has another argument before these.
         ends = {} if span is None else {"start": span.start, "end": span.stop}
         data: bytes = self._filesystem.cat_file(self._path(key), **ends)
-        return None, data
+        return None if self.lists else self._state(key), data
+
+    def _state(self, key: str) -> FileState:
+        entry = self.head(key)
+        if entry is None:
+            raise FileNotFoundError(key)
+        return entry.state
 
     def folder(self, key: str) -> Folder | None:
         """Return what is below a key; None if the store lists nothing."""
@@ -109,6 +124,11 @@ class FsspecStore:
     def delete(self, keys: Sequence[str]) -> None:
         """Remove objects."""
         self._filesystem.rm([self._path(key) for key in keys])
+
+
+def _is_missing(cause: BaseException) -> bool:
+    """Return whether a file is missing: of a web server, fsspec says so after any error."""
+    return isinstance(cause, FileNotFoundError) or status_of(cause) in (404, 410)
 
 
 def _parent(path: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import obstore
 
-from tfckpt_reader.errors import CheckpointError, ErrorKind
+from tfckpt_reader.errors import CheckpointError, CheckpointNotFoundError, ErrorKind
 from tfckpt_reader.storage.file_state import FileState
 from tfckpt_reader.storage.remote.store import (
     PARTS_AT_ONCE,
@@ -19,6 +19,7 @@ from tfckpt_reader.storage.remote.store import (
     Seen,
     is_denied,
     may_read,
+    status_of,
 )
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
+_NOT_FOUND, _NO_METHOD = 404, 405
+"""Statuses in HTTP; obstore calls an object missing after either."""
 _process: list[int] = []
 """The process with the threads of obstore, once it has them."""
 
@@ -73,7 +76,7 @@ class ObjectStore:
             try:
                 return _entry(ask(self._store, key))
             except FileNotFoundError as error:
-                if " 405 " not in str(error):  # obstore takes a refused method for that
+                if status_of(error) != _NO_METHOD:
                     return None
             except Exception as error:
                 is_last = self.lists or ask is _first_byte
@@ -100,6 +103,8 @@ class ObjectStore:
         except Exception as error:
             if may_read(error):
                 return None
+            if status_of(error) == _NOT_FOUND:
+                raise CheckpointNotFoundError("there is no such bucket") from None
             raise
         files = {_last(meta["path"]): _entry(meta) for meta in found["objects"]}
         return Folder(files, frozenset(map(_last, found["common_prefixes"])))

@@ -28,6 +28,12 @@ _ADDRESS = re.compile(r"\b[a-z][a-z0-9.+-]*://[^\s\"')>]*")
 _BAD_LOGIN = re.compile("(?i)access ?key ?id|signature|token|expired")
 _STATUS = {"PermissionDeniedError": 403, "UnauthenticatedError": 401}
 """Class of an error of obstore -> its status in HTTP."""
+_STATUS_CODE = re.compile(r"\bstatus code: (\d{3})\b")
+_NO_CREDENTIALS = re.compile(
+    r"/latest/(api/token|meta-data)|/computeMetadata/|/metadata/identity/|locate credentials"
+)
+"""Where libraries look for credentials last: a service of the cloud, absent elsewhere."""
+_CREDENTIALS = "Check the credentials: they are the library's own, see docs/remote.md"
 _LONGEST = 300
 PARTS_AT_ONCE = 4
 """Parts of an object that are sent at a time."""
@@ -134,26 +140,35 @@ def asking(path: str) -> Iterator[None]:
         problem = f"a library is missing: {_said(error)}"
         raise CheckpointError(problem, kind=ErrorKind.UNREACHABLE, file=path) from None
     except Exception as error:  # noqa: BLE001 - each library, and each of its own, has others
-        if is_denied(error):
-            advice = "Check the credentials: they are the library's own, see docs/remote.md"
-            kind = ErrorKind.UNREACHABLE
-            raise CheckpointError("access is denied", kind=kind, file=path, advice=advice) from None
-        problem = f"the store did not answer: {_said(error)}"
-        raise CheckpointError(problem, kind=ErrorKind.UNREACHABLE, file=path) from None
+        problem, advice = _problem(error)
+        kind = ErrorKind.UNREACHABLE
+        raise CheckpointError(problem, kind=kind, file=path, advice=advice) from None
+
+
+def _problem(error: Exception) -> tuple[str, str | None]:
+    """Return a description of an error, and advice."""
+    if _NO_CREDENTIALS.search(str(error)):
+        return "no credentials were found", _CREDENTIALS
+    if is_denied(error):
+        return "access is denied", _CREDENTIALS
+    return f"the store did not answer: {_said(error)}", None
 
 
 def is_denied(error: Exception) -> bool:
     """Return whether an error is about permissions."""
-    return isinstance(error, PermissionError) or _status(error) in (401, 403)
+    return isinstance(error, PermissionError) or status_of(error) in (401, 403)
 
 
-def _status(error: Exception) -> object:
-    return _STATUS.get(type(error).__name__, getattr(error, "status", None))
+def status_of(error: BaseException) -> int | None:
+    """Return the HTTP status that an error is about, by its class, an attribute, or its message."""
+    found = _STATUS.get(type(error).__name__, getattr(error, "status", None))
+    match = _STATUS_CODE.search(str(error))
+    return found if isinstance(found, int) else int(match[1]) if match else None
 
 
 def may_read(error: Exception) -> bool:
     """Return whether an error denies a listing, but perhaps not the files in it."""
-    return is_denied(error) and _BAD_LOGIN.search(str(error)) is None and _status(error) != 401
+    return is_denied(error) and _BAD_LOGIN.search(str(error)) is None and status_of(error) != 401
 
 
 def _said(error: Exception) -> str:

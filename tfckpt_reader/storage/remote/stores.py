@@ -153,17 +153,17 @@ def _obstore(scheme: str, host: str, number: str | None) -> Store:
     if scheme not in _WEB:
         return ObjectStore(obstore.store.from_url(f"{scheme}://{host}", retry_config=_RETRIES))
     origin = _origins[int(number) - 1] if number else _Origin(scheme, host, "", None)
-    options: Any = {"allow_http": scheme == "http", "default_headers": _headers(origin)}
+    options: Any = {"allow_http": scheme == "http", **_login(origin)}
     url = f"{scheme}://{host}/?{origin.query}".removesuffix("?")
     store = obstore.store.HTTPStore.from_url(url, client_options=options, retry_config=_RETRIES)
     return ObjectStore(store, lists=False)
 
 
-def _headers(origin: _Origin) -> dict[str, str]:
-    """Return the header with the user and the password of a URL, if it has them."""
+def _login(origin: _Origin) -> dict[str, Any]:
+    """Return the option with the user and the password of a URL; old obstore takes no empty one."""
     login, at, _ = origin.site.rpartition("@")
     coded = b64encode(unquote(login).encode()).decode()
-    return {"Authorization": f"Basic {coded}"} if at else {}
+    return {"default_headers": {"Authorization": f"Basic {coded}"}} if at else {}
 
 
 @cache
