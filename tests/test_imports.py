@@ -239,7 +239,7 @@ def test_drawing_a_graph_needs_no_numpy(kind: str, tmp_path: Path) -> None:
     assert code == 0
     assert not loaded & HEAVY
     assert third_party(asked) <= {"google", *CHECKSUMS}
-    assert ("tfckpt_reader.storage.atomic" in loaded) == (kind == "--tensorboard")
+    assert ("tfckpt_reader.storage.writing.atomic" in loaded) == (kind == "--tensorboard")
 
 
 def test_nothing_optional_is_needed() -> None:

@@ -16,7 +16,7 @@ from project import FIXTURES
 from report_parsers import command_of, parsed, run_of, validate
 
 from tfckpt_reader import verify
-from tfckpt_reader.storage.unfinished import SUFFIX
+from tfckpt_reader.storage.writing.unfinished import SUFFIX
 
 FILES = ("--junit", "--sarif", "--markdown")
 

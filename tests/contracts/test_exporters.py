@@ -40,7 +40,7 @@ from sparse_files import sparse_bundle
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.export import Conversion
-from tfckpt_reader.storage.unfinished import SUFFIX
+from tfckpt_reader.storage.writing.unfinished import SUFFIX
 
 
 class Read(NamedTuple):

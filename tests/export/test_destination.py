@@ -13,7 +13,7 @@ from conversions import SOURCES, left, load
 from defects import bundle
 
 from tfckpt_reader.export import convert as write
-from tfckpt_reader.storage.unfinished import SUFFIX
+from tfckpt_reader.storage.writing.unfinished import SUFFIX
 
 
 def test_permissions_are_those_of_any_file(tmp_path: Path) -> None:

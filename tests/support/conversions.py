@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import tfckpt_reader as tfckpt
 from tfckpt_reader.export import Conversion
 from tfckpt_reader.export import convert as write
-from tfckpt_reader.storage.unfinished import SUFFIX
+from tfckpt_reader.storage.writing.unfinished import SUFFIX
 
 FLOATS = np.array([1.5, -2.0, 3.0, 4.0], np.float32)
 MIB = 1 << 20

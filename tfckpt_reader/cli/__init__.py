@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return _main(sys.argv[1:] if arguments is None else arguments)
         except KeyboardInterrupt:
-            from tfckpt_reader.storage.unfinished import clean_up
+            from tfckpt_reader.storage.writing.unfinished import clean_up
 
             clean_up()
             output.print_message("interrupted; nothing was left half written")

@@ -78,7 +78,7 @@ def _write(path: str, text: Iterable[str]) -> None:
         with open(path, "wb") as file:
             file.writelines(data)
         return
-    from tfckpt_reader.storage.atomic import atomic_file
+    from tfckpt_reader.storage.writing.atomic import atomic_file
 
     with atomic_file(os.path.realpath(path)) as file:
         file.writelines(data)

@@ -10,7 +10,7 @@ from tfckpt_reader.cli.describe.notation import shape_text
 from tfckpt_reader.cli.freeze import add_part, guess_notes, part_options
 from tfckpt_reader.cli.path_argument import CHECKPOINT
 from tfckpt_reader.export.formats.npy_folder import file_name
-from tfckpt_reader.storage.atomic import atomic_file
+from tfckpt_reader.storage.writing.atomic import atomic_file
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

@@ -23,7 +23,7 @@ from tfckpt_reader.paths.layout import Location, tensor_files
 from tfckpt_reader.paths.unchanged import Unchanged, read_unchanged
 from tfckpt_reader.progress import counter, no_progress
 from tfckpt_reader.storage.filesystem import path_of
-from tfckpt_reader.storage.targets import tidy_place
+from tfckpt_reader.storage.writing.targets import tidy_place
 from tfckpt_reader.text import count_of
 from tfckpt_reader.version import __version__
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.export.formats import FORMATS
 from tfckpt_reader.storage.filesystem import is_folder, is_url
-from tfckpt_reader.storage.targets import has_name, require_place
+from tfckpt_reader.storage.writing.targets import has_name, require_place
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

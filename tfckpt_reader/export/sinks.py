@@ -11,9 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.storage.atomic import open_unfinished
 from tfckpt_reader.storage.filesystem import absolute_path
-from tfckpt_reader.storage.writing import Room, write_at
+from tfckpt_reader.storage.writing.atomic import open_unfinished
+from tfckpt_reader.storage.writing.offsets import Room, write_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tfckpt_reader.encoding.wire_format import encode_key
 from tfckpt_reader.errors import UnsupportedError
-from tfckpt_reader.storage.atomic import atomic_file
-from tfckpt_reader.storage.writing import write_at
+from tfckpt_reader.storage.writing.atomic import atomic_file
+from tfckpt_reader.storage.writing.offsets import write_at
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:

@@ -123,7 +123,7 @@ def write_state(path: str, state: State) -> None:
     Raises:
         OSError: the file cannot be written; the old one is unchanged.
     """
-    from tfckpt_reader.storage.atomic import atomic_file
+    from tfckpt_reader.storage.writing.atomic import atomic_file
 
     with atomic_file(path) as file:
         file.write(_ESCAPED.sub(_unescaped, format_state(state)).encode("utf-8"))

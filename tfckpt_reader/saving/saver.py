@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tfckpt_reader.paths.layout import shard_counts, shard_path
 from tfckpt_reader.paths.state_file import STATE_FILE, State, write_state
 from tfckpt_reader.saving.save import save
-from tfckpt_reader.storage.atomic import atomic_file
+from tfckpt_reader.storage.writing.atomic import atomic_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

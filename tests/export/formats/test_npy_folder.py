@@ -18,7 +18,7 @@ from project import FIXTURES
 
 import tfckpt_reader as tfckpt
 from tfckpt_reader.export.formats.npy_folder import MANIFEST, NpyFolder, file_name
-from tfckpt_reader.storage.unfinished import REPLACED, SUFFIX
+from tfckpt_reader.storage.writing.unfinished import REPLACED, SUFFIX
 
 FLOATS = np.array([1.5, -2.0, 3.0], np.float32)
 

@@ -13,7 +13,7 @@ from tfckpt_reader.errors import UnsupportedError
 from tfckpt_reader.export.elements import Encoding, widened
 from tfckpt_reader.export.transfer import OutputArray
 from tfckpt_reader.storage.filesystem import exists, is_file
-from tfckpt_reader.storage.targets import new_file
+from tfckpt_reader.storage.writing.targets import new_file
 from tfckpt_reader.tensor.dtypes import DataType
 from tfckpt_reader.tensor.proto_fields import require_axes
 

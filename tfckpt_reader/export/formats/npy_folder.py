@@ -30,10 +30,10 @@ from tfckpt_reader.encoding.checksum import CASTAGNOLI
 from tfckpt_reader.export.formats import npy
 from tfckpt_reader.export.sinks import PortableArraySink
 from tfckpt_reader.export.transfer import write_arrays
-from tfckpt_reader.storage.atomic import atomic_folder
 from tfckpt_reader.storage.filesystem import absolute_path
 from tfckpt_reader.storage.workers import each
-from tfckpt_reader.storage.writing import write_at
+from tfckpt_reader.storage.writing.atomic import atomic_folder
+from tfckpt_reader.storage.writing.offsets import write_at
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterator, Mapping, Sequence

@@ -20,7 +20,7 @@ from tfckpt_reader.encoding.partial_checksums import combine
 from tfckpt_reader.export.formats import npy, zip_records
 from tfckpt_reader.export.sinks import FileSink
 from tfckpt_reader.export.transfer import array_bytes, require_size, write_arrays
-from tfckpt_reader.storage.writing import write_at
+from tfckpt_reader.storage.writing.offsets import write_at
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence

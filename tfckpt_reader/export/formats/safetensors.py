@@ -36,7 +36,7 @@ from typing import IO, TYPE_CHECKING, ClassVar
 from tfckpt_reader.export.formats.base import Format
 from tfckpt_reader.export.sinks import FileSink
 from tfckpt_reader.export.transfer import write_arrays
-from tfckpt_reader.storage.writing import write_at
+from tfckpt_reader.storage.writing.offsets import write_at
 from tfckpt_reader.tensor.dtypes import DataType
 
 if TYPE_CHECKING:

@@ -34,8 +34,8 @@ from tfckpt_reader.export.formats.zarr_metadata import (
 )
 from tfckpt_reader.export.transfer import array_bytes, require_size
 from tfckpt_reader.storage.filesystem import is_folder, join
-from tfckpt_reader.storage.targets import file_names, has_name, new_tree
-from tfckpt_reader.storage.tree import SYNCED_AT_ONCE
+from tfckpt_reader.storage.writing.targets import file_names, has_name, new_tree
+from tfckpt_reader.storage.writing.tree import SYNCED_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from tfckpt_reader.export.formats.base import Settings
     from tfckpt_reader.export.formats.grouped import GroupArray
     from tfckpt_reader.export.transfer import Job
-    from tfckpt_reader.storage.tree import Put
+    from tfckpt_reader.storage.writing.tree import Put
 
     _Chunk = tuple[tuple[int, ...], Callable[[], bytes | bytearray]]
     """Position in the grid, and a function that makes the bytes."""

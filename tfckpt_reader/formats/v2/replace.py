@@ -20,10 +20,10 @@ from tfckpt_reader.errors import CheckpointError
 from tfckpt_reader.formats.v2.index import Header
 from tfckpt_reader.formats.v2.writer import encode_header, write_index
 from tfckpt_reader.paths.layout import shard_counts, shard_path
-from tfckpt_reader.storage.atomic import name_file, scratch_folder, sync_folder
 from tfckpt_reader.storage.filesystem import is_file
 from tfckpt_reader.storage.local import File
-from tfckpt_reader.storage.unfinished import at_any_end
+from tfckpt_reader.storage.writing.atomic import name_file, scratch_folder, sync_folder
+from tfckpt_reader.storage.writing.unfinished import at_any_end
 from tfckpt_reader.table.table import Table
 
 if TYPE_CHECKING:

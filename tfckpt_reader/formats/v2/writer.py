@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tfckpt_reader.encoding.checksum import mask
 from tfckpt_reader.paths.layout import shard_path
 from tfckpt_reader.protobuf import message_class
-from tfckpt_reader.storage.writing import write_at
+from tfckpt_reader.storage.writing.offsets import write_at
 from tfckpt_reader.table.builder import TableBuilder
 from tfckpt_reader.tensor.slices import slice_key
 from tfckpt_reader.tensor.spec import WHOLE_AXIS

@@ -28,8 +28,8 @@ from tfckpt_reader.graph.freeze.variables import Weights, freeze_variables
 from tfckpt_reader.graph.freeze.weights import averages_of, fill
 from tfckpt_reader.graph.infer.endpoints import Endpoint
 from tfckpt_reader.graph.writing import Gap, require_size, write_parts
-from tfckpt_reader.storage.atomic import atomic_file
-from tfckpt_reader.storage.writing import Room
+from tfckpt_reader.storage.writing.atomic import atomic_file
+from tfckpt_reader.storage.writing.offsets import Room
 from tfckpt_reader.text import count_of, nearest, quoted
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from tfckpt_reader.graph.freeze.node import attr_value, attribute, shape_message
 from tfckpt_reader.graph.writing import Gap
 from tfckpt_reader.objects.roles import by_names
 from tfckpt_reader.objects.selection import averages
-from tfckpt_reader.storage.writing import write_at
+from tfckpt_reader.storage.writing.offsets import write_at
 from tfckpt_reader.tensor.dtypes import BY_NUMBER, DataType, to_numpy
 from tfckpt_reader.tensor.names import key_of
 from tfckpt_reader.tensor.proto_fields import PartialShape
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from tfckpt_reader.graph.saved_keys import Saved
     from tfckpt_reader.graph.writing import Part
-    from tfckpt_reader.storage.writing import Room
+    from tfckpt_reader.storage.writing.offsets import Room
 
     Sink: TypeAlias = "Callable[[int, int, memoryview], object]"
     Values: TypeAlias = "Mapping[str, NDArray[Any]]"

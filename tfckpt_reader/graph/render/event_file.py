@@ -77,7 +77,7 @@ def write_event_file(
         CheckpointError: a node or function is damaged, or has a name that TensorBoard cannot show.
         OSError: the file cannot be written.
     """
-    from tfckpt_reader.storage.atomic import atomic_file
+    from tfckpt_reader.storage.writing.atomic import atomic_file
 
     folder = os.fsdecode(logdir)
     wanted = list(outputs)

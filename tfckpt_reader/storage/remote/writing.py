@@ -14,20 +14,20 @@ from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointError, UnsupportedError
-from tfckpt_reader.storage.atomic import scratch_folder
 from tfckpt_reader.storage.filesystem import split
 from tfckpt_reader.storage.remote.store import asking
 from tfckpt_reader.storage.remote.stores import store_of
-from tfckpt_reader.storage.tree import put_file
-from tfckpt_reader.storage.unfinished import at_any_end
 from tfckpt_reader.storage.workers import each
+from tfckpt_reader.storage.writing.atomic import scratch_folder
+from tfckpt_reader.storage.writing.tree import put_file
+from tfckpt_reader.storage.writing.unfinished import at_any_end
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from contextlib import AbstractContextManager
 
     from tfckpt_reader.storage.remote.store import Store
-    from tfckpt_reader.storage.tree import Put
+    from tfckpt_reader.storage.writing.tree import Put
 
 _PART, _MOST_PARTS = 8 << 20, 9000
 """Least bytes of a part, and the limit on their number; S3 takes 10,000."""

@@ -13,7 +13,7 @@ from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from tfckpt_reader.errors import CheckpointNotFoundError
-from tfckpt_reader.storage.unfinished import (
+from tfckpt_reader.storage.writing.unfinished import (
     REPLACED,
     SUFFIX,
     at_any_end,

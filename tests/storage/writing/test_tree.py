@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from conversions import contents
 
-from tfckpt_reader.storage.tree import atomic_tree
-from tfckpt_reader.storage.unfinished import remove
+from tfckpt_reader.storage.writing.tree import atomic_tree
+from tfckpt_reader.storage.writing.unfinished import remove
 
 
 def test_files_in_folders(tmp_path: Path) -> None:

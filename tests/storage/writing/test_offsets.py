@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tfckpt_reader.storage import writing
-from tfckpt_reader.storage.writing import Room, write_at
+from tfckpt_reader.storage.writing import offsets
+from tfckpt_reader.storage.writing.offsets import Room, write_at
 
 needs_allocation = pytest.mark.skipif(
     not hasattr(os, "posix_fallocate"), reason="no such call on this system"
@@ -44,9 +44,9 @@ def test_all_bytes_are_where_they_belong(new: int, order: list[int], sizes: list
     os.ftruncate(new, 0)
     parts = [bytes([number + 1]) * size for number, size in enumerate(sizes)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writing, "_STRIDE", 16)
-        patch.setattr(writing, "_WORTH_WRITEBACK", 8)
-        patch.setattr(writing, "_CACHED", 32)
+        patch.setattr(offsets, "_STRIDE", 16)
+        patch.setattr(offsets, "_WORTH_WRITEBACK", 8)
+        patch.setattr(offsets, "_CACHED", 32)
         for number in order:
             write_at(new, memoryview(parts[number]), sum(sizes[:number]))
     assert contents(new) == b"".join(parts)
@@ -77,7 +77,7 @@ def test_a_system_that_takes_no_advice(new: int, monkeypatch: pytest.MonkeyPatch
 
 @needs_allocation
 def test_room_is_set_aside_in_steps(new: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "_STEP", FILE)
+    monkeypatch.setattr(offsets, "_STEP", FILE)
     room = Room(new, 3 * FILE + 5)
     if not room._works:
         pytest.skip("this file system sets none aside")
@@ -93,8 +93,8 @@ def test_room_is_set_aside_in_steps(new: int, monkeypatch: pytest.MonkeyPatch) -
 @needs_allocation
 def test_each_step_once_also_on_threads(new: int, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, int]] = []
-    monkeypatch.setattr(writing, "_STEP", FILE)
-    monkeypatch.setattr(writing, "_can_set_aside", lambda _: True)
+    monkeypatch.setattr(offsets, "_STEP", FILE)
+    monkeypatch.setattr(offsets, "_can_set_aside", lambda _: True)
     monkeypatch.setattr(os, "posix_fallocate", lambda _, *where: asked.append(where))
     room, size = Room(new, 8 * FILE), FILE // 2
     with ThreadPoolExecutor(4) as pool:

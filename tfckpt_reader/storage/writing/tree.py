@@ -9,8 +9,8 @@ import os
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from tfckpt_reader.storage.atomic import atomic_folder, sync_folder
 from tfckpt_reader.storage.workers import each
+from tfckpt_reader.storage.writing.atomic import atomic_folder, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

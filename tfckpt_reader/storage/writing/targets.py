@@ -8,16 +8,16 @@ from __future__ import annotations
 import os
 from typing import IO, TYPE_CHECKING
 
-from tfckpt_reader.storage.atomic import atomic_file
 from tfckpt_reader.storage.filesystem import exists, folder_of, is_url
-from tfckpt_reader.storage.tree import atomic_tree
-from tfckpt_reader.storage.unfinished import remove_leftovers
+from tfckpt_reader.storage.writing.atomic import atomic_file
+from tfckpt_reader.storage.writing.tree import atomic_tree
+from tfckpt_reader.storage.writing.unfinished import remove_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from contextlib import AbstractContextManager
 
-    from tfckpt_reader.storage.tree import Put
+    from tfckpt_reader.storage.writing.tree import Put
 
 
 def has_name(path: str) -> bool:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tfckpt_reader.errors import CheckpointNotFoundError, ChecksumError
-from tfckpt_reader.storage.atomic import atomic_file, atomic_folder
-from tfckpt_reader.storage.unfinished import SUFFIX, name_beside
+from tfckpt_reader.storage.writing.atomic import atomic_file, atomic_folder
+from tfckpt_reader.storage.writing.unfinished import SUFFIX, name_beside
 
 BEFORE = b"what was there before"
 BROKEN = OSError(errno.EIO, os.strerror(errno.EIO))

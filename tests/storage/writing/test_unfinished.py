@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 import tfckpt_reader
-from tfckpt_reader.storage import unfinished
-from tfckpt_reader.storage.unfinished import REPLACED, SUFFIX, clean_up, remove_leftovers
+from tfckpt_reader.storage.writing import unfinished
+from tfckpt_reader.storage.writing.unfinished import REPLACED, SUFFIX, clean_up, remove_leftovers
 
 _WRITER = """
 import os, sys
-from tfckpt_reader.storage.atomic import atomic_file, atomic_folder
+from tfckpt_reader.storage.writing.atomic import atomic_file, atomic_folder
 
 path, kind = sys.argv[1:]
 with (atomic_folder if kind == "folder" else atomic_file)(path) as output:

@@ -1,0 +1,1 @@
+"""Writing files: at offsets, whole or not at all, here or in a store."""
