@@ -76,6 +76,8 @@ def _add_format_options(parser: ArgumentParser) -> None:
     add("--compress", action="store_true", help="deflate the arrays of an .npz, .h5 or .zarr")
     flat = "name the arrays of an .h5 or .zarr without groups: / becomes %%2F"
     add("--flat", action="store_true", help=flat)
+    chunks = "store an .h5 or .zarr in chunks of at most this size"
+    add("--chunk-size", type=int, metavar="BYTES", help=chunks)
 
 
 def run(arguments: Namespace) -> int:

@@ -98,6 +98,7 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
     format: str | None = _DEFAULTS.format,  # noqa: A002 - its usual name
     compress: bool = _DEFAULTS.compress,
     flat: bool = _DEFAULTS.flat,
+    chunk_size: int | None = _DEFAULTS.chunk_size,
     shards: int = _DEFAULTS.shards,
     partitions: Mapping[str, Partition] | None = None,
     force: bool = _DEFAULTS.force,
@@ -133,6 +134,8 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         format: "npz", "safetensors", "h5", "zarr", "npy" or "tf"; `dst` may then end in anything.
         compress: Deflate, on threads; an .npz, an .h5 or a .zarr only.
         flat: No groups: escape the ``/`` in names, as %2F; an .h5 or a .zarr only.
+        chunk_size: Most bytes of a chunk, 1 KiB to 1 GiB; an .h5 or a .zarr only. Default: 4 MiB in
+            a .zarr, 1 MiB in an .h5, which has no chunks without this or `compress`.
         shards: Data files of a checkpoint.
         partitions: Pattern -> slices, as for `save`, of matching tensors in a checkpoint; (0, 1)
             joins slices. Default: slices stay as they are.
@@ -170,15 +173,14 @@ def convert(  # noqa: PLR0913 - all but two by keyword, each an option of its ow
         format=format,
         compress=compress,
         flat=flat,
+        chunk_size=chunk_size,
         shards=shards,
         partitions=partitions or {},
         force=force,
         skip_unsupported=skip_unsupported,
         dry_run=dry_run,
     )
-    if filesystem is not None and not isinstance(src, Location):
-        src = path_of(src, filesystem)
-    return convert_with(src, dst, options, on_progress or no_progress)
+    return convert_with(src, dst, options, on_progress or no_progress, filesystem)
 
 
 def convert_with(
@@ -186,10 +188,11 @@ def convert_with(
     dst: str | os.PathLike[str],
     options: Options,
     progress: Progress = no_progress,
+    filesystem: object = None,
 ) -> Conversion:
     """Convert a checkpoint as `convert` does, with the options in one record."""
     destination = destination_for(dst, options)
-    location = locate_source(src)
+    location = locate_source(src if isinstance(src, Location) else path_of(src, filesystem))
     return convert_opened([location], lambda: open_source(location), destination, options, progress)
 
 

@@ -64,6 +64,7 @@ class Options:
     format: str | None = None
     compress: bool = False
     flat: bool = False
+    chunk_size: int | None = None
     shards: int = 1
     partitions: Mapping[str, Partition] = field(default_factory=dict)
     force: bool = False

@@ -204,6 +204,23 @@ def test_deflated_chunks(dtype: str, shape: tuple[int, ...], tmp_path: Path) -> 
             assert np.prod(chunks) * array.itemsize <= 1 << 20
 
 
+@BOTH
+def test_chunks_of_a_size(compress: bool, tmp_path: Path) -> None:
+    array = large("f4", 300_007, (300_007,))
+    found = converted(tmp_path, {"a": array, "b": array[:3]}, chunk_size=10_000, compress=compress)
+    assert_same_bytes(found["a"], array)
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert 2_000 < file["a"].chunks[0] * 4 <= 10_000
+        assert (file["a"].compression == "gzip") == compress
+        assert file["b"].chunks == (3,)
+
+
+@pytest.mark.parametrize("size", [0, 1023, (1 << 30) + 1, -5])
+def test_impossible_chunks(size: int, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a chunk has 1,024 to 1,073,741,824 bytes, not"):
+        converted(tmp_path, {"a": np.zeros(3)}, chunk_size=size)
+
+
 def test_compression_saves_space(tmp_path: Path) -> None:
     converted(tmp_path, {"a": np.zeros(1 << 20), "small": np.zeros(3)}, compress=True)
     assert (tmp_path / "out.h5").stat().st_size < 1 << 16

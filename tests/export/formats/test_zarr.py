@@ -184,6 +184,16 @@ def test_chunks(shape: tuple[int, ...], compress: bool, tmp_path: Path) -> None:
     assert np.prod(chunks) * array.itemsize <= 4 << 20
 
 
+@pytest.mark.parametrize("size", [1 << 10, 100_000])
+def test_chunks_of_a_size(size: int, tmp_path: Path) -> None:
+    arrays = {"a": large("f4", 300_000, (300, 1000)), "s": np.array([b"x" * 99] * 500, object)}
+    found = converted(tmp_path, arrays, chunk_size=size)
+    assert_same_bytes(found["a"], arrays["a"])
+    assert list(found["s"]) == list(arrays["s"])
+    chunks = zarr.open_array(tmp_path / "out.zarr/a", mode="r").chunks
+    assert size // 5 < np.prod(chunks) * 4 <= size
+
+
 def test_any_shape_comes_back(tmp_path: Path) -> None:
     rng = np.random.default_rng(11)
     for _ in range(10):

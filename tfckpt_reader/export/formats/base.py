@@ -44,6 +44,7 @@ class Settings(NamedTuple):
 
     compress: bool = False
     flat: bool = False
+    chunk_size: int | None = None
     shards: int = 1
     partitions: Mapping[str, Partition] = {}
 

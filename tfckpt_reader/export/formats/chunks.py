@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 CHUNK = 1 << 20
-"""Most bytes of a chunk. Changing it changes the files."""
+"""Most bytes of a chunk, by default. Changing it changes the files."""
 
 
 class Chunk(NamedTuple):

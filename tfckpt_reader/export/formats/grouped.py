@@ -84,11 +84,16 @@ class GroupArray(OutputArray):
         return strings
 
 
+_CHUNK_SIZES = range(1 << 10, (1 << 30) + 1)
+
+
 @dataclass(frozen=True)
 class GroupedFormat(Format):
     """Base of the formats with groups."""
 
     flat: bool = False
+    chunk_size: int | None = None
+    """Most bytes of a chunk; None for the format's own default."""
 
     advice: ClassVar = "--flat (flat=True) stores names without groups"
     type_names: ClassVar = {
@@ -96,6 +101,11 @@ class GroupedFormat(Format):
         for dtype in DataType
         if dtype.itemsize and not dtype.needs_ml_dtypes
     }
+
+    def __post_init__(self) -> None:
+        if self.chunk_size is not None and self.chunk_size not in _CHUNK_SIZES:
+            least, most = _CHUNK_SIZES[0], _CHUNK_SIZES[-1]
+            raise ValueError(f"a chunk has {least:,} to {most:,} bytes, not {self.chunk_size:,}")
 
     @abstractmethod
     def part_refusal(self, part: str) -> str | None:

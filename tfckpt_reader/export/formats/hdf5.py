@@ -1,8 +1,8 @@
 """The HDF5 file: a group for each ``/`` of a name, a dataset for each tensor.
 
 Knows specs and bytes, no checkpoint. The package h5py makes the file without numbers; it allocates
-their space, which is then filled on threads. With the setting ``compress``, arrays are stored in
-deflated chunks, one after another.
+their space, which is then filled on threads. With the settings ``compress`` or ``chunk_size``,
+arrays are stored in chunks, one after another.
 """
 
 from __future__ import annotations
@@ -35,12 +35,13 @@ class Hdf5(GroupedFormat):
     """An HDF5 file."""
 
     suffix: ClassVar = ".h5"
-    settings: ClassVar = frozenset({"compress", "flat"})
+    settings: ClassVar = frozenset({"compress", "flat", "chunk_size"})
 
     def configured(self, settings: Settings) -> Hdf5:
-        """Return the format with or without groups.
+        """Return the format with its settings.
 
         Raises:
+            ValueError: no chunk can have that size.
             UnsupportedError: h5py is not installed.
         """
         try:
@@ -49,7 +50,7 @@ class Hdf5(GroupedFormat):
             raise UnsupportedError(
                 f"h5py cannot be imported: {error}", advice="Install it: pip install h5py"
             ) from error
-        return Hdf5(settings.flat)
+        return Hdf5(settings.flat, settings.chunk_size)
 
     def tensor_refusal(self, spec: TensorSpec) -> str | None:
         """Return the reason against a dtype or a shape, or None."""
@@ -78,7 +79,7 @@ class Hdf5(GroupedFormat):
 
         allocated, offsets = [], []
         with created(output.name) as file:
-            writer = Hdf5Writer(file, job)
+            writer = Hdf5Writer(file, job, self.chunk_size)
             for array in cast("Sequence[GroupArray]", job.arrays):
                 offset = writer.add(array)
                 if offset is not None:

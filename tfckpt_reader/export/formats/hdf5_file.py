@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 from h5py import h5d, h5f, h5fd, h5g, h5p, h5s, h5t
 
-from tfckpt_reader.export.formats.chunks import chunk_shape, chunked
+from tfckpt_reader.export.formats.chunks import CHUNK, chunk_shape, chunked
 from tfckpt_reader.export.formats.deflate import in_order
 from tfckpt_reader.export.formats.grouped import BYTE_LISTS
 from tfckpt_reader.export.transfer import array_bytes, require_size
@@ -101,10 +101,12 @@ class Hdf5Writer:
     Args:
         file: From `created`.
         job: Source of the numbers; its provenance becomes attributes of the root.
+        chunk_size: Most bytes of a chunk. Default: only deflated arrays are in chunks.
     """
 
-    def __init__(self, file: h5f.FileID, job: Job) -> None:
+    def __init__(self, file: h5f.FileID, job: Job, chunk_size: int | None) -> None:
         self._file, self._job = file, job
+        self._chunk_size = chunk_size
         self._groups = {""}
         self._group_properties = _timeless(h5p.GROUP_CREATE)
         self._utf8 = h5p.create(h5p.LINK_CREATE)
@@ -122,8 +124,8 @@ class Hdf5Writer:
         """
         if array.holds_strings:
             self._write_strings(array, array.strings(self._job))
-        elif self._job.compress and array.nbytes >= _WORTH_DEFLATING and array.shape:
-            self._write_deflated(array)
+        elif array.shape and array.nbytes and (self._chunk_size or self._deflates(array)):
+            self._write_chunks(array)
         else:
             dataset = self._dataset(array, _numpy_type(array), self._allocated)
             return dataset.get_offset() or 0  # an array without elements has none
@@ -157,14 +159,21 @@ class Hdf5Writer:
         dataset = self._dataset(array, dtype, _timeless(h5p.DATASET_CREATE))
         dataset.write(h5s.ALL, h5s.ALL, held.reshape(strings.shape))
 
-    def _write_deflated(self, array: GroupArray) -> None:
-        shape, itemsize = chunk_shape(array.shape, array.itemsize), array.itemsize
+    def _deflates(self, array: GroupArray) -> bool:
+        return self._job.compress and array.nbytes >= _WORTH_DEFLATING
+
+    def _write_chunks(self, array: GroupArray) -> None:
+        itemsize = array.itemsize
+        shape = chunk_shape(array.shape, itemsize, self._chunk_size or CHUNK)
         properties = _timeless(h5p.DATASET_CREATE)
         properties.set_chunk(shape)
-        properties.set_shuffle()
-        properties.set_deflate(_LEVEL)
+        pack = _filled
+        if self._deflates(array):
+            properties.set_shuffle()
+            properties.set_deflate(_LEVEL)
+            pack = _deflated
         dataset = self._dataset(array, _numpy_type(array), properties)
-        pack, size = partial(_packed, prod(shape), itemsize), 0
+        size, pack = 0, partial(pack, prod(shape), itemsize)
         stream = chunked(array_bytes(self._job, array), array.shape, shape, itemsize)
         with closing(in_order(pack, stream)) as packed:
             for chunk, data in packed:
@@ -178,7 +187,12 @@ def _numpy_type(array: GroupArray) -> np.dtype[Any]:
     return np.dtype(array.type_name).newbyteorder("<")
 
 
-def _packed(elements: int, itemsize: int, chunk: Chunk) -> tuple[Chunk, bytes]:
+def _filled(elements: int, itemsize: int, chunk: Chunk) -> tuple[Chunk, bytes]:
+    """Return a chunk, and its bytes in the file: filled up."""
+    return chunk, bytes(chunk.data.ljust(elements * itemsize, b"\0"))
+
+
+def _deflated(elements: int, itemsize: int, chunk: Chunk) -> tuple[Chunk, bytes]:
     """Return a chunk, and its bytes in the file: filled up, shuffled, deflated."""
     whole = np.frombuffer(chunk.data.ljust(elements * itemsize, b"\0"), np.uint8)
     return chunk, zlib.compress(whole.reshape(elements, itemsize).T.tobytes(), _LEVEL)

@@ -21,6 +21,7 @@ from tfckpt_reader.export.formats.chunks import chunked, grid
 from tfckpt_reader.export.formats.grouped import GroupedFormat
 from tfckpt_reader.export.formats.zarr_metadata import (
     BYTES,
+    CHUNK,
     GROUP,
     LEVEL,
     METADATA,
@@ -74,11 +75,15 @@ class Zarr(GroupedFormat):
 
     suffix: ClassVar = ".zarr"
     is_folder: ClassVar = True
-    settings: ClassVar = frozenset({"compress", "flat"})
+    settings: ClassVar = frozenset({"compress", "flat", "chunk_size"})
 
     def configured(self, settings: Settings) -> Zarr:
-        """Return the format with or without groups."""
-        return Zarr(settings.flat)
+        """Return the format with its settings.
+
+        Raises:
+            ValueError: no chunk can have that size.
+        """
+        return Zarr(settings.flat, settings.chunk_size)
 
     def collision_key(self, name: str) -> str:
         """Return the name in lower case: some file systems ignore case."""
@@ -135,34 +140,36 @@ class Zarr(GroupedFormat):
         # Slow to import: it has threads.
         from tfckpt_reader.export.formats.deflate import in_order
 
+        most = self.chunk_size or CHUNK
+
         def put(each: _Object) -> None:
             output(each.name, each.data())
 
-        with closing(in_order(put, _objects(job), SYNCED_AT_ONCE)) as written:
+        with closing(in_order(put, _objects(job, most), SYNCED_AT_ONCE)) as written:
             for _ in written:
                 pass
-        output(METADATA, root_document(job))
+        output(METADATA, root_document(job, most))
 
 
-def _objects(job: Job) -> Iterator[_Object]:
-    """Yield all files but the metadata of the root."""
+def _objects(job: Job, most: int) -> Iterator[_Object]:
+    """Yield all files but the metadata of the root; a chunk has at most so many bytes."""
     groups = {""}
     for array in cast("Sequence[GroupArray]", job.arrays):
         for group in groups_of(array.name):
             if group not in groups:
                 groups.add(group)
                 yield _Object(f"{group}/{METADATA}", lambda: encoded(GROUP))
-        document = array_document(array, compress=job.compress)
+        chunk = chunk_of(array, most)
+        document = array_document(array, chunk, compress=job.compress)
         yield _Object(f"{array.name}/{METADATA}", partial(encoded, document))
         chunks = _string_chunks if array.holds_strings else _number_chunks
-        for place, data in chunks(array, job):
+        for place, data in chunks(array, job, chunk):
             name = ".".join((f"{array.name}/c", *map(str, place)))
             yield _Object(name, partial(_deflated, data) if job.compress else data)
 
 
-def _number_chunks(array: GroupArray, job: Job) -> Iterator[_Chunk]:
-    chunk, size = chunk_of(array), 0
-    filled = prod(chunk) * array.itemsize
+def _number_chunks(array: GroupArray, job: Job, chunk: tuple[int, ...]) -> Iterator[_Chunk]:
+    size, filled = 0, prod(chunk) * array.itemsize
     for place, data in chunked(array_bytes(job, array), array.shape, chunk, array.itemsize):
         size += len(data)
         yield place, partial(_filled, data, filled)
@@ -173,8 +180,8 @@ def _filled(data: bytearray, size: int) -> bytearray:
     return data if len(data) == size else data.ljust(size, b"\0")
 
 
-def _string_chunks(array: GroupArray, job: Job) -> Iterator[_Chunk]:
-    chunk, strings = chunk_of(array), array.strings(job)
+def _string_chunks(array: GroupArray, job: Job, chunk: tuple[int, ...]) -> Iterator[_Chunk]:
+    strings = array.strings(job)
     for place in grid(array.shape, chunk):
         box: Any = [slice(i * c, (i + 1) * c) for i, c in zip(place, chunk, strict=True)]
         yield place, partial(_joined, list(strings[(*box, ...)].flat), prod(chunk))

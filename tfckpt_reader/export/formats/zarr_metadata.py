@@ -24,7 +24,7 @@ TEXT, BYTES = "string", "variable_length_bytes"
 """Types of strings: UTF-8, and others."""
 LEVEL = 6
 """Of gzip's compression."""
-_CHUNK = 4 << 20
+CHUNK = 4 << 20
 """Most bytes of a chunk. Changing it changes the files."""
 _LARGEST_ROOT = 1 << 30
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -57,14 +57,14 @@ def groups_of(name: str) -> Iterator[str]:
     return ("/".join(parts[:count]) for count in range(1, len(parts)))
 
 
-def chunk_of(array: GroupArray) -> tuple[int, ...]:
-    """Return the shape of the chunks of an array, of strings by their mean size."""
+def chunk_of(array: GroupArray, most: int) -> tuple[int, ...]:
+    """Return the shape of chunks of at most so many bytes, of strings by their mean size."""
     shape = tuple(max(n, 1) for n in array.shape)
-    return chunk_shape(shape, array.itemsize or 4 + array.nbytes // prod(shape), _CHUNK)
+    return chunk_shape(shape, array.itemsize or 4 + array.nbytes // prod(shape), most)
 
 
-def array_document(array: GroupArray, *, compress: bool) -> dict[str, Any]:
-    """Return the metadata of an array."""
+def array_document(array: GroupArray, chunk: tuple[int, ...], *, compress: bool) -> dict[str, Any]:
+    """Return the metadata of an array with chunks of a shape."""
     kind = array.type_name
     codecs = [_STRING_CODECS.get(kind) or _codec("bytes", endian="little")]
     if compress:
@@ -74,7 +74,7 @@ def array_document(array: GroupArray, *, compress: bool) -> dict[str, Any]:
         "node_type": "array",
         "shape": array.shape,
         "data_type": kind,
-        "chunk_grid": _codec("regular", chunk_shape=chunk_of(array)),
+        "chunk_grid": _codec("regular", chunk_shape=chunk),
         "chunk_key_encoding": _codec("default", separator="."),
         "fill_value": next((fill for start, fill in _FILLS.items() if kind.startswith(start)), 0),
         "codecs": codecs,
@@ -82,8 +82,11 @@ def array_document(array: GroupArray, *, compress: bool) -> dict[str, Any]:
     }
 
 
-def root_document(job: Job) -> bytearray:
-    """Return the bytes of the root's metadata, with that of all other groups and arrays."""
+def root_document(job: Job, most: int) -> bytearray:
+    """Return the bytes of the root's metadata, with that of all other groups and arrays.
+
+    Chunks have at most so many bytes.
+    """
     attributes = _json(dict(job.provenance))
     text = bytearray(f'{{"zarr_format":3,"node_type":"group","attributes":{attributes},', "utf-8")
     text += b'"consolidated_metadata":{"kind":"inline","must_understand":false,"metadata":{'
@@ -91,7 +94,8 @@ def root_document(job: Job) -> bytearray:
     for array in cast("Sequence[GroupArray]", job.arrays):
         documents = {group: GROUP for group in groups_of(array.name) if group not in groups}
         groups.update(documents)
-        documents[array.name] = array_document(array, compress=job.compress)
+        chunk = chunk_of(array, most)
+        documents[array.name] = array_document(array, chunk, compress=job.compress)
         for name, document in documents.items():
             text += f"{before}\n{_json(name)}:{_json(document)}".encode()
             before = ","
