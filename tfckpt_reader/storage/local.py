@@ -25,7 +25,7 @@ from tfckpt_reader.errors import (
 )
 from tfckpt_reader.storage.file_state import FileState, changed
 from tfckpt_reader.storage.open_files import MAP_HAS_ITS_OWN, Descriptor, keep, map_file
-from tfckpt_reader.storage.source import CHUNK, page_buffer
+from tfckpt_reader.storage.source import CHUNK, page_buffer, require_inside
 from tfckpt_reader.text import count_of
 
 _LARGEST_READ = 1 << 30
@@ -64,7 +64,7 @@ class File:
             view = self.map or self._mapped()
             if view is not None:
                 return view[offset : offset + size]
-        self._require(offset, size)
+        require_inside(self, offset, size)
         buffer = page_buffer(size)
         self.readinto(offset, buffer)
         return buffer.toreadonly()
@@ -75,7 +75,7 @@ class File:
         Raises:
             TruncatedError: the file ends, or has meanwhile been cut, before the buffer is full.
         """
-        self._require(offset, len(buffer))
+        require_inside(self, offset, len(buffer))
         done = 0
         while done < len(buffer):
             try:
@@ -122,16 +122,6 @@ class File:
         self._held = None
         if MAP_HAS_ITS_OWN:
             self.map = None
-
-    def _require(self, offset: int, size: int) -> None:
-        if offset < 0 or size < 0 or offset + size > self.size:
-            raise TruncatedError(
-                f"{count_of(size, 'byte')} are needed here, past the end of the file",
-                file=self.name,
-                offset=offset,
-                expected=f"a file of at least {count_of(offset + size, 'byte')}",
-                got=count_of(self.size, "byte"),
-            )
 
     def _mapped(self) -> memoryview | None:
         with self._lock:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tfckpt_reader.errors import UnsupportedError
+from tfckpt_reader.errors import TruncatedError, UnsupportedError
 from tfckpt_reader.text import count_of
 
 if TYPE_CHECKING:
@@ -48,6 +48,22 @@ class ByteSource(Protocol):
 
     def readinto(self, offset: int, buffer: memoryview) -> None:
         """Fill a writable buffer of bytes with the bytes at `offset`."""
+
+
+def require_inside(source: ByteSource, offset: int, size: int) -> None:
+    """Refuse a range that is not within a source.
+
+    Raises:
+        TruncatedError: it reaches past the end.
+    """
+    if offset < 0 or size < 0 or offset + size > source.size:
+        raise TruncatedError(
+            f"{count_of(size, 'byte')} are needed here, past the end of the file",
+            file=source.name,
+            offset=offset,
+            expected=f"a file of at least {count_of(offset + size, 'byte')}",
+            got=count_of(source.size, "byte"),
+        )
 
 
 def page_buffer(size: int) -> memoryview:

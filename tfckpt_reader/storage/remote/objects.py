@@ -17,13 +17,12 @@ from tfckpt_reader.errors import (
     CheckpointError,
     CheckpointNotFoundError,
     ErrorKind,
-    TruncatedError,
 )
 from tfckpt_reader.storage.ahead import merged
 from tfckpt_reader.storage.file_state import changed
 from tfckpt_reader.storage.remote.store import asking
 from tfckpt_reader.storage.remote.stores import store_of
-from tfckpt_reader.storage.source import page_buffer
+from tfckpt_reader.storage.source import page_buffer, require_inside
 from tfckpt_reader.storage.workers import each
 from tfckpt_reader.text import count_of
 
@@ -84,7 +83,7 @@ class RemoteFile:
             CorruptCheckpointError: the object has changed; of kind CHANGED.
             CheckpointError: the store did not answer as it should; of kind UNREACHABLE.
         """
-        self._require(offset, size)
+        require_inside(self, offset, size)
         if not size:
             return memoryview(b"")
         if size > 2 * WINDOW and self._cache.find(offset, size) is None:
@@ -95,21 +94,11 @@ class RemoteFile:
 
     def readinto(self, offset: int, buffer: memoryview) -> None:
         """Fill `buffer` with the bytes at `offset`; raise as `read` does."""
-        self._require(offset, len(buffer))
+        require_inside(self, offset, len(buffer))
         if len(buffer) > 2 * WINDOW:
             self._fill(offset, buffer)
         elif buffer:
             buffer[:] = self._near(offset, len(buffer))
-
-    def _require(self, offset: int, size: int) -> None:
-        if offset < 0 or size < 0 or offset + size > self.size:
-            raise TruncatedError(
-                f"{count_of(size, 'byte')} are needed here, past the end of the file",
-                file=self.name,
-                offset=offset,
-                expected=f"a file of at least {count_of(offset + size, 'byte')}",
-                got=count_of(self.size, "byte"),
-            )
 
     def _near(self, offset: int, size: int) -> memoryview:
         """Return some bytes: of the cache, or fetched with those around them."""
