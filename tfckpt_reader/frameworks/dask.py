@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     Path = str | os.PathLike[str] | bytes
 
-_PACKAGES = "dask[array] distributed"
+_PACKAGES = "'dask[array]' distributed"
 _RETRIES = 3
 """Further tries of a unit that raised an error."""
 _AHEAD = 3
