@@ -84,6 +84,8 @@ def _groups(reader: Reader, specs: list[TensorSpec]) -> list[Iterable[TensorSpec
     if not isinstance(reader, Bundle):
         return [specs]
     placed = [(spec.segment, spec) for spec in specs if isinstance(spec.segment, Segment)]
+    for segment, _ in placed:  # of several missing ones, the first is the error
+        reader.shards.file_of(segment)
     placed.sort(key=lambda each: (each[0].shard, each[0].offset))
     groups = (list(of_one) for _, of_one in groupby(placed, lambda each: each[0].shard))
     return [_fetched(reader.shards, group) for group in groups]

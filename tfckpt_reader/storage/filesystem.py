@@ -187,7 +187,7 @@ def closed_folder(path: str) -> str | None:
 def is_same_file(path: str, other: str) -> bool:
     """Return whether two paths lead to one existing file."""
     if is_url(path) or is_url(other):
-        return path == other and is_file(path)
+        return absolute_path(path) == absolute_path(other) and is_file(path)
     try:
         return os.path.samefile(path, other)
     except OSError:

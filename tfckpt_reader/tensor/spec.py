@@ -64,8 +64,14 @@ class Unplaced(NamedTuple):
     """Bytes of the value; None for strings in V1, and for a slice."""
     shard: int | None = None
     """Number of the V1 file; None for a tensor in slices, and for a slice the index lacks."""
-    offset: None = None
-    crc32c: None = None
+
+    @property
+    def offset(self) -> None:
+        """No offset."""
+
+    @property
+    def crc32c(self) -> None:
+        """No checksum of its own."""
 
 
 class _Described:

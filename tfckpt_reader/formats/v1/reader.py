@@ -75,7 +75,7 @@ class V1:
         self.prefix = prefix
         self.notes: list[str] = []
         self.tables: list[Table] = []
-        self._metas: dict[bytes, list[tuple[int, bytes]]] = {}
+        found: dict[bytes, list[tuple[int, bytes]]] = {}
         for path in files:
             try:
                 table = Table(open_file(path, mapped=mapped))
@@ -87,8 +87,9 @@ class V1:
                 on_error(error)
                 continue
             for name, data in zip(names, metas, strict=True):
-                self._metas.setdefault(name, []).append((len(self.tables), data))
+                found.setdefault(name, []).append((len(self.tables), data))
             self.tables.append(table)
+        self._metas = {name: tuple(metas) for name, metas in found.items()}
         self._slices: dict[str, tuple[TensorSlice, ...]] = {}
         self._unfolded = Unfolded(sum(table.source.size for table in self.tables))
 
