@@ -291,15 +291,15 @@ def test_a_filesystem_of_the_users_own_goes_along(sharded: Path, tmp_path: Path)
     assert there.read_bytes() == here_bytes.read_bytes()
 
 
-def peak_memory() -> int:
-    """Most bytes that this process ever had in memory; getrusage has those of its parent, too."""
-    status = Path("/proc/self/status").read_text("ascii")
-    return int(status.split("VmHWM:")[1].split()[0]) << 10
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux says it")
 def test_memory_of_a_worker_is_bounded(tmp_path: Path) -> None:
+    def peak_memory() -> int:
+        """Most bytes that a worker ever had in memory; getrusage has those of its parent, too."""
+        # A function in a function travels by value: workers cannot import this module.
+        status = Path("/proc/self/status").read_text("ascii")
+        return int(status.split("VmHWM:")[1].split()[0]) << 10
+
     big = np.arange(64 << 20, dtype="float32")  # 256 MB in one tensor
     (tmp_path / "in").mkdir()
     w.write_bundle(tmp_path / "in" / "p", {"v": big})
