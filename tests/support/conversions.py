@@ -199,3 +199,23 @@ def contents(path: Path) -> dict[str, bytes]:
     """Every byte of a file or a folder."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     return {str(file.relative_to(path)): file.read_bytes() for file in files if not file.is_dir()}
+
+
+_ARRAYS_OF = {".h5": hdf5_arrays, ".zarr": zarr_arrays}
+
+
+def converted_to(
+    suffix: str, folder: Path, tensors: dict[Any, Any], **options: Any
+) -> dict[str, NDArray[Any]]:
+    """Save tensors, convert them to a format, and return its arrays by name."""
+    w.write_bundle(folder / "m", tensors)
+    tfckpt.convert(folder / "m", folder / f"out{suffix}", force=True, **options)
+    return _ARRAYS_OF[suffix](folder / f"out{suffix}")
+
+
+def refusal_of(suffix: str, folder: Path, tensors: dict[Any, Any], **options: Any) -> str:
+    """Return the error of a conversion, which must leave nothing."""
+    with pytest.raises(tfckpt.UnsupportedError) as caught:
+        converted_to(suffix, folder, tensors, **options)
+    assert not (folder / f"out{suffix}").exists()
+    return str(caught.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -12,10 +13,16 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 import writers as w
-from conversions import assert_same_bytes, hdf5_arrays, large, some_tensors
+from conversions import (
+    assert_same_bytes,
+    converted_to,
+    hdf5_arrays,
+    large,
+    refusal_of,
+    some_tensors,
+)
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from project import CORPUS, FIXTURES
 
 import tfckpt_reader as tfckpt
@@ -25,19 +32,8 @@ h5py = pytest.importorskip("h5py", reason="the format is written and read by h5p
 
 EVERY = FIXTURES / "every_dtype" / "model.ckpt"
 BOTH = pytest.mark.parametrize("compress", [False, True], ids=["stored", "deflated"])
-
-
-def converted(folder: Path, tensors: dict[Any, Any], **options: Any) -> dict[str, NDArray[Any]]:
-    w.write_bundle(folder / "m", tensors)
-    tfckpt.convert(folder / "m", folder / "out.h5", force=True, **options)
-    return hdf5_arrays(folder / "out.h5")
-
-
-def refusal(folder: Path, tensors: dict[Any, Any], **options: Any) -> str:
-    with pytest.raises(tfckpt.UnsupportedError) as caught:
-        converted(folder, tensors, **options)
-    assert not (folder / "out.h5").exists()
-    return str(caught.value)
+converted = partial(converted_to, ".h5")
+refusal = partial(refusal_of, ".h5")
 
 
 # -- names -----------------------------------------------------------------------------------------

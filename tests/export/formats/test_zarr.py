@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -12,10 +13,17 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 import writers as w
-from conversions import assert_same_bytes, contents, large, some_tensors, zarr_arrays
+from conversions import (
+    assert_same_bytes,
+    contents,
+    converted_to,
+    large,
+    refusal_of,
+    some_tensors,
+    zarr_arrays,
+)
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from project import CORPUS, FIXTURES
 
 import tfckpt_reader as tfckpt
@@ -26,19 +34,8 @@ zarr = pytest.importorskip("zarr", minversion="3.1", reason="the library reads w
 
 EVERY = FIXTURES / "every_dtype" / "model.ckpt"
 BOTH = pytest.mark.parametrize("compress", [False, True], ids=["stored", "deflated"])
-
-
-def converted(folder: Path, tensors: dict[Any, Any], **options: Any) -> dict[str, NDArray[Any]]:
-    w.write_bundle(folder / "m", tensors)
-    tfckpt.convert(folder / "m", folder / "out.zarr", force=True, **options)
-    return zarr_arrays(folder / "out.zarr")
-
-
-def refusal(folder: Path, tensors: dict[Any, Any], **options: Any) -> str:
-    with pytest.raises(tfckpt.UnsupportedError) as caught:
-        converted(folder, tensors, **options)
-    assert not (folder / "out.zarr").exists()
-    return str(caught.value)
+converted = partial(converted_to, ".zarr")
+refusal = partial(refusal_of, ".zarr")
 
 
 # -- names -----------------------------------------------------------------------------------------
